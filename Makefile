@@ -1,0 +1,84 @@
+# Each target sets up what it needs: `make demo`, `make test`. Stamps in the virtual environment
+# keep it from being installed twice.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# Tests wait more than they compute; tests/conftest.py says which stay together.
+PARALLEL ?= -n 3 --dist loadgroup
+
+BIN = $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet
+
+.PHONY: help demo test lint docs pytest coverage conformance soak bench clean
+
+help:
+	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
+	@echo "make test      lint, documentation, and all tests with coverage"
+	@echo "make lint      ruff and mypy"
+	@echo "make docs      build the documentation into build/docs"
+	@echo "make pytest    all tests; ARGS='-k chat' for some"
+	@echo "make coverage  all tests, with coverage"
+	@echo "make conformance  the Autobahn suite on three servers; ARGS='1-7,10' for some groups"
+	@echo "make soak      200,000 connections and 2,000,000 messages: does anything grow?"
+	@echo "make bench     measure"
+	@echo "make clean     remove the virtual environment and everything built"
+
+demo: $(VENV)/.demo
+	@echo
+	@echo "  The examples: http://127.0.0.1:$(PORT)/    (Ctrl-C ends)"
+	@echo
+	@$(BIN)/python examples/manage.py runserver 127.0.0.1:$(PORT)
+
+test: lint docs coverage
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.test
+	$(BIN)/sphinx-build -q -W --keep-going docs build/docs
+
+pytest: $(VENV)/.test
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+coverage: $(VENV)/.test
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+conformance: $(VENV)/.test
+	$(BIN)/python -m conformance $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m soak $(ARGS)
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist dwebsocket.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	.ci/virtualenv $(PYTHON) $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	.ci/debian-packages chromium redis-server nginx gcc libssl-dev python3-dev
+	$(INSTALL) --upgrade pip
+	$(INSTALL) -e . --group test --group lint --group docs
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml | $(BIN)/python
+	.ci/debian-packages gcc libssl-dev python3-dev
+	$(INSTALL) --upgrade pip
+	$(INSTALL) -e . --group bench
+	@touch $@

@@ -1,0 +1,11 @@
+"""What a WebSocket costs: dwebsocket and others, side by side. `python -m bench --help` says how.
+
+works.py        what is measured, and our targets
+servers/        an echo server each: ours and the others; project/ is their Django project
+processes.py    starts a server on a processor of its own, and ends it
+load.py         builds the load generator (wsload.c), runs it, reads its figures
+__main__.py     the order of a run: rounds, servers, works
+results.py      medians, ratios, targets
+report.py       the text: progress, summary, docs/benchmarks.md; machine.py knows the versions
+chart.py        the bars: docs/benchmarks.svg
+"""

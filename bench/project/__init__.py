@@ -1,0 +1,1 @@
+"""The Django project that dwebsocket and Channels are measured with."""

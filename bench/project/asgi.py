@@ -1,0 +1,22 @@
+"""The Channels side of the project: an async consumer in the stack that Channels documents.
+
+Sessions and authentication stand around it, as they do around a Django view by Django's default
+middleware.
+"""
+
+from channels.auth import AuthMiddlewareStack
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+
+class Echo(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send(text_data=text_data, bytes_data=bytes_data)
+
+
+http = get_asgi_application()
+routes = URLRouter([path("echo/", Echo.as_asgi())])
+
+application = ProtocolTypeRouter({"http": http, "websocket": AuthMiddlewareStack(routes)})

@@ -1,0 +1,34 @@
+"""dwebsocket: the same Django view under gunicorn, in one worker with threads."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+from gunicorn.app.base import BaseApplication
+
+from bench.servers import announce
+
+
+class Gunicorn(BaseApplication):
+    def load_config(self):
+        options = {
+            "bind": "127.0.0.1:0",
+            "worker_class": "gthread",
+            "workers": 1,
+            # More than connections, so that none waits; the pool starts only those it needs.
+            "threads": 5200,
+            "worker_connections": 6000,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            # In the worker, when it has loaded Django: from here on it answers.
+            "post_worker_init": lambda worker: announce(worker.sockets[0].getsockname()[1]),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self):
+        return get_wsgi_application()
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.project.settings"
+    Gunicorn().run()

@@ -1,0 +1,1 @@
+"""The Autobahn test suite against echo servers of ours: `python -m conformance`."""

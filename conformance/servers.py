@@ -1,0 +1,25 @@
+"""The echo servers: those of the contract suite, set up as the Autobahn suite needs it."""
+
+from tests.servers.process import ServerProcess
+from tests.servers.rows import ROWS
+
+#: By name; not those with TLS, below which the protocol is the same.
+SERVERS = {row.name: row for row in ROWS if not row.tls}
+
+#: One of each kind: greenlets, a pool of threads, a thread for each connection.
+DEFAULT = ["gevent-pywsgi", "gunicorn-gthread", "runserver"]
+
+SETTINGS = {
+    # Group 9 sends messages of 16 MiB.
+    "WEBSOCKET_MAX_MESSAGE_SIZE": 32 << 20,
+    # A Ping of ours in the middle of a case is not what the suite expects.
+    "WEBSOCKET_PING_INTERVAL": None,
+    # The suite is slow: an answer of 16 MiB takes it seconds, and so does noticing a Close.
+    "WEBSOCKET_SEND_TIMEOUT": 120,
+    "WEBSOCKET_CLOSE_TIMEOUT": 20,
+}
+
+
+def start(name: str) -> ServerProcess:
+    """A server that echoes each message with its type under /echo/."""
+    return ServerProcess(SERVERS[name], environment={}, certificates=None, settings=SETTINGS)

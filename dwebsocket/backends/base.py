@@ -1,0 +1,70 @@
+"""How to write a backend.
+
+A backend is a folder ``backends/<name>/`` with two files:
+
+``factory.py``
+    a class derived from ``BaseWebSocketFactory``. It is made for one request; its
+    ``create_websocket()`` returns the WebSocket of that request, with nothing taken from the server
+    and nothing written yet.
+``websocket.py``
+    a class derived from ``dwebsocket.websocket.BaseWebSocket`` that fills in the primitives named
+    there. Over a socket or a descriptor derive from ``backends.sockets.SocketWebSocket``, which
+    has them all, and say only how to take the socket.
+
+``WEBSOCKET_FACTORY_CLASS`` names the factory. The contract tests run on every backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from dwebsocket.conf import conf
+from dwebsocket.legacy import legacy_class
+from dwebsocket.websocket import BaseWebSocket
+
+__all__ = ["BaseWebSocketFactory"]
+
+
+class BaseWebSocketFactory:
+    """Makes the WebSocket of one request.
+
+    Attributes:
+        request: the request, as the view will see it.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    def is_websocket(self) -> bool:
+        """Whether the request asks for a WebSocket, well or badly."""
+        upgrade: str = self.request.META.get("HTTP_UPGRADE", "")
+        return "websocket" in (part.strip() for part in upgrade.lower().split(","))
+
+    def get_http_version(self) -> str:
+        """The version of HTTP that the client speaks, such as ``HTTP/1.1``."""
+        version: str = self.request.META.get("SERVER_PROTOCOL", "")
+        return version
+
+    def get_websocket_version(self) -> str | None:
+        """The version the client asks for."""
+        version: str | None = self.request.META.get("HTTP_SEC_WEBSOCKET_VERSION")
+        return version
+
+    def hang_up(self) -> None:
+        """A refusal has been written: see to it that nothing is read as a request behind it."""
+
+    def create_websocket(self) -> BaseWebSocket | None:
+        """The WebSocket, or ``None`` when the request does not ask for one.
+
+        Raises:
+            SocketTakeoverError: this server cannot carry one.
+        """
+        raise NotImplementedError
+
+    def build(self, websocket_class: type[BaseWebSocket], *args: Any) -> BaseWebSocket:
+        """An instance of the class, with the old ways on top if ``WEBSOCKET_LEGACY`` asks."""
+        if conf.LEGACY:
+            websocket_class = legacy_class(websocket_class)
+        return websocket_class(*args)

@@ -1,0 +1,49 @@
+"""Chooses nothing but the server: ``WEBSOCKET_FACTORY_CLASS``'s default on WSGI."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.default.servers import SocketTakeover, find_takeover
+from dwebsocket.backends.default.websocket import DefaultWebSocket
+from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.transports import create_transport
+from dwebsocket.websocket import BaseWebSocket
+
+__all__ = ["WebSocketFactory"]
+
+
+class WebSocketFactory(BaseWebSocketFactory):
+    """Makes a WebSocket over the raw socket of the WSGI server."""
+
+    @cached_property
+    def takeover(self) -> SocketTakeover:
+        """How the server that runs the request lets go of its socket."""
+        return find_takeover(self.request.META)
+
+    def get_http_version(self) -> str:
+        try:
+            return self.takeover.http_version
+        except SocketTakeoverError:  # said when it comes to taking the socket
+            return super().get_http_version()
+
+    def hang_up(self) -> None:
+        try:
+            takeover = self.takeover
+        except SocketTakeoverError:  # it does not let go of its socket: its own affair
+            return
+        # In HTTP/2 the socket carries other requests, too.
+        if takeover.writes_at_once and self.get_http_version().startswith("HTTP/1."):
+            takeover.take_early_bytes()
+            create_transport(takeover.get_socket()).hang_up()
+
+    def create_websocket(self) -> BaseWebSocket | None:
+        if not self.is_websocket():
+            return None
+        return self.build(DefaultWebSocket, self.request, self.takeover)
+
+    def get_wsgi_sock(self) -> Any:
+        """The server's socket object."""
+        return self.takeover.get_socket()

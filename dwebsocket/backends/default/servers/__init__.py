@@ -1,0 +1,57 @@
+"""How each WSGI server lets go of its socket: one file a server.
+
+A file says how to recognise the server, how to take the socket with the bytes already read of it,
+and what the server wants at the end. A new server is a new file and a line in ``TAKEOVERS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dwebsocket.exceptions import SocketTakeoverError
+
+from .base import SocketTakeover
+from .cheroot import CherootTakeover
+from .eventlet import EventletTakeover
+from .gevent import GeventTakeover
+from .gunicorn import GunicornPywsgiTakeover, GunicornTakeover
+from .waitress import WaitressTakeover
+from .werkzeug import WerkzeugTakeover
+from .wsgiref import WsgirefTakeover
+
+__all__ = ["SocketTakeover", "find_takeover"]
+
+#: Asked in this order: those that a key of the environ tells for sure come first.
+TAKEOVERS: list[type[SocketTakeover]] = [
+    GunicornTakeover,
+    GunicornPywsgiTakeover,
+    WerkzeugTakeover,
+    EventletTakeover,
+    WaitressTakeover,
+    GeventTakeover,
+    CherootTakeover,
+    WsgirefTakeover,
+]
+
+SUPPORTED = (
+    "Django's runserver, wsgiref, gunicorn (sync, gthread, gevent, gevent_pywsgi), gevent.pywsgi, "
+    "eventlet, Werkzeug (runserver_plus), cheroot, waitress"
+)
+
+
+def find_takeover(environ: Mapping[str, Any]) -> SocketTakeover:
+    """The takeover for the server that made this environ.
+
+    Raises:
+        SocketTakeoverError: none of those we know did.
+    """
+    for takeover_class in TAKEOVERS:
+        if takeover_class.matches(environ):
+            return takeover_class(environ)
+    name = environ.get("SERVER_SOFTWARE") or "this server"
+    stream = type(environ.get("wsgi.input"))
+    raise SocketTakeoverError(
+        f"WebSockets cannot work here: {name} (wsgi.input is {stream.__module__}."
+        f"{stream.__qualname__}) does not let go of its socket. Servers that do: {SUPPORTED}."
+    )

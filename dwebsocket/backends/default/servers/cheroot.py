@@ -1,0 +1,22 @@
+"""cheroot, the server of CherryPy."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from .base import BufferedTakeover, as_reader
+
+__all__ = ["CherootTakeover"]
+
+
+class CherootTakeover(BufferedTakeover):
+    """cheroot's reader is a subclass of BufferedReader; its bodies wrap it."""
+
+    @classmethod
+    def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
+        stream = environ.get("wsgi.input")
+        if type(stream).__module__.partition(".")[0] != "cheroot":
+            return None
+        return as_reader(stream) or as_reader(getattr(stream, "rfile", None))

@@ -1,0 +1,99 @@
+"""gunicorn: the sync, gthread, gevent, gevent_pywsgi and (up to 25) eventlet workers."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+from .base import SocketTakeover
+from .eventlet import EventletTakeover
+from .gevent import GeventTakeover
+
+__all__ = ["GunicornPywsgiTakeover", "GunicornTakeover"]
+
+
+class GunicornTakeover(SocketTakeover):
+    """gunicorn puts its socket into the environ; what it read ahead is in its ``Unreader``."""
+
+    @classmethod
+    def matches(cls, environ: Mapping[str, Any]) -> bool:
+        return "gunicorn.socket" in environ
+
+    def get_socket(self) -> Any:
+        return self.environ["gunicorn.socket"]
+
+    def take_early_bytes(self) -> bytes:
+        reader = self.environ["wsgi.input"].reader
+        # A chunked body, which is refused, is read through the request.
+        unreader = getattr(reader, "unreader", None) or reader.req.unreader
+        early: bytes = unreader.buf.getvalue()
+        unreader.buf = io.BytesIO()
+        return early
+
+    def find_stop_signal(self) -> Callable[[], bool] | None:
+        return find_stop_signal()
+
+    def finish_response(self) -> None:
+        if type(self.get_socket()).__module__.partition(".")[0] == "eventlet":
+            EventletTakeover(self.environ).finish_response()
+
+
+class GunicornPywsgiTakeover(GeventTakeover):
+    """The gevent_pywsgi worker serves through gevent.pywsgi, but ends as gunicorn does."""
+
+    @classmethod
+    def matches(cls, environ: Mapping[str, Any]) -> bool:
+        return "gunicorn.sock" in environ and super().matches(environ)
+
+    def find_stop_signal(self) -> Callable[[], bool] | None:
+        return find_stop_signal()
+
+
+#: The worker of this process, by its process: a fork is another worker.
+workers: dict[int, Any] = {}
+
+
+def find_stop_signal() -> Callable[[], bool] | None:
+    """Whether this process's worker has been told to end.
+
+    gunicorn gives applications no way to the worker, and a view that waits for a client does not
+    notice a signal. But every request runs below a method of the worker.
+    """
+    pid = os.getpid()
+    if pid not in workers:
+        workers.clear()
+        workers[pid] = next(find_workers(), None)
+    worker = workers[pid]
+    return None if worker is None else lambda: not worker.alive
+
+
+def find_workers() -> Iterator[Any]:
+    """gunicorn workers among the ``self`` of the functions that are running now."""
+    from gunicorn.workers.base import Worker
+
+    for frame in running_frames():
+        candidate = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
+        if isinstance(candidate, Worker):
+            yield candidate
+
+
+def running_frames() -> Iterator[FrameType]:
+    """The frames below this call; in a greenlet those of the greenlets that run it, too."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+    if "greenlet" in sys.modules:
+        from greenlet import getcurrent
+
+        greenlet = getcurrent().parent
+        while greenlet is not None:
+            frame = greenlet.gr_frame
+            while frame is not None:
+                yield frame
+                frame = frame.f_back
+            greenlet = greenlet.parent

@@ -1,0 +1,26 @@
+"""Werkzeug's development server: runserver_plus of django-extensions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from .base import BufferedTakeover, as_reader
+
+__all__ = ["WerkzeugTakeover"]
+
+
+class WerkzeugTakeover(BufferedTakeover):
+    """Werkzeug puts its socket into the environ beside the reader."""
+
+    @classmethod
+    def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
+        return as_reader(environ.get("wsgi.input"))
+
+    @classmethod
+    def matches(cls, environ: Mapping[str, Any]) -> bool:
+        return "werkzeug.socket" in environ and cls.find_reader(environ) is not None
+
+    def get_socket(self) -> Any:
+        return self.environ["werkzeug.socket"]

@@ -1,0 +1,175 @@
+"""The WebSockets that are open in this process, and the one who looks after all of them.
+
+A sweeper pings peers that are silent, drops those that stay so, and says 1001 to everybody when
+the server is told to end. There is one in a process (one for each way of waiting, should a process
+mix them), started with the first connection.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from dwebsocket.conf import conf
+from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.protocol.frames import CloseCode
+
+if TYPE_CHECKING:
+    from dwebsocket.backends.sockets import SocketWebSocket
+
+__all__ = ["Sweeper", "TooManyConnections", "add", "check_room", "count", "discard", "flush_later"]
+
+logger = logging.getLogger("dwebsocket.connection")
+
+#: Seconds between two looks at whether the server ends, and at most between two at the peers.
+STOP_INTERVAL = 0.5
+MAX_INTERVAL = 5.0
+
+#: Seconds that peers have to answer the Close that says the server ends.
+GRACE = 1.0
+
+#: Seconds without any connection after which a sweeper ends.
+IDLE_TIMEOUT = 30.0
+
+#: Connections looked at before others get a turn.
+BATCH = 500
+
+
+class TooManyConnections(InvalidHandshake):
+    """This process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets."""
+
+    status_code = 503
+
+
+class Sweeper:
+    """Looks after the connections of one process and one way of waiting.
+
+    Attributes:
+        connections: those that are open.
+        dropped: how many peers were dropped because they did not answer a Ping.
+    """
+
+    def __init__(self, start: Callable[..., None], sleep: Callable[[float], None]) -> None:
+        self.connections: set[SocketWebSocket] = set()
+        self.dropped = 0
+        self.stuck: set[SocketWebSocket] = set()  # they hold frames that could not leave at once
+        self._start = start
+        self._sleep = sleep
+        self._running = False
+        self._stopping = False
+        self._swept = 0.0
+        self._lock = threading.Lock()  # held for an instant, never across a wait
+
+    def add(self, websocket: SocketWebSocket) -> None:
+        """Look after this connection, too."""
+        with self._lock:
+            self.connections.add(websocket)
+            must_start, self._running = not self._running, True
+        if must_start:
+            self._start(self.run, "dwebsocket-sweeper")
+
+    def run(self) -> None:
+        """Sweep until there has been nothing to do for a while."""
+        busy = monotonic()
+        while True:
+            self._sleep(min(STOP_INTERVAL, self._interval()))
+            now = monotonic()
+            if self.connections:
+                busy = now
+                self._sweep(now)
+            elif now - busy > IDLE_TIMEOUT:
+                with self._lock:
+                    if not self.connections:
+                        self._running = False
+                        return
+
+    @staticmethod
+    def _interval() -> float:
+        times = [time for time in (conf.PING_INTERVAL, conf.PING_TIMEOUT) if time is not None]
+        return min(MAX_INTERVAL, max(0.05, min(times, default=MAX_INTERVAL) / 8))
+
+    def _sweep(self, now: float) -> None:
+        websockets = list(self.connections)
+        if not self._stopping and websockets[0].is_stopping():
+            self._stopping = True
+            self.send_going_away()
+            self._sleep(GRACE)
+            for websocket in websockets:
+                websocket.transport.shutdown()
+        for websocket in list(self.stuck):
+            if websocket.try_flush():
+                self.stuck.discard(websocket)
+        if now - self._swept < self._interval():
+            return
+        self._swept = now
+        interval, timeout = conf.PING_INTERVAL, conf.PING_TIMEOUT
+        for number, websocket in enumerate(websockets, 1):
+            if websocket.sweep(now, interval, timeout):
+                self.dropped += 1
+                logger.info("WebSocket dropped: %s", websocket.close_reason)
+            if number % BATCH == 0:
+                self._sleep(0)
+
+    def send_going_away(self) -> None:
+        """Send Close 1001 to everybody (RFC 6455, 7.4.1), without waiting."""
+        for websocket in list(self.connections):
+            websocket.go_away(CloseCode.GOING_AWAY)
+
+
+#: By the function that starts one: threads, gevent and eventlet have one each.
+sweepers: dict[Any, Sweeper] = {}
+
+
+def add(websocket: SocketWebSocket) -> None:
+    """Look after a connection from now on."""
+    transport = websocket.transport
+    sweeper = sweepers.get(transport.start)
+    if sweeper is None:
+        sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
+    sweeper.add(websocket)
+
+
+def flush_later(websocket: SocketWebSocket) -> None:
+    """A Pong or a Ping of it could not leave at once: try again soon."""
+    sweeper = sweepers.get(websocket.transport.start)
+    if sweeper is not None:
+        sweeper.stuck.add(websocket)
+
+
+def discard(websocket: SocketWebSocket) -> None:
+    """The connection has ended."""
+    sweeper = sweepers.get(websocket.transport.start)
+    if sweeper is not None:
+        sweeper.connections.discard(websocket)
+        sweeper.stuck.discard(websocket)
+
+
+def count() -> int:
+    """How many WebSockets are open in this process."""
+    return sum(len(sweeper.connections) for sweeper in sweepers.values())
+
+
+def check_room() -> None:
+    """Raise ``TooManyConnections`` when this process holds as many as it may."""
+    limit = conf.MAX_CONNECTIONS
+    if count() >= limit:
+        raise TooManyConnections(
+            f"This process holds {limit} WebSockets and takes no more "
+            "(WEBSOCKET_MAX_CONNECTIONS). Try again later."
+        )
+
+
+@atexit.register
+def send_going_away() -> None:
+    """The interpreter ends while connections are open: say so."""
+    for sweeper in sweepers.values():
+        sweeper.send_going_away()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=sweepers.clear)

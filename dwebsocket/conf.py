@@ -1,0 +1,119 @@
+"""The settings, read when they are used, so that ``override_settings`` works."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+__all__ = ["conf"]
+
+#: More bytes than any message has, and room to count one further.
+UNLIMITED = 1 << 62
+
+
+class Conf:
+    """One property a setting: ``conf.PING_INTERVAL`` is ``settings.WEBSOCKET_PING_INTERVAL``."""
+
+    def __init__(self) -> None:
+        # A missing attribute is the slowest thing to ask Django's settings for, and each handshake
+        # asks for ten: remembered until a setting changes.
+        self._values: dict[str, Any] = {}
+        setting_changed.connect(self._forget, dispatch_uid="dwebsocket.conf")
+
+    def _forget(self, **kwargs: Any) -> None:
+        self._values.clear()
+
+    def _get(self, name: str, default: Any) -> Any:
+        try:
+            return self._values[name]
+        except KeyError:
+            value = self._values[name] = getattr(django_settings, "WEBSOCKET_" + name, default)
+            return value
+
+    @property
+    def FACTORY_CLASS(self) -> str | None:
+        """Dotted path of the backend's factory; ``None``: by the server that runs the request."""
+        value: str | None = self._get("FACTORY_CLASS", None)
+        return value
+
+    @property
+    def ACCEPT_ALL(self) -> bool:
+        """Whether every view accepts WebSockets."""
+        return bool(self._get("ACCEPT_ALL", False))
+
+    @property
+    def ALLOWED_ORIGINS(self) -> list[str]:
+        """Origins besides the site's own; ``["*"]`` turns the check off."""
+        value: list[str] | None = self._get("ALLOWED_ORIGINS", None)
+        return list(django_settings.CSRF_TRUSTED_ORIGINS) if value is None else list(value)
+
+    @property
+    def MAX_MESSAGE_SIZE(self) -> int:
+        """Bytes; beyond, the connection is closed with 1009. ``None``: no limit."""
+        value: int | None = self._get(
+            "MAX_MESSAGE_SIZE", django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        )
+        return UNLIMITED if value is None else value
+
+    @property
+    def PING_INTERVAL(self) -> float | None:
+        """Seconds of silence after which a Ping is sent; ``None``: never."""
+        value: float | None = self._get("PING_INTERVAL", 20)
+        return value
+
+    @property
+    def PING_TIMEOUT(self) -> float | None:
+        """Seconds a peer has to answer a Ping before it is dropped; ``None``: for ever."""
+        value: float | None = self._get("PING_TIMEOUT", 20)
+        return value
+
+    @property
+    def CLOSE_TIMEOUT(self) -> float:
+        """Seconds the closing handshake may take."""
+        value: float = self._get("CLOSE_TIMEOUT", 5)
+        return value
+
+    @property
+    def SEND_TIMEOUT(self) -> float | None:
+        """Seconds a peer has to take one message before it is dropped; ``None``: for ever."""
+        value: float | None = self._get("SEND_TIMEOUT", 20)
+        return value
+
+    @property
+    def COMPRESSION(self) -> bool:
+        """Whether permessage-deflate is agreed on when the client offers it."""
+        return bool(self._get("COMPRESSION", True))
+
+    @property
+    def COMPRESSION_CONTEXT_TAKEOVER(self) -> bool:
+        """Whether compression remembers earlier messages, at the price of some 30 KiB a
+        connection.
+        """
+        return bool(self._get("COMPRESSION_CONTEXT_TAKEOVER", False))
+
+    @property
+    def MAX_CONNECTIONS(self) -> int:
+        """WebSockets a process; beyond, the handshake is answered with 503."""
+        value: int | None = self._get("MAX_CONNECTIONS", None)
+        return default_max_connections() if value is None else value
+
+    @property
+    def LEGACY(self) -> bool:
+        """Whether messages and errors are those of dwebsocket 0.5."""
+        return bool(self._get("LEGACY", False))
+
+
+def default_max_connections() -> int:
+    """90 % of the descriptors that the process may open."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return sys.maxsize
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft * 9 // 10
+
+
+conf = Conf()

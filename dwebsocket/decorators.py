@@ -1,0 +1,118 @@
+"""``accept_websocket`` and ``require_websocket``: what makes a view speak WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, overload
+
+from asgiref.sync import iscoroutinefunction
+from django.db import connections, transaction
+from django.http import HttpRequest
+
+from dwebsocket.upgrade import Terms, acall_view, attach, call_view
+
+__all__ = ["accept_websocket", "require_websocket"]
+
+#: A decorated view may return nothing, which path() would not take: it returns a response.
+View = Callable[..., Any]
+
+
+@overload
+def accept_websocket(view: View) -> View: ...
+@overload
+def accept_websocket(
+    *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+) -> Callable[[View], View]: ...
+def accept_websocket(
+    view: Any = None, *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+) -> Any:
+    """The view answers WebSockets and plain HTTP; ``request.is_websocket()`` tells which.
+
+    Args:
+        subprotocols: those the view speaks, the preferred first; the first one that the client
+            offers is agreed on and is ``request.websocket.subprotocol``.
+        auto_accept: ``False`` leaves the 101 to the view, which calls
+            ``request.websocket.accept()`` or returns an ordinary response to refuse.
+    """
+    return decorate(view, False, subprotocols, auto_accept)
+
+
+@overload
+def require_websocket(view: View) -> View: ...
+@overload
+def require_websocket(
+    *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+) -> Callable[[View], View]: ...
+def require_websocket(
+    view: Any = None, *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+) -> Any:
+    """The view answers WebSockets only; plain HTTP gets a 400. Takes what ``accept_websocket``
+    takes.
+    """
+    return decorate(view, True, subprotocols, auto_accept)
+
+
+def decorate(view: Any, required: bool, subprotocols: Sequence[str], auto_accept: bool) -> Any:
+    if isinstance(subprotocols, str):
+        raise TypeError(f"subprotocols is {subprotocols!r}, it must be a list of names")
+    terms = Terms(required, tuple(subprotocols), auto_accept)
+    return wrap(view, terms) if view is not None else lambda view: wrap(view, terms)
+
+
+def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+    """The view with the life of a WebSocket request around it."""
+    if not callable(view):
+        raise TypeError(
+            f"a WebSocket decorator takes a view, not {view!r}; its options are named: "
+            "subprotocols=…, auto_accept=…"
+        )
+    wrapper: Callable[..., Any]
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            check_is_request(request, view)
+            return await acall_view(request, view, args, kwargs, terms)
+
+    else:
+
+        @wraps(view)
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            check_is_request(request, view)
+            called = view if attach(request) else make_atomic(view, wrapper)
+            return call_view(request, called, args, kwargs, terms)
+
+    wrapper.accept_websocket = True  # type: ignore[attr-defined]
+    wrapper.require_websocket = (  # type: ignore[attr-defined]
+        terms.required or getattr(view, "require_websocket", False)
+    )
+    wrapper.handles_websocket = True  # type: ignore[attr-defined]
+    # A transaction must not stay open for as long as a WebSocket; for plain HTTP see make_atomic.
+    wrapper._non_atomic_requests = EveryDatabase()  # type: ignore[attr-defined]
+    return wrapper
+
+
+class EveryDatabase(set[str]):
+    """The aliases of all databases, whatever the settings will be."""
+
+    def __contains__(self, alias: object) -> bool:
+        return True
+
+
+def make_atomic(view: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """What ATOMIC_REQUESTS would have done, for a request that is plain HTTP after all."""
+    # non_atomic_requests may stand below or above our decorator.
+    excluded = {*getattr(view, "_non_atomic_requests", ()), *wrapper._non_atomic_requests}  # type: ignore[attr-defined]
+    for alias, database in connections.settings.items():
+        if database["ATOMIC_REQUESTS"] and alias not in excluded:
+            view = transaction.atomic(using=alias)(view)
+    return view
+
+
+def check_is_request(request: Any, view: Callable[..., Any]) -> None:
+    if not hasattr(request, "META"):
+        raise TypeError(
+            f"{view.__qualname__} was called with {type(request).__name__} instead of a request; "
+            "on a method use @method_decorator(accept_websocket)"
+        )

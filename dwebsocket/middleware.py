@@ -1,0 +1,98 @@
+"""``WebSocketMiddleware``: views that are marked, or all views, accept WebSockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.module_loading import import_string
+
+from dwebsocket.conf import conf
+from dwebsocket.upgrade import (
+    REQUIRED,
+    Terms,
+    acall_view,
+    attach,
+    call_view,
+    end_connection_behind,
+    is_upgraded,
+    refuse,
+)
+
+__all__ = ["WebSocketMiddleware", "find_skipped_middleware"]
+
+#: They have a process_view that does nothing for a GET request.
+HARMLESS = {"django.middleware.csrf.CsrfViewMiddleware"}
+
+
+class WebSocketMiddleware(MiddlewareMixin):
+    """Gives every request ``is_websocket()`` and ``websocket``, refuses WebSockets for views that
+    do not accept them, and runs views that accept them without being decorated: those marked
+    ``view.accept_websocket = True``, and all with ``WEBSOCKET_ACCEPT_ALL``.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        attach(request)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Whoever answered a handshake: no request is read behind it."""
+        if response.status_code != 101:
+            end_connection_behind(request, response)
+        return response
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        """Run or refuse what no decorator will take care of."""
+        if find_mark(view, "handles_websocket") or is_upgraded(request):
+            return None
+        required = bool(find_mark(view, "require_websocket"))
+        if not attach(request):
+            return refuse(request, REQUIRED) if required else None
+        if not (conf.ACCEPT_ALL or required or find_mark(view, "accept_websocket")):
+            return refuse(request)
+        check_nothing_is_skipped()
+        run = async_to_sync(acall_view) if iscoroutinefunction(view) else call_view
+        response: HttpResponseBase = run(request, view, args, kwargs, Terms(required))
+        return response
+
+
+def find_mark(view: Callable[..., Any], name: str) -> Any:
+    """A mark of the view, or of the ``get`` method of a class-based one."""
+    view_class = getattr(view, "view_class", None)
+    return getattr(view, name, False) or getattr(getattr(view_class, "get", None), name, False)
+
+
+def find_skipped_middleware() -> list[str]:
+    """Middleware listed after ours whose ``process_view`` would not run for an undecorated view."""
+    skipped: list[str] = []
+    ours_seen = False
+    for path in settings.MIDDLEWARE:
+        middleware = import_string(path)
+        if isinstance(middleware, type) and issubclass(middleware, WebSocketMiddleware):
+            ours_seen = True
+        elif ours_seen and path not in HARMLESS and hasattr(middleware, "process_view"):
+            skipped.append(path)
+    return skipped
+
+
+def check_nothing_is_skipped() -> None:
+    """A guard such as LoginRequiredMiddleware must not be passed by."""
+    skipped = find_skipped_middleware()
+    if skipped:
+        raise ImproperlyConfigured(
+            f"{', '.join(skipped)} comes after WebSocketMiddleware in MIDDLEWARE and would not see "
+            "this view, which accepts WebSockets without a decorator. Move "
+            "'dwebsocket.middleware.WebSocketMiddleware' to the end of MIDDLEWARE."
+        )

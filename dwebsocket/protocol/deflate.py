@@ -1,0 +1,173 @@
+"""permessage-deflate (RFC 7692): negotiated by ``websockets``' code, run by zlib piece by piece.
+
+Without context takeover, the default, a message is compressed by itself: an idle connection holds
+no window, and one object serves all connections that agreed on the same parameters.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from typing import Any
+
+from websockets.exceptions import InvalidHeader, NegotiationError
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.headers import build_extension, parse_extension
+
+from .exceptions import InvalidHandshake, InvalidPayload
+
+__all__ = ["PerMessageDeflate", "negotiate"]
+
+#: What a sender cuts off the end of a message and a receiver puts back (RFC 7692, 7.2.1).
+TAIL = b"\x00\x00\xff\xff"
+
+#: A window of 4 KiB and small tables where they are kept from message to message.
+TAKEOVER_BITS = 12
+TAKEOVER_LEVEL = 5
+
+#: Longer offers are not remembered.
+MAX_CACHED_OFFER = 256
+
+
+class PerMessageDeflate:
+    """The agreed parameters, and with context takeover the two windows.
+
+    Attributes:
+        keeps_context: whether messages must be compressed in the order in which they are sent.
+    """
+
+    __slots__ = (
+        "_decoder",
+        "_encoder",
+        "_local_bits",
+        "_remote_bits",
+        "_takeover",
+        "keeps_context",
+    )
+
+    def __init__(
+        self, *, local_bits: int, remote_bits: int, local_takeover: bool, remote_takeover: bool
+    ) -> None:
+        self._local_bits = local_bits
+        self._remote_bits = remote_bits
+        self.keeps_context = local_takeover
+        self._takeover = remote_takeover
+        self._encoder: Any = None
+        self._decoder: Any = None
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether connections may share this object."""
+        return not self.keeps_context and not self._takeover
+
+    def compress(self, payload: bytes) -> bytes:
+        """A message's compressed payload, for one frame with RSV1 set (RFC 7692, 7.2.1)."""
+        encoder = self._encoder
+        if encoder is None:
+            level = TAKEOVER_LEVEL if self.keeps_context else 8
+            encoder = zlib.compressobj(wbits=-self._local_bits, memLevel=level)
+            if self.keeps_context:
+                self._encoder = encoder
+        compressed: bytes = encoder.compress(payload) + encoder.flush(zlib.Z_SYNC_FLUSH)
+        return compressed[: -len(TAIL)]
+
+    def start_message(self) -> Inflater:
+        """What decompresses the next message received."""
+        if not self._takeover:
+            return Inflater(zlib.decompressobj(wbits=-self._remote_bits))
+        if self._decoder is None or self._decoder.eof:
+            self._decoder = zlib.decompressobj(wbits=-self._remote_bits)
+        return Inflater(self._decoder)
+
+
+class Inflater:
+    """Decompresses one message as its pieces arrive."""
+
+    __slots__ = ("_decoder",)
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+
+    def inflate(self, data: bytes, room: int) -> bytes:
+        """What ``data`` decompresses to, at most ``room`` bytes and one more that tells of excess.
+
+        Raises:
+            InvalidPayload: it is not compressed data.
+        """
+        decoder = self._decoder
+        if decoder.eof:
+            check_padding(data)
+            return b""
+        try:
+            inflated: bytes = decoder.decompress(data, room + 1)
+        except zlib.error as error:
+            raise InvalidPayload("message cannot be decompressed (RFC 7692, 7.2.2)") from error
+        if decoder.eof:
+            check_padding(decoder.unused_data)
+        return inflated
+
+
+def check_padding(data: bytes) -> None:
+    """Behind a final block only an empty one may stand (RFC 7692, 7.2.3.4); zlib would hoard it."""
+    if data.strip(b"\x00") not in (b"", b"\xff\xff"):
+        raise InvalidPayload("data behind the final block of a message (RFC 7692, 7.2.3.4)")
+
+
+def negotiate(
+    offer: str | None, *, context_takeover: bool
+) -> tuple[str | None, PerMessageDeflate | None]:
+    """Answer a Sec-WebSocket-Extensions header (RFC 7692, 5 and 7.1).
+
+    Returns:
+        The header of the answer and the extension, both ``None`` when nothing is agreed on.
+
+    Raises:
+        InvalidHandshake: the header is malformed.
+    """
+    if not offer:
+        return None, None
+    if len(offer) > MAX_CACHED_OFFER:
+        answer, parameters = choose(offer, context_takeover)
+    else:
+        answer, parameters = choose_cached(offer, context_takeover)
+    if parameters is None:
+        return None, None
+    shared = PerMessageDeflate(**parameters)
+    return answer, shared_stateless.setdefault(answer, shared) if shared.is_stateless else shared
+
+
+#: One object for each answer: the answer tells all the parameters, and there are few.
+shared_stateless: dict[str | None, PerMessageDeflate] = {}
+
+
+def choose(offer: str, context_takeover: bool) -> tuple[str | None, dict[str, Any] | None]:
+    """Accept the first offer of permessage-deflate that we can meet."""
+    bits = TAKEOVER_BITS if context_takeover else None
+    factory = ServerPerMessageDeflateFactory(
+        server_no_context_takeover=not context_takeover,
+        client_no_context_takeover=not context_takeover,
+        server_max_window_bits=bits,
+        client_max_window_bits=bits,
+    )
+    try:
+        extensions = parse_extension(offer)
+    except InvalidHeader as error:
+        raise InvalidHandshake(f"{error}.") from error
+    for name, asked in extensions:
+        if name != factory.name:
+            continue
+        try:
+            answer, agreed = factory.process_request_params(asked, [])
+        except NegotiationError:
+            continue
+        parameters = {
+            "local_bits": agreed.local_max_window_bits,
+            "remote_bits": agreed.remote_max_window_bits,
+            "local_takeover": not agreed.local_no_context_takeover,
+            "remote_takeover": not agreed.remote_no_context_takeover,
+        }
+        return build_extension([(name, answer)]), parameters
+    return None, None
+
+
+choose_cached = lru_cache(maxsize=64)(choose)

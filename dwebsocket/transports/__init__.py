@@ -1,0 +1,42 @@
+"""Bytes in and out of a socket, for each way a server waits: threads, gevent, eventlet; and TLS.
+
+``base`` is the contract. A transport knows no WebSocket and no Django.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from types import ModuleType
+from typing import Any
+
+from .base import Transport
+
+__all__ = ["Transport", "create_transport"]
+
+
+def create_transport(sock: Any) -> Transport:
+    """The transport for a server's socket, chosen by the socket's own type.
+
+    Args:
+        sock: a connected stream socket of ``socket``, ``ssl``, gevent or eventlet.
+    """
+    module = type(sock).__module__.partition(".")[0]
+    if module == "gevent":
+        from . import gevent as gevent_transports
+
+        return _create(gevent_transports, sock, tls=hasattr(sock, "pending"))
+    if module == "eventlet":
+        from . import eventlet as eventlet_transports
+
+        return _create(eventlet_transports, sock, tls=hasattr(sock, "pending"))
+    from . import threads
+
+    # Without MSG_DONTWAIT (Windows) a plain socket is driven as TLS is: never blocking.
+    tls = isinstance(sock, ssl.SSLSocket) or not hasattr(socket, "MSG_DONTWAIT")
+    return _create(threads, sock, tls=tls)
+
+
+def _create(module: ModuleType, sock: Any, *, tls: bool) -> Transport:
+    transport: Transport = (module.TLSTransport if tls else module.PlainTransport)(sock)
+    return transport

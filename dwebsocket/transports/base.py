@@ -1,0 +1,196 @@
+"""What a transport does, and what it promises."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from time import monotonic
+from typing import Any, ClassVar
+
+from .detach import replace_by_dead
+
+__all__ = ["Lock", "Transport", "remaining"]
+
+#: threading.Lock, or gevent's or eventlet's semaphore: acquire(blocking, timeout), release().
+Lock = Any
+
+#: Bytes thrown away before a hang-up, so that it does not tear our last words from the peer.
+MAX_DISCARDED = 1 << 20
+
+
+def remaining(deadline: float | None) -> float | None:
+    """Seconds from now to a ``time.monotonic()`` deadline, never negative; ``None`` is no end."""
+    return None if deadline is None else max(0.0, deadline - monotonic())
+
+
+class Transport:
+    """Bytes in and out of one connected socket.
+
+    Subclasses say how to try without blocking (``try_receive``, ``try_send``) and how to wait
+    (``wait_readable``, ``wait_writable``); the rest follows from those. One reader and one writer
+    may be at work at once; that there are not two of either is the caller's business.
+
+    ``try_receive`` returns a buffer and how many of its bytes are new. The buffer may be shared by
+    all connections: use its content before anything else can run.
+
+    Attributes:
+        gathers: whether ``gather`` may say yes.
+    """
+
+    __slots__ = ("sock",)
+
+    gathers: ClassVar[bool] = False
+
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+        try:  # a small frame must not wait for the acknowledgement of the one before it
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # a Unix socket
+            pass
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once it is closed."""
+        return int(self.sock.fileno())
+
+    # Reading
+
+    def try_receive(self) -> tuple[bytes | bytearray, int] | None:
+        """What is here: a buffer and a count, 0 at the end of the stream; ``None``: nothing yet.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        raise NotImplementedError
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
+        """The same, waiting for it.
+
+        Raises:
+            TimeoutError: the deadline (``time.monotonic()``) passed.
+            OSError: the connection is broken.
+        """
+        while True:
+            received = self.try_receive()
+            if received is not None:
+                return received
+            if not self.wait_readable(remaining(deadline)):
+                raise TimeoutError("nothing was received in time")
+
+    # Writing
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Send what the socket takes at once; how many bytes that was, 0 if none.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        raise NotImplementedError
+
+    def try_send_parts(self, parts: Sequence[bytes]) -> int:
+        """The same for several parts, unjoined where the platform can."""
+        return self.try_send(b"".join(parts))
+
+    def send(self, data: bytes | memoryview, deadline: float | None) -> None:
+        """Send all of ``data``.
+
+        Raises:
+            TimeoutError: the peer took too long to take it; a part may have been sent.
+            OSError: the connection is broken.
+        """
+        rest = memoryview(data)
+        while True:
+            rest = rest[self.try_send(rest) :]
+            if not rest:
+                return
+            if not self.wait_writable(remaining(deadline)):
+                raise TimeoutError("the peer did not take the data in time")
+
+    # Waiting, and what else depends on how the server runs
+
+    def wait_readable(self, timeout: float | None) -> bool:
+        """Wait until ``try_receive`` has something to say; ``False`` after ``timeout`` seconds."""
+        raise NotImplementedError
+
+    def wait_writable(self, timeout: float | None) -> bool:
+        """Wait until ``try_send`` can go on; ``False`` after ``timeout`` seconds."""
+        raise NotImplementedError
+
+    def is_hung_up(self) -> bool:
+        """Whether the peer has closed its side, even with unread data in front of that."""
+        raise NotImplementedError
+
+    @staticmethod
+    def create_lock() -> Lock:
+        """A lock that lets other connections go on while one waits for it."""
+        return threading.Lock()
+
+    @staticmethod
+    def start(function: Callable[[], None], name: str) -> None:
+        """Run ``function`` beside the server, in whatever the server runs things in, with the
+        caller's context.
+        """
+        context = copy_context()
+        threading.Thread(target=context.run, args=(function,), name=name, daemon=True).start()
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        """Wait, letting others go on."""
+        raise NotImplementedError
+
+    def gather(self, flush: Callable[[], None]) -> bool:
+        """Whether the caller, who is working through a batch, may hold its answers back.
+
+        If so, ``flush`` is called when the caller gives up control, at the latest.
+        """
+        return False
+
+    # Leaving the server
+
+    def detach(self) -> bool:
+        """Take the connection away from the server, which then sees that its client has left.
+
+        Returns:
+            ``False`` where that is not worth its while, or cannot be done: the server's request
+            must then last as long as the connection.
+        """
+        return False
+
+    # The end
+
+    def shutdown_writing(self) -> None:
+        """Tell the peer that nothing more follows; an already broken connection is no error."""
+        self._shutdown(socket.SHUT_WR)
+
+    def shutdown(self) -> None:
+        """End both directions and wake whoever waits; the server's socket object stays open."""
+        self._shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """The last thing done: nobody uses this transport any more. Idempotent.
+
+        After a shutdown the server could still read what lies in the system's buffer, and some
+        would serve it as a request: a dead socket is put under its descriptor, which stays the
+        server's to close.
+        """
+        fd = self.fileno()
+        if fd >= 0:
+            replace_by_dead(fd)
+
+    def hang_up(self) -> None:
+        """End a connection that carries no WebSocket, throwing away what has been received."""
+        try:
+            rest = MAX_DISCARDED
+            while rest > 0 and (received := self.try_receive()) and received[1]:
+                rest -= received[1]
+        except OSError:
+            pass
+        self.shutdown()
+        self.close()
+
+    def _shutdown(self, how: int) -> None:
+        try:
+            self.sock.shutdown(how)
+        except OSError:
+            pass

@@ -1,0 +1,117 @@
+"""Sockets of eventlet's server: waiting is a switch to its hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from typing import Any
+
+import eventlet
+import eventlet.hubs
+from eventlet.semaphore import Semaphore
+
+from . import poll
+from .base import Lock, Transport, remaining
+from .tls import BaseTLSTransport
+
+__all__ = ["PlainTransport", "TLSTransport"]
+
+BUFFER = bytearray(262144)
+
+
+class EventletTransport(Transport):
+    """Waiting by eventlet's ``trampoline``; from other threads by the system's own call."""
+
+    __slots__ = ("_fd", "_hub")
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._fd = sock.fileno()
+        self._hub: Any = eventlet.hubs.get_hub()
+
+    def wait_readable(self, timeout: float | None) -> bool:
+        if eventlet.hubs.get_hub() is not self._hub or is_past(timeout):
+            return poll.wait_readable(self._fd, timeout)
+        return self._wait(timeout, read=True)
+
+    def wait_writable(self, timeout: float | None) -> bool:
+        if eventlet.hubs.get_hub() is not self._hub or is_past(timeout):
+            return poll.wait_writable(self._fd, timeout)
+        return self._wait(timeout, write=True)
+
+    def _wait(self, timeout: float | None, *, read: bool = False, write: bool = False) -> bool:
+        try:
+            eventlet.hubs.trampoline(
+                self._fd, read=read, write=write, timeout=timeout, timeout_exc=TimeoutError
+            )
+        except TimeoutError:
+            return False
+        return True
+
+    def is_hung_up(self) -> bool:
+        return poll.is_hung_up(self._fd)
+
+    @staticmethod
+    def create_lock() -> Lock:
+        return Semaphore()
+
+    @staticmethod
+    def start(function: Callable[[], None], name: str) -> None:
+        eventlet.spawn_n(copy_context().run, function)
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        eventlet.sleep(seconds)
+
+    def close(self) -> None:
+        # The descriptor gets another file: who still waits for this one must be told.
+        eventlet.hubs.notify_opened(self._fd)
+        super().close()
+
+
+def is_past(timeout: float | None) -> bool:
+    """Whether there is no time to wait: eventlet would race its timer against the descriptor."""
+    return timeout is not None and timeout <= 0
+
+
+class PlainTransport(EventletTransport):
+    """The socket below eventlet's is never blocking; a read waits first, then receives."""
+
+    __slots__ = ("_plain",)
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._plain: Any = sock.fd
+
+    def try_receive(self) -> tuple[bytes | bytearray, int] | None:
+        buffer = BUFFER if eventlet.hubs.get_hub() is self._hub else bytearray(len(BUFFER))
+        try:
+            return buffer, self._plain.recv_into(buffer)
+        except BlockingIOError:
+            return None
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
+        while True:
+            if not self.wait_readable(remaining(deadline)):
+                raise TimeoutError("nothing was received in time")
+            received = self.try_receive()
+            if received is not None:
+                return received
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        try:
+            return int(self._plain.send(data))
+        except BlockingIOError:
+            return 0
+
+    def try_send_parts(self, parts: Sequence[bytes]) -> int:
+        try:
+            return int(self._plain.sendmsg(parts))
+        except BlockingIOError:
+            return 0
+
+
+class TLSTransport(BaseTLSTransport, EventletTransport):
+    """eventlet's ``SSLSocket`` at timeout 0 raises instead of switching; we do the waiting."""
+
+    __slots__ = ("_lock",)

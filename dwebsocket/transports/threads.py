@@ -1,0 +1,90 @@
+"""Sockets of servers that run each request in a thread or in a process of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+from . import poll
+from .base import Transport, remaining
+from .tls import BaseTLSTransport
+
+__all__ = ["PlainTransport", "TLSTransport"]
+
+#: Bytes asked for by a read: the first is small, since an idle connection holds the space for it.
+MIN_READ = 4096
+MAX_READ = 262144
+
+
+class ThreadTransport(Transport):
+    """Waiting with the system's own calls."""
+
+    __slots__ = ()
+
+    def wait_readable(self, timeout: float | None) -> bool:
+        return poll.wait_readable(self.fileno(), timeout)
+
+    def wait_writable(self, timeout: float | None) -> bool:
+        return poll.wait_writable(self.fileno(), timeout)
+
+    def is_hung_up(self) -> bool:
+        return poll.is_hung_up(self.fileno())
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class PlainTransport(ThreadTransport):
+    """A blocking socket: waiting for data is one call; what may not block says so by a flag."""
+
+    __slots__ = ("_polls", "_size")
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        sock.settimeout(None)
+        # Signals are handled in the main thread, but a blocking recv there is restarted by the
+        # system if the handler was installed so (gunicorn's SIGTERM): only poll comes back.
+        self._polls = threading.current_thread() is threading.main_thread()
+        self._size = MIN_READ
+
+    def try_receive(self) -> tuple[bytes | bytearray, int] | None:
+        try:
+            data = self.sock.recv(self._size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        return self._adapt(data)
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
+        if (deadline is not None or self._polls) and not self.wait_readable(remaining(deadline)):
+            raise TimeoutError("nothing was received in time")
+        return self._adapt(self.sock.recv(self._size))
+
+    def _adapt(self, data: bytes) -> tuple[bytes, int]:
+        """A full read asks for more next time; a small one gives the space back."""
+        count = len(data)
+        if count == self._size:
+            self._size = min(count * 4, MAX_READ)
+        elif count < MIN_READ:
+            self._size = MIN_READ
+        return data, count
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        try:
+            return int(self.sock.send(data, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return 0
+
+    def try_send_parts(self, parts: Sequence[bytes]) -> int:
+        try:
+            return int(self.sock.sendmsg(parts, (), socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return 0
+
+
+class TLSTransport(BaseTLSTransport, ThreadTransport):
+    """TLS, or a plain socket where the platform has no flag for 'do not wait'."""
+
+    __slots__ = ("_lock",)

@@ -1,0 +1,396 @@
+"""``request.websocket``: what a view can do with a WebSocket, written once for all backends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from time import monotonic
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.serializers.json import DjangoJSONEncoder
+
+from dwebsocket import database
+from dwebsocket.exceptions import ConnectionClosed, InvalidState
+from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
+
+__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes"]
+
+Message = str | bytes
+BytesLike = bytes | bytearray | memoryview
+
+
+class BaseWebSocket:
+    """A WebSocket in a view.
+
+    A backend fills in the primitives (``accept_connection``, ``receive_messages``,
+    ``receive_available``, ``send``, ``send_ping``, ``close_connection``, ``fileno``), which
+    speak of whole messages, and keeps ``_over``, ``close_code`` and ``close_reason`` true.
+
+    Objects compare by identity, are hashable, and take attributes of your own.
+
+    Attributes:
+        subprotocol: the one agreed on, or ``None``.
+        close_code: why the connection ended (RFC 6455, 7.4.1), ``None`` as long as it has not;
+            1005: the peer gave no code; 1006: no Close was received.
+        close_reason: the text beside the code, ``None`` until there is a code.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_accepted",
+        "_over",
+        "_read_lock",
+        "_ready",
+        "_told",
+        "_watch",
+        "close_code",
+        "close_reason",
+        "subprotocol",
+    )
+
+    # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
+    _read_lock: Any  # made by the backend, of the kind its server waits with
+    _ready: list[Message]  # received and not read yet, the oldest last
+    _over: bool  # no message will be received: not accepted yet, or ended
+    _told: bool  # the view has been told so once
+
+    def __init__(self) -> None:
+        self._ready = []
+        self._accepted = self._told = False
+        self._over = True  # until it is accepted
+        self._watch = database.ConnectionWatch()
+        self.subprotocol: str | None = None
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+
+    # The primitives
+
+    def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        """Answer the handshake with 101."""
+        raise NotImplementedError
+
+    def receive_messages(self, deadline: float | None) -> list[Message]:
+        """The next messages, at least one; none at all once the connection is over. Blocks.
+
+        Args:
+            deadline: ``time.monotonic()`` value, or ``None`` for no end.
+
+        Raises:
+            TimeoutError: the deadline passed.
+        """
+        raise NotImplementedError
+
+    def receive_available(self) -> list[Message]:
+        """The messages that are here already. Never blocks, never raises."""
+        raise NotImplementedError
+
+    def send(self, message: str | BytesLike) -> None:
+        """Send ``str`` as text, bytes-like as binary. Safe from any thread or greenlet.
+
+        Raises:
+            ConnectionClosed: the connection is closed.
+            TypeError: ``message`` is of another type.
+        """
+        raise NotImplementedError
+
+    def send_ping(self, payload: bytes) -> None:
+        """Send a Ping (RFC 6455, 5.5.2)."""
+        raise NotImplementedError
+
+    def close_connection(self, code: int, reason: str) -> None:
+        """The closing handshake, bounded by ``WEBSOCKET_CLOSE_TIMEOUT``; idempotent."""
+        raise NotImplementedError
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for ``select`` and its kin, -1 where there is none.
+
+        Messages may wait in memory while the descriptor is silent: ask ``has_messages()`` first.
+        """
+        raise NotImplementedError
+
+    # The opening handshake
+
+    def accept(
+        self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Accept the connection, in a view decorated with ``auto_accept=False``.
+
+        Args:
+            subprotocol: one of those the client offered, or ``None``.
+            headers: further headers of the 101, such as ``{"Set-Cookie": "…"}``.
+
+        Raises:
+            InvalidState: the connection is accepted already.
+            ValueError: a header that is not allowed, or a subprotocol that is no token.
+        """
+        if self._accepted:
+            raise InvalidState("accept() was called, but the WebSocket is accepted already")
+        self._over = False
+        self.accept_connection(subprotocol, headers or {})
+        self.subprotocol = subprotocol
+        self._accepted = True
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the 101 has been sent."""
+        return self._accepted
+
+    def _check_accepted(self) -> None:
+        if not self._accepted:
+            raise InvalidState(
+                "the WebSocket is not accepted yet: call request.websocket.accept() first, or "
+                "decorate the view without auto_accept=False"
+            )
+
+    # Receiving
+
+    def wait(self, timeout: float | None = None) -> Message | None:
+        """The next message: ``str`` for text, ``bytes`` for binary. Blocks.
+
+        Args:
+            timeout: seconds; ``None`` waits for ever, 0 does not wait.
+
+        Returns:
+            The message, or ``None``, once, when the connection has closed.
+
+        Raises:
+            TimeoutError: no message came in time.
+            ConnectionClosed: the connection had closed and an earlier call said so.
+        """
+        if self._ready:
+            try:
+                return self._ready.pop()
+            except IndexError:  # another thread was faster
+                pass
+        message = self._next(timeout)
+        if message is None:
+            if self._told:
+                raise self._closed_error()
+            self._told = True
+        return message
+
+    def __iter__(self) -> Iterator[Message]:
+        """The messages, until the connection closes."""
+        while True:
+            if self._ready:
+                try:
+                    message: Message | None = self._ready.pop()
+                except IndexError:
+                    continue
+            else:
+                message = self._next(None)
+                if message is None:
+                    self._told = True
+                    return
+            yield message  # type: ignore[misc]
+
+    def _next(self, timeout: float | None) -> Message | None:
+        """The next message, or ``None`` when the connection is over."""
+        if not self._accepted:
+            self._check_accepted()
+        lock = self._read_lock
+        if timeout is None or timeout < 0:  # -1 meant 'for ever' in earlier releases
+            deadline = None
+            lock.acquire()
+        else:
+            deadline = monotonic() + timeout
+            if not lock.acquire(timeout=timeout):
+                raise TimeoutError(f"no message within {timeout} seconds")
+        try:
+            if self._ready:  # another reader received more than it wanted
+                return self._ready.pop()
+            messages = None
+            if self._watch.seen != database.opened:
+                messages = self._receive_or_release()
+            if not messages:
+                messages = self.receive_messages(deadline)
+                if not messages:
+                    return None
+            if len(messages) == 1:
+                return messages[0]
+            messages.reverse()
+            self._ready = messages
+            return messages.pop()
+        finally:
+            lock.release()
+
+    def _receive_or_release(self) -> list[Message]:
+        """We may hold database connections: give them back unless a message is here already."""
+        messages = self.receive_available()
+        if not messages:
+            self._watch.release()
+        return messages
+
+    def read(self, fallback: Any = None) -> Any:
+        """The next message if a whole one is here, else ``fallback``. Never blocks.
+
+        Raises:
+            ConnectionClosed: the connection had closed and an earlier call returned ``fallback``
+                for it.
+        """
+        self._check_accepted()
+        if not self._ready:
+            self._look()
+        try:
+            return self._ready.pop()
+        except IndexError:
+            pass
+        if self._over:
+            if self._told:
+                raise self._closed_error()
+            self._told = True
+        return fallback
+
+    def has_messages(self) -> bool:
+        """Whether a whole message is here. Never blocks."""
+        return self.count_messages() > 0
+
+    def count_messages(self) -> int:
+        """How many whole messages are here. Never blocks."""
+        if self._accepted:
+            self._look()
+        return len(self._ready)
+
+    def _look(self) -> None:
+        """Take in what has arrived, unless somebody else is reading and does so anyway."""
+        if self._read_lock.acquire(False):
+            try:
+                messages = self.receive_available()
+                messages.reverse()
+                self._ready[:0] = messages
+            finally:
+                self._read_lock.release()
+
+    def wait_json(self, timeout: float | None = None) -> Any:
+        """``wait()`` and decode the message as JSON; ``None`` when the connection has closed.
+
+        Raises:
+            ValueError: the message is not JSON. The connection stays open.
+        """
+        message = self.wait(timeout)
+        return None if message is None else json.loads(message)
+
+    # Sending
+
+    def send_json(self, obj: Any) -> None:
+        """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
+        self.send(json.dumps(obj, cls=DjangoJSONEncoder))
+
+    def ping(self, data: str | bytes = b"") -> None:
+        """Send a Ping with up to 125 bytes; the library consumes the Pong.
+
+        Raises:
+            ConnectionClosed: the connection is closed.
+            ValueError: ``data`` is too long.
+        """
+        payload = data.encode() if isinstance(data, str) else bytes(data)
+        if len(payload) > MAX_CONTROL_SIZE:
+            raise ValueError(
+                f"a Ping holds at most {MAX_CONTROL_SIZE} bytes, this is {len(payload)}"
+            )
+        self._check_accepted()
+        self.send_ping(payload)
+
+    # Closing
+
+    def close(self, code: int | None = 1000, reason: str | bytes | None = "") -> None:
+        """Close the connection: send a Close, wait for the peer's, no longer than
+        ``WEBSOCKET_CLOSE_TIMEOUT``. Further calls do nothing.
+
+        Args:
+            code: 1000, another code that may be sent, or one of your own (4000 to 4999).
+            reason: at most 123 bytes of UTF-8.
+
+        Raises:
+            ValueError: a code that may not be sent, or too long a reason.
+        """
+        if isinstance(reason, (bytes, bytearray)):
+            reason = reason.decode()
+        reason = reason or ""
+        if len(reason.encode()) > MAX_REASON_SIZE:
+            raise ValueError(
+                f"the reason to close is {len(reason.encode())} bytes long, a Close frame holds "
+                f"{MAX_REASON_SIZE} at most"
+            )
+        self._check_accepted()
+        self.close_connection(1000 if code is None else code, reason)
+
+    disconnect = close
+
+    def leave_server(self, run: Callable[[], None]) -> bool:
+        """Run the view's time beside the server, whose request then ends at once.
+
+        Returns:
+            ``False`` where the server's request must last as long as the connection; ``run`` has
+            not been called then.
+        """
+        return False
+
+    def release_database(self) -> None:
+        """Give back the database connections of the running thread or greenlet, if it has any."""
+        if self._watch.seen != database.opened:
+            self._watch.release()
+
+    def finish(self) -> None:
+        """Tell the server that this request is answered. The last thing done to a WebSocket."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended, noticing a Close or a hang-up that has arrived."""
+        if not self._accepted:
+            return False
+        if not self._over:
+            self._look()
+        return self._over
+
+    def is_closed(self) -> bool:
+        """The same as ``closed``."""
+        return self.closed
+
+    @property
+    def connected(self) -> bool:
+        """The opposite of ``closed``."""
+        return self._accepted and not self.closed
+
+    def _closed_error(self) -> ConnectionClosed:
+        code = 1006 if self.close_code is None else self.close_code
+        return ConnectionClosed(code, self.close_reason or "")
+
+    # The async twins
+
+    async def areceive(self, timeout: float | None = None) -> Message | None:
+        """``wait()`` for an async view."""
+        return await sync_to_async(self.wait, thread_sensitive=False)(timeout)
+
+    async def asend(self, message: str | BytesLike) -> None:
+        """``send()`` for an async view."""
+        await sync_to_async(self.send, thread_sensitive=False)(message)
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """``close()`` for an async view."""
+        await sync_to_async(self.close, thread_sensitive=False)(code, reason)
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """The messages, until the connection closes."""
+        while (message := await self.areceive()) is not None:
+            yield message
+
+
+def as_bytes(message: BytesLike) -> bytes:
+    """The payload of a binary message.
+
+    Raises:
+        TypeError: ``message`` is not bytes-like; says what ``send()`` takes.
+    """
+    if not isinstance(message, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"send() takes str (sent as text) or bytes (sent as binary), not "
+            f"{type(message).__name__}; send_json() sends other data"
+        )
+    return bytes(message)
+
+
+#: The name up to dwebsocket 0.5.
+WebSocket = BaseWebSocket

@@ -1,0 +1,37 @@
+"""Settings of the examples. For a machine of your own only: DEBUG is on and the key is public."""
+
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = True
+SECRET_KEY = "only-for-the-examples"
+ALLOWED_HOSTS = []  # with DEBUG: localhost, 127.0.0.1 and [::1]
+
+INSTALLED_APPS = [
+    "django.contrib.staticfiles",
+    "dwebsocket",
+    "demo",
+    "chat",
+    "echo",
+    "ticker",
+    "terminal",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+
+ROOT_URLCONF = "demo.urls"
+WSGI_APPLICATION = "demo.wsgi.application"
+STATIC_URL = "static/"
+USE_TZ = True

@@ -1,0 +1,75 @@
+// A WebSocket that comes back by itself, and the words that say how it is.
+
+const FIRST_DELAY = 500, LONGEST_DELAY = 15_000; // milliseconds
+const STABLE_AFTER = 5_000; // a connection that lasted this long starts the delays anew
+
+export function connect(path, { state, onopen = () => {}, onmessage }) {
+  const show = stateOf(state);
+  let socket, timer, opened, failures = 0;
+
+  function open() {
+    clearTimeout(timer);
+    opened = null;
+    show("connecting", "Connecting…");
+    const current = socket = new WebSocket(addressOf(path));
+    current.binaryType = "arraybuffer";
+    current.onopen = () => {
+      opened = Date.now();
+      show("open", "Connected");
+      onopen();
+    };
+    current.onmessage = (event) => onmessage(event.data);
+    current.onclose = (event) => {
+      if (current === socket) closed(event);
+    };
+  }
+
+  function closed(event) {
+    if (opened && event.code === 1000) return show("ended", "The server has ended it");
+    if (opened && Date.now() - opened > STABLE_AFTER) failures = 0;
+    // Half of the delay is left to chance, so that not all pages come back in the same moment.
+    const delay = Math.min(FIRST_DELAY * 2 ** failures++, LONGEST_DELAY) * (0.5 + Math.random() / 2);
+    wait(Date.now() + delay);
+  }
+
+  function wait(until) {
+    const left = until - Date.now();
+    if (left <= 0) return open();
+    show("lost", "Connection lost", `retrying in ${Math.ceil(left / 1000)} s`);
+    timer = setTimeout(wait, Math.min(left, 250), until);
+  }
+
+  const lost = () => state.dataset.state === "lost" || state.dataset.state === "ended";
+  state.querySelector("button").onclick = () => lost() && open();
+  addEventListener("online", () => state.dataset.state === "lost" && open());
+  open();
+
+  return {
+    send: (data) => socket.send(data),
+    isOpen: () => socket.readyState === WebSocket.OPEN,
+    goTo(newPath) {
+      path = newPath;
+      failures = 0;
+      const old = socket;
+      open();
+      old.close(1000);
+    },
+  };
+}
+
+function addressOf(path) {
+  const address = new URL(path, location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return address;
+}
+
+function stateOf(element) {
+  const [words, seconds, button] = element.children;
+  return (name, text, left = "") => {
+    element.dataset.state = name;
+    if (words.textContent !== text) words.textContent = text; // said aloud once, not each second
+    seconds.textContent = left;
+    button.hidden = name !== "lost" && name !== "ended";
+    button.textContent = name === "ended" ? "Start again" : "Retry now";
+  };
+}

@@ -1,0 +1,13 @@
+from django.contrib.staticfiles.urls import staticfiles_urlpatterns
+from django.urls import include, path
+from django.views.generic import TemplateView
+
+urlpatterns = [
+    path("", TemplateView.as_view(template_name="demo/index.html"), name="index"),
+    path("chat/", include("chat.urls")),
+    path("echo/", include("echo.urls")),
+    path("ticker/", include("ticker.urls")),
+    path("terminal/", include("terminal.urls")),
+    # runserver serves static files by itself; the other servers need this (DEBUG only).
+    *staticfiles_urlpatterns(),
+]

@@ -1,0 +1,51 @@
+"""A shell behind a pseudo-terminal."""
+
+import os
+import pty
+import subprocess
+
+# Opening its terminal once makes it the controlling one of the new session: then Ctrl-C works.
+COMMAND = ["sh", "-c", ': <"$(tty)"; exec sh -i']
+
+
+class Shell:
+    """Run `sh` for the length of a `with` block; the shell is gone afterwards."""
+
+    def __init__(self):
+        self.terminal, terminal_of_shell = pty.openpty()
+        try:
+            self.process = subprocess.Popen(
+                COMMAND,
+                stdin=terminal_of_shell,
+                stdout=terminal_of_shell,
+                stderr=terminal_of_shell,
+                start_new_session=True,
+                # A dumb terminal gets plain text, without escape sequences.
+                env={**os.environ, "TERM": "dumb", "PS1": "$ "},
+            )
+        finally:
+            os.close(terminal_of_shell)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        os.close(self.terminal)  # the kernel sends SIGHUP to what runs in it
+        try:
+            self.process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def fileno(self):
+        return self.terminal
+
+    def read(self):
+        """What the shell has printed; b"" when it has ended."""
+        try:
+            return os.read(self.terminal, 65536)
+        except OSError:  # Linux answers EIO when nobody has the other side open any more
+            return b""
+
+    def write(self, text):
+        os.write(self.terminal, text.encode())

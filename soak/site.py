@@ -1,0 +1,48 @@
+"""An echo, and a census of the process that serves it."""
+
+import gc
+import os
+import sys
+from pathlib import Path
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "soak.settings"
+
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+
+from dwebsocket import require_websocket
+
+
+@require_websocket
+def echo(request: HttpRequest) -> None:
+    for message in request.websocket:
+        request.websocket.send(message)
+
+
+def census(request: HttpRequest) -> JsonResponse:
+    # What the next collection would free is not held.
+    gc.collect()
+    objects = gc.get_objects()
+    greenlet = sys.modules.get("greenlet")
+    return JsonResponse(
+        {
+            "memory": read_status("VmRSS"),
+            "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+            "threads": read_status("Threads"),
+            # By type(): isinstance() would wake Django's lazy objects.
+            "greenlets": sum(issubclass(type(entry), greenlet.greenlet) for entry in objects)
+            if greenlet
+            else 0,
+            "objects": len(objects),
+        }
+    )
+
+
+def read_status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+
+
+urlpatterns = [path("echo/", echo), path("census/", census)]
+application = get_wsgi_application()

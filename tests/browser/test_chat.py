@@ -1,0 +1,108 @@
+"""Two tabs of a real browser talk through the chat, also across a restart of the server."""
+
+import pytest
+from playwright.sync_api import expect
+
+RECONNECT = 30_000  # ms: the longest delay between two tries is 15 s
+
+
+@pytest.fixture
+def server(start_example):
+    return start_example("runserver")
+
+
+@pytest.fixture
+def join(context, server):
+    def join(name, room="lobby"):
+        page = context.new_page()
+        page.goto(f"{server.url}/chat/{room}/")
+        page.get_by_role("textbox", name="What is your name?").fill(name)
+        page.keyboard.press("Enter")
+        expect(state(page)).to_have_text("Connected")
+        return page
+
+    return join
+
+
+def state(page):
+    return page.get_by_role("status")
+
+
+def messages(page):
+    return page.locator(".message .bubble")
+
+
+def say(page, text):
+    page.get_by_role("textbox").fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_what_one_tab_sends_the_other_receives(join, screenshot):
+    ada, bob = join("Ada"), join("Bob")
+    expect(ada.locator(".note")).to_have_text("Bob joined")
+    expect(ada.locator("#count")).to_have_text("2 people")
+
+    say(bob, "Hello Ada")
+    expect(messages(ada)).to_have_text("Hello Ada")
+    say(ada, "Hello Bob ✓")
+    expect(messages(bob)).to_have_text(["Hello Ada", "Hello Bob ✓"])
+    expect(ada.locator(".message.own .bubble")).to_have_text("Hello Bob ✓")
+    screenshot(ada, "chat")
+
+    bob.close()
+    expect(ada.locator(".note").last).to_have_text("Bob left")
+    expect(ada.locator("#count")).to_have_text("only you")
+
+
+def test_both_tabs_come_back_after_the_server_was_restarted(join, server, screenshot):
+    ada, bob = join("Ada"), join("Bob")
+    say(ada, "before")
+    expect(messages(bob)).to_have_text("before")
+
+    server.stop()
+    for page in (ada, bob):
+        expect(state(page)).to_have_text("Connection lost")
+        expect(page.get_by_text("retrying in")).to_be_visible()
+    ada.get_by_role("textbox").fill("after")
+    ada.keyboard.press("Enter")
+    expect(ada.get_by_role("textbox")).to_have_value("after")  # kept until it can be sent
+    screenshot(ada, "chat-connection-lost")
+
+    server.start()
+    for page in (ada, bob):
+        expect(state(page)).to_have_text("Connected", timeout=RECONNECT)
+        expect(page.locator("#count")).to_have_text("2 people")
+    ada.keyboard.press("Enter")
+    for page in (ada, bob):
+        expect(messages(page)).to_have_text(["before", "after"])
+    screenshot(bob, "chat-connected-again")
+
+
+def test_what_people_write_is_shown_as_text(join):
+    ada, bob = join("<i>Ada</i>"), join("Bob")
+    say(ada, "<img src=x onerror=\"document.title='hacked'\">")
+    expect(messages(bob)).to_have_text("<img src=x onerror=\"document.title='hacked'\">")
+    expect(bob.locator(".message .heading")).to_contain_text("<i>Ada</i>")
+    assert bob.locator("img, i").count() == 0
+    assert "hacked" not in bob.title()
+
+
+def test_rooms_are_apart_and_a_newcomer_sees_what_was_said(join):
+    ada, bob = join("Ada", "python"), join("Bob", "music")
+    say(ada, "only for python")
+    expect(messages(ada)).to_have_text("only for python")
+    zoe = join("Zoë", "python")
+    expect(messages(zoe)).to_have_text("only for python")
+    expect(zoe.locator("#people li span:last-child")).to_have_text(["Ada", "Zoë"])
+    say(bob, "only for music")
+    expect(messages(bob)).to_have_text("only for music")
+    expect(messages(zoe)).to_have_text("only for python")
+
+
+def test_a_new_name_is_known_to_the_others(join):
+    ada, bob = join("Ada"), join("Bob")
+    ada.get_by_title("Change your name").click()
+    ada.get_by_role("textbox", name="What is your name?").fill("Countess")
+    ada.keyboard.press("Enter")
+    expect(bob.locator("#people li span:last-child")).to_have_text(["Bob", "Countess"])
+    expect(ada.locator("#count")).to_have_text("2 people")

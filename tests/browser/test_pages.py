@@ -1,0 +1,104 @@
+"""Every page of the examples, in a real browser, on the servers their README names."""
+
+import os
+import re
+import select
+import urllib.error
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+
+from .example_server import COMMANDS
+
+TIMEOUT = 10  # seconds
+
+
+@pytest.fixture(params=COMMANDS)
+def server(request, start_example):
+    return start_example(request.param)
+
+
+def open_page(context, server, path):
+    page = context.new_page()
+    page.goto(server.url + path)
+    expect(page.get_by_role("status")).to_have_text("Connected")
+    return page
+
+
+def test_pages(server, context, screenshot):
+    """One test for a server: starting it takes longer than any page."""
+    index = context.new_page()
+    index.goto(server.url)
+    expect(index.get_by_role("navigation").get_by_role("link")).to_have_count(5)
+
+    echo = open_page(context, server, "/echo/")
+    echo.get_by_label("Message", exact=True).fill("Grüße")
+    echo.keyboard.press("Enter")
+    expect(echo.locator("[data-side='←']")).to_have_text("Grüße")
+
+    lower_case = open_page(context, server, "/echo/lower/")
+    lower_case.get_by_label("Message", exact=True).fill("GRÜSSE")
+    lower_case.keyboard.press("Enter")
+    expect(lower_case.locator("[data-side='←']")).to_have_text("grüsse")
+    lower_case.get_by_role("link", name="HELLO HTTP").click()
+    expect(lower_case.locator("body")).to_have_text("hello http")
+
+    ticker = open_page(context, server, "/ticker/")
+    # It goes on ticking: a busy machine may look later than at the third.
+    expect(ticker.locator("#number")).to_have_text(re.compile(r"^([3-9]|\d{2,})$"), timeout=20_000)
+    screenshot(ticker, "ticker")
+
+    chat = context.new_page()
+    chat.goto(f"{server.url}/chat/")
+    chat.get_by_role("textbox", name="What is your name?").fill("Ada")
+    chat.keyboard.press("Enter")
+    expect(chat.locator("#count")).to_have_text("only you")
+
+
+def test_terminal_runs_commands(server, context, screenshot):
+    page = open_page(context, server, "/terminal/")
+    screen, command = page.get_by_role("log"), page.get_by_label("Command")
+    command.fill("expr 6 '*' 7")
+    page.keyboard.press("Enter")
+    expect(screen).to_contain_text("42")  # a result, not the echo of what was typed
+
+    command.fill("expr 10 '*' 11; sleep 600")
+    page.keyboard.press("Enter")
+    expect(screen).to_contain_text("110")
+    page.get_by_role("button", name="Ctrl-C").click()
+    command.fill("expr 10 '*' 12")
+    page.keyboard.press("Enter")
+    expect(screen).to_contain_text("120")
+    screenshot(page, "terminal")
+
+    command.fill("exit")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("The server has ended it")
+
+
+def test_the_shell_ends_when_the_page_is_closed(server, context):
+    page = open_page(context, server, "/terminal/")
+    page.get_by_label("Command").fill("trap '' HUP; echo shell $$ ready")
+    page.keyboard.press("Enter")
+    answer = re.compile(r"shell (\d+) ready")  # the echo of the command has no number there
+    expect(page.get_by_role("log")).to_have_text(answer)
+    pid = int(answer.search(page.get_by_role("log").text_content())[1])
+    shell = os.pidfd_open(pid)
+    try:
+        page.close()
+        ended, _, _ = select.select([shell], [], [], TIMEOUT)
+        assert ended, f"The shell is still there {TIMEOUT} s after its page was closed."
+    finally:
+        os.close(shell)
+
+
+def test_terminal_refuses_other_machines(start_example):
+    server = start_example("runserver")
+    request = urllib.request.Request(
+        f"{server.url}/terminal/", headers={"X-Forwarded-For": "203.0.113.9"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=TIMEOUT)
+    assert refused.value.code == 403
+    refused.value.close()

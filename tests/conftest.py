@@ -1,0 +1,85 @@
+"""What real servers need: certificates, a database, a journal. All made once, when asked for."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from .servers.certificates import make_certificates
+from .servers.journal import Journal
+from .servers.process import ROOT, ServerProcess
+from .servers.rows import Row
+
+
+@pytest.fixture(scope="session")
+def test_directory():
+    # A short path: the address of a Unix socket has room for some hundred characters.
+    with tempfile.TemporaryDirectory(prefix="dwebsocket-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def certificates(test_directory):
+    return make_certificates(test_directory)
+
+
+@pytest.fixture(scope="session")
+def journal(test_directory):
+    return Journal(test_directory / "journal")
+
+
+@pytest.fixture(scope="session")
+def database_path(test_directory):
+    return test_directory / "database.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def server_environment(journal, database_path):
+    return {
+        "DWEBSOCKET_TEST_JOURNAL": str(journal.path),
+        "DWEBSOCKET_TEST_DATABASE": str(database_path),
+    }
+
+
+@pytest.fixture(scope="session")
+def session_key(server_environment):
+    """The tables exist, and the user ada is logged in with this session."""
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.project.prepare"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **server_environment,
+            "DJANGO_SETTINGS_MODULE": "tests.project.settings",
+            "PYTHONPATH": str(ROOT),
+        },
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=True,
+        text=True,
+    )
+    return result.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def start_server(server_environment, certificates, session_key):
+    """Start a row's server, with changed settings if wished."""
+
+    def start(row, settings=None):
+        return ServerProcess(
+            row, environment=server_environment, certificates=certificates, settings=settings
+        )
+
+    return start
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With several processes a server's cases stay with one, and so does everything of a file."""
+    for item in items:
+        row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
+        together = f"{item.path.parent.name}-{row.name}" if isinstance(row, Row) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))

@@ -1,0 +1,141 @@
+"""Each case of this folder runs on every server of tests/servers/rows.py that can carry it.
+
+Rules: real processes and sockets; every wait has an absolute end; the server's log is read after
+each case, and a traceback or a lost descriptor in it fails the case.
+
+DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone.
+"""
+
+import os
+from itertools import count
+
+import pytest
+
+from ..raw_client import RawClient
+from ..servers.rows import ROWS, Row
+
+# The second server of a row. Its debug pages must not leak, its pings come often.
+TUNED = {
+    "DEBUG": True,
+    "WEBSOCKET_ACCEPT_ALL": True,
+    "WEBSOCKET_PING_INTERVAL": 0.3,
+    "WEBSOCKET_PING_TIMEOUT": 0.5,
+    "WEBSOCKET_SEND_TIMEOUT": 1,
+}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "rows(**abilities): only servers with these abilities")
+
+
+def pytest_generate_tests(metafunc):
+    if "row" not in metafunc.fixturenames:
+        return
+    rows = ROWS
+    if wanted := os.environ.get("DWEBSOCKET_TEST_ROWS"):
+        rows = [row for row in rows if row.name in wanted.split(",")]
+    for marker in metafunc.definition.iter_markers("rows"):
+        rows = [row for row in rows if all(getattr(row, k) == v for k, v in marker.kwargs.items())]
+    metafunc.parametrize("row", rows, ids=[row.name for row in rows], scope="session")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep a row's cases together, so that its servers end before the next row's start."""
+    yield
+    names = [row.name for row in ROWS]
+
+    def position(item):
+        row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
+        return names.index(row.name) if isinstance(row, Row) else -1
+
+    items.sort(key=position)
+
+
+def run(start_server, row, settings):
+    if not row.installed:
+        pytest.skip(f"{row.package} is not installed")
+    return start_server(row, settings)
+
+
+def check_and_stop(server, journal):
+    server.stop()
+    assert not server.log.find_faults(), server.log.text()
+    # Here again: such a request may be served after its case has looked.
+    served = [event["case"] for event in journal.events(name="smuggled")]
+    served = [case for case in served if case.startswith(server.row.name + ":")]
+    assert not served, "bytes of a WebSocket were served as a request"
+
+
+@pytest.fixture(scope="session")
+def server(row, start_server, journal):
+    """The row's server with the settings of the test project."""
+    process = run(start_server, row, {})
+    yield process
+    check_and_stop(process, journal)
+
+
+@pytest.fixture(scope="session")
+def tuned_server(row, start_server, journal):
+    """The row's server with the settings TUNED."""
+    process = run(start_server, row, TUNED)
+    yield process
+    check_and_stop(process, journal)
+
+
+cases = count(1)
+
+
+@pytest.fixture
+def case(request, row):
+    """The name under which views report to this test."""
+    return f"{row.name}:{request.node.originalname}-{next(cases)}"
+
+
+@pytest.fixture
+def address(case):
+    """address("/echo/") → "/echo/?case=…"."""
+
+    def build(path):
+        return f"{path}{'&' if '?' in path else '?'}case={case}"
+
+    return build
+
+
+@pytest.fixture
+def new_client(request):
+    """Connect to a server; the connections still open at the end of the test hang up."""
+    clients = []
+
+    def connect(server=None, **options):
+        server = server or request.getfixturevalue("server")
+        clients.append(RawClient(server, **options))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.hang_up()
+
+
+@pytest.fixture
+def open_websocket(new_client, address):
+    """Connect to a view and read the 101."""
+
+    def connect(path, server=None, **request):
+        client = new_client(server)
+        client.open(address(path), **request)
+        return client
+
+    return connect
+
+
+@pytest.fixture(autouse=True)
+def clean_log(request):
+    """The log of the servers that a test used holds no fault."""
+    used = [name for name in ("server", "tuned_server") if name in request.fixturenames]
+    servers = [request.getfixturevalue(name) for name in used]
+    marks = [server.log.mark() for server in servers]
+    yield
+    for server, mark in zip(servers, marks, strict=True):
+        faults = server.log.find_faults(mark)
+        assert not faults, "\n".join([*faults, "--- log:", server.log.text(mark)])

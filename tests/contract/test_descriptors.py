@@ -1,0 +1,55 @@
+"""Many clients that vanish: no view is left running, no descriptor is left open."""
+
+import pytest
+
+from ..raw_client import BINARY, build_frame
+from ..servers.process import count_descriptors, wait_until
+
+CLIENTS = 200
+HALF_A_MESSAGE = build_frame(BINARY, bytes(100_000))[:50_000]
+
+
+def test_clients_that_reset_in_mid_message(server, open_websocket, new_client, journal, case):
+    pid = warm_up(open_websocket, journal, case)
+    before = count_descriptors(pid)
+    for _ in range(CLIENTS):
+        client = open_websocket("/echo/")
+        client.send_bytes(HALF_A_MESSAGE)
+        client.reset()
+    check_all_gone(pid, before, CLIENTS, journal, case)
+
+
+@pytest.mark.parametrize("mount", ["", "/middleware-last"])
+def test_clients_that_close(server, open_websocket, journal, case, mount):
+    pid = warm_up(open_websocket, journal, case)
+    before = count_descriptors(pid)
+    for _ in range(50):
+        client = open_websocket(mount + "/echo/")
+        client.send_close()
+        client.read_close()
+        assert client.read_to_eof() == b""
+        client.hang_up()
+    check_all_gone(pid, before, 50, journal, case)
+
+
+def warm_up(open_websocket, journal, case):
+    """What a server opens once, it has opened after one connection."""
+    client = open_websocket("/echo/")
+    client.send_text("warm")
+    client.read_text()
+    client.send_close()
+    client.read_close()
+    client.read_to_eof()
+    client.hang_up()
+    journal.wait(case, "ended")
+    return journal.wait(case, "started")["pid"]
+
+
+def check_all_gone(pid, before, count, journal, case):
+    journal.wait(case, "ended", count=count + 1, timeout=10)
+    assert len(journal.events(case, "started")) == count + 1
+    wait_until(
+        lambda: count_descriptors(pid) <= before,
+        f"the process has {before} descriptors again",
+        timeout=10,
+    )

@@ -1,0 +1,64 @@
+"""Bytes that RFC 6455 forbids: what came before them is answered, then the connection fails."""
+
+import struct
+
+import pytest
+
+from ..raw_client import BINARY, CLOSE, CONT, PING, TEXT, build_frame
+
+MIB = 1 << 20
+FORBIDDEN = {
+    "unmasked": (1002, build_frame(TEXT, "plain to see", masked=False)),
+    "rsv1": (1002, build_frame(TEXT, "x", rsv=4)),
+    "rsv2": (1002, build_frame(TEXT, "x", rsv=2)),
+    "rsv3-on-ping": (1002, build_frame(PING, "x", rsv=1)),
+    "reserved-data-opcode": (1002, build_frame(3, "x")),
+    "reserved-control-opcode": (1002, build_frame(11, "x")),
+    "long-ping": (1002, build_frame(PING, bytes(126))),
+    "long-close": (1002, build_frame(CLOSE, struct.pack("!H", 1000) + bytes(124))),
+    "fragmented-ping": (1002, build_frame(PING, "x", fin=False)),
+    "continuation-of-nothing": (1002, build_frame(CONT, "x")),
+    "message-within-message": (1002, build_frame(TEXT, "x", fin=False) + build_frame(TEXT, "y")),
+    "close-of-one-byte": (1002, build_frame(CLOSE, b"\x03")),
+    "close-code-999": (1002, build_frame(CLOSE, struct.pack("!H", 999))),
+    "close-code-1005": (1002, build_frame(CLOSE, struct.pack("!H", 1005))),
+    "close-code-1006": (1002, build_frame(CLOSE, struct.pack("!H", 1006))),
+    "close-reason-not-utf8": (1007, build_frame(CLOSE, struct.pack("!H", 1000) + b"\xff")),
+    "text-not-utf8": (1007, build_frame(TEXT, b"\xc3\x28")),
+    "text-cut-utf8": (1007, build_frame(TEXT, b"abc\xc3")),
+    "text-surrogate": (1007, build_frame(TEXT, b"\xed\xa0\x80")),
+    "fragments-not-utf8": (
+        1007,
+        build_frame(TEXT, b"ok \xc3", fin=False) + build_frame(CONT, b"\x28"),
+    ),
+    "too-big": (1009, build_frame(BINARY, b"", length=3 * MIB)),
+    "fragments-too-big": (
+        1009,
+        build_frame(BINARY, bytes(2 * MIB), fin=False) + build_frame(CONT, b"", length=MIB),
+    ),
+    "huge": (1009, build_frame(BINARY, b"", length=1 << 62)),
+}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_connection_fails(server, open_websocket, journal, case, name):
+    code, forbidden = FORBIDDEN[name]
+    client = open_websocket("/echo/")
+    client.send_bytes(build_frame(TEXT, "good") + build_frame(BINARY, b"\0good") + forbidden)
+    assert client.read_text() == "good"
+    assert client.read_frame().payload == b"\0good"
+    assert client.read_close().close_code == code
+    client.send_close(code)
+    assert client.read_to_eof() == b""
+    ended = journal.wait(case, "ended")
+    assert ended["outcome"] == "returned"
+
+
+def test_message_of_the_greatest_size_passes(server, open_websocket):
+    """The limit is Django's DATA_UPLOAD_MAX_MEMORY_SIZE, 2.5 MiB."""
+    client = open_websocket("/echo/")
+    payload = bytes(5 * MIB // 2)
+    client.send_frame(BINARY, payload)
+    assert client.read_frame(timeout=10).payload == payload
+    client.send_frame(BINARY, b"", length=len(payload) + 1)
+    assert client.read_close().close_code == 1009

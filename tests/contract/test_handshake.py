@@ -1,0 +1,154 @@
+"""The opening handshake: the bytes of the 101, and that there is exactly one."""
+
+import pytest
+
+from ..raw_client import CLOSE, KEY, accept_key, build_frame
+
+REQUIRED_EVERYWHERE = [
+    "/placing/decorated/",
+    "/placing/with-arguments/",
+    "/placing/accepting/",
+    "/placing/class/",
+    "/placing/dispatch/",
+    "/placing/get/",
+    "/placing/exempt-outside/",
+    "/placing/exempt-inside/",
+    "/placing/twice/",
+]
+MOUNTS = ["", "/middleware-last", "/middleware-first"]
+
+
+def test_bytes_of_the_101(server, new_client, address):
+    client = new_client()
+    response = client.open(address("/echo/"))
+    lines = response.head.decode("ascii").split("\r\n")
+    assert lines[0] == "HTTP/1.1 101 Switching Protocols"
+    assert lines[-2:] == ["", ""]
+    response.headers.pop("date", None)
+    assert response.headers == {
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-accept": accept_key(KEY),
+    }
+
+
+def test_accept_key_belongs_to_the_request(server, new_client, address):
+    key = "AAAAAAAAAAAAAAAAAAAAAA=="
+    response = new_client().open(address("/echo/"), headers={"Sec-WebSocket-Key": key})
+    assert response.headers["sec-websocket-accept"] == accept_key(key) != accept_key(KEY)
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+@pytest.mark.parametrize("path", REQUIRED_EVERYWHERE)
+def test_exactly_one_101(server, open_websocket, mount, path):
+    check_exactly_one_101(open_websocket(mount + path))
+
+
+@pytest.mark.parametrize("mount", MOUNTS[1:])
+def test_middleware_alone_accepts_a_marked_view(server, open_websocket, mount):
+    check_exactly_one_101(open_websocket(mount + "/placing/marked/"))
+
+
+@pytest.mark.parametrize("mount", MOUNTS[1:])
+def test_accept_all(tuned_server, open_websocket, mount):
+    check_exactly_one_101(open_websocket(mount + "/placing/unmarked/", tuned_server))
+
+
+def check_exactly_one_101(client):
+    client.send_text("once")
+    assert client.read_text() == "once"
+    client.send_close()
+    client.read_close()
+    assert client.read_to_eof() == b""
+    assert client.received.count(b"101 Switching") == 1
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_login_required_lets_a_user_in(server, open_websocket, session_key, mount):
+    headers = {"Cookie": f"sessionid={session_key}"}
+    client = open_websocket(mount + "/placing/login/", headers=headers)
+    assert client.read_text() == "ada"
+    check_exactly_one_101(client)
+
+
+def test_login_required_redirects_others_without_101(server, new_client, address):
+    client = new_client()
+    client.send_request(address("/placing/login/"))
+    response = client.read_response()
+    assert response.status == 302
+    assert response.headers["location"].startswith("/accounts/login/?next=")
+    assert b" 101 " not in client.received
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_accepting_view_answers_plain_http(server, new_client, address, mount):
+    client = new_client()
+    client.send_request(address(mount + "/placing/accepting/"), websocket=False)
+    response = client.read_response()
+    assert (response.status, response.body) == (200, b"plain HTTP, websocket is None")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Connection": "keep-alive, Upgrade"}, id="firefox"),
+        pytest.param({"Connection": "upgrade", "Upgrade": "WebSocket"}, id="case"),
+        pytest.param({"Sec-WebSocket-Extensions": "x-unknown; a=1"}, id="unknown-extension"),
+        pytest.param({"Cookie": "a=" + "b" * 2000}, id="long-cookie"),
+    ],
+)
+def test_headers_as_clients_write_them(server, open_websocket, headers):
+    check_exactly_one_101(open_websocket("/echo/", headers=headers))
+
+
+def test_handshake_byte_by_byte(server, new_client, address):
+    client = new_client()
+    client.send_request(address("/echo/"), step=1)
+    assert client.read_response().status == 101
+    check_exactly_one_101(client)
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ("chat", "chat"),
+        ("unknown, chat", "chat"),
+        ("chat, superchat", {"chat", "superchat"}),
+        ("unknown", None),
+        (None, None),
+    ],
+)
+def test_subprotocol(server, new_client, address, offered, chosen):
+    client = new_client()
+    headers = {"Sec-WebSocket-Protocol": offered}
+    response = client.open(address("/subprotocols/"), headers=headers)
+    selected = response.headers.get("sec-websocket-protocol")
+    assert selected == chosen or (isinstance(chosen, set) and selected in chosen)
+    client.send_text("which one?")
+    assert client.read_text() == str(selected)
+
+
+def test_view_accepts_by_itself(server, new_client, address, journal, case):
+    client = new_client()
+    headers = {"Sec-WebSocket-Protocol": "chat"}
+    response = client.open(address("/manual/accept/"), headers=headers)
+    assert response.headers["sec-websocket-protocol"] == "chat"
+    assert response.headers["x-room"] == "blue"
+    check_exactly_one_101(client)
+    assert journal.wait(case, "ended")["outcome"] == "returned"
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_view_refuses_by_an_ordinary_response(server, new_client, address, mount):
+    client = new_client()
+    client.send_request(address(mount + "/manual/refuse/"))
+    response = client.read_response()
+    assert (response.status, response.body) == (403, b"the room is full")
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_view_that_raises_before_the_101_is_a_500(server, new_client, address, mount):
+    client = new_client()
+    client.send_request(address(mount + "/manual/raise/"))
+    assert client.read_response().status == 500
+    assert build_frame(CLOSE, masked=False)[:1] not in client.unread()

@@ -1,0 +1,109 @@
+"""Handshakes that must not become a WebSocket: a real HTTP answer that says why, and a log line."""
+
+import pytest
+
+REFUSED = {
+    "post": ("/placing/exempt-outside/", {"method": "POST"}, 400, "POST"),
+    "http-1.0": ("/echo/", {"version": "HTTP/1.0"}, 400, "HTTP/1.1"),
+    "no-key": ("/echo/", {"headers": {"Sec-WebSocket-Key": None}}, 400, "Sec-WebSocket-Key"),
+    "short-key": (
+        "/echo/",
+        {"headers": {"Sec-WebSocket-Key": "c2hvcnQ="}},
+        400,
+        "Sec-WebSocket-Key",
+    ),
+    "key-not-base64": (
+        "/echo/",
+        {"headers": {"Sec-WebSocket-Key": "!" * 24}},
+        400,
+        "Sec-WebSocket-Key",
+    ),
+    "no-version": (
+        "/echo/",
+        {"headers": {"Sec-WebSocket-Version": None}},
+        400,
+        "Sec-WebSocket-Version",
+    ),
+    "version-8": ("/echo/", {"headers": {"Sec-WebSocket-Version": "8"}}, 426, "13"),
+    "body": ("/echo/", {"headers": {"Content-Length": "5"}, "early": b"01234"}, 400, "body"),
+    "origin": ("/echo/", {"headers": {"Origin": "http://evil.test"}}, 403, "http://evil.test"),
+    "origin-null": ("/echo/", {"headers": {"Origin": "null"}}, 403, "null"),
+    "plain-http": ("/echo/", {"websocket": False}, 400, "WebSocket"),
+    "no-connection-upgrade": (
+        "/echo/",
+        {"headers": {"Connection": "keep-alive"}},
+        400,
+        "WebSocket",
+    ),
+    "view-without-websocket": ("/middleware-last/plain/", {}, 400, "WebSocket"),
+    "view-without-websocket-first": ("/middleware-first/plain/", {}, 400, "WebSocket"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusal_says_why(server, row, new_client, address, journal, case, name):
+    if name == "http-1.0" and not row.http_version:
+        pytest.skip("this server does not say which HTTP version the request has")
+    path, request, status, words = REFUSED[name]
+    mark = server.log.mark()
+    client = new_client()
+    client.send_request(address(path), **request)
+    response = client.read_response()
+    assert response.status == status
+    assert words.lower() in response.body.decode().lower()
+    assert ("sec-websocket-version" in response.headers) == (status == 426)
+    if status == 426:
+        assert response.headers["sec-websocket-version"] == "13"
+    server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark, timeout=3)
+    check_connection_afterwards(client, response, address)
+    lines = [line for line in server.log.text(mark).splitlines() if "dwebsocket.handshake" in line]
+    assert len(lines) == 1, lines
+    assert not journal.events(case, "started")
+
+
+def check_connection_afterwards(client, refusal, address):
+    """The server answers the next request, or it closes: nothing in between."""
+    if says_close(refusal):
+        assert client.read_to_eof() == b""
+        return
+    client.send_request(address("/plain/"), websocket=False)
+    before = len(client.received)
+    try:
+        response = client.read_response()
+    except EOFError:
+        assert len(client.received) == before
+    else:
+        assert (response.status, response.body) == (200, b"plain")
+
+
+def says_close(response):
+    return response.head.startswith(b"HTTP/1.0") or response.headers.get("connection") == "close"
+
+
+@pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
+def test_origin_of_the_site_passes(server, row, new_client, address, mount):
+    client = new_client()
+    origin = f"{'https' if row.tls else 'http'}://{client.host}"
+    client.open(address(mount + "/placing/decorated/"), headers={"Origin": origin})
+
+
+@pytest.mark.parametrize("origin", ["https://trusted.test", "https://a.wild.test"])
+def test_trusted_origin_passes(server, open_websocket, origin):
+    open_websocket("/echo/", headers={"Origin": origin})
+
+
+def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address):
+    mark = server.log.mark()
+    client = new_client()
+    origin = f"{'http' if row.tls else 'https'}://{client.host}"
+    client.send_request(address("/echo/"), headers={"Origin": origin})
+    assert client.read_response().status == 403
+    server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark, timeout=3)
+
+
+def test_websocket_request_for_a_plain_view_without_middleware(server, new_client, address):
+    """Nobody of us sees the request, so it is what it was before: plain HTTP."""
+    client = new_client()
+    client.send_request(address("/plain/"))
+    response = client.read_response()
+    assert (response.status, response.body) == (200, b"plain")

@@ -1,0 +1,22 @@
+"""runserver as a developer starts it: with the autoreloader, which runs it in a child process."""
+
+from ..raw_client import RawClient
+from ..servers.rows import Row
+
+ROW = Row("runserver-autoreload", ("-m", "django", "runserver", "127.0.0.1:0"))
+
+
+def test_runserver_with_autoreloader(start_server):
+    server = start_server(ROW, {"DEBUG": True})
+    try:
+        client = RawClient(server)
+        client.open("/echo/")
+        client.send_text("developer")
+        assert client.read_text() == "developer"
+        client.send_close()
+        client.read_close()
+        assert client.read_to_eof() == b""
+        client.hang_up()
+    finally:
+        server.stop()
+    assert not server.log.find_faults(), server.log.text()

@@ -1,0 +1,51 @@
+"""SIGTERM with open WebSockets: the server ends in a few seconds, and says goodbye where it can."""
+
+import ssl
+import time
+
+import pytest
+
+from ..raw_client import CLOSE, TEXT, Frame, RawClient
+
+
+def test_sigterm(row, start_server):
+    if not row.installed:
+        pytest.skip(f"{row.package} is not installed")
+    server = start_server(row)
+    try:
+        paths = ["/echo/", "/echo/wait/", "/push/", "/push/connected/"]
+        paths = paths[: 1 if not row.concurrent else len(paths) if row.patched else 2]
+        clients = [RawClient(server) for _ in paths]
+        for client, path in zip(clients, paths, strict=True):
+            client.open(path)
+            # The view runs: it answers, or it sends by itself.
+            client.send_text("ready")
+            client.read_text()
+        server.terminate()
+        started = time.monotonic()
+        codes = [read_close_code(client) for client in clients]
+        server.wait(timeout=8)
+        assert time.monotonic() - started < 8
+    finally:
+        server.kill()
+    assert codes == [1001 if row.says_goodbye else code for code in codes]
+    assert set(codes) <= {1001, None}
+    server.log.join()
+    assert not server.log.find_faults(), server.log.text()
+
+
+def read_close_code(client):
+    """The code of the Close that came, or None when the stream ended without one."""
+    code = None
+    try:
+        while (frame := client.read_frame(timeout=8)).opcode != CLOSE:
+            assert frame == Frame(TEXT, frame.payload), bytes(client.received)
+        assert frame.fin, bytes(client.received)
+        code = frame.close_code
+        client.send_close(code)
+        assert client.read_to_eof() == b""
+    except (EOFError, ConnectionError, ssl.SSLEOFError):
+        pass
+    finally:
+        client.hang_up()
+    return code

@@ -1,0 +1,100 @@
+"""A server started by a command line of the documentation, found by the port it listens on."""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from ..servers.log import TRACEBACK
+from ..servers.process import wait_until
+from .projects import environment
+
+TIMEOUT = 20  # seconds, to start and to stop
+LISTENING = "0A"  # of /proc/net/tcp
+
+
+class RunningServer:
+    """Runs a command that does not end by itself, in a session of its own."""
+
+    def __init__(self, command, directory):
+        self.command = command
+        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            shlex.split(command),
+            cwd=directory,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def __enter__(self):
+        try:
+            wait_until(self.find_ports, f"{self.command} listens", timeout=TIMEOUT)
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}; its log:\n{self.log}") from None
+        (self.port,) = self.find_ports()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.kill()
+        for match in TRACEBACK.finditer(self.log):
+            # Django's own words for a Host header that is not in ALLOWED_HOSTS.
+            assert "DisallowedHost" in match[1], self.log
+
+    @property
+    def log(self):
+        self._log.seek(0)
+        return self._log.read()
+
+    def find_ports(self):
+        """The TCP ports on which a process of the session listens."""
+        assert self._process.poll() is None, f"{self.command} has ended; its log:\n{self.log}"
+        sockets = {inode for pid in list_session(self._process.pid) for inode in list_sockets(pid)}
+        return {port for inode, port in list_listeners() if inode in sockets}
+
+    def terminate(self):
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self):
+        try:
+            return self._process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"SIGTERM did not end {self.command}:\n{self.log}") from None
+
+    def kill(self):
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(TIMEOUT)
+
+
+def list_session(session):
+    """The processes of a session."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # Behind the name in parentheses: state, parent, group, session.
+            if int(entry.read_text().rpartition(")")[2].split()[3]) == session:
+                yield entry.parent.name
+
+
+def list_sockets(pid):
+    """The inodes of a process's sockets."""
+    with suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                kind, _, inode = os.readlink(entry).partition(":")  # noqa: PTH115
+                if kind == "socket":
+                    yield inode.strip("[]")
+
+
+def list_listeners():
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENING:
+                yield fields[9], int(fields[1].rpartition(":")[2], 16)

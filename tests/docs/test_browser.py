@@ -1,0 +1,72 @@
+"""The pages' HTML and JavaScript, in Chromium, against a server that runs the page's project."""
+
+import pytest
+
+from ..browser.conftest import chromium, context  # noqa: F401  (fixtures)
+from .pages import PAGES, page
+from .projects import make_project
+from .running import RunningServer
+
+TIMEOUT = 10_000  # milliseconds
+RUNSERVER = "python manage.py runserver --noreload 0"
+SCRIPTS = [(shown, block) for shown in PAGES for block in shown.blocks_in("js")]
+
+
+@pytest.fixture(scope="module")
+def serve(skeleton, tmp_path_factory):
+    def start(shown):
+        directory = tmp_path_factory.mktemp("served") / "project"
+        return RunningServer(RUNSERVER, make_project(skeleton, directory, shown))
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "script", SCRIPTS, ids=[f"{shown.name}:{block.line}" for shown, block in SCRIPTS]
+)
+def test_script_is_javascript(script, chromium):  # noqa: F811
+    opened = chromium.new_page()
+    opened.evaluate("code => { new Function(code); }", script[1].code)
+    opened.close()
+
+
+@pytest.mark.parametrize("name", ["README.md"])
+def test_script_in_the_console(name, serve, context):  # noqa: F811
+    """Typed into the browser's console, on the page that Django shows for an unknown address."""
+    (block,) = page(name).blocks_in("js")
+    with serve(page(name)) as server:
+        tab = context.new_page()
+        tab.goto(f"http://127.0.0.1:{server.port}/")
+        with tab.expect_console_message(lambda said: said.text == "Hello", timeout=TIMEOUT):
+            tab.evaluate(block.code + "; 'Chromium would call a last function'")
+
+
+def test_tutorial_shows_the_script_of_the_readme():
+    assert (
+        page("docs/tutorial.md").blocks_in("js")[0].code
+        == page("README.md").blocks_in("js")[0].code
+    )
+
+
+def test_chat_of_the_tutorial(serve, context):  # noqa: F811
+    with serve(page("docs/tutorial.md")) as server:
+        ada, bob = context.new_page(), context.new_page()
+        for tab in (ada, bob):
+            with tab.expect_websocket() as opened:
+                tab.goto(f"http://127.0.0.1:{server.port}/lobby/")
+            assert opened.value.url.endswith("/lobby/socket/")
+            tab.wait_for_selector("li")
+        ada.fill("input", "<b>Hello</b>")
+        ada.click("button")
+        for tab in (ada, bob):
+            tab.wait_for_selector("li >> nth=1")
+            assert tab.locator("li").all_inner_texts() == ["<b>Hello</b>", "Welcome to lobby"]
+
+
+def test_chat_comes_back_by_itself(serve, context):  # noqa: F811
+    with serve(page("docs/tutorial.md")) as server:
+        tab = context.new_page()
+        tab.goto(f"http://127.0.0.1:{server.port}/lobby/")
+        tab.wait_for_function("socket.readyState === WebSocket.OPEN")
+        tab.evaluate("window.first = socket; socket.close()")
+        tab.wait_for_function("socket !== first && socket.readyState === WebSocket.OPEN")

@@ -1,0 +1,123 @@
+"""The shell commands of each page, run in the order of the page, between the files it shows.
+
+Servers are started, on a free port instead of 8000, and talked to. Commands that end are run. What
+would install something, or needs a server, is only looked at.
+"""
+
+import re
+import shlex
+import shutil
+from importlib.util import find_spec
+
+import pytest
+
+from .conversations import check_echo, open_websocket
+from .pages import PAGES, ROOT
+from .projects import make_project, run, write_file
+from .running import RunningServer
+
+TUTORIAL = "docs/tutorial.md"
+
+# Its server answers to www.example.com alone: test_nginx.py starts it.
+NGINX = "docs/servers/nginx.md"
+
+WITH_COMMANDS = [shown for shown in PAGES if shown.blocks_in("console") and shown.name != NGINX]
+SERVERS = {"gunicorn": "gunicorn", "waitress-serve": "waitress", "cheroot": "cheroot"}
+
+
+@pytest.mark.parametrize("shown", WITH_COMMANDS, ids=lambda shown: shown.name)
+def test_commands_of_the_page(shown, skeleton, tmp_path, certificates):
+    shell = Shell(tmp_path, certificates)
+    if shown.name != TUTORIAL:  # which makes its project itself
+        shell.directory = make_project(skeleton, tmp_path / "project", shown)
+    for block in shown.blocks:
+        if block.language == "console":
+            assert all(
+                line.startswith("$ ") for line in block.code.replace("\\\n", "").splitlines()
+            )
+            for command in block.commands:
+                shell.run(command)
+        elif shown.name == TUTORIAL and block.file is not None:
+            write_file(shell.directory / block.file, block)
+
+
+class Shell:
+    """Does what a reader does who types in the commands of a page."""
+
+    def __init__(self, directory, certificates):
+        self.directory = directory
+        self.certificates = certificates
+
+    def run(self, command):
+        words = shlex.split(command)
+        if words[0] == "cd":
+            self.directory = self.directory / words[1]
+            assert self.directory.is_dir()
+        elif words[:2] in (["python", "-m"], ["python", "manage.py"]) or words[0] != "python":
+            self.run_program(words, command)
+        else:
+            self.serve(command)
+
+    def run_program(self, words, command):
+        program = words[2] if words[1:2] == ["-m"] else words[0]
+        if program in SERVERS or words[2:3] in (["runserver"], ["runserver_plus"]):
+            self.serve(command)
+        elif program == "pip":
+            check_pip(words[3:])
+        elif program == "make":
+            check_target(words[1])
+        elif program == "curl":
+            check_handshake(command)
+        elif words[:2] == ["python", "manage.py"] or program == "django-admin":
+            run(self.directory, *words)
+        else:
+            assert command in ("python -m venv venv", ". venv/bin/activate"), f"unknown: {command}"
+
+    def serve(self, command):
+        assert "8000" in command or "serve_" in command
+        self.prepare_files(command)
+        tls = self.certificates.client_context if "cert" in command or "tls" in command else None
+        if "serve_cheroot" in command:
+            tls = self.certificates.client_context
+        with (
+            RunningServer(command.replace("8000", "0"), self.directory) as server,
+            open_websocket(server, ssl=tls) as websocket,
+        ):
+            check_echo(websocket)
+
+    def prepare_files(self, command):
+        """A script names the port itself, and its certificates."""
+        shutil.copy(self.certificates.certificate, self.directory / "cert.pem")
+        shutil.copy(self.certificates.key, self.directory / "key.pem")
+        for script in re.findall(r"\S+\.py", command):
+            path = self.directory / script
+            text = path.read_text()
+            assert script == "manage.py" or "8000" in text
+            path.write_text(text.replace("8000", "0"))
+
+
+def check_pip(words):
+    """It installs what the project declares."""
+    assert words[0] == "install"
+    project = (ROOT / "pyproject.toml").read_text()
+    servers = set(
+        re.findall(r'"(\S+)"', re.search(r"^servers = \[(.*?)\]", project, re.M | re.S)[1])
+    )
+    for word in words[1:]:
+        assert re.split(r"[<>=]", word)[0] in servers | {"dwebsocket"}
+
+
+def check_target(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+def check_handshake(command):
+    for header in ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]:
+        assert f'-H "{header}"' in command
+    assert "/echo/" in command
+
+
+@pytest.mark.parametrize("package", SERVERS.values())
+def test_servers_are_installed(package):
+    """Otherwise the commands above would have been run by nothing."""
+    assert find_spec(package)

@@ -1,0 +1,114 @@
+"""The nginx configuration, in front of gunicorn; its page is right about each line."""
+
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+from contextlib import closing
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from ..servers.process import find_free_port, wait_until
+from .conversations import check_echo
+from .pages import code_in, page
+from .projects import make_project
+from .running import RunningServer
+
+PAGE = page("docs/servers/nginx.md")
+(BLOCK,) = PAGE.blocks_in("nginx")
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+HOST = "www.example.com"
+MAIN = """
+daemon off;
+error_log stderr;
+pid {directory}/nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory}; proxy_temp_path {directory};
+    fastcgi_temp_path {directory}; uwsgi_temp_path {directory}; scgi_temp_path {directory};
+    include {directory}/mysite.conf;
+}}
+"""
+
+
+def test_braces_and_semicolons():
+    """Without nginx this is all that is looked at."""
+    code = re.sub(r"#.*", "", BLOCK.code)
+    assert code.count("{") == code.count("}")
+    for line in code.splitlines():
+        assert not line.strip() or line.rstrip()[-1] in "{};"
+
+
+@pytest.fixture(scope="module")
+def server(skeleton, tmp_path_factory):
+    (command,) = PAGE.blocks_in("console")[0].commands
+    project = make_project(skeleton, tmp_path_factory.mktemp("nginx") / "project", PAGE)
+    with RunningServer(command.replace("8000", "0"), project) as running:
+        yield running
+
+
+@pytest.fixture
+def start_nginx(server, tmp_path, certificates):
+    processes = []
+
+    def start(configuration):
+        port = find_free_port()
+        changes = {
+            "listen 443": f"listen 127.0.0.1:{port}",
+            "127.0.0.1:8000": f"127.0.0.1:{server.port}",
+            "cert.pem": str(certificates.certificate),
+            "key.pem": str(certificates.key),
+        }
+        for old, new in changes.items():
+            assert old in configuration
+            configuration = configuration.replace(old, new)
+        (tmp_path / "mysite.conf").write_text(configuration)
+        (tmp_path / "nginx.conf").write_text(MAIN.format(directory=tmp_path))
+        command = [NGINX, "-p", str(tmp_path), "-c", "nginx.conf"]
+        subprocess.run([*command, "-t"], check=True, capture_output=True, timeout=20)
+        processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        wait_until(lambda: can_connect(port), "nginx listens", timeout=20)
+        return port
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(20)
+
+
+def can_connect(port):
+    with closing(socket.socket()) as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def open_through(port):
+    """As a browser does that shows a page of this site."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the certificate is for another name
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    sock = socket.create_connection(("127.0.0.1", port), 10)
+    # The port of https is left out of names; what we listen on here stands for it.
+    return connect(f"wss://{HOST}/echo/", sock=sock, ssl=trusting, origin=f"https://{HOST}")
+
+
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+
+
+@needs_nginx
+def test_websocket_through_nginx(start_nginx):
+    with open_through(start_nginx(BLOCK.code)) as websocket:
+        check_echo(websocket)
+
+
+@needs_nginx
+@pytest.mark.parametrize("row", PAGE.table("Line").rows, ids=lambda row: code_in(row[0])[0])
+def test_without_a_line(row, start_nginx):
+    directive = code_in(row[0])[0]
+    without = re.sub(rf"^ *{directive}\b.*\n", "", BLOCK.code, flags=re.M)
+    assert without != BLOCK.code
+    with pytest.raises(InvalidStatus) as caught, open_through(start_nginx(without)):
+        pass
+    assert caught.value.response.status_code == int(re.search(r"\d{3}", row[1])[0])

@@ -1,0 +1,191 @@
+"""async def views: areceive, asend, aclose, async for."""
+
+import asyncio
+import threading
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.http import HttpResponse
+from django.views import View
+
+from dwebsocket import ConnectionClosed, accept_websocket, require_websocket
+from dwebsocket.testing import WebSocketRefused
+
+from .site import MIDDLEWARE, OURS
+
+
+async def echo(request):
+    async for message in request.websocket:
+        await request.websocket.asend(message)
+
+
+class Echo(View):
+    async def get(self, request):
+        await echo(request)
+        return HttpResponse("done")
+
+
+VIEWS = [
+    require_websocket(echo),
+    require_websocket(auto_accept=True)(echo),
+    require_websocket(accept_websocket(echo)),
+    require_websocket(Echo.as_view()),
+]
+
+
+@pytest.mark.parametrize("middleware", [MIDDLEWARE, [*MIDDLEWARE, OURS]])
+@pytest.mark.parametrize("view", VIEWS)
+def test_echo(site, caplog, view, middleware):
+    with site.serve(view, MIDDLEWARE=middleware).websocket("/") as websocket:
+        for message in ("text", b"binary", "\u20ac"):
+            websocket.send(message)
+            assert websocket.receive() == message
+    assert caplog.records == []
+
+
+def marked(request):
+    return echo(request)
+
+
+async def marked_async(request):
+    await echo(request)
+
+
+marked_async.accept_websocket = True
+
+
+def test_undecorated_async_view_below_the_middleware(site):
+    with site.serve(marked_async, MIDDLEWARE=[OURS]).websocket("/") as websocket:
+        websocket.send("hello")
+        assert websocket.receive() == "hello"
+
+
+def test_accept_all_async_view(site):
+    client = site.serve(echo, MIDDLEWARE=[OURS], WEBSOCKET_ACCEPT_ALL=True)
+    with client.websocket("/") as websocket:
+        websocket.send("hello")
+        assert websocket.receive() == "hello"
+
+
+def test_areceive(site, reports):
+    @require_websocket
+    async def view(request):
+        websocket = request.websocket
+        with pytest.raises(TimeoutError):
+            await websocket.areceive(0.01)
+        await websocket.asend("go")
+        reports(await websocket.areceive(10))
+        reports(await websocket.areceive())
+        with pytest.raises(ConnectionClosed):
+            await websocket.areceive()
+        reports("raised")
+
+    with site.serve(view).websocket("/") as websocket:
+        assert websocket.receive() == "go"
+        websocket.send("one")
+    assert reports.all() == ["one", None, "raised"]
+
+
+def test_aclose(site):
+    @require_websocket
+    async def view(request):
+        await request.websocket.aclose(4001, "over")
+
+    with site.serve(view).websocket("/") as websocket:
+        with pytest.raises(ConnectionClosed) as caught:
+            websocket.receive()
+        assert (caught.value.code, caught.value.reason) == (4001, "over")
+
+
+def test_the_event_loop_runs_while_a_view_receives(site):
+    @require_websocket
+    async def view(request):
+        async def push():
+            for number in range(3):
+                await request.websocket.asend(str(number))
+                await asyncio.sleep(0)
+
+        receiving = asyncio.ensure_future(request.websocket.areceive())
+        await push()
+        await request.websocket.asend(await receiving)
+
+    with site.serve(view).websocket("/") as websocket:
+        assert [websocket.receive() for _ in range(3)] == ["0", "1", "2"]
+        websocket.send("after the pushes")
+        assert websocket.receive() == "after the pushes"
+
+
+def test_error_is_1011(site, caplog):
+    @require_websocket
+    async def view(request):
+        raise LookupError
+
+    with site.serve(view).websocket("/") as websocket:
+        with pytest.raises(ConnectionClosed) as caught:
+            websocket.receive()
+        assert caught.value.code == 1011
+    assert [record.name for record in caplog.records] == ["django.request"]
+
+
+def test_connection_closed_may_escape(site, caplog):
+    @require_websocket
+    async def view(request):
+        while True:
+            await request.websocket.areceive()
+
+    with site.serve(view).websocket("/"):
+        pass
+    assert caplog.records == []
+
+
+def test_plain_http(site):
+    @accept_websocket
+    async def view(request):
+        return HttpResponse(f"plain {request.is_websocket()}")
+
+    assert site.serve(view).get("/").content == b"plain False"
+    assert site.serve(require_websocket(echo)).get("/").status_code == 400
+
+
+def test_refused_and_accepted_by_the_view(site):
+    @require_websocket(auto_accept=False)
+    async def view(request):
+        if "no" in request.GET:
+            return HttpResponse("no", status=403)
+        await sync_to_async(request.websocket.accept)()
+        await request.websocket.asend("yes")
+        return None
+
+    client = site.serve(view)
+    with pytest.raises(WebSocketRefused) as caught:
+        client.websocket("/?no")
+    assert (caught.value.status_code, caught.value.content) == (403, b"no")
+    with client.websocket("/") as websocket:
+        assert websocket.receive() == "yes"
+
+
+def test_bad_handshake_is_refused(site):
+    site.serve(require_websocket(echo))
+    client = site.connect()
+    client.send_request("/", headers={"Sec-WebSocket-Version": "8"})
+    assert client.read_response().status == 426
+
+
+def test_a_peer_slow_to_close_does_not_hold_up_the_loop(site, reports):
+    """The closing handshake waits in a thread of its own, not in the event loop's."""
+    loops = []
+
+    @require_websocket
+    async def view(request):
+        loops.append(threading.get_ident())
+        websocket = request.websocket
+        close = websocket.close
+
+        def watched(*args):
+            reports(threading.get_ident())
+            close(*args)
+
+        websocket.close = watched
+
+    with site.serve(view).websocket("/"):
+        assert reports.next() != loops[0]

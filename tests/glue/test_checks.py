@@ -1,0 +1,151 @@
+"""`manage.py check`: a bad value gives the error with its id, a good one gives none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+
+from dwebsocket.checks import check_middleware, check_settings
+from dwebsocket.conf import Conf
+
+from .site import MIDDLEWARE, OURS
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+
+BAD = [
+    ("E001", "FACTORY_CLASS", 5),
+    ("E001", "FACTORY_CLASS", "no_dots"),
+    ("E001", "FACTORY_CLASS", "dwebsocket.nothing.Factory"),
+    ("E001", "FACTORY_CLASS", "dwebsocket.conf.conf"),
+    ("E001", "FACTORY_CLASS", "dwebsocket.conf.Conf"),
+    ("E002", "ACCEPT_ALL", "yes"),
+    ("E002", "ACCEPT_ALL", 1),
+    ("E003", "ALLOWED_ORIGINS", "https://example.com"),
+    ("E003", "ALLOWED_ORIGINS", 5),
+    ("E003", "ALLOWED_ORIGINS", ["example.com"]),
+    ("E003", "ALLOWED_ORIGINS", [5]),
+    ("E004", "MAX_MESSAGE_SIZE", 0),
+    ("E004", "MAX_MESSAGE_SIZE", -1),
+    ("E004", "MAX_MESSAGE_SIZE", 1.5),
+    ("E004", "MAX_MESSAGE_SIZE", "1000"),
+    ("E005", "PING_INTERVAL", 0),
+    ("E005", "PING_INTERVAL", True),
+    ("E006", "PING_TIMEOUT", -1),
+    ("E006", "PING_TIMEOUT", "20"),
+    ("E007", "CLOSE_TIMEOUT", None),
+    ("E007", "CLOSE_TIMEOUT", -1),
+    ("E008", "SEND_TIMEOUT", 0),
+    ("E009", "MAX_CONNECTIONS", 0),
+    ("E009", "MAX_CONNECTIONS", 2.5),
+    ("E010", "LEGACY", "True"),
+    ("E012", "COMPRESSION", None),
+    ("E013", "COMPRESSION_CONTEXT_TAKEOVER", 15),
+]
+GOOD = [
+    ("FACTORY_CLASS", None),
+    ("FACTORY_CLASS", "dwebsocket.backends.default.factory.WebSocketFactory"),
+    ("ALLOWED_ORIGINS", None),
+    ("ALLOWED_ORIGINS", ["*"]),
+    ("ALLOWED_ORIGINS", ("https://example.com", "http://*.example.com:8000")),
+    ("MAX_MESSAGE_SIZE", None),
+    ("MAX_MESSAGE_SIZE", 1),
+    ("PING_INTERVAL", None),
+    ("PING_INTERVAL", 0.5),
+    ("PING_TIMEOUT", None),
+    ("CLOSE_TIMEOUT", 0),
+    ("SEND_TIMEOUT", None),
+    ("MAX_CONNECTIONS", None),
+    ("MAX_CONNECTIONS", 1),
+    ("LEGACY", True),
+]
+
+
+@pytest.mark.parametrize(("check_id", "name", "value"), BAD)
+def test_bad_value(check_id, name, value):
+    with override_settings(**{f"WEBSOCKET_{name}": value}):
+        found = check_settings()
+    assert [message.id for message in found] == [f"dwebsocket.{check_id}"]
+    assert found[0].is_serious()
+    assert found[0].msg.startswith(f"WEBSOCKET_{name}")
+    shown = value[0] if isinstance(value, list) else value
+    assert repr(shown) in found[0].msg
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD)
+def test_good_value(name, value):
+    with override_settings(**{f"WEBSOCKET_{name}": value}):
+        assert check_settings() == []
+
+
+def test_defaults_are_good():
+    assert run_checks() == []
+
+
+def test_import_error_is_told():
+    with override_settings(WEBSOCKET_FACTORY_CLASS="no.such.Factory"):
+        [message] = check_settings()
+    assert "No module named 'no'" in message.msg
+    assert "dwebsocket.backends.default.factory.WebSocketFactory" in message.hint
+
+
+@override_settings(WEBSOCKET_ACCEPT_ALL=True, MIDDLEWARE=MIDDLEWARE)
+def test_accept_all_needs_the_middleware():
+    [message] = check_middleware()
+    assert message.id == "dwebsocket.W001"
+    assert not message.is_serious()
+    assert OURS in message.hint
+
+
+@override_settings(WEBSOCKET_ACCEPT_ALL=True, MIDDLEWARE=[*MIDDLEWARE, OURS, LOGIN_REQUIRED])
+def test_guards_come_before_the_middleware():
+    [message] = check_middleware()
+    assert message.id == "dwebsocket.E011"
+    assert LOGIN_REQUIRED in message.msg
+
+
+@pytest.mark.parametrize(
+    "middleware",
+    [
+        [*MIDDLEWARE, OURS],
+        [*MIDDLEWARE, LOGIN_REQUIRED, OURS],
+        [OURS, *MIDDLEWARE],  # CsrfViewMiddleware's process_view does nothing for GET
+    ],
+)
+def test_good_orders(middleware):
+    with override_settings(WEBSOCKET_ACCEPT_ALL=True, MIDDLEWARE=middleware):
+        assert check_middleware() == []
+
+
+@override_settings(MIDDLEWARE=[OURS, LOGIN_REQUIRED])
+def test_order_does_not_matter_without_accept_all():
+    assert check_middleware() == []
+
+
+def test_manage_py_check(tmp_path):
+    (tmp_path / "checked_site.py").write_text(
+        "SECRET_KEY = 'only-for-tests'\n"
+        "INSTALLED_APPS = ['dwebsocket']\n"
+        "WEBSOCKET_PING_INTERVAL = 'often'\n"
+        "WEBSOCKET_ACCEPT_ALL = True\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--settings", "checked_site"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert "(dwebsocket.E005) WEBSOCKET_PING_INTERVAL is 'often'" in result.stderr
+    assert "(dwebsocket.W001)" in result.stderr
+
+
+def test_each_setting_has_an_id_of_its_own():
+    pairs = {(check_id, name) for check_id, name, _ in BAD}
+    assert len({check_id for check_id, _ in pairs}) == len(pairs)
+    assert {name for _, name in pairs} == {name for name in vars(Conf) if name.isupper()}

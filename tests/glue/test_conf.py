@@ -1,0 +1,105 @@
+"""Every setting: its default, a value, and that the value counts from the moment it is set."""
+
+import resource
+
+import pytest
+from django.test import override_settings
+
+from dwebsocket.conf import Conf, conf, default_max_connections
+
+DEFAULTS = {
+    "FACTORY_CLASS": None,
+    "ACCEPT_ALL": False,
+    "ALLOWED_ORIGINS": [],
+    "MAX_MESSAGE_SIZE": 2_621_440,  # Django's DATA_UPLOAD_MAX_MEMORY_SIZE
+    "PING_INTERVAL": 20,
+    "PING_TIMEOUT": 20,
+    "CLOSE_TIMEOUT": 2,  # as this site sets it
+    "SEND_TIMEOUT": 20,
+    "COMPRESSION": True,
+    "COMPRESSION_CONTEXT_TAKEOVER": False,
+    "LEGACY": False,
+}
+VALUES = {
+    "FACTORY_CLASS": "dwebsocket.backends.default.factory.WebSocketFactory",
+    "ACCEPT_ALL": True,
+    "ALLOWED_ORIGINS": ["https://other.test"],
+    "MAX_MESSAGE_SIZE": 1000,
+    "PING_INTERVAL": 1.5,
+    "PING_TIMEOUT": 2.5,
+    "CLOSE_TIMEOUT": 0,
+    "SEND_TIMEOUT": 3,
+    "COMPRESSION": False,
+    "COMPRESSION_CONTEXT_TAKEOVER": True,
+    "MAX_CONNECTIONS": 7,
+    "LEGACY": True,
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_default(name):
+    assert getattr(conf, name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_value_counts_while_it_is_set(name):
+    before = getattr(conf, name)
+    with override_settings(**{f"WEBSOCKET_{name}": VALUES[name]}):
+        assert getattr(conf, name) == VALUES[name]
+    assert getattr(conf, name) == before != VALUES[name]
+
+
+def test_close_timeout_is_5_seconds():
+    from django.conf import settings
+
+    with override_settings(SECRET_KEY="any change makes conf look again"):
+        del settings.WEBSOCKET_CLOSE_TIMEOUT
+        assert conf.CLOSE_TIMEOUT == 5
+
+
+@pytest.mark.parametrize("name", ["PING_INTERVAL", "PING_TIMEOUT", "SEND_TIMEOUT"])
+def test_none_turns_a_timeout_off(name):
+    with override_settings(**{f"WEBSOCKET_{name}": None}):
+        assert getattr(conf, name) is None
+
+
+@override_settings(WEBSOCKET_MAX_MESSAGE_SIZE=None)
+def test_messages_without_a_limit():
+    assert conf.MAX_MESSAGE_SIZE > 1 << 60
+
+
+def test_message_size_follows_uploads():
+    with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=5000):
+        assert conf.MAX_MESSAGE_SIZE == 5000
+    with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=None):
+        assert conf.MAX_MESSAGE_SIZE > 1 << 60
+
+
+@override_settings(CSRF_TRUSTED_ORIGINS=["https://trusted.test"])
+def test_trusted_origins_are_allowed_unless_the_setting_says_others():
+    assert conf.ALLOWED_ORIGINS == ["https://trusted.test"]
+    with override_settings(WEBSOCKET_ALLOWED_ORIGINS=("https://other.test",)):
+        assert conf.ALLOWED_ORIGINS == ["https://other.test"]
+    with override_settings(WEBSOCKET_ALLOWED_ORIGINS=[]):
+        assert conf.ALLOWED_ORIGINS == []
+
+
+def test_connections_are_limited_by_the_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (500, hard))
+    try:
+        assert conf.MAX_CONNECTIONS == default_max_connections() == 450
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@override_settings(WEBSOCKET_MAX_CONNECTIONS=None)
+def test_max_connections_none_is_the_default():
+    assert default_max_connections() == conf.MAX_CONNECTIONS
+
+
+def test_every_setting_is_tested_and_documented():
+    names = {name for name in vars(Conf) if name.isupper()}
+    assert names - DEFAULTS.keys() - {"MAX_CONNECTIONS"} == set()
+    assert names - VALUES.keys() == set()
+    assert all(vars(Conf)[name].__doc__ for name in names)

@@ -1,0 +1,142 @@
+"""A refused handshake: plain HTTP with its status and a reason, and one line in the log."""
+
+import logging
+
+import pytest
+from django.http import HttpResponse
+
+from dwebsocket import accept_websocket, require_websocket
+
+from .site import MIDDLEWARE, OURS
+
+
+@require_websocket
+def greet(request):
+    request.websocket.send("hello")
+
+
+def plain(request):
+    return HttpResponse("plain")
+
+
+def warnings_of(caplog):
+    return [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+HANDSHAKES = [
+    ({"method": "POST", "headers": {"Content-Length": "0"}}, 400, "GET"),
+    ({"version": "HTTP/1.0"}, 400, "HTTP/1.1"),
+    ({"headers": {"Content-Length": "5"}, "early": b"hello"}, 400, "body"),
+    ({"headers": {"Connection": "keep-alive"}}, 400, "Connection"),
+    ({"headers": {"Connection": None}}, 400, "Connection"),
+    ({"headers": {"Upgrade": "websocket, other"}}, 400, "Upgrade"),
+    ({"headers": {"Sec-WebSocket-Version": None}}, 400, "Sec-WebSocket-Version"),
+    ({"headers": {"Sec-WebSocket-Version": "8"}}, 426, "'8'"),
+    ({"headers": {"Sec-WebSocket-Key": None}}, 400, "Sec-WebSocket-Key"),
+    ({"headers": {"Sec-WebSocket-Key": "!!!!"}}, 400, "base64"),
+    ({"headers": {"Sec-WebSocket-Key": "c2hvcnQ="}}, 400, "16 bytes"),
+    ({"headers": {"Sec-WebSocket-Protocol": "a b"}}, 400, "Sec-WebSocket-Protocol"),
+    ({"headers": {"Origin": "http://evil.test"}}, 403, "Origin"),
+]
+
+
+@pytest.mark.parametrize(("request_", "status", "word"), HANDSHAKES)
+def test_bad_handshake(site, caplog, request_, status, word):
+    site.serve(greet, MIDDLEWARE=[])  # without CsrfViewMiddleware, which refuses the POST
+    client = site.connect()
+    client.send_request("/", **request_)
+    response = client.read_response()
+    client.join()
+    assert response.status == status
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert word in response.body.decode()
+    assert response.body.endswith(b"\n")
+    assert (response.headers.get("sec-websocket-version") == "13") == (status == 426)
+    [record] = warnings_of(caplog)
+    assert (record.name, record.levelname) == ("dwebsocket.handshake", "WARNING")
+    assert record.getMessage() == (
+        f"WebSocket refused with {status}: {request_.get('method', 'GET')} /: "
+        + response.body.decode().rstrip("\n")
+    )
+    assert record.status_code == status
+    assert record.request.path == "/"
+
+
+def test_plain_http_on_a_view_that_requires_websocket(site, caplog):
+    response = site.serve(greet).get("/")
+    assert response.status_code == 400
+    assert b"WebSockets only" in response.content
+    [record] = warnings_of(caplog)
+    assert "GET /" in record.getMessage()
+
+
+def test_websocket_on_a_view_that_accepts_none(site, caplog):
+    site.serve(plain, MIDDLEWARE=[*MIDDLEWARE, OURS])
+    client = site.connect()
+    client.send_request("/")
+    response = client.read_response()
+    client.join()
+    assert (response.status, response.body) == (400, b"This address does not accept WebSockets.\n")
+    assert len(warnings_of(caplog)) == 1
+
+
+def test_without_the_middleware_an_undecorated_view_serves_plain_http(site):
+    site.serve(plain)
+    client = site.connect()
+    client.send_request("/")
+    assert client.read_response().body == b"plain"
+
+
+def test_unsupported_server_is_501_and_names_others(site, caplog, rf_meta):
+    from django.test import RequestFactory
+
+    request = RequestFactory().get("/", **rf_meta)
+    response = greet(request)
+    assert response.status_code == 501
+    for name in ("MysteryServer/1", "gunicorn", "gevent", "runserver", "waitress"):
+        assert name in response.content.decode()
+    [record] = warnings_of(caplog)
+    assert record.levelname == "ERROR"
+    assert "gunicorn" in record.getMessage()
+
+
+@pytest.fixture
+def rf_meta():
+    """A good handshake, from a server that is not known."""
+    return {
+        "SERVER_SOFTWARE": "MysteryServer/1",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_CONNECTION": "Upgrade",
+        "HTTP_UPGRADE": "websocket",
+        "HTTP_SEC_WEBSOCKET_VERSION": "13",
+        "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+
+
+def test_accepting_view_without_upgrade_logs_nothing(site, caplog):
+    @accept_websocket
+    def view(request):
+        return HttpResponse("fine")
+
+    assert site.serve(view).get("/").content == b"fine"
+    assert warnings_of(caplog) == []
+
+
+def test_too_many_connections_are_503(site, caplog):
+    @require_websocket
+    def view(request):
+        request.websocket.send("in")
+        request.websocket.wait()
+
+    client = site.serve(view, WEBSOCKET_MAX_CONNECTIONS=2)
+    with client.websocket("/") as first, client.websocket("/") as second:
+        assert (first.receive(), second.receive()) == ("in", "in")
+        third = site.connect()
+        third.send_request("/")
+        response = third.read_response()
+        assert response.status == 503
+        assert "2 WebSockets" in response.body.decode()
+        third.join()
+    assert len(warnings_of(caplog)) == 1
+    with client.websocket("/") as again:
+        assert again.receive() == "in"

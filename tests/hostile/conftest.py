@@ -1,0 +1,110 @@
+"""What an attacker sends, on real servers: each with the answer and the bound that it must keep.
+
+After each case the server must serve a fresh client, hold no descriptor of the attacker's, and have
+nothing in its log that an administrator would have to look into.
+
+DWEBSOCKET_TEST_ROWS="cheroot" runs that row alone, as in tests/contract.
+"""
+
+import os
+import secrets
+
+import pytest
+
+from ..contract.conftest import (
+    address,
+    case,
+    new_client,
+    open_websocket,
+    run,
+)
+from ..raw_client import RawClient
+from ..servers.process import count_descriptors, wait_until
+from ..servers.rows import ROWS
+from .measure import Meter
+
+__all__ = ["address", "case", "new_client", "open_websocket"]
+
+# Greenlets, threads whose views leave the server, and threads whose views stay in it.
+USUAL_ROWS = "gevent-pywsgi,gunicorn-gthread,runserver"
+
+# Everything else, above all WEBSOCKET_MAX_MESSAGE_SIZE, is the default.
+SETTINGS = {
+    "WEBSOCKET_PING_INTERVAL": 0.5,
+    "WEBSOCKET_PING_TIMEOUT": 0.5,
+    "WEBSOCKET_SEND_TIMEOUT": 1,
+    "WEBSOCKET_CLOSE_TIMEOUT": 0.5,
+}
+
+
+def pytest_generate_tests(metafunc):
+    if "row" in metafunc.fixturenames:
+        wanted = os.environ.get("DWEBSOCKET_TEST_ROWS", USUAL_ROWS).split(",")
+        rows = [row for row in ROWS if row.name in wanted and row.concurrent]
+        metafunc.parametrize("row", rows, ids=[row.name for row in rows], scope="session")
+
+
+@pytest.fixture(scope="session")
+def server(row, start_server, journal):
+    # Time and memory are measured here: tracing every line for coverage would be measured, too.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        process = run(start_server, row, SETTINGS)
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def worker(server, row, journal):
+    """The process identifier of the process that runs the views."""
+    name = f"{row.name}:warm-up-{secrets.token_hex(4)}"  # a row may be started again
+    talk(server, name)
+    return journal.wait(name, "started")["pid"]
+
+
+def talk(server, case):
+    """A well-behaved client's whole conversation."""
+    client = RawClient(server)
+    client.open(f"/echo/?case={case}")
+    client.send_text("hello")
+    assert client.read_text() == "hello"
+    client.send_close(1000)
+    assert client.read_close().close_code == 1000
+    assert client.read_to_eof() == b""
+    client.hang_up()
+
+
+@pytest.fixture(scope="session")
+def worker_meter(worker):
+    return Meter(worker)
+
+
+@pytest.fixture
+def meter(worker_meter, record_property):
+    worker_meter.record = record_property
+    return worker_meter
+
+
+@pytest.fixture(autouse=True)
+def server_survives(request):
+    """Used by every case that has a server: see the top of this file."""
+    if "row" not in request.fixturenames:
+        yield
+        return
+    server, worker, journal, case = map(
+        request.getfixturevalue, ("server", "worker", "journal", "case")
+    )
+    mark, before = server.log.mark(), count_descriptors(worker)
+    yield  # set up before new_client: the case's clients have hung up when it goes on
+    talk(server, case + "-afterwards")
+    assert not journal.events(case, "smuggled"), "bytes of a WebSocket were served as a request"
+    started = len(journal.events(case, "started"))
+    wait_until(
+        lambda: len(journal.events(case, "ended")) == started, f"{started} views have ended", 5
+    )
+    wait_until(
+        lambda: count_descriptors(worker) <= before, "no descriptor is left of the attack", 5
+    )
+    # A bad Host is Django's to refuse, and Django logs it with its traceback.
+    faults = [fault for fault in server.log.find_faults(mark) if "DisallowedHost" not in fault]
+    assert not faults, "\n".join([*faults, "--- log:", server.log.text(mark)])

@@ -1,0 +1,65 @@
+from django.urls import path
+
+from .views import (
+    accepting,
+    closing,
+    database,
+    ending,
+    messages,
+    placing,
+    plain,
+    polling,
+    push,
+    threads,
+)
+
+urlpatterns = [
+    path("plain/", plain.plain),
+    path("smuggled/", plain.smuggled),
+    # Where the decorator, the mark and the middleware may stand.
+    path("placing/decorated/", placing.decorated),
+    path("placing/with-arguments/", placing.with_arguments),
+    path("placing/accepting/", placing.accepting),
+    path("placing/marked/", placing.marked),
+    path("placing/unmarked/", placing.unmarked),
+    path("placing/class/", placing.DecoratedClass.as_view()),
+    path("placing/dispatch/", placing.DecoratedDispatch.as_view()),
+    path("placing/get/", placing.DecoratedGet.as_view()),
+    path("placing/exempt-outside/", placing.exempt_outside),
+    path("placing/exempt-inside/", placing.exempt_inside),
+    path("placing/login/", placing.login),
+    path("placing/twice/", placing.twice),
+    # Messages.
+    path("echo/", messages.echo),
+    path("echo/wait/", messages.echo_by_wait),
+    path("echo/async/", messages.echo_async),
+    path("nodelay/", messages.nodelay),
+    path("types/", messages.types),
+    path("json/", messages.as_json),
+    path("pinging/", messages.pinging),
+    path("after-the-end/", messages.after_the_end),
+    path("wait-timeout/", polling.wait_timeout),
+    path("read/", polling.read),
+    path("read/end/", polling.read_to_the_end),
+    path("count/", polling.count),
+    path("select/", polling.selecting),
+    # Accepting and refusing.
+    path("subprotocols/", accepting.subprotocols),
+    path("manual/accept/", accepting.manual_accept),
+    path("manual/refuse/", accepting.manual_refuse),
+    path("manual/raise/", accepting.manual_raise),
+    # Ends.
+    path("close/", closing.close),
+    path("disconnect/", closing.disconnect),
+    path("state/", closing.state),
+    path("ending/<str:how>/", ending.ending),
+    path("ending/<str:how>/<str:name>/", ending.ending),
+    path("push/", push.push),
+    path("push/connected/", push.while_connected),
+    path("flood/", push.flood),
+    # Threads and databases.
+    path("threads/one/", threads.one_thread),
+    path("threads/two/", threads.two_threads),
+    path("database/", database.query_then_wait),
+    path("database/atomic/", database.query_then_wait_in_atomic),
+]

@@ -1,0 +1,34 @@
+"""Sending from threads which the view started."""
+
+import threading
+
+from dwebsocket import require_websocket
+
+from ..journal import recorded
+
+SIZE = 100_000
+COUNT = 10
+
+
+@require_websocket
+@recorded
+def one_thread(request):
+    thread = threading.Thread(target=request.websocket.send, args=("from a thread",))
+    thread.start()
+    thread.join()
+    for message in request.websocket:
+        request.websocket.send(message)
+
+
+@require_websocket
+@recorded
+def two_threads(request):
+    def send_many(letter):
+        for _ in range(COUNT):
+            request.websocket.send(letter * SIZE)
+
+    threads = [threading.Thread(target=send_many, args=(letter,)) for letter in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

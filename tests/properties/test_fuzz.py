@@ -1,0 +1,22 @@
+"""Some seconds of the search in fuzz/, by whichever engine is installed."""
+
+import subprocess
+import sys
+
+from ..servers.process import ROOT
+
+SECONDS = 20
+
+
+def test_short_search_finds_nothing(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "fuzz", "--seconds", str(SECONDS), "--directory", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=SECONDS + 80,
+        text=True,
+        errors="replace",
+    )
+    found = {path.name: path.read_bytes().hex(" ") for path in tmp_path.iterdir() if path.is_file()}
+    assert result.returncode == 0, f"{result.stdout}\n{found}"

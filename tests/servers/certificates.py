@@ -1,0 +1,25 @@
+"""A certificate for 127.0.0.1, and a client context that trusts it."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True)
+class Certificates:
+    certificate: Path
+    key: Path
+    client_context: ssl.SSLContext
+
+
+def make_certificates(directory):
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "localhost")
+    certificate, key = directory / "server.pem", directory / "server.key"
+    certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return Certificates(certificate, key, context)

@@ -1,0 +1,80 @@
+"""What a server process wrote, line by line, and whether something in it is wrong."""
+
+import re
+import threading
+import time
+
+# A traceback ends with the first line that is not indented: the exception.
+TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)", re.M)
+# What views raise on purpose; Django logs PermissionDenied with its traceback, too.
+DELIBERATE = ("DeliberateError", "PermissionDenied: must not reach the socket")
+NEVER = (
+    "Bad file descriptor",
+    "Broken pipe",
+    "BrokenPipeError",
+    "Connection reset by peer",
+    "ConnectionResetError",
+    "Exception ignored",
+    "Exception in thread",
+    "Task exception was never retrieved",
+    "ResourceWarning",
+)
+
+
+class ServerLog:
+    """Read a process's output in a thread, and let tests wait for what it says."""
+
+    def __init__(self, stream):
+        self._lines = []
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream):
+        with stream:
+            for line in stream:
+                with self._changed:
+                    self._lines.append(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def mark(self):
+        """The present end of the log, for `text(since=…)`."""
+        with self._changed:
+            return len(self._lines)
+
+    def text(self, since=0):
+        with self._changed:
+            return "".join(self._lines[since:])
+
+    def wait_for(self, pattern, since=0, timeout=10.0):
+        """The first match of the pattern behind `since`; AssertionError when there is none."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                match = re.search(pattern, "".join(self._lines[since:]), re.M)
+                if match:
+                    return match
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or self._ended:
+                    raise AssertionError(
+                        f"the server did not write {pattern!r} in {timeout} s; its log:\n"
+                        + "".join(self._lines[since:])
+                    )
+                self._changed.wait(remaining)
+
+    def join(self, timeout=5.0):
+        """Wait for the end of the output, after the process has ended."""
+        self._thread.join(timeout)
+
+    def find_faults(self, since=0):
+        """Every line that a server's log must not hold."""
+        text = self.text(since)
+        faults = [line for line in text.splitlines() if any(words in line for words in NEVER)]
+        for match in TRACEBACK.finditer(text):
+            if not any(words in match[1] for words in DELIBERATE):
+                faults.append(match[0])
+        return faults

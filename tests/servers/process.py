@@ -1,0 +1,123 @@
+"""One server process: started on a free port, watched, and stopped by SIGTERM."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from .log import ServerLog
+
+ROOT = Path(__file__).resolve().parents[2]
+LISTENING = r"(?:LISTENING |(?:Listening at:|server at|running on) https?://127\.0\.0\.1:)(\d+)"
+
+
+class ServerProcess:
+    """A running server. `settings` are changed in this process alone."""
+
+    def __init__(self, row, *, environment, certificates, settings=None):
+        self.row = row
+        self.host = "127.0.0.1"
+        self.client_context: ssl.SSLContext | None = None
+        arguments = [argument.format(port=find_free_port()) for argument in row.arguments]
+        if row.tls:
+            self.client_context = certificates.client_context
+            files = {"certificate": certificates.certificate, "key": certificates.key}
+            arguments += [argument.format(**files) for argument in row.tls_arguments]
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                **environment,
+                "DJANGO_SETTINGS_MODULE": "tests.project.settings",
+                "DWEBSOCKET_TEST_SETTINGS": json.dumps(settings or {}),
+                "PYTHONPATH": str(ROOT),
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self.log = ServerLog(self._process.stdout)
+        try:
+            self.port = int(self.log.wait_for(LISTENING, timeout=30)[1])
+            if "{port}" in row.arguments:  # such a server speaks before it listens
+                wait_until(self._answers, f"{row.name} listens", timeout=30)
+        except AssertionError:
+            self.kill()
+            raise
+
+    def _answers(self):
+        with suppress(ConnectionRefusedError), socket.create_connection((self.host, self.port), 5):
+            return True
+        return False
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def terminate(self):
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout):
+        """The exit status; subprocess.TimeoutExpired when the server goes on."""
+        return self._process.wait(timeout)
+
+    def kill(self):
+        """End the server and all its workers at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(10)
+
+    def stop(self, timeout=15.0):
+        """End the server as an administrator does; a server that hangs is an error."""
+        self.terminate()
+        try:
+            self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"{self.row.name} runs {timeout} s after SIGTERM; its log:\n{self.log.text()}"
+            ) from None
+        finally:
+            self.kill()
+            self.log.join()
+
+
+def find_free_port():
+    """For a server that cannot say which port it got from `--port 0`."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def count_descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+
+
+def count_open(pid, path):
+    """How often a process has a file open."""
+    count = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            count += entry.readlink() == Path(path)
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    return count
+
+
+def wait_until(condition, what, timeout=5.0):
+    """Ask the kernel again and again, for there is nothing in /proc to wait on."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.01)

@@ -1,0 +1,89 @@
+"""The servers of the contract suite: how each is started, and what it can do.
+
+A row that lacks an ability says so here, and the cases that need the ability leave the row out.
+"""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+LAUNCH = ("-m", "tests.servers.launch")
+GUNICORN = (
+    *("-m", "gunicorn", "tests.project.wsgi:application", "--bind", "127.0.0.1:0"),
+    *("--workers", "1", "--graceful-timeout", "3", "--no-control-socket"),
+    *("--access-logfile", "-", "--log-level", "info"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server. `arguments` follow the Python interpreter."""
+
+    name: str
+    arguments: tuple[str, ...]
+    # Import name of what must be installed.
+    package: str = "django"
+    # Options that switch TLS on; {certificate} and {key} stand for the files.
+    tls_arguments: tuple[str, ...] = ()
+    # More than one WebSocket, or HTTP beside a WebSocket, at the same time.
+    concurrent: bool = True
+    # Bytes that the client sent behind its handshake arrive.
+    early_bytes: bool = True
+    # time.sleep() and threading.Thread are right in a view: all but gevent without monkey patching.
+    patched: bool = True
+    # The application learns the request's HTTP version: eventlet always says 1.0.
+    http_version: bool = True
+    # SIGTERM runs the interpreter's end in the process of the views: clients get Close 1001.
+    says_goodbye: bool = False
+
+    @property
+    def tls(self):
+        return bool(self.tls_arguments)
+
+    @property
+    def installed(self):
+        return find_spec(self.package) is not None
+
+
+def gunicorn(name, *worker, tls=False, **abilities):
+    return Row(
+        name,
+        (*GUNICORN, *worker),
+        package="gunicorn",
+        tls_arguments=("--certfile", "{certificate}", "--keyfile", "{key}") if tls else (),
+        says_goodbye=True,
+        **abilities,
+    )
+
+
+def launched(name, function, package, *, tls=False, **abilities):
+    return Row(
+        name,
+        (*LAUNCH, function),
+        package=package,
+        tls_arguments=("--certificate", "{certificate}", "--key", "{key}") if tls else (),
+        **abilities,
+    )
+
+
+GTHREAD = ("--worker-class", "gthread", "--threads", "8")
+
+ROWS = [
+    Row("runserver", ("-m", "django", "runserver", "127.0.0.1:0", "--noreload")),
+    launched("wsgiref", "wsgiref", "wsgiref", concurrent=False),
+    gunicorn("gunicorn-sync", concurrent=False),
+    gunicorn("gunicorn-gthread", *GTHREAD),
+    gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True),
+    gunicorn("gunicorn-gevent", "--worker-class", "gevent"),
+    gunicorn("gunicorn-gevent-tls", "--worker-class", "gevent", tls=True),
+    gunicorn("gunicorn-gevent-pywsgi", "--worker-class", "gevent_pywsgi"),
+    launched("gevent-pywsgi", "gevent", "gevent"),
+    launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True),
+    launched("gevent-unpatched", "gevent-unpatched", "gevent", patched=False),
+    launched("eventlet", "eventlet", "eventlet", http_version=False),
+    launched("eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False),
+    launched("werkzeug", "werkzeug", "werkzeug"),
+    launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True),
+    launched("cheroot", "cheroot", "cheroot"),
+    launched("cheroot-tls", "cheroot", "cheroot", tls=True),
+    launched("waitress", "waitress", "waitress", early_bytes=False),
+]

@@ -1,0 +1,116 @@
+"""What each module offers is there, and importing the package needs no settings."""
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dwebsocket
+
+from .glue import site
+
+PACKAGE = Path(dwebsocket.__file__).parent
+
+__all__ = ["site"]  # configures Django
+
+
+def module_names():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(name):
+    return importlib.import_module(name)
+
+
+def test_the_public_names():
+    assert dwebsocket.__all__ == sorted(dwebsocket.__all__)
+    assert {"ConnectionClosed", "accept_websocket", "require_websocket"} <= set(dwebsocket.__all__)
+
+
+@pytest.mark.parametrize("name", list(module_names()))
+def test_all_is_true(name):
+    module = imported(name)
+    offered = getattr(module, "__all__", None)
+    if offered is None:
+        source = Path(module.__file__).read_text()
+        assert not defined_names(ast.parse(source)), "a module with names says which are public"
+        return
+    assert len(offered) == len(set(offered))
+    assert [n for n in offered if not hasattr(module, n)] == []
+
+
+@pytest.mark.parametrize("name", list(module_names()))
+def test_what_is_offered_is_said_what_it_is(name):
+    module = imported(name)
+    for offered in getattr(module, "__all__", []):
+        item = getattr(module, offered)
+        if callable(item) and getattr(item, "__module__", "").startswith("dwebsocket"):
+            assert item.__doc__, f"{offered} has no docstring"
+
+
+def defined_names(tree):
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_")
+    ]
+
+
+def test_init_defines_nothing():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    kinds = {type(node) for node in tree.body}
+    assert kinds <= {ast.Expr, ast.Import, ast.ImportFrom, ast.Assign}
+
+
+PROBES = {
+    "the package": "import dwebsocket",
+    "decorated views": (
+        "from dwebsocket import accept_websocket, require_websocket\n"
+        "@accept_websocket\ndef a(request): pass\n"
+        "@require_websocket(subprotocols=['chat'])\ndef b(request): pass"
+    ),
+    "the middleware": "import dwebsocket.middleware",
+    "the test client": "import dwebsocket.testing",
+    "the factory": "import dwebsocket.backends.default.factory",
+}
+
+
+@pytest.mark.parametrize("code", PROBES.values(), ids=PROBES)
+def test_import_needs_no_settings(code):
+    environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+    check = "\nfrom django.conf import settings\nassert not settings.configured"
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code + check],
+        cwd=PACKAGE.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_import_inside_settings(tmp_path):
+    (tmp_path / "early_settings.py").write_text(
+        "from dwebsocket import accept_websocket\n"
+        "import dwebsocket.factory\n"
+        "SECRET_KEY = 'later'\nINSTALLED_APPS = ['dwebsocket']\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--settings", "early_settings"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PACKAGE.parent}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_type_hints_are_shipped():
+    assert (PACKAGE / "py.typed").exists()

@@ -1,0 +1,170 @@
+"""Imports point downwards only. Read from the sources, so that no import escapes by being lazy."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "dwebsocket"
+
+#: From the bottom to the top; a module imports its own layer or a lower one.
+LAYERS = [
+    {"protocol"},
+    {"transports"},
+    {"exceptions", "conf"},
+    {"database", "origin", "groups"},
+    {"websocket"},
+    {"legacy"},
+    {"backends", "factory"},
+    {"upgrade"},
+    {"handlers", "asgi"},
+    {"decorators", "middleware"},
+    {"__init__", "checks", "testing"},
+    {"apps", "management"},
+]
+#: What no module of a folder may import.
+FORBIDDEN = {
+    "protocol": {
+        "asyncio",
+        "django",
+        "eventlet",
+        "gevent",
+        "select",
+        "selectors",
+        "socket",
+        "ssl",
+        "threading",
+        "time",
+    },
+    "transports": {"django"},
+    "groups": {"socket", "select", "selectors"},
+}
+
+
+def modules():
+    return {
+        path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")
+    }
+
+
+def imports_of(name, path):
+    """Absolute names of all that a module imports, wherever in the file, but for type checks."""
+    package = ["dwebsocket", *name.split("/")[:-1]]
+    tree = ast.parse(path.read_text())
+    only_typing = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in only_typing:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield source if is_module_of_ours(source) else f"{source}.{alias.name}"
+
+
+def is_module_of_ours(dotted):
+    return (ROOT / (dotted.replace(".", "/") + ".py")).exists()
+
+
+def layer_of(part):
+    return next((number for number, layer in enumerate(LAYERS) if part in layer), None)
+
+
+def part_of(name):
+    return name.split("/")[0]
+
+
+every_module = pytest.mark.parametrize("name", sorted(modules()))
+
+
+def own_imports(name):
+    for imported in imports_of(name, modules()[name]):
+        if imported == "dwebsocket" or imported.startswith("dwebsocket."):
+            yield imported
+
+
+def test_every_module_has_a_layer():
+    assert {part_of(name) for name in modules() if layer_of(part_of(name)) is None} == set()
+
+
+def test_the_reader_sees_imports():
+    found = set(own_imports("backends/sockets"))
+    assert {"dwebsocket.backends.sweeper", "dwebsocket.conf"} <= found
+    assert "dwebsocket.transports.base" in found
+    assert "dwebsocket.transports.poll" in set(own_imports("transports/threads"))  # a relative one
+
+
+@every_module
+def test_imports_point_downwards(name):
+    mine = layer_of(part_of(name))
+    for imported in own_imports(name):
+        theirs = imported.split(".")[1] if "." in imported else "__init__"
+        assert layer_of(theirs) is not None, imported
+        assert layer_of(theirs) <= mine, f"{name} imports {imported}"
+
+
+@every_module
+def test_parts_of_one_layer_do_not_import_each_other(name):
+    for imported in own_imports(name):
+        theirs = imported.split(".")[1] if "." in imported else "__init__"
+        if theirs != part_of(name) and layer_of(theirs) == layer_of(part_of(name)):
+            assert (part_of(name), theirs) in {
+                ("factory", "backends"),  # the old name of a base class
+                ("exceptions", "conf"),
+                ("origin", "conf"),
+            }, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(modules()) if part_of(name) in FORBIDDEN])
+def test_what_a_layer_may_not_know(name):
+    for imported in imports_of(name, modules()[name]):
+        top = imported.split(".")[0]
+        assert top not in FORBIDDEN[part_of(name)], f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(modules()) if part_of(n) == "transports"])
+def test_transports_know_no_protocol(name):
+    assert {imported.split(".")[1] for imported in own_imports(name)} <= {"transports"}
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(modules()) if n.startswith("backends/")])
+def test_backends_do_not_know_their_siblings(name):
+    folders = {path.name for path in (PACKAGE / "backends").iterdir() if path.is_dir()}
+    here = name.split("/")[1] if name.count("/") > 1 else None
+    for imported in own_imports(name):
+        parts = imported.split(".")
+        if parts[1] == "backends" and len(parts) > 2 and parts[2] in folders:
+            assert parts[2] == here, f"{name} imports {imported}"
+
+
+@every_module
+def test_nothing_imports_tests_or_examples(name):
+    tops = {imported.split(".")[0] for imported in imports_of(name, modules()[name])}
+    assert not tops & {"tests", "examples", "bench", "docs", "pytest"}
+
+
+REQUIRED = {"dwebsocket", "django", "websockets", "asgiref"}  # asgiref comes with Django
+OPTIONAL = {
+    "transports/gevent": {"gevent", "greenlet"},
+    "transports/eventlet": {"eventlet"},
+    "transports/poll": {"gevent", "eventlet"},
+    "backends/default/servers/gunicorn": {"gunicorn", "greenlet"},
+    "backends/default/servers/eventlet": {"eventlet"},
+    "backends/uwsgi/websocket": {"gevent"},
+}
+
+
+@every_module
+def test_servers_are_needed_by_their_own_files_only(name):
+    tops = {imported.split(".")[0] for imported in imports_of(name, modules()[name])}
+    others = tops - sys.stdlib_module_names - REQUIRED - {"redis", "uwsgi", "uwsgidecorators"}
+    assert others <= OPTIONAL.get(name, set())

@@ -1,0 +1,176 @@
+"""Leaving the server: the connection goes on under a descriptor of our own."""
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import gevent
+import pytest
+
+from dwebsocket.transports import detach
+
+from .pairs import KINDS, TIMEOUT, in_thread, make_pair
+
+STAYING = [kind for kind in KINDS if kind != "gevent"]
+
+
+@pytest.fixture
+def leaving(certificates):
+    made = make_pair("gevent", certificates)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", STAYING)
+def test_others_stay(certificates, kind):
+    made = make_pair(kind, certificates)
+    fd = made.transport.fileno()
+    assert made.transport.detach() is False
+    assert made.transport.fileno() == fd
+    made.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_transport_leaves_the_server_nothing_to_read(certificates, kind):
+    made = make_pair(kind, certificates)
+    server_socket = made.transport.sock
+    fd = server_socket.fileno()
+    made.peer.sendall(b"GET /smuggled/ HTTP/1.1\r\n\r\n")
+    made.transport.shutdown()
+    made.transport.close()
+    made.transport.close()
+    made.peer.settimeout(TIMEOUT)
+    with socket.socket(fileno=os.dup(fd)) as left:
+        left.settimeout(TIMEOUT)
+        assert left.recv(100) == b""
+        with pytest.raises(OSError, match=r"(?i)broken pipe"):
+            left.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert server_socket.fileno() == fd
+    made.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+def test_a_reader_hears_of_the_end(certificates, kind, leaves):
+    made = make_pair(kind, certificates)
+    if leaves:
+        made.transport.detach()
+    outcome = []
+
+    def read():
+        try:
+            outcome.append(made.transport.receive()[1])
+        except OSError as error:
+            outcome.append(error)
+
+    made.transport.start(read, "reader")
+    made.transport.sleep(0.01)  # the reader waits now; should it not yet, it finds the end at once
+    made.transport.shutdown()
+    made.transport.close()
+    made.finish(lambda: outcome)
+    assert outcome[0] == 0 or isinstance(outcome[0], OSError)
+    made.close()
+
+
+def test_the_connection_goes_on(leaving):
+    transport = leaving.transport
+    server_socket = transport.sock
+    assert transport.detach() is True
+    assert transport.sock is not server_socket
+    assert transport.fileno() != server_socket.fileno()
+    server_socket.close()
+    leaving.peer.sendall(b"question")
+    assert leaving.receive_all(8) == b"question"
+    transport.send(b"answer", time.monotonic() + TIMEOUT)
+    assert transport.try_send_parts((b"in ", b"parts")) == 8
+    assert leaving.peer.recv(6) == b"answer"
+    assert leaving.peer.recv(8) == b"in parts"
+    leaving.peer.close()
+    leaving.finish(transport.is_hung_up)
+    transport.close()
+
+
+def test_large_both_ways(leaving):
+    leaving.transport.detach()
+    data = os.urandom(2_000_000)
+    found = bytearray()
+
+    def echo():
+        leaving.peer.sendall(data)
+        while len(found) < len(data):
+            found.extend(leaving.peer.recv(1 << 16))
+
+    peer = in_thread(echo)
+    assert leaving.receive_all(len(data)) == data
+    leaving.transport.send(data, time.monotonic() + TIMEOUT)
+    peer.join(TIMEOUT)
+    assert bytes(found) == data
+
+
+def test_the_server_finds_that_its_client_has_left(leaving):
+    server_socket = leaving.transport.sock
+    leaving.transport.detach()
+    assert server_socket.recv(100) == b""
+    with pytest.raises(OSError, match=r"(?i)broken pipe"):
+        server_socket.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    server_socket.close()
+    leaving.transport.close()
+    assert leaving.peer.recv(100) == b""
+
+
+def test_a_reader_waits_on_the_new_descriptor(leaving):
+    """Also when the old one had been registered with the loop before."""
+    transport = leaving.transport
+    assert transport.wait_readable(0.001) is False
+    server_socket = transport.sock
+    transport.detach()
+    server_socket.close()
+    for _ in range(3):
+        reader = gevent.spawn(leaving.receive_all, 1)
+        gevent.sleep(0)
+        leaving.peer.sendall(b"x")
+        assert reader.get(timeout=TIMEOUT) == b"x"
+    assert transport.wait_readable(0.001) is False
+
+
+def watched_descriptors():
+    """The descriptors in the epoll set of gevent's loop, as the kernel tells."""
+    info = Path(f"/proc/self/fdinfo/{gevent.get_hub().loop.fileno()}").read_text()
+    return {int(line.split()[1]) for line in info.splitlines() if line.startswith("tfd:")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_loop_forgets_the_old_descriptor(leaving):
+    """It would wake up for every byte of the connection otherwise."""
+    old = leaving.transport.fileno()
+    leaving.transport.wait_readable(0.001)
+    assert old in watched_descriptors()
+    leaving.transport.detach()
+    assert old not in watched_descriptors()
+    leaving.transport.wait_readable(0.001)
+    assert leaving.transport.fileno() in watched_descriptors()
+
+
+def test_close_gives_the_descriptor_back(leaving):
+    leaving.transport.detach()
+    own = leaving.transport.fileno()
+    leaving.transport.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(own)
+    assert leaving.peer.recv(100) == b""
+
+
+def test_every_process_has_its_own_dead_socket():
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        detach.replace_by_dead(ours.fileno())
+        assert ours.recv(10) == b""
+        assert list(detach.dead_sockets) == [os.getpid()]
+        dead = detach.dead_sockets[os.getpid()]
+        detach.dead_sockets.clear()
+        detach.dead_sockets[-1] = dead  # as a fork finds it
+        detach.replace_by_dead(ours.fileno())
+        assert list(detach.dead_sockets) == [os.getpid()]
+        assert ours.recv(10) == b""
