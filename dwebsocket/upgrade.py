@@ -248,7 +248,7 @@ class Session:
     def _end(self, error: BaseException | None) -> None:
         if self._websocket.accepted:
             try:
-                self._websocket.close(close_code_for(error))
+                close(self._websocket, error)
             finally:
                 self._websocket.finish()
                 # Not every server ends a request whose client has left.
@@ -270,13 +270,14 @@ class SwitchedResponse(HttpResponse):
         return iter(())
 
 
-def close_code_for(error: BaseException | None) -> int:
-    """The close code that tells how a view ended (RFC 6455, 7.4.1)."""
+def close(websocket: BaseWebSocket, error: BaseException | None) -> None:
+    """Close with the code that tells how the view ended (RFC 6455, 7.4.1)."""
     if error is None or isinstance(error, ConnectionClosed):
-        return CloseCode.NORMAL_CLOSURE
-    if isinstance(error, Exception):
-        return CloseCode.INTERNAL_ERROR
-    return CloseCode.GOING_AWAY  # the server ends this request: SystemExit, GreenletExit, …
+        websocket.close(CloseCode.NORMAL_CLOSURE)
+    elif isinstance(error, Exception):
+        websocket.close(CloseCode.INTERNAL_ERROR)
+    else:  # SystemExit, GreenletExit, …: the server ends, and does not wait for a peer
+        websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
 
 
 def refuse_for(request: HttpRequest, error: InvalidHandshake | SocketTakeoverError) -> HttpResponse:

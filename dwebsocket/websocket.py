@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket import database
+from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
 
@@ -99,8 +100,12 @@ class BaseWebSocket:
         """Send a Ping (RFC 6455, 5.5.2)."""
         raise NotImplementedError
 
-    def close_connection(self, code: int, reason: str) -> None:
-        """The closing handshake, bounded by ``WEBSOCKET_CLOSE_TIMEOUT``; idempotent."""
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        """The closing handshake; idempotent.
+
+        Args:
+            timeout: seconds it may take; with 0 our Close is sent and nothing is waited for.
+        """
         raise NotImplementedError
 
     def fileno(self) -> int:
@@ -315,7 +320,7 @@ class BaseWebSocket:
                 f"{MAX_REASON_SIZE} at most"
             )
         self._check_accepted()
-        self.close_connection(1000 if code is None else code, reason)
+        self.close_connection(1000 if code is None else code, reason, conf.CLOSE_TIMEOUT)
 
     disconnect = close
 

@@ -376,9 +376,9 @@ class SocketWebSocket(BaseWebSocket):
 
     # The end
 
-    def close_connection(self, code: int, reason: str) -> None:
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
         frame = build_close(code, reason)
-        deadline = monotonic() + conf.CLOSE_TIMEOUT
+        deadline = monotonic() + timeout
         self._answering = 0.0
         if self._over:
             self._reply_close(deadline)

@@ -95,8 +95,7 @@ def test_system_exit_says_going_away(site):
     client = site.open()
     assert client.read_text() == "work"
     assert client.read_close().close_code == 1001
-    client.send_close(1001)
-    assert client.read_to_eof() == b""
+    assert client.read_to_eof() == b""  # without an answer from us: nothing holds up the server
     client.join()
 
 

@@ -17,7 +17,9 @@ def record(request, event, **details):
         return
     line = json.dumps({"case": request.GET.get("case", ""), "event": event, **details})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.sendto(line.encode(), path)
+        # gevent returns 0, and has sent nothing, when the queue is full a second time.
+        while not sock.sendto(line.encode(), path):
+            pass
 
 
 def recorded(view):

@@ -107,7 +107,7 @@ PRIMITIVES = {
     "receive_available": (),
     "send": ("x",),
     "send_ping": (b"",),
-    "close_connection": (1000, ""),
+    "close_connection": (1000, "", 0),
     "fileno": (),
 }
 
