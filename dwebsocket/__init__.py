@@ -2,5 +2,12 @@
 
 from dwebsocket.decorators import accept_websocket, require_websocket
 from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.handlers import JsonWebSocketHandler, WebSocketHandler
 
-__all__ = ["ConnectionClosed", "accept_websocket", "require_websocket"]
+__all__ = [
+    "ConnectionClosed",
+    "JsonWebSocketHandler",
+    "WebSocketHandler",
+    "accept_websocket",
+    "require_websocket",
+]

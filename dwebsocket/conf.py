@@ -83,6 +83,22 @@ class Conf:
         return value
 
     @property
+    def MAX_SEND_BUFFER(self) -> int:
+        """Bytes that may wait for a slow reader whom nobody waits for; beyond, it is closed with
+        1013.
+        """
+        value: int = self._get("MAX_SEND_BUFFER", 1 << 20)
+        return value
+
+    @property
+    def VIEW_THREADS(self) -> int:
+        """Threads a process for views on servers with few of their own; beyond, the handshake is
+        answered with 503. 0: views stay in the server's thread.
+        """
+        value: int = self._get("VIEW_THREADS", 1000)
+        return value
+
+    @property
     def COMPRESSION(self) -> bool:
         """Whether permessage-deflate is agreed on when the client offers it."""
         return bool(self._get("COMPRESSION", True))

@@ -6,12 +6,13 @@ for hours before that. So they are given back, as at a request's end, before a w
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-__all__ = ["ConnectionWatch"]
+__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "release_in_thread"]
 
 #: How many connections this process has opened: as long as it stands still, none needs a look.
 opened = 0
@@ -23,6 +24,13 @@ def count_opened(**kwargs: Any) -> None:
 
 
 connection_created.connect(count_opened, dispatch_uid="dwebsocket.database")
+
+
+class EveryDatabase(set[str]):
+    """The aliases of all databases, whatever the settings will be."""
+
+    def __contains__(self, alias: object) -> bool:
+        return True
 
 
 class ConnectionWatch:
@@ -50,3 +58,25 @@ class ConnectionWatch:
             still_open = still_open or connection.connection is not None
         # A connection kept by CONN_MAX_AGE grows old: look again at the next wait.
         self.seen = -1 if still_open else seen
+
+
+class ThreadWatch(threading.local):
+    """One watch for each thread that calls handlers."""
+
+    def __init__(self) -> None:
+        self.watch = ConnectionWatch()
+
+
+in_thread = ThreadWatch()
+
+
+def release_in_thread() -> None:
+    """The running thread has made a call, and goes on to others."""
+    watch = in_thread.watch
+    if watch.seen != opened:
+        watch.release()
+
+
+def close_all() -> None:
+    """The running thread or greenlet will not come back: nothing is worth keeping."""
+    connections.close_all()

@@ -10,6 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.db import connections, transaction
 from django.http import HttpRequest
 
+from dwebsocket.database import EveryDatabase
 from dwebsocket.upgrade import Terms, acall_view, attach, call_view
 
 __all__ = ["accept_websocket", "require_websocket"]
@@ -91,13 +92,6 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
     # A transaction must not stay open for as long as a WebSocket; for plain HTTP see make_atomic.
     wrapper._non_atomic_requests = EveryDatabase()  # type: ignore[attr-defined]
     return wrapper
-
-
-class EveryDatabase(set[str]):
-    """The aliases of all databases, whatever the settings will be."""
-
-    def __contains__(self, alias: object) -> bool:
-        return True
 
 
 def make_atomic(view: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,27 +10,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.exception import response_for_exception
-from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from dwebsocket import database
 from dwebsocket.backends import get_factory
+from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
 from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import HandshakeRequest, check_request, select_subprotocol
+from dwebsocket.request_context import RequestContext
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [
     "Terms",
     "acall_view",
     "attach",
+    "call_handler",
     "call_view",
     "end_connection_behind",
     "is_upgraded",
@@ -100,6 +103,31 @@ def call_view(
     return session.run()
 
 
+def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpResponse:
+    """Accept the handshake on behalf of a handler; the response of a request that ends with it."""
+    if is_upgraded(request):  # a decorator around the handler's view has accepted
+        Conversation(handler, request.websocket).hold(request)  # type: ignore[attr-defined]
+        return HttpResponse()
+    if not attach(request):
+        return refuse(request, REQUIRED)
+    try:
+        websocket, subprotocol = create_websocket(request, terms)
+        assert websocket is not None  # the request asks for one
+        conversation = Conversation(handler, websocket)
+        session = Session(websocket, request, conversation.hold, (), {})
+        session.accept(subprotocol)
+    except (InvalidHandshake, SocketTakeoverError) as error:
+        return refuse_for(request, error)
+    request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
+    start = websocket.drive(conversation)
+    if start is None:
+        return cast(HttpResponse, session.run())
+    conversation.open()
+    conversation.leave_request()
+    start()
+    return HttpResponse(status=101)
+
+
 async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Waiting for the peer's Close must not hold up the event loop."""
     return await sync_to_async(function, thread_sensitive=False)(*args)
@@ -132,6 +160,7 @@ def open_session(
             return None, None
         session = Session(websocket, request, view, args, kwargs)
         if terms.auto_accept:
+            websocket.check_view_room()
             session.accept(subprotocol)
         request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     except (InvalidHandshake, SocketTakeoverError) as error:
@@ -195,7 +224,7 @@ class Session:
 
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
-        return self._websocket.leave_server(self._run_beside)
+        return self._websocket.leave_server(partial(RequestContext().run, self._run_beside))
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
@@ -221,7 +250,7 @@ class Session:
             self.run()
         finally:
             if database.opened != before:
-                connections.close_all()
+                database.close_all()
 
     def respond(self, outcome: Any = None) -> Any:
         """What Django gets: the view's response to a handshake that it did not accept, else one

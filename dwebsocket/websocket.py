@@ -324,6 +324,9 @@ class BaseWebSocket:
 
     disconnect = close
 
+    def check_view_room(self) -> None:
+        """Raise ``InvalidHandshake`` when no further view can run in this process."""
+
     def leave_server(self, run: Callable[[], None]) -> bool:
         """Run the view's time beside the server, whose request then ends at once.
 
@@ -332,6 +335,15 @@ class BaseWebSocket:
             not been called then.
         """
         return False
+
+    def drive(self, listener: Any) -> Callable[[], None] | None:
+        """From now on nobody waits for this connection: ``listener`` is going to be told of what
+        comes, by ``receive(messages)`` and ``end()``, once the returned function is called.
+
+        Returns:
+            ``None`` where that cannot be done: somebody must wait then.
+        """
+        return None
 
     def release_database(self) -> None:
         """Give back the database connections of the running thread or greenlet, if it has any."""

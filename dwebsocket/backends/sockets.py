@@ -13,6 +13,7 @@ from time import monotonic
 from django.http import HttpRequest
 
 from dwebsocket.backends import sweeper
+from dwebsocket.backends.driver import READ_LOCK, Driver, Listener
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.connection import ServerConnection
@@ -49,6 +50,9 @@ LOOK_INTERVAL = 1.0
 #: Unread messages beyond these stop us from taking in more on our own account.
 MAX_UNREAD = 64
 
+#: The Close to a reader for whom more than MAX_SEND_BUFFER bytes wait.
+TOO_SLOW = CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"
+
 #: Bytes received behind our Close that we are ready to throw away before we hang up.
 MAX_DISCARDED = 1 << 24
 
@@ -61,7 +65,9 @@ class SocketWebSocket(BaseWebSocket):
         "_connection",
         "_deflate",
         "_deflate_lock",
+        "_driver",
         "_extensions",
+        "_final",
         "_gathered",
         "_heard",
         "_key",
@@ -87,9 +93,12 @@ class SocketWebSocket(BaseWebSocket):
     _answering: float
 
     transport: Transport
+    _driver: Driver | None  # of a handler's connection, which nobody waits for
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__()
+        self._driver = None
+        self._final = b""  # what a driver still has to send, our Close at its end
         meta = request.META
         self._key = meta.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
         self._extensions, self._deflate = self._negotiate(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
@@ -141,13 +150,6 @@ class SocketWebSocket(BaseWebSocket):
 
     def fileno(self) -> int:
         return self.transport.fileno() if self._accepted else -1
-
-    def leave_server(self, run: Callable[[], None]) -> bool:
-        if not self._accepted or not self.transport.detach():
-            return False
-        self._watch.start_anew()
-        self.transport.start(run, "dwebsocket-view")
-        return True
 
     def finish(self) -> None:
         self.transport.close()
@@ -229,6 +231,9 @@ class SocketWebSocket(BaseWebSocket):
 
     def _queue_replies(self) -> None:
         replies = self._connection.replies
+        if self._mute:
+            replies.clear()
+            return
         # A peer that does not take its Pongs does not get more of them.
         if sum(map(len, self._outgoing)) < MAX_GATHERED:
             self._outgoing += replies
@@ -275,6 +280,8 @@ class SocketWebSocket(BaseWebSocket):
 
     def _may_gather(self) -> bool:
         """Whether an answer may wait until the other messages of the same read have theirs."""
+        if self._mute:
+            return False
         if self._gathered:
             return self._gathered < MAX_GATHERED
         return self.transport.gathers and not self._over and self.transport.gather(self._flush_soon)
@@ -291,6 +298,9 @@ class SocketWebSocket(BaseWebSocket):
         try:
             if self._mute:
                 raise self._closed_error()
+            if self._driver is not None and self._driver.blocked:
+                self._keep(frame + payload)
+                return
             if self._outgoing:
                 frame = self._take_outgoing() + frame
             sent = (
@@ -305,6 +315,8 @@ class SocketWebSocket(BaseWebSocket):
             raise self._closed_error() from error
         finally:
             lock.release()
+            if self._outgoing and self._driver is not None and not self._driver.blocked:
+                self.try_flush()  # a Pong came in between
 
     def _check_may_answer(self, now: float) -> None:
         """The connection is over: only answers to what came before its end may still be sent."""
@@ -332,6 +344,10 @@ class SocketWebSocket(BaseWebSocket):
         return data
 
     def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
+        if self._driver is not None:
+            self._outgoing.insert(0, (frame + payload)[sent:])
+            self._driver.tell_sent(sent, True)
+            return
         deadline = self._send_deadline()
         if sent < len(frame):
             self.transport.send(memoryview(frame)[sent:], deadline)
@@ -339,29 +355,60 @@ class SocketWebSocket(BaseWebSocket):
         if payload:
             self.transport.send(memoryview(payload)[sent - len(frame) :], deadline)
 
+    def _keep(self, frame: bytes) -> None:
+        """The socket is full, and nobody waits here: the frame waits, but not without bound."""
+        outgoing = self._outgoing
+        if sum(map(len, outgoing)) > conf.MAX_SEND_BUFFER:
+            self.close_code, self.close_reason = TOO_SLOW
+            self._final = outgoing[0] + build_close(*TOO_SLOW)  # the first may have left in part
+            outgoing.clear()
+            self._over = self._mute = True
+            self._driver.close(conf.CLOSE_TIMEOUT)  # type: ignore[union-attr]
+            raise self._closed_error()
+        outgoing.append(frame)
+
     def _send_deadline(self) -> float | None:
         timeout = conf.SEND_TIMEOUT
         return None if timeout is None else monotonic() + timeout
 
     def _flush_or_later(self) -> None:
-        if not self.try_flush():
+        if not self.try_flush() and self._driver is None:
             sweeper.flush_later(self)
 
     def try_flush(self) -> bool:
         """Send what is held back as far as that goes without waiting; whether all has left."""
-        if not self._write_lock.acquire(False):
-            return False
-        try:
-            if self._outgoing and not self._mute:
-                data = self._take_outgoing()
-                sent = self.transport.try_send(data)
-                if sent < len(data):
-                    self._outgoing.insert(0, data[sent:])
-        except OSError as error:
-            self._lose(f"sending failed: {error}")
-        finally:
-            self._write_lock.release()
-        return self._mute or not self._outgoing
+        while self._write_lock.acquire(False):
+            try:
+                if self._driver is None:
+                    self._flush_outgoing()
+                else:
+                    self._flush_driven(self._driver)
+            except OSError as error:
+                self._lose(f"sending failed: {error}")
+            finally:
+                self._write_lock.release()
+            if self._driver is None or self._driver.blocked or self._mute or not self._outgoing:
+                return self._lost or not (self._final if self._driver else self._outgoing)
+        return False
+
+    def _flush_outgoing(self) -> None:
+        if self._outgoing and not self._mute:
+            data = self._take_outgoing()
+            sent = self.transport.try_send(data)
+            if sent < len(data):
+                self._outgoing.insert(0, data[sent:])
+
+    def _flush_driven(self, driver: Driver) -> None:
+        data = self._final if self._mute else self._take_outgoing()
+        if self._lost or not data:
+            return
+        sent = self.transport.try_send(data)
+        rest = data[sent:]
+        if self._mute:
+            self._final = rest
+        elif rest:
+            self._outgoing.insert(0, rest)
+        driver.tell_sent(sent, bool(rest))
 
     def _flush_soon(self) -> None:
         """The hub runs: whoever gathered has given up control."""
@@ -380,6 +427,9 @@ class SocketWebSocket(BaseWebSocket):
         frame = build_close(code, reason)
         deadline = monotonic() + timeout
         self._answering = 0.0
+        if self._driver is not None:
+            self._close_driven(frame, timeout)
+            return
         if self._over:
             self._reply_close(deadline)
         else:
@@ -407,6 +457,9 @@ class SocketWebSocket(BaseWebSocket):
         """Send our Close, once; without a deadline only as far as that goes without waiting."""
         if self._mute:
             return
+        if self._driver is not None:
+            self._send_last(frame)
+            return
         if deadline is None:
             acquired = self._write_lock.acquire(False)
         else:
@@ -422,6 +475,22 @@ class SocketWebSocket(BaseWebSocket):
         finally:
             self._mute = True
             self._write_lock.release()
+
+    def _close_driven(self, frame: bytes, timeout: float) -> None:
+        """Nobody waits for the peer's Close, the loop will find it."""
+        self._ready.clear()
+        if not self._over:
+            self._send_last(frame)
+            self._driver.close(timeout)  # type: ignore[union-attr]
+
+    def _send_last(self, frame: bytes) -> None:
+        """Send our Close, once, behind what waits already."""
+        with self._write_lock:
+            if self._mute:
+                return
+            self._final = self._take_outgoing() + frame
+            self._mute = True
+        self.try_flush()
 
     def _await_end(self, deadline: float) -> None:
         """Read until the peer's Close, throwing away what comes before it (RFC 6455, 7.1.1)."""
@@ -459,6 +528,78 @@ class SocketWebSocket(BaseWebSocket):
         self.transport.shutdown()
         sweeper.discard(self)
 
+    # What a driver does, on behalf of a handler
+
+    def drive(self, listener: Listener) -> Callable[[], None] | None:
+        if not self._accepted or not self.transport.detach():
+            return None
+        listener.calls_anew = self.transport.calls_anew
+        self._driver = Driver(self, listener)
+        self._read_lock = READ_LOCK
+        self._looked = inf  # the loop looks
+        return self._driver.start
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no message will come."""
+        return self._over
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection broke, so that nothing can be sent."""
+        return self._lost
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the peer broke the protocol."""
+        return self._connection.failure is not None
+
+    def take_unread(self) -> list[Message]:
+        """The messages that came with the handshake, in their order."""
+        messages, self._ready = self._ready, []
+        messages.reverse()
+        return messages
+
+    def receive_once(self) -> list[Message]:
+        """The messages that one read completes."""
+        try:
+            received = self.transport.try_receive()
+        except OSError as error:
+            self._lose(f"the connection broke: {error}")
+            return []
+        return [] if received is None else self._receive(*received, True)
+
+    def start_batch(self, messages: list[Message]) -> None:
+        """Several messages are going to be answered, the last one first in the list."""
+        self._ready = messages
+        self.transport.start_gathering()
+
+    def end_batch(self) -> None:
+        """All have been answered: let the answers go."""
+        self.transport.stop_gathering()
+        if self._outgoing:
+            self.try_flush()
+
+    def end_answers(self) -> None:
+        """The connection is over, and what came before has been answered."""
+        self._answering = 0.0
+        self._reply_close()
+
+    def give_up(self, reason: str) -> None:
+        """The peer has had its time."""
+        self._lose(reason)
+
+    def release(self) -> None:
+        """The loop is done with it: give the descriptor back."""
+        sweeper.discard(self)
+        with self._write_lock:
+            self._mute = self._lost = True
+            self.transport.shutdown()
+            self.transport.close()
+        self._outgoing.clear()
+        self._final = b""
+        self._driver = None
+
     # What the sweeper does
 
     def is_stopping(self) -> bool:
@@ -477,6 +618,8 @@ class SocketWebSocket(BaseWebSocket):
             self._pinged = None  # answered
         if interval is None or now - self._heard < interval:
             return False
+        if self._driver is not None and self._driver.busy:  # it does not read meanwhile
+            return False
         if self._pinged is None:
             self._pinged = now
             self._outgoing.append(build_frame_header(Opcode.PING, 0))
@@ -487,6 +630,10 @@ class SocketWebSocket(BaseWebSocket):
             return False
         self._lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True
+
+    def check_deadline(self, now: float) -> bool:
+        """Whether nothing more has to be done at a certain time."""
+        return self._driver is None or self._driver.check_deadline(now)
 
     def go_away(self, code: int) -> None:
         """The process ends: send a Close without waiting for anything."""

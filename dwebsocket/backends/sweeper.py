@@ -22,7 +22,16 @@ from dwebsocket.protocol.frames import CloseCode
 if TYPE_CHECKING:
     from dwebsocket.backends.sockets import SocketWebSocket
 
-__all__ = ["Sweeper", "TooManyConnections", "add", "check_room", "count", "discard", "flush_later"]
+__all__ = [
+    "Sweeper",
+    "TooManyConnections",
+    "add",
+    "check_room",
+    "count",
+    "discard",
+    "flush_later",
+    "watch_deadline",
+]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -58,6 +67,7 @@ class Sweeper:
         self.connections: set[SocketWebSocket] = set()
         self.dropped = 0
         self.stuck: set[SocketWebSocket] = set()  # they hold frames that could not leave at once
+        self.timed: set[SocketWebSocket] = set()  # something must have happened at a certain time
         self._start = start
         self._sleep = sleep
         self._running = False
@@ -79,7 +89,10 @@ class Sweeper:
         while True:
             self._sleep(min(STOP_INTERVAL, self._interval()))
             now = monotonic()
-            if self.connections:
+            for websocket in list(self.timed):
+                if websocket.check_deadline(now):
+                    self.timed.discard(websocket)
+            if self.connections or self.timed:
                 busy = now
                 self._sweep(now)
             elif now - busy > IDLE_TIMEOUT:
@@ -95,7 +108,7 @@ class Sweeper:
 
     def _sweep(self, now: float) -> None:
         websockets = list(self.connections)
-        if not self._stopping and websockets[0].is_stopping():
+        if websockets and not self._stopping and websockets[0].is_stopping():
             self._stopping = True
             self.send_going_away()
             self._sleep(GRACE)
@@ -139,6 +152,13 @@ def flush_later(websocket: SocketWebSocket) -> None:
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.stuck.add(websocket)
+
+
+def watch_deadline(websocket: SocketWebSocket) -> None:
+    """Ask it now and then whether its time is up."""
+    sweeper = sweepers.get(websocket.transport.start)
+    if sweeper is not None:
+        sweeper.timed.add(websocket)
 
 
 def discard(websocket: SocketWebSocket) -> None:

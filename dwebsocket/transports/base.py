@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from time import monotonic
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from .detach import replace_by_dead
 
-__all__ = ["Lock", "Transport", "remaining"]
+__all__ = ["Lock", "Transport", "Watcher", "remaining"]
 
 #: threading.Lock, or gevent's or eventlet's semaphore: acquire(blocking, timeout), release().
 Lock = Any
@@ -23,6 +23,19 @@ MAX_DISCARDED = 1 << 20
 def remaining(deadline: float | None) -> float | None:
     """Seconds from now to a ``time.monotonic()`` deadline, never negative; ``None`` is no end."""
     return None if deadline is None else max(0.0, deadline - monotonic())
+
+
+class Watcher(Protocol):
+    """Who is told when a connection that nobody waits for can be read or written."""
+
+    def on_readable(self) -> None:
+        """Something has come, or the end. May block; never called twice at the same time."""
+
+    def on_writable(self) -> None:
+        """The socket takes data again. Must not block."""
+
+    def on_stalled(self) -> None:
+        """``on_readable`` runs for long. Must not block."""
 
 
 class Transport:
@@ -37,14 +50,19 @@ class Transport:
 
     Attributes:
         gathers: whether ``gather`` may say yes.
+        frees_memory: whether a view that leaves its server costs much less memory.
+        calls_anew: whether each ``on_readable`` runs in a greenlet of its own.
     """
 
-    __slots__ = ("sock",)
+    __slots__ = ("_detached", "sock")
 
     gathers: ClassVar[bool] = False
+    frees_memory: ClassVar[bool] = False
+    calls_anew: ClassVar[bool] = False
 
     def __init__(self, sock: Any) -> None:
         self.sock = sock
+        self._detached = False
         try:  # a small frame must not wait for the acknowledgement of the one before it
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:  # a Unix socket
@@ -142,9 +160,16 @@ class Transport:
     def gather(self, flush: Callable[[], None]) -> bool:
         """Whether the caller, who is working through a batch, may hold its answers back.
 
-        If so, ``flush`` is called when the caller gives up control, at the latest.
+        If so, ``flush`` is called when the caller gives up control, at the latest; between
+        ``start_gathering`` and ``stop_gathering`` whoever called these sees to that.
         """
         return False
+
+    def start_gathering(self) -> None:
+        """The caller begins to work through a batch, and will flush what was held back."""
+
+    def stop_gathering(self) -> None:
+        """Answers may be held back no more. From any thread."""
 
     # Leaving the server
 
@@ -152,10 +177,26 @@ class Transport:
         """Take the connection away from the server, which then sees that its client has left.
 
         Returns:
-            ``False`` where that is not worth its while, or cannot be done: the server's request
-            must then last as long as the connection.
+            ``False`` where that cannot be done: the server's request must then last as long as the
+            connection.
         """
         return False
+
+    # Being watched, once it is detached: nobody waits for it
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call ``watcher`` from now on, whenever there is something to read."""
+        raise NotImplementedError
+
+    def set_interest(self, *, reading: bool, writing: bool) -> None:
+        """What the watcher is called for. The end of the connection is always told. From any
+        thread.
+        """
+        raise NotImplementedError
+
+    def unwatch(self) -> None:
+        """Call the watcher no more."""
+        raise NotImplementedError
 
     # The end
 
@@ -174,6 +215,9 @@ class Transport:
         would serve it as a request: a dead socket is put under its descriptor, which stays the
         server's to close.
         """
+        if self._detached:
+            self.sock.close()
+            return
         fd = self.fileno()
         if fd >= 0:
             replace_by_dead(fd)

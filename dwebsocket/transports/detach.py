@@ -9,10 +9,29 @@ from __future__ import annotations
 import os
 import socket
 
-__all__ = ["replace_by_dead"]
+try:
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["duplicate", "replace_by_dead"]
+
+#: Our copies stay above this, where the platform's limit allows it: a server that waits with
+#: ``select()`` (waitress) can use lower numbers only.
+LOWEST = 1024
 
 #: The dead socket of this process, by its pid: a fork makes its own.
 dead_sockets: dict[int, socket.socket] = {}
+
+
+def duplicate(fd: int) -> int:
+    """Another descriptor of the same open file, not inherited by child processes."""
+    if fcntl is not None:
+        try:
+            return fcntl(fd, F_DUPFD_CLOEXEC, LOWEST)
+        except OSError:  # the process may not open as many
+            pass
+    return os.dup(fd)
 
 
 def replace_by_dead(fd: int) -> None:

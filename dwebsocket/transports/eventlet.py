@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from typing import Any
+from typing import Any, ClassVar
 
 import eventlet
 import eventlet.hubs
+from eventlet.patcher import original
 from eventlet.semaphore import Semaphore
+from greenlet import getcurrent
 
 from . import poll
-from .base import Lock, Transport, remaining
+from .base import Lock, remaining
+from .detach import duplicate, replace_by_dead
+from .greenlets import GreenletTransport
 from .tls import BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
 
 BUFFER = bytearray(262144)
 
+#: The socket without eventlet, whether the process is patched or not.
+socket = original("socket").socket
 
-class EventletTransport(Transport):
+
+class EventletTransport(GreenletTransport):
     """Waiting by eventlet's ``trampoline``; from other threads by the system's own call."""
 
     __slots__ = ("_fd", "_hub")
@@ -69,6 +76,10 @@ class EventletTransport(Transport):
         super().close()
 
 
+def ignore(*args: Any) -> None:
+    """What the hub does to listeners of a descriptor that it believes closed: ours end first."""
+
+
 def is_past(timeout: float | None) -> bool:
     """Whether there is no time to wait: eventlet would race its timer against the descriptor."""
     return timeout is not None and timeout <= 0
@@ -77,11 +88,51 @@ def is_past(timeout: float | None) -> bool:
 class PlainTransport(EventletTransport):
     """The socket below eventlet's is never blocking; a read waits first, then receives."""
 
-    __slots__ = ("_plain",)
+    __slots__ = ("_plain", "_read_listener", "_write_listener")
+
+    gathers: ClassVar[bool] = True
+    calls_anew: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._plain: Any = sock.fd
+
+    def detach(self) -> bool:
+        plain = self._plain
+        own = socket(plain.family, plain.type, plain.proto, duplicate(self._fd))
+        own.setblocking(False)
+        replace_by_dead(self._fd)
+        self.sock = self._plain = own
+        self._fd = own.fileno()
+        self._detached = True
+        return True
+
+    def gather(self, flush: Callable[[], None]) -> bool:
+        if getcurrent() is not self._reader:
+            return False
+        self._hub.schedule_call_global(0, flush)
+        return True
+
+    def is_own_hub(self) -> bool:
+        return eventlet.hubs.get_hub() is self._hub
+
+    def call_in_hub(self, interest: tuple[bool, bool]) -> None:
+        self._hub.schedule_call_global(0, self._set_interest, interest)
+
+    def watch_reading(self, on: bool) -> None:
+        if on:
+            self._read_listener = self._listen(self._hub.READ, self._on_readable)
+        else:
+            self._hub.remove(self._read_listener)
+
+    def watch_writing(self, on: bool) -> None:
+        if on:
+            self._write_listener = self._listen(self._hub.WRITE, self._on_writable)
+        else:
+            self._hub.remove(self._write_listener)
+
+    def _listen(self, event: str, callback: Callable[..., None]) -> Any:
+        return self._hub.add(event, self._fd, callback, ignore, ignore)
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         buffer = BUFFER if eventlet.hubs.get_hub() is self._hub else bytearray(len(BUFFER))

@@ -15,8 +15,9 @@ from gevent.socket import wait as wait_for
 from greenlet import getcurrent
 
 from . import poll
-from .base import Lock, Transport, remaining
-from .detach import replace_by_dead
+from .base import Lock, remaining
+from .detach import duplicate, replace_by_dead
+from .greenlets import GreenletTransport
 from .tls import BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
@@ -30,22 +31,21 @@ socket = get_original("socket", "socket")
 BUFFER = bytearray(262144)
 
 
-class GeventTransport(Transport):
+class GeventTransport(GreenletTransport):
     """Waiting by watchers of the hub's loop; from other threads by the system's own call."""
 
-    __slots__ = ("_fd", "_hub", "_reader", "_watcher")
+    __slots__ = ("_fd", "_hub", "_io")
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._fd = sock.fileno()
         self._hub: Any = get_hub()
-        self._watcher: Any = self._hub.loop.io(self._fd, READ)
-        self._reader: Any = None
+        self._io: Any = self._hub.loop.io(self._fd, READ)
 
     def wait_readable(self, timeout: float | None) -> bool:
         if get_hub() is not self._hub:
             return poll.wait_readable(self._fd, timeout)
-        return self._wait(self._watcher, timeout)
+        return self._wait(self._io, timeout)
 
     def wait_writable(self, timeout: float | None) -> bool:
         if get_hub() is not self._hub:
@@ -67,16 +67,16 @@ class GeventTransport(Transport):
         return True
 
     def close(self) -> None:
-        self._close_watcher()
+        self._close_io()
         forget(self._hub.loop.fileno(), self._fd)
         super().close()
 
-    def _close_watcher(self) -> None:
+    def _close_io(self) -> None:
         """A greenlet that still waits to read would never hear of the hang-up: wake it."""
-        if self._watcher.callback is None:
-            self._watcher.close()
+        if self._io.callback is None:
+            self._io.close()
         else:
-            self._hub.cancel_wait(self._watcher, ConnectionAbortedError("closed"), True)
+            self._hub.cancel_wait(self._io, ConnectionAbortedError("closed"), True)
 
     def is_hung_up(self) -> bool:
         return poll.is_hung_up(self._fd)
@@ -87,8 +87,8 @@ class GeventTransport(Transport):
 
     @staticmethod
     def start(function: Callable[[], None], name: str) -> None:
-        greenlet = gevent.spawn_raw(function)  # a Greenlet costs 1 KiB more
-        greenlet.gr_context = copy_context()
+        started = gevent.spawn_raw(function)  # a Greenlet costs 1 KiB more
+        started.gr_context = copy_context()
 
     @staticmethod
     def sleep(seconds: float) -> None:
@@ -98,9 +98,11 @@ class GeventTransport(Transport):
 class PlainTransport(GeventTransport):
     """The socket is never blocking; it was just emptied, so a read waits first, then receives."""
 
-    __slots__ = ("_detached", "_recv_into", "_send", "_sendmsg")
+    __slots__ = ("_recv_into", "_send", "_sendmsg", "_write_io")
 
     gathers: ClassVar[bool] = True
+    frees_memory: ClassVar[bool] = True
+    calls_anew: ClassVar[bool] = True
 
     _recv_into: Callable[[bytearray], int]
     _send: Callable[[bytes | memoryview], int]
@@ -108,7 +110,6 @@ class PlainTransport(GeventTransport):
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
-        self._detached = False
         self._use(sock._sock)
 
     def _use(self, plain: Any) -> None:
@@ -122,23 +123,42 @@ class PlainTransport(GeventTransport):
         server's handler and the calls of all middleware.
         """
         sock = self.sock
-        own = socket(sock.family, sock.type, sock.proto, os.dup(self._fd))
+        own = socket(sock.family, sock.type, sock.proto, duplicate(self._fd))
         own.setblocking(False)
         forget(self._hub.loop.fileno(), self._fd)
         replace_by_dead(self._fd)
-        self._watcher.close()
+        self._io.close()
         self.sock, self._fd = own, own.fileno()
-        self._watcher = self._hub.loop.io(self._fd, READ)
+        self._io = self._hub.loop.io(self._fd, READ)
         self._use(own)
         self._detached = True
         return True
 
     def close(self) -> None:
         if self._detached:
-            self._close_watcher()
+            self._close_io()
             self.sock.close()
         else:
             super().close()
+
+    def is_own_hub(self) -> bool:
+        return get_hub() is self._hub
+
+    def call_in_hub(self, interest: tuple[bool, bool]) -> None:
+        self._hub.loop.run_callback_threadsafe(self._set_interest, interest)
+
+    def watch_reading(self, on: bool) -> None:
+        if on:
+            self._io.start(self._on_readable)
+        else:
+            self._io.stop()
+
+    def watch_writing(self, on: bool) -> None:
+        if on:
+            self._write_io = self._hub.loop.io(self._fd, WRITE)
+            self._write_io.start(self._on_writable)
+        else:
+            self._write_io.close()
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         buffer = BUFFER if get_hub() is self._hub else bytearray(len(BUFFER))
@@ -152,7 +172,7 @@ class PlainTransport(GeventTransport):
         if get_hub() is not hub:
             return super().receive(deadline)
         self._reader = reader = getcurrent()
-        watcher = self._watcher
+        watcher = self._io
         while True:
             if deadline is None:  # hub.wait() without what tells a wrong switch: we look anyway
                 watcher.start(reader.switch)
@@ -160,7 +180,7 @@ class PlainTransport(GeventTransport):
                     hub.switch()
                 finally:
                     watcher.stop()
-            elif not self._wait(self._watcher, remaining(deadline)):
+            elif not self._wait(self._io, remaining(deadline)):
                 raise TimeoutError("nothing was received in time")
             try:
                 return BUFFER, self._recv_into(BUFFER)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from . import poll
-from .base import Transport, remaining
+from .base import Transport, Watcher, remaining
+from .detach import duplicate, replace_by_dead
+from .thread_loop import Watch, get_loop
 from .tls import BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
@@ -40,11 +43,14 @@ class ThreadTransport(Transport):
 class PlainTransport(ThreadTransport):
     """A blocking socket: waiting for data is one call; what may not block says so by a flag."""
 
-    __slots__ = ("_polls", "_size")
+    __slots__ = ("_gatherer", "_polls", "_size", "_watch")
+
+    gathers: ClassVar[bool] = True
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         sock.settimeout(None)
+        self._gatherer = 0  # the thread whose answers are gathered
         # Signals are handled in the main thread, but a blocking recv there is restarted by the
         # system if the handler was installed so (gunicorn's SIGTERM): only poll comes back.
         self._polls = threading.current_thread() is threading.main_thread()
@@ -82,6 +88,33 @@ class PlainTransport(ThreadTransport):
             return int(self.sock.sendmsg(parts, (), socket.MSG_DONTWAIT))
         except BlockingIOError:
             return 0
+
+    def start_gathering(self) -> None:
+        self._gatherer = threading.get_ident()
+
+    def stop_gathering(self) -> None:
+        self._gatherer = 0
+
+    def gather(self, flush: Callable[[], None]) -> bool:
+        return self._gatherer == threading.get_ident()
+
+    def detach(self) -> bool:
+        sock = self.sock
+        own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno()))
+        own.settimeout(None)
+        replace_by_dead(sock.fileno())
+        self.sock, self._detached, self._polls = own, True, False
+        return True
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watch = Watch(self.fileno(), watcher)
+        get_loop().add(self._watch)
+
+    def set_interest(self, *, reading: bool, writing: bool) -> None:
+        get_loop().set_interest(self._watch, reading=reading, writing=writing)
+
+    def unwatch(self) -> None:
+        get_loop().discard(self._watch)
 
 
 class TLSTransport(BaseTLSTransport, ThreadTransport):

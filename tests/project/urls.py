@@ -1,10 +1,13 @@
 from django.urls import path
 
+from dwebsocket import require_websocket
+
 from .views import (
     accepting,
     closing,
     database,
     ending,
+    handlers,
     messages,
     placing,
     plain,
@@ -57,6 +60,19 @@ urlpatterns = [
     path("push/", push.push),
     path("push/connected/", push.while_connected),
     path("flood/", push.flood),
+    # Handlers.
+    path("handler/echo/", handlers.Echo.as_view()),
+    path("handler/dropping/<slug:room>/", handlers.Dropping.as_view()),
+    path("handler/json/", handlers.Json.as_view()),
+    path("handler/ending/<str:where>/<str:how>/", handlers.Ending.as_view()),
+    path("handler/slow/", handlers.Slow.as_view()),
+    path("handler/context/", handlers.Context.as_view()),
+    path("handler/held/", handlers.Held.as_view()),
+    path("handler/guarded/", handlers.Guarded.as_view()),
+    path("handler/with-get/", handlers.WithGet.as_view()),
+    path("handler/pushed/", handlers.Pushed.as_view()),
+    path("handler/flood/", handlers.Flood.as_view()),
+    path("handler/decorated/", require_websocket(handlers.Echo.as_view())),
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),

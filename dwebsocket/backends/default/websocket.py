@@ -7,8 +7,11 @@ from io import BytesIO
 
 from django.http import HttpRequest
 
+from dwebsocket.backends import view_threads
 from dwebsocket.backends.default.servers import SocketTakeover
+from dwebsocket.backends.driver import Listener
 from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport
 
 EMPTY = BytesIO()
@@ -21,6 +24,10 @@ class DefaultWebSocket(SocketWebSocket):
 
     __slots__ = ("_request", "_stop_signal", "_takeover")
 
+    # Both until the server's request has ended, for they hold objects of the server.
+    _request: HttpRequest | None
+    _takeover: SocketTakeover | None
+
     def __init__(self, request: HttpRequest, takeover: SocketTakeover) -> None:
         super().__init__(request)
         self._request = request
@@ -28,20 +35,52 @@ class DefaultWebSocket(SocketWebSocket):
         self._stop_signal: Callable[[], bool] | None = None
 
     def take_transport(self) -> tuple[Transport, bytes]:
-        early = self._takeover.take_early_bytes()
-        self._stop_signal = self._takeover.find_stop_signal()
-        return create_transport(self._takeover.get_socket()), early
+        takeover = self._takeover
+        assert takeover is not None
+        early = takeover.take_early_bytes()
+        self._stop_signal = takeover.find_stop_signal()
+        return create_transport(takeover.get_socket()), early
+
+    @property
+    def _takes_thread(self) -> bool:
+        return self._takeover is not None and self._takeover.few_threads and conf.VIEW_THREADS > 0
+
+    def check_view_room(self) -> None:
+        if self._takes_thread:
+            view_threads.check_room()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
-        if not super().leave_server(run):
+        takes_thread = self._takes_thread
+        if not self._accepted or not (takes_thread or self.transport.frees_memory):
             return False
+        if not self.transport.detach():
+            return False
+        self._let_go()
+        self._watch.start_anew()
+        if takes_thread:
+            run = view_threads.counted(run)
+        self.transport.start(run, "dwebsocket-view")
+        return True
+
+    def drive(self, listener: Listener) -> Callable[[], None] | None:
+        start = super().drive(listener)
+        if start is not None:
+            self._let_go()
+        return start
+
+    def _let_go(self) -> None:
+        """The server's request ends now: keep nothing of it."""
+        if self._takeover is None or self._request is None:
+            return
+        self._takeover.finish_response()
         # The handshake has no body: let go of the stream, and with it of the server's own objects.
         self._request.META["wsgi.input"] = self._request._stream = EMPTY
-        return True
+        self._request = self._takeover = None
 
     def is_stopping(self) -> bool:
         return self._stop_signal is not None and self._stop_signal()
 
     def finish(self) -> None:
         super().finish()
-        self._takeover.finish_response()
+        if self._takeover is not None:
+            self._takeover.finish_response()

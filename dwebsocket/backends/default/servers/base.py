@@ -21,6 +21,9 @@ class SocketTakeover:
     #: Whether a response has left when the server calls its ``close()``.
     writes_at_once: ClassVar[bool] = True
 
+    #: Whether views should not keep the server's thread: it has few of them.
+    few_threads: ClassVar[bool] = False
+
     def __init__(self, environ: Mapping[str, Any]) -> None:
         self.environ = environ
 

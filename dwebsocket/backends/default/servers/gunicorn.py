@@ -19,12 +19,20 @@ __all__ = ["GunicornPywsgiTakeover", "GunicornTakeover"]
 class GunicornTakeover(SocketTakeover):
     """gunicorn puts its socket into the environ; what it read ahead is in its ``Unreader``."""
 
+    @property
+    def few_threads(self) -> bool:  # type: ignore[override]
+        return self._socket_kind in ("socket", "ssl")  # sync and gthread
+
     @classmethod
     def matches(cls, environ: Mapping[str, Any]) -> bool:
         return "gunicorn.socket" in environ
 
     def get_socket(self) -> Any:
         return self.environ["gunicorn.socket"]
+
+    @property
+    def _socket_kind(self) -> str:
+        return type(self.get_socket()).__module__.partition(".")[0]
 
     def take_early_bytes(self) -> bytes:
         reader = self.environ["wsgi.input"].reader
@@ -38,7 +46,7 @@ class GunicornTakeover(SocketTakeover):
         return find_stop_signal()
 
     def finish_response(self) -> None:
-        if type(self.get_socket()).__module__.partition(".")[0] == "eventlet":
+        if self._socket_kind == "eventlet":
             EventletTakeover(self.environ).finish_response()
 
 
@@ -53,8 +61,8 @@ class GunicornPywsgiTakeover(GeventTakeover):
         return find_stop_signal()
 
 
-#: The worker of this process, by its process: a fork is another worker.
-workers: dict[int, Any] = {}
+#: How to ask the worker of this process, by its pid: a fork is another worker.
+stop_signals: dict[int, Callable[[], bool] | None] = {}
 
 
 def find_stop_signal() -> Callable[[], bool] | None:
@@ -64,11 +72,11 @@ def find_stop_signal() -> Callable[[], bool] | None:
     notice a signal. But every request runs below a method of the worker.
     """
     pid = os.getpid()
-    if pid not in workers:
-        workers.clear()
-        workers[pid] = next(find_workers(), None)
-    worker = workers[pid]
-    return None if worker is None else lambda: not worker.alive
+    if pid not in stop_signals:
+        stop_signals.clear()
+        worker = next(find_workers(), None)
+        stop_signals[pid] = None if worker is None else lambda: not worker.alive
+    return stop_signals[pid]
 
 
 def find_workers() -> Iterator[Any]:

@@ -1,0 +1,225 @@
+"""Drives a WebSocket that nobody waits for: a loop tells it when there is something to do.
+
+The listener's calls come in order and never overlap, for the loop runs one ``on_readable`` at a
+time. Whatever ends the connection, in whatever thread, shuts the socket down; the loop then finds
+its end and the listener hears of it there.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dwebsocket.backends import sweeper
+from dwebsocket.conf import conf
+from dwebsocket.exceptions import InvalidState
+
+if TYPE_CHECKING:
+    from dwebsocket.backends.sockets import SocketWebSocket
+    from dwebsocket.websocket import Message
+
+__all__ = ["READ_LOCK", "Driver", "Listener"]
+
+#: Bytes thrown away after the end, before we hang up whatever else comes.
+MAX_DISCARDED = 1 << 24
+
+
+class Listener(Protocol):
+    """Who hears what happens. Nothing that it does may raise."""
+
+    #: Whether each call runs in a greenlet of its own.
+    calls_anew: bool
+
+    def receive(self, messages: list[Message]) -> None:
+        """Messages of one read, the last one first: take them out one by one, from the end."""
+
+    def end(self) -> None:
+        """The connection has ended; said once."""
+
+
+class NobodyWaits:
+    """In the place of the lock of readers: the loop reads, nobody else does."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if blocking:
+            raise InvalidState(
+                "a handler's messages come to on_message(): wait(), wait_json() and iteration are "
+                "for views"
+            )
+        return False
+
+
+READ_LOCK = NobodyWaits()
+
+
+class Driver:
+    """The ``Watcher`` of one WebSocket.
+
+    Attributes:
+        blocked: whether frames wait until the socket takes data again.
+        busy: whether the listener is being called.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_deadline",
+        "_ended",
+        "_listener",
+        "_rest",
+        "_watched",
+        "_websocket",
+        "blocked",
+        "busy",
+    )
+
+    def __init__(self, websocket: SocketWebSocket, listener: Listener) -> None:
+        self._websocket = websocket
+        self._listener = listener
+        self.blocked = self.busy = False
+        self._closing = False  # our Close has left: what else comes is thrown away
+        self._ended = False  # the listener has been told
+        self._deadline: float | None = None  # when the socket is shut down
+        self._watched = False
+        self._rest = MAX_DISCARDED
+
+    def start(self) -> None:
+        """Let the loop read; before this the listener is busy with the opening."""
+        websocket = self._websocket
+        early = websocket.take_unread()
+        if early:
+            self._call(early)
+        if websocket.is_over:  # already; the loop is to find the end
+            websocket.end_answers()
+            websocket.transport.shutdown_writing()
+            self._arm(conf.CLOSE_TIMEOUT)
+        self._watched = True
+        websocket.transport.watch(self)
+        if self.blocked:
+            self._set_interest()
+
+    # What the loop calls
+
+    def on_readable(self) -> None:
+        websocket = self._websocket
+        if self._ended:
+            self._discard()
+            return
+        messages = websocket.receive_once()
+        if messages and not self._closing:
+            self._call(messages)
+        if websocket.is_over:
+            self._end()
+
+    def on_writable(self) -> None:
+        websocket = self._websocket
+        if websocket.try_flush():
+            self._set_interest()
+            if self._ended:
+                self._finish_writing()
+
+    def on_stalled(self) -> None:
+        self._websocket.transport.stop_gathering()
+        self._websocket.try_flush()
+
+    def _call(self, messages: list[Message]) -> None:
+        self.busy = True
+        if len(messages) == 1:
+            self._listener.receive(messages)
+        else:
+            websocket = self._websocket
+            messages.reverse()
+            websocket.start_batch(messages)
+            self._listener.receive(messages)
+            websocket.end_batch()
+        self.busy = False
+
+    # Writing
+
+    def tell_sent(self, count: int, more: bool) -> None:
+        """So many bytes have left; if there are more the socket is full. Then those wait, and
+        nothing is read for which there would be answers.
+        """
+        was_blocked, self.blocked = self.blocked, more
+        if not self._closing and not self._ended:
+            if not more:
+                self._deadline = None
+            elif count or not was_blocked:
+                self._arm(conf.SEND_TIMEOUT)
+        if more and not was_blocked:
+            self._set_interest()
+
+    def _set_interest(self) -> None:
+        if self._watched:
+            reading = not self.blocked or self._closing or self._ended
+            self._websocket.transport.set_interest(reading=reading, writing=self.blocked)
+
+    # The end
+
+    def close(self, timeout: float) -> None:
+        """Our Close is on its way: hang up after so many seconds, if the peer does not."""
+        self._closing = True
+        self._arm(timeout)
+
+    def _arm(self, timeout: float | None) -> None:
+        if timeout is None:
+            self._deadline = None
+        else:
+            self._deadline = monotonic() + timeout
+            sweeper.watch_deadline(self._websocket)
+
+    def check_deadline(self, now: float) -> bool:
+        """Whether there is none (any more); one that has passed shuts the socket down."""
+        deadline = self._deadline
+        if deadline is None:
+            return True
+        if now < deadline:
+            return False
+        self._deadline = None
+        self._websocket.give_up("the peer did not take the data or answer the Close in time")
+        return True
+
+    def _end(self) -> None:
+        """The connection is over; what is left is to let our last words out."""
+        websocket = self._websocket
+        websocket.end_answers()
+        self._ended = True
+        if websocket.is_lost:
+            self._deadline = None
+        elif self.blocked:
+            self._arm(conf.CLOSE_TIMEOUT)
+        else:
+            self._finish_writing()
+        self.busy = True
+        self._listener.end()
+        self.busy = False
+        if self._deadline is None:
+            self._release()
+
+    def _finish_writing(self) -> None:
+        """After a breach nothing can be parsed: read until the peer has our Close (RFC 6455,
+        7.1.1); otherwise both have said goodbye.
+        """
+        websocket = self._websocket
+        if websocket.has_failed:
+            websocket.transport.shutdown_writing()
+            self._arm(conf.CLOSE_TIMEOUT)
+        else:
+            self._deadline = None
+            websocket.transport.shutdown()  # the loop finds the end
+
+    def _discard(self) -> None:
+        """Read what nobody wants, until the end."""
+        try:
+            received: Any = self._websocket.transport.try_receive()
+        except OSError:
+            received = None, 0
+        if received is not None:
+            self._rest -= received[1]
+            if not received[1] or self._rest < 0:
+                self._release()
+
+    def _release(self) -> None:
+        self._deadline = None
+        transport = self._websocket.transport
+        transport.unwatch()
+        self._websocket.release()

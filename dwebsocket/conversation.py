@@ -1,0 +1,150 @@
+"""A handler and its WebSocket: what happens on the connection becomes calls of the handler.
+
+Every call runs as in the request: in its context (translation, time zone, …), errors are logged as
+those of a view, and database connections are given back afterwards. No error gets past here.
+"""
+
+from __future__ import annotations
+
+import logging
+from copy import copy
+from typing import Any, Protocol
+
+from django.core.handlers.exception import response_for_exception
+from django.core.signals import got_request_exception
+from django.http import HttpRequest
+
+from dwebsocket import database
+from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.request_context import RequestContext
+from dwebsocket.websocket import BaseWebSocket, Message
+
+__all__ = ["Conversation", "Handler", "KeptRequest"]
+
+logger = logging.getLogger("django.request")
+
+
+class Handler(Protocol):
+    """What is called; ``WebSocketHandler`` says when."""
+
+    keep_request: bool
+    request: Any
+    websocket: BaseWebSocket
+
+    def on_open(self) -> Any: ...
+    def receive(self, message: Message) -> Any: ...
+    def on_close(self) -> Any: ...
+    def on_error(self, error: Exception) -> Any: ...
+
+
+class KeptRequest:
+    """What is left of a request that a handler does not keep."""
+
+    __slots__ = ("path", "user")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.path = request.path
+        user = getattr(request, "user", None)
+        # Django's is lazy, and holds the request: looked at, it can be copied without that.
+        self.user = copy(user) if user is not None and user.pk is not Ellipsis else None
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"request.{name} is gone: with keep_request = False only request.user and request.path "
+            "are left after on_open(). Keep what you need on self, or keep the request."
+        )
+
+
+class Conversation:
+    """The ``Listener`` of one WebSocket, on behalf of its handler."""
+
+    __slots__ = ("_context", "_handler", "calls_anew")
+
+    _context: RequestContext
+
+    def __init__(self, handler: Handler, websocket: BaseWebSocket) -> None:
+        self._handler = handler
+        handler.websocket = websocket
+        self.calls_anew = False
+
+    def hold(self, request: HttpRequest) -> None:
+        """The whole of it in this thread, where the server does not let go of the connection."""
+        self.open()
+        websocket = self._handler.websocket
+        try:
+            for message in websocket:
+                self._deliver([message])
+        finally:
+            self._close()
+
+    def open(self) -> None:
+        """Call ``on_open`` in the request."""
+        try:
+            self._handler.on_open()
+        except Exception as error:
+            self._fail(error)
+        except BaseException:  # the server ends
+            self._close()
+            raise
+        if not self._handler.keep_request:
+            self._handler.request = KeptRequest(self._handler.request)
+
+    def leave_request(self) -> None:
+        """The request ends; what is called from now on still runs in its context."""
+        self._context = RequestContext()
+
+    # The Listener
+
+    def receive(self, messages: list[Message]) -> None:
+        self._call(self._deliver, messages)
+
+    def end(self) -> None:
+        self._call(self._close)
+
+    def _call(self, function: Any, *args: Any) -> None:
+        opened = database.opened
+        self._context.run(function, *args)
+        if not self.calls_anew:
+            database.release_in_thread()
+        elif database.opened != opened:
+            database.close_all()
+
+    def _deliver(self, messages: list[Message]) -> None:
+        on_message = self._handler.receive
+        while messages:
+            try:
+                on_message(messages.pop())
+            except Exception as error:
+                self._fail(error)
+
+    def _close(self) -> None:
+        try:
+            self._handler.on_close()
+        except Exception as error:
+            self._log(error)
+
+    def _fail(self, error: Exception) -> None:
+        """The handler raised: the end of this connection, and of no other."""
+        websocket = self._handler.websocket
+        if isinstance(error, ConnectionClosed):
+            websocket.close()
+            return
+        self._log(error)
+        try:
+            self._handler.on_error(error)
+        except Exception as further:
+            self._log(further)
+        websocket.close(CloseCode.INTERNAL_ERROR)
+
+    def _log(self, error: Exception) -> None:
+        """As Django logs the error of a view; called while it is being handled."""
+        request = self._handler.request
+        try:
+            if isinstance(request, HttpRequest):
+                response_for_exception(request, error)
+                return
+            got_request_exception.send(sender=type(self._handler), request=request)
+        except Exception:  # a broken error page, a receiver's own error: the log has it all
+            logger.exception("Logging the error of a WebSocket handler failed")
+        logger.error("Internal Server Error: %s", request.path, exc_info=error)
