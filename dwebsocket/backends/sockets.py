@@ -29,6 +29,7 @@ from dwebsocket.protocol.frames import (
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
+from dwebsocket.transports.detach import ABOVE_SELECT
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
 
 __all__ = ["SocketWebSocket"]
@@ -531,7 +532,7 @@ class SocketWebSocket(BaseWebSocket):
     # What a driver does, on behalf of a handler
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self._accepted or not self.transport.detach():
+        if not self._accepted or not self.transport.detach(ABOVE_SELECT):
             return None
         listener.calls_anew = self.transport.calls_anew
         self._driver = Driver(self, listener)

@@ -173,8 +173,11 @@ class Transport:
 
     # Leaving the server
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         """Take the connection away from the server, which then sees that its client has left.
+
+        Args:
+            lowest: the least number that its descriptor should have from now on.
 
         Returns:
             ``False`` where that cannot be done: the server's request must then last as long as the
