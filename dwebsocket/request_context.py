@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from datetime import tzinfo
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
@@ -27,7 +27,7 @@ class Active(NamedTuple):
 
 
 class RequestContext:
-    """The context in which it is made. Every ``run`` begins in it anew, and leaves it as it was."""
+    """The context in which it is made; nothing that runs in it later changes it."""
 
     __slots__ = ("_active", "_context", "_home")
 
@@ -37,13 +37,17 @@ class RequestContext:
         self._active = None if active == find_default() else active
         self._home = threading.get_ident()
 
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call ``function`` as if it were called in the request."""
+    def enter(self) -> Context:
+        """A copy for this thread to run something in, as if it were called in the request."""
         if self._active is not None and self._home != threading.get_ident():
             self._context = self._context.copy()
             self._context.run(activate, self._active)
             self._home = threading.get_ident()
-        return self._context.copy().run(function, *args)
+        return self._context.copy()
+
+    def run(self, function: Callable[[], None]) -> None:
+        """Call ``function`` in it."""
+        self.enter().run(function)
 
 
 def find_active() -> Active:
