@@ -82,7 +82,8 @@ PROBES = {
         "@require_websocket(subprotocols=['chat'])\ndef b(request): pass"
     ),
     "a handler": (
-        "from dwebsocket import WebSocketHandler\nclass Echo(WebSocketHandler): pass\nEcho.as_view()"
+        "from dwebsocket import WebSocketHandler\n"
+        "class Echo(WebSocketHandler): pass\nEcho.as_view()"
     ),
     "the middleware": "import dwebsocket.middleware",
     "the test client": "import dwebsocket.testing",

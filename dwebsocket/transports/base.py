@@ -9,6 +9,7 @@ from contextvars import copy_context
 from time import monotonic
 from typing import Any, ClassVar, Protocol
 
+from . import poll
 from .detach import replace_by_dead
 
 __all__ = ["Lock", "Transport", "Watcher", "remaining"]
@@ -138,6 +139,11 @@ class Transport:
     def is_hung_up(self) -> bool:
         """Whether the peer has closed its side, even with unread data in front of that."""
         raise NotImplementedError
+
+    def has_unread(self) -> bool:
+        """Whether something has come that has not been read, or the end. Never waits."""
+        fd = self.fileno()
+        return fd >= 0 and poll.wait_readable(fd, 0)
 
     @staticmethod
     def create_lock() -> Lock:
