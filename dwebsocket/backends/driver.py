@@ -144,7 +144,10 @@ class Driver:
 
     def on_writable(self) -> None:
         websocket = self._websocket
-        if websocket.try_flush():
+        if websocket.is_lost:  # a hub may tell of the end here alone: it is found by reading
+            self.blocked = False
+            self._set_interest()
+        elif websocket.try_flush():
             self._set_interest()
             if self._ended:
                 self._finish_writing()

@@ -555,6 +555,11 @@ class SocketWebSocket(BaseWebSocket):
         self.transport.shutdown()
         sweeper.discard(self)
 
+    @property
+    def closed(self) -> bool:
+        # A handler does not wait for the answer to its Close.
+        return self._mute or super().closed
+
     # What a driver does, on behalf of a handler
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:

@@ -28,6 +28,31 @@ REFUSED = {
     "body": ("/echo/", {"headers": {"Content-Length": "5"}, "early": b"01234"}, 400, "body"),
     "origin": ("/echo/", {"headers": {"Origin": "http://evil.test"}}, 403, "http://evil.test"),
     "origin-null": ("/echo/", {"headers": {"Origin": "null"}}, 403, "null"),
+    "handler-no-key": (
+        "/handler/echo/",
+        {"headers": {"Sec-WebSocket-Key": None}},
+        400,
+        "Sec-WebSocket-Key",
+    ),
+    "handler-version-8": (
+        "/handler/echo/",
+        {"headers": {"Sec-WebSocket-Version": "8"}},
+        426,
+        "13",
+    ),
+    "handler-origin": (
+        "/handler/echo/",
+        {"headers": {"Origin": "http://evil.test"}},
+        403,
+        "http://evil.test",
+    ),
+    "handler-plain-http": ("/handler/echo/", {"websocket": False}, 400, "WebSocket"),
+    "handler-decorated-plain-http": (
+        "/handler/decorated/",
+        {"websocket": False},
+        400,
+        "WebSocket",
+    ),
     "plain-http": ("/echo/", {"websocket": False}, 400, "WebSocket"),
     "no-connection-upgrade": (
         "/echo/",
