@@ -120,9 +120,9 @@ class PlainTransport(ThreadTransport):
     def gather(self, flush: Callable[[], None]) -> bool:
         return self._gatherer == threading.get_ident()
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         sock = self.sock
-        own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno()))
+        own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno(), lowest))
         own.settimeout(None)
         replace_by_dead(sock.fileno())
         self.sock, self._detached, self._polls = own, True, False
