@@ -84,13 +84,15 @@ class Handlers(SimpleTestCase):
             assert told == {"Report on rain", "Report on snow"}
 
     def test_errors(self):
-        with self.assertLogs("django.request", "ERROR") as logged:
-            with self.client.websocket("/careful/") as websocket:
-                websocket.send("2")
-                assert websocket.receive() == "0.5"
-                websocket.send("0")
-                assert websocket.receive() == "Sorry, that went wrong"
-                assert close_of(websocket)[0] == 1011
+        with (
+            self.assertLogs("django.request", "ERROR") as logged,
+            self.client.websocket("/careful/") as websocket,
+        ):
+            websocket.send("2")
+            assert websocket.receive() == "0.5"
+            websocket.send("0")
+            assert websocket.receive() == "Sorry, that went wrong"
+            assert close_of(websocket)[0] == 1011
         assert careful.failures == ["/careful/"]
         assert ["ZeroDivisionError" in line for line in logged.output] == [True]
 
