@@ -77,11 +77,12 @@ def test_row(row, project):
         assert close_codes_at_sigterm(server, view, handler) == [int(code)] * 2
 
 
-# Servers with one thread or two, and what the pages say of a view on them.
+# Servers for one request at a time, or two, and what the pages say of a view on them.
 SMALL = {
     "python manage.py runserver --noreload --nothreading 0": None,
     "gunicorn --bind 127.0.0.1:0 mysite.wsgi": "a thread of its own",
     "gunicorn -k gthread --threads 2 --bind 127.0.0.1:0 mysite.wsgi": "a thread of its own",
+    "gunicorn -k gevent --worker-connections 2 --bind 127.0.0.1:0 mysite.wsgi": "a greenlet",
     "python -m cheroot --threads 2 --max-threads 2 --bind 127.0.0.1:0 mysite.wsgi:application": (
         "a thread of its own"
     ),
@@ -100,13 +101,26 @@ def test_handlers_hold_nothing_of_the_server(command, project):
 @pytest.mark.parametrize("command", SMALL)
 def test_what_a_view_holds(command, project):
     with RunningServer(command, project) as server:
-        if SMALL[command] == "a thread of its own":
+        if SMALL[command] in ("a thread of its own", "a greenlet"):
             check_many(server, VIEW, 20)
         else:
             check_capacity(server, 1 if "--nothreading" in command else 2)
 
 
-@pytest.mark.parametrize("command", [name for name in SMALL if "gunicorn" in name])
+def test_requests_of_eventlet_are_views_and_not_handlers(project):
+    script = project / "serve_eventlet.py"
+    text = script.read_text()
+    assert text.count("application)\n") == 1
+    script.write_text(text.replace("application)\n", "application, max_size=2)\n"))
+    with RunningServer("python serve_eventlet.py", project) as server:
+        check_many(server, HANDLER, 20)
+        check_capacity(server, 2)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [name for name in SMALL if SMALL[name] == "a thread of its own" and "gunicorn" in name],
+)
 def test_views_that_stay(command, project):
     configure(project, "WEBSOCKET_VIEW_THREADS = 0")
     with RunningServer(command, project) as server:

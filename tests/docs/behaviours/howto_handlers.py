@@ -1,17 +1,40 @@
+import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from chat import careful, handlers, lobby, members, notes, orders, reports, ticker
 from chat.models import Note
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
+from django.test import (
+    LiveServerTestCase,
+    SimpleTestCase,
+    TestCase,
+    TransactionTestCase,
+    override_settings,
+)
 from django.urls import path
+from websockets.sync.client import connect
 
-from dwebsocket import ConnectionClosed
+from dwebsocket import ConnectionClosed, WebSocketHandler
 from dwebsocket.testing import WebSocketClient, WebSocketRefused
 
+
+class Impatient(WebSocketHandler):
+    keep_request = False
+
+    def on_message(self, name):
+        try:
+            self.websocket.wait() if name == "wait" else getattr(self.request, name)
+        except Exception as error:
+            self.send(f"{type(error).__name__}: {error}")
+        else:
+            self.send("no error")
+
+
 urlpatterns = [
+    path("impatient/", Impatient.as_view()),
     path("echo/", handlers.Echo.as_view()),
     path("lobby/", lobby.Lobby.as_view()),
     path("members/", members.Members.as_view()),
@@ -113,6 +136,45 @@ class Members(TestCase):
                 assert websocket.subprotocol == "chat.v1"
                 assert websocket.receive() == "Welcome, ada"
         assert self.client.session["visits"] == 2
+
+
+@override_settings(ROOT_URLCONF=__name__)
+class OnAServer(LiveServerTestCase):
+    """What the test client, which holds handlers in its thread, cannot show."""
+
+    def connect(self, address, **options):
+        url = self.live_server_url.replace("http", "ws") + address
+        return connect(url, ping_interval=None, **options)
+
+    def test_session_is_saved_while_the_connection_is_open(self):
+        self.client.force_login(User.objects.create_user("ada"))
+        cookies = {"Cookie": f"sessionid={self.client.cookies['sessionid'].value}"}
+        with self.connect("/members/", additional_headers=cookies) as websocket:
+            assert websocket.recv(5) == "Welcome, ada"
+            wait_until(lambda: self.client.session.get("visits") == 1)
+            websocket.ping().wait(5)
+
+    def test_handlers_hold_no_threads(self):
+        with ExitStack() as stack:
+            opened = [stack.enter_context(self.connect("/echo/")) for _ in range(20)]
+            for websocket in opened:
+                websocket.send("Hello")
+                assert websocket.recv(5) == "Hello"
+            # The server's threads are called so: of their requests none is left.
+            wait_until(
+                lambda: not [t for t in threading.enumerate() if "process_request" in t.name]
+            )
+
+    def test_what_is_for_views_and_what_is_gone(self):
+        with self.connect("/impatient/") as websocket:
+            for name, error in {
+                "wait": "InvalidState: a handler's messages come to on_message()",
+                "path": "no error",
+                "user": "no error",
+                "headers": "AttributeError: request.headers is gone",
+            }.items():
+                websocket.send(name)
+                assert websocket.recv(5).startswith(error)
 
 
 @override_settings(ROOT_URLCONF=__name__)
