@@ -26,11 +26,11 @@ class Impatient(WebSocketHandler):
 
     def on_message(self, name):
         try:
-            self.websocket.wait() if name == "wait" else getattr(self.request, name)
+            found = self.websocket.wait() if name == "wait" else getattr(self.request, name)
         except Exception as error:
             self.send(f"{type(error).__name__}: {error}")
         else:
-            self.send("no error")
+            self.send(str(found))
 
 
 urlpatterns = [
@@ -166,11 +166,13 @@ class OnAServer(LiveServerTestCase):
             )
 
     def test_what_is_for_views_and_what_is_gone(self):
-        with self.connect("/impatient/") as websocket:
+        self.client.force_login(User.objects.create_user("ada"))
+        cookies = {"Cookie": f"sessionid={self.client.cookies['sessionid'].value}"}
+        with self.connect("/impatient/", additional_headers=cookies) as websocket:
             for name, error in {
                 "wait": "InvalidState: a handler's messages come to on_message()",
-                "path": "no error",
-                "user": "no error",
+                "path": "/impatient/",
+                "user": "ada",
                 "headers": "AttributeError: request.headers is gone",
             }.items():
                 websocket.send(name)
