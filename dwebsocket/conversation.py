@@ -33,7 +33,7 @@ class Handler(Protocol):
     websocket: BaseWebSocket
 
     def on_open(self) -> Any: ...
-    def receive(self, message: Message) -> Any: ...
+    def receive(self, messages: list[Message]) -> None: ...
     def on_close(self) -> Any: ...
     def on_error(self, error: Exception) -> Any: ...
 
@@ -74,7 +74,7 @@ class Conversation:
         websocket = self._handler.websocket
         try:
             for message in websocket:
-                self._deliver([message])
+                self._receive_one(message)
         finally:
             self._close()
 
@@ -94,29 +94,36 @@ class Conversation:
         """The request ends; what is called from now on still runs in its context."""
         self._context = RequestContext()
 
+    def _receive_one(self, message: Message) -> None:
+        try:
+            self._handler.receive([message])
+        except Exception as error:
+            self._fail(error)
+
     # The Listener
 
     def receive(self, messages: list[Message]) -> None:
-        self._call(self._deliver, messages)
-
-    def end(self) -> None:
-        self._call(self._close)
-
-    def _call(self, function: Any, *args: Any) -> None:
         opened = database.opened
-        self._context.run(function, *args)
-        if not self.calls_anew:
-            database.release_in_thread()
-        elif database.opened != opened:
-            database.close_all()
-
-    def _deliver(self, messages: list[Message]) -> None:
-        on_message = self._handler.receive
+        run = self._context.enter().run
         while messages:
             try:
-                on_message(messages.pop())
+                run(self._handler.receive, messages)
             except Exception as error:
-                self._fail(error)
+                run(self._fail, error)
+        if self.calls_anew or database.in_thread.watch.seen != database.opened:
+            self._release_database(opened)
+
+    def end(self) -> None:
+        opened = database.opened
+        self._context.enter().run(self._close)
+        self._release_database(opened)
+
+    def _release_database(self, opened: int) -> None:
+        """What the call has opened; ``opened``: the count before it."""
+        if not self.calls_anew:
+            database.in_thread.watch.release()
+        elif database.opened != opened:
+            database.close_all()
 
     def _close(self) -> None:
         try:

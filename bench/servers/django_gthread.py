@@ -14,8 +14,8 @@ class Gunicorn(BaseApplication):
             "bind": "127.0.0.1:0",
             "worker_class": "gthread",
             "workers": 1,
-            # More than connections, so that none waits; the pool starts only those it needs.
-            "threads": 5200,
+            # WebSockets leave them: a view for a thread of its own, a handler for none.
+            "threads": 2,
             "worker_connections": 6000,
             "loglevel": "warning",
             "control_socket_disable": True,

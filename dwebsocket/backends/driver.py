@@ -87,7 +87,7 @@ class Driver:
         websocket = self._websocket
         early = websocket.take_unread()
         if early:
-            self._call(early)
+            self._work_through(early)
         if websocket.is_over:  # already; the loop is to find the end
             websocket.end_answers()
             websocket.transport.shutdown_writing()
@@ -106,7 +106,12 @@ class Driver:
             return
         messages = websocket.receive_once()
         if messages and not self._closing:
-            self._call(messages)
+            self.busy = True
+            if len(messages) == 1:
+                self._listener.receive(messages)
+            else:
+                self._work_through(messages)
+            self.busy = False
         if websocket.is_over:
             self._end()
 
@@ -121,17 +126,13 @@ class Driver:
         self._websocket.transport.stop_gathering()
         self._websocket.try_flush()
 
-    def _call(self, messages: list[Message]) -> None:
-        self.busy = True
-        if len(messages) == 1:
-            self._listener.receive(messages)
-        else:
-            websocket = self._websocket
-            messages.reverse()
-            websocket.start_batch(messages)
-            self._listener.receive(messages)
-            websocket.end_batch()
-        self.busy = False
+    def _work_through(self, messages: list[Message]) -> None:
+        """Messages of one read: the answers leave together."""
+        websocket = self._websocket
+        messages.reverse()
+        websocket.start_batch(messages)
+        self._listener.receive(messages)
+        websocket.end_batch()
 
     # Writing
 

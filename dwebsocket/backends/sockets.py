@@ -204,16 +204,20 @@ class SocketWebSocket(BaseWebSocket):
         """Feed the protocol; ``reading``: on behalf of a view that asked for messages; ``found``:
         it is going to get some of an earlier read.
         """
+        messages = self._connection.receive_data(buffer, count)
+        return self._receive_more(count, messages, reading and (found or bool(messages)))
+
+    def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:
+        """What a read brought besides messages: a hang-up, Pings, an end."""
         if not count:
             self._lose("the peer hung up")
             return []
         self._heard = monotonic()
         connection = self._connection
-        messages = connection.receive_data(buffer, count)
         if connection.replies:
             self._queue_replies()
         if connection.finished:
-            self._receive_end(answering=reading and (found or bool(messages)))
+            self._receive_end(answering=answering)
         return [] if self._mute else messages
 
     def _receive_end(self, *, answering: bool) -> None:
@@ -251,20 +255,21 @@ class SocketWebSocket(BaseWebSocket):
             opcode, payload = BINARY, as_bytes(message)
         length = len(payload)
         if length < 126:
-            frame = SHORT_HEADERS[opcode][length] + payload
+            frame, rest = SHORT_HEADERS[opcode][length] + payload, b""
         elif self._deflate is not None and length >= MIN_COMPRESSED:
             self._send_compressed(self._deflate, opcode, payload)
             return
         elif length <= MAX_JOINED:
-            frame = build_frame_header(opcode, length) + payload
+            frame, rest = build_frame_header(opcode, length) + payload, b""
         else:
-            self._write(build_frame_header(opcode, length), payload)
-            return
-        if self._ready and self._may_gather():
+            frame, rest = build_frame_header(opcode, length), payload
+        if self._ready and not rest and self._may_gather():
             self._outgoing.append(frame)
             self._gathered += len(frame)
+        elif self._driver is not None:
+            self._write_driven(self._driver, frame, rest)
         else:
-            self._write(frame)
+            self._write(frame, rest)
 
     def _send_compressed(self, deflate: PerMessageDeflate, opcode: int, payload: bytes) -> None:
         if not deflate.keeps_context:
@@ -288,6 +293,9 @@ class SocketWebSocket(BaseWebSocket):
 
     def _write(self, frame: bytes, payload: bytes = b"") -> None:
         """Write what was held back, then the frame, and wait until all of it has left."""
+        if self._driver is not None:
+            self._write_driven(self._driver, frame, payload)
+            return
         now = monotonic()
         if now - self._heard > LOOK_INTERVAL and now - self._looked > LOOK_INTERVAL:
             self._look_aside()
@@ -298,9 +306,6 @@ class SocketWebSocket(BaseWebSocket):
         try:
             if self._mute:
                 raise self._closed_error()
-            if self._driver is not None and self._driver.blocked:
-                self._keep(frame + payload)
-                return
             if self._outgoing:
                 frame = self._take_outgoing() + frame
             sent = (
@@ -315,8 +320,32 @@ class SocketWebSocket(BaseWebSocket):
             raise self._closed_error() from error
         finally:
             lock.release()
-            if self._outgoing and self._driver is not None and not self._driver.blocked:
-                self.try_flush()  # a Pong came in between
+
+    def _write_driven(self, driver: Driver, frame: bytes, payload: bytes) -> None:
+        """The same where nobody waits: what the socket does not take waits."""
+        if self._over:
+            self._check_may_answer(monotonic())
+        with self._write_lock:
+            if self._mute:
+                raise self._closed_error()
+            if driver.blocked:
+                self._keep(driver, frame + payload)
+                return
+            if self._outgoing:
+                frame = self._take_outgoing() + frame
+            try:
+                if payload:
+                    sent = self.transport.try_send_parts((frame, payload))
+                else:
+                    sent = self.transport.try_send(frame)
+            except OSError as error:
+                self._lose(f"sending failed: {error}")
+                raise self._closed_error() from error
+            if sent != len(frame) + len(payload):
+                self._outgoing.insert(0, (frame + payload)[sent:])
+                driver.tell_sent(sent, True)
+        if self._outgoing and not driver.blocked:
+            self.try_flush()  # a Pong came in between
 
     def _check_may_answer(self, now: float) -> None:
         """The connection is over: only answers to what came before its end may still be sent."""
@@ -344,10 +373,6 @@ class SocketWebSocket(BaseWebSocket):
         return data
 
     def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
-        if self._driver is not None:
-            self._outgoing.insert(0, (frame + payload)[sent:])
-            self._driver.tell_sent(sent, True)
-            return
         deadline = self._send_deadline()
         if sent < len(frame):
             self.transport.send(memoryview(frame)[sent:], deadline)
@@ -355,7 +380,7 @@ class SocketWebSocket(BaseWebSocket):
         if payload:
             self.transport.send(memoryview(payload)[sent - len(frame) :], deadline)
 
-    def _keep(self, frame: bytes) -> None:
+    def _keep(self, driver: Driver, frame: bytes) -> None:
         """The socket is full, and nobody waits here: the frame waits, but not without bound."""
         outgoing = self._outgoing
         if sum(map(len, outgoing)) > conf.MAX_SEND_BUFFER:
@@ -363,7 +388,7 @@ class SocketWebSocket(BaseWebSocket):
             self._final = outgoing[0] + build_close(*TOO_SLOW)  # the first may have left in part
             outgoing.clear()
             self._over = self._mute = True
-            self._driver.close(conf.CLOSE_TIMEOUT)  # type: ignore[union-attr]
+            driver.close(conf.CLOSE_TIMEOUT)
             raise self._closed_error()
         outgoing.append(frame)
 
@@ -567,7 +592,15 @@ class SocketWebSocket(BaseWebSocket):
         except OSError as error:
             self._lose(f"the connection broke: {error}")
             return []
-        return [] if received is None else self._receive(*received, True)
+        if received is None:
+            return []
+        buffer, count = received
+        connection = self._connection
+        messages = connection.receive_data(buffer, count)
+        if not count or connection.finished or connection.replies:
+            return self._receive_more(count, messages, bool(messages))
+        self._heard = monotonic()
+        return messages
 
     def start_batch(self, messages: list[Message]) -> None:
         """Several messages are going to be answered, the last one first in the list."""

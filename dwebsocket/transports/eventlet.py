@@ -29,12 +29,12 @@ socket = original("socket").socket
 class EventletTransport(GreenletTransport):
     """Waiting by eventlet's ``trampoline``; from other threads by the system's own call."""
 
-    __slots__ = ("_fd", "_hub")
+    __slots__ = ("_fd",)
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._fd = sock.fileno()
-        self._hub: Any = eventlet.hubs.get_hub()
+        self._hub = eventlet.hubs.get_hub()
 
     def wait_readable(self, timeout: float | None) -> bool:
         if eventlet.hubs.get_hub() is not self._hub or is_past(timeout):
@@ -91,7 +91,6 @@ class PlainTransport(EventletTransport):
     __slots__ = ("_plain", "_read_listener", "_write_listener")
 
     gathers: ClassVar[bool] = True
-    calls_anew: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)

@@ -34,12 +34,12 @@ BUFFER = bytearray(262144)
 class GeventTransport(GreenletTransport):
     """Waiting by watchers of the hub's loop; from other threads by the system's own call."""
 
-    __slots__ = ("_fd", "_hub", "_io")
+    __slots__ = ("_fd", "_io")
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._fd = sock.fileno()
-        self._hub: Any = get_hub()
+        self._hub = get_hub()
         self._io: Any = self._hub.loop.io(self._fd, READ)
 
     def wait_readable(self, timeout: float | None) -> bool:
@@ -102,7 +102,6 @@ class PlainTransport(GeventTransport):
 
     gathers: ClassVar[bool] = True
     frees_memory: ClassVar[bool] = True
-    calls_anew: ClassVar[bool] = True
 
     _recv_into: Callable[[bytearray], int]
     _send: Callable[[bytes | memoryview], int]

@@ -16,6 +16,9 @@ from .tls import BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
 
+#: Windows has no such flag: there a plain socket is driven as TLS is.
+DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
 #: Bytes asked for by a read: the first is small, since an idle connection holds the space for it.
 MIN_READ = 4096
 MAX_READ = 262144
@@ -58,36 +61,41 @@ class PlainTransport(ThreadTransport):
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         try:
-            data = self.sock.recv(self._size, socket.MSG_DONTWAIT)
+            data = self.sock.recv(self._size, DONTWAIT)
         except BlockingIOError:
             return None
-        return self._adapt(data)
+        count = len(data)
+        if count == self._size or self._size != MIN_READ:
+            self._adapt(count)
+        return data, count
 
     def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
         if (deadline is not None or self._polls) and not self.wait_readable(remaining(deadline)):
             raise TimeoutError("nothing was received in time")
-        return self._adapt(self.sock.recv(self._size))
+        data = self.sock.recv(self._size)
+        self._adapt(len(data))
+        return data, len(data)
 
-    def _adapt(self, data: bytes) -> tuple[bytes, int]:
+    def _adapt(self, count: int) -> None:
         """A full read asks for more next time; a small one gives the space back."""
-        count = len(data)
         if count == self._size:
             self._size = min(count * 4, MAX_READ)
         elif count < MIN_READ:
             self._size = MIN_READ
-        return data, count
 
     def try_send(self, data: bytes | memoryview) -> int:
         try:
-            return int(self.sock.send(data, socket.MSG_DONTWAIT))
+            sent: int = self.sock.send(data, DONTWAIT)
         except BlockingIOError:
             return 0
+        return sent
 
     def try_send_parts(self, parts: Sequence[bytes]) -> int:
         try:
-            return int(self.sock.sendmsg(parts, (), socket.MSG_DONTWAIT))
+            sent: int = self.sock.sendmsg(parts, (), DONTWAIT)
         except BlockingIOError:
             return 0
+        return sent
 
     def start_gathering(self) -> None:
         self._gatherer = threading.get_ident()

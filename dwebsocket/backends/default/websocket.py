@@ -14,9 +14,16 @@ from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport
 
+__all__ = ["DefaultWebSocket"]
+
 EMPTY = BytesIO()
 
-__all__ = ["DefaultWebSocket"]
+#: What a server says about itself in the environ. Its objects hold its parser, its response, ….
+PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
+
+
+def is_of_server(key: str, value: object) -> bool:
+    return not isinstance(value, PLAIN) and not key.startswith("dwebsocket.")
 
 
 class DefaultWebSocket(SocketWebSocket):
@@ -77,8 +84,10 @@ class DefaultWebSocket(SocketWebSocket):
         if self._takeover is None or self._request is None:
             return
         self._takeover.finish_response()
-        # The handshake has no body: let go of the stream, and with it of the server's own objects.
-        self._request.META["wsgi.input"] = self._request._stream = EMPTY
+        meta = self._request.META
+        for key in [key for key in meta if key[0].islower() and is_of_server(key, meta[key])]:
+            del meta[key]
+        meta["wsgi.input"] = self._request._stream = EMPTY  # the handshake has no body
         self._request = self._takeover = None
 
     def is_stopping(self) -> bool:
