@@ -52,13 +52,17 @@ class DefaultWebSocket(SocketWebSocket):
     def _takes_thread(self) -> bool:
         return self._takeover is not None and self._takeover.few_threads and conf.VIEW_THREADS > 0
 
+    @property
+    def _may_leave(self) -> bool:
+        return self._accepted and self._takeover is not None and self._takeover.lets_go
+
     def check_view_room(self) -> None:
         if self._takes_thread:
             view_threads.check_room()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         takes_thread = self._takes_thread
-        if not self._accepted or not (takes_thread or self.transport.frees_memory):
+        if not self._may_leave or not (takes_thread or self.transport.frees_memory):
             return False
         if not self.transport.detach():
             return False
@@ -70,7 +74,7 @@ class DefaultWebSocket(SocketWebSocket):
         return True
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        start = super().drive(listener)
+        start = super().drive(listener) if self._may_leave else None
         if start is not None:
             self._let_go()
         return start
