@@ -74,7 +74,7 @@ class WebSocketHandler(View):
         """Send ``obj`` as JSON text."""
         self.websocket.send_json(obj)
 
-    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+    def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection, without waiting for the peer; ``on_close`` is called in the end."""
         self.websocket.close(code, reason)
 

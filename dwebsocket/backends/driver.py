@@ -114,7 +114,7 @@ class Driver:
         early = websocket.take_unread()
         if early:
             self._work_through(early)
-        if websocket.is_over:  # already; the loop is to find the end
+        if websocket._over:  # already; the loop is to find the end
             websocket.end_answers()
             websocket.transport.shutdown_writing()
             self._arm(conf.CLOSE_TIMEOUT)
@@ -139,7 +139,7 @@ class Driver:
             else:
                 self._work_through(messages)
             self.busy = False
-        if websocket.is_over:
+        if websocket._over:
             self._end()
 
     def on_writable(self) -> None:

@@ -573,11 +573,6 @@ class SocketWebSocket(BaseWebSocket):
         return self._driver.start
 
     @property
-    def is_over(self) -> bool:
-        """Whether no message will come."""
-        return self._over
-
-    @property
     def is_lost(self) -> bool:
         """Whether the connection broke, so that nothing can be sent."""
         return self._lost

@@ -14,9 +14,16 @@ from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport
 
+__all__ = ["DefaultWebSocket"]
+
 EMPTY = BytesIO()
 
-__all__ = ["DefaultWebSocket"]
+#: What a server says about itself in the environ. Its objects hold its parser, its response, ….
+PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
+
+
+def is_of_server(key: str, value: object) -> bool:
+    return not isinstance(value, PLAIN) and not key.startswith("dwebsocket.")
 
 
 class DefaultWebSocket(SocketWebSocket):
@@ -45,13 +52,17 @@ class DefaultWebSocket(SocketWebSocket):
     def _takes_thread(self) -> bool:
         return self._takeover is not None and self._takeover.few_threads and conf.VIEW_THREADS > 0
 
+    @property
+    def _may_leave(self) -> bool:
+        return self._accepted and self._takeover is not None and self._takeover.lets_go
+
     def check_view_room(self) -> None:
         if self._takes_thread:
             view_threads.check_room()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         takes_thread = self._takes_thread
-        if not self._accepted or not (takes_thread or self.transport.frees_memory):
+        if not self._may_leave or not (takes_thread or self.transport.frees_memory):
             return False
         if not self.transport.detach():
             return False
@@ -63,7 +74,7 @@ class DefaultWebSocket(SocketWebSocket):
         return True
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        start = super().drive(listener)
+        start = super().drive(listener) if self._may_leave else None
         if start is not None:
             self._let_go()
         return start
@@ -73,8 +84,10 @@ class DefaultWebSocket(SocketWebSocket):
         if self._takeover is None or self._request is None:
             return
         self._takeover.finish_response()
-        # The handshake has no body: let go of the stream, and with it of the server's own objects.
-        self._request.META["wsgi.input"] = self._request._stream = EMPTY
+        meta = self._request.META
+        for key in [key for key in meta if key[0].islower() and is_of_server(key, meta[key])]:
+            del meta[key]
+        meta["wsgi.input"] = self._request._stream = EMPTY  # the handshake has no body
         self._request = self._takeover = None
 
     def is_stopping(self) -> bool:

@@ -7,7 +7,11 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-__all__ = ["BufferedTakeover", "SocketTakeover"]
+__all__ = ["STAYS", "BufferedTakeover", "SocketTakeover"]
+
+#: In the environ of a server that wants the connection to last no longer than its request: the test
+#: client, which waits for the end, and shares the test's database with the thread of the request.
+STAYS = "dwebsocket.stays"
 
 
 class SocketTakeover:
@@ -37,6 +41,11 @@ class SocketTakeover:
         """The version of HTTP that the client speaks."""
         version: str = self.environ.get("SERVER_PROTOCOL", "")
         return version
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether the request may end before the connection."""
+        return not self.environ.get(STAYS)
 
     def get_socket(self) -> Any:
         """The server's own socket object, untouched."""
