@@ -55,7 +55,7 @@ def open_socket(port: int, path: str) -> socket.socket:
     sock.sendall(build_request(path, f"127.0.0.1:{port}"))
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += sock.recv(1)
+        head += sock.recv(1000)  # a handler that says nothing first
     assert head.startswith(b"HTTP/1.1 101"), head
     return sock
 
