@@ -154,6 +154,8 @@ class Conversation:
 
     def _log(self, error: BaseException) -> None:
         """As Django logs the error of a view; called while it is being handled."""
+        if isinstance(error, ConnectionClosed):  # on_close() or on_error() had something to say
+            return
         request = self._handler.request
         try:
             if isinstance(request, HttpRequest):
