@@ -25,8 +25,10 @@ NUMBERS = {
     "CLOSE_TIMEOUT": ("dwebsocket.E007", False, True),
     "SEND_TIMEOUT": ("dwebsocket.E008", True, False),
     "MAX_CONNECTIONS": ("dwebsocket.E009", True, False),
+    "MAX_SEND_BUFFER": ("dwebsocket.E014", False, False),
+    "VIEW_THREADS": ("dwebsocket.E015", False, True),
 }
-WHOLE_NUMBERS = {"MAX_MESSAGE_SIZE", "MAX_CONNECTIONS"}
+WHOLE_NUMBERS = {"MAX_MESSAGE_SIZE", "MAX_CONNECTIONS", "MAX_SEND_BUFFER", "VIEW_THREADS"}
 FLAGS = {
     "ACCEPT_ALL": "dwebsocket.E002",
     "LEGACY": "dwebsocket.E010",

@@ -35,7 +35,7 @@ class Handler(Protocol):
     def on_open(self) -> Any: ...
     def receive(self, messages: list[Message]) -> None: ...
     def on_close(self) -> Any: ...
-    def on_error(self, error: Exception) -> Any: ...
+    def on_error(self, error: Any) -> Any: ...
 
 
 class KeptRequest:
@@ -70,10 +70,9 @@ class Conversation:
 
     def hold(self, request: HttpRequest) -> None:
         """The whole of it in this thread, where the server does not let go of the connection."""
-        self.open()
-        websocket = self._handler.websocket
         try:
-            for message in websocket:
+            self.open()
+            for message in self._handler.websocket:
                 self._receive_one(message)
         finally:
             self._close()
@@ -84,9 +83,6 @@ class Conversation:
             self._handler.on_open()
         except Exception as error:
             self._fail(error)
-        except BaseException:  # the server ends
-            self._close()
-            raise
         if not self._handler.keep_request:
             self._handler.request = KeptRequest(self._handler.request)
 
@@ -108,7 +104,7 @@ class Conversation:
         while messages:
             try:
                 run(self._handler.receive, messages)
-            except Exception as error:
+            except BaseException as error:  # gevent's and eventlet's Timeout, SystemExit
                 run(self._fail, error)
         if self.calls_anew or database.in_thread.watch.seen != database.opened:
             self._release_database(opened)
@@ -128,10 +124,10 @@ class Conversation:
     def _close(self) -> None:
         try:
             self._handler.on_close()
-        except Exception as error:
+        except BaseException as error:
             self._log(error)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """The handler raised: the end of this connection, and of no other."""
         websocket = self._handler.websocket
         if isinstance(error, ConnectionClosed):
@@ -140,16 +136,16 @@ class Conversation:
         self._log(error)
         try:
             self._handler.on_error(error)
-        except Exception as further:
+        except BaseException as further:
             self._log(further)
         websocket.close(CloseCode.INTERNAL_ERROR)
 
-    def _log(self, error: Exception) -> None:
+    def _log(self, error: BaseException) -> None:
         """As Django logs the error of a view; called while it is being handled."""
         request = self._handler.request
         try:
             if isinstance(request, HttpRequest):
-                response_for_exception(request, error)
+                response_for_exception(request, error)  # type: ignore[arg-type]
                 return
             got_request_exception.send(sender=type(self._handler), request=request)
         except Exception:  # a broken error page, a receiver's own error: the log has it all

@@ -121,9 +121,14 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
     start = websocket.drive(conversation)
     if start is None:
         return cast(HttpResponse, session.run())
-    conversation.open()
-    conversation.leave_request()
-    start()
+    try:
+        conversation.open()
+    except BaseException:  # the server ends
+        websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
+        raise
+    finally:
+        conversation.leave_request()
+        start()
     return HttpResponse(status=101)
 
 

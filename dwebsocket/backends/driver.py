@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dwebsocket.backends.sockets import SocketWebSocket
     from dwebsocket.websocket import Message
 
-__all__ = ["READ_LOCK", "Driver", "Listener"]
+__all__ = ["READ_LOCK", "Driver", "Listener", "driven_class"]
 
 #: Bytes thrown away after the end, before we hang up whatever else comes.
 MAX_DISCARDED = 1 << 24
@@ -37,19 +37,44 @@ class Listener(Protocol):
         """The connection has ended; said once."""
 
 
-class NobodyWaits:
-    """In the place of the lock of readers: the loop reads, nobody else does."""
+class LoopReads:
+    """In the place of the lock of readers, which nobody gets: the loop reads."""
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if blocking:
-            raise InvalidState(
-                "a handler's messages come to on_message(): wait(), wait_json() and iteration are "
-                "for views"
-            )
+    def acquire(self, blocking: bool) -> bool:
         return False
 
 
-READ_LOCK = NobodyWaits()
+READ_LOCK = LoopReads()
+
+
+class NobodyWaits:
+    """What a WebSocket cannot do as long as it is driven: its messages come to the listener."""
+
+    __slots__ = ()
+
+    def wait(self, timeout: float | None = None) -> Any:
+        raise InvalidState(
+            "a handler's messages come to on_message(): wait(), read() and iteration are for views"
+        )
+
+    def read(self, fallback: Any = None) -> Any:
+        self.wait()
+
+    def __iter__(self) -> Any:
+        self.wait()
+
+
+driven_classes: dict[type[SocketWebSocket], type[SocketWebSocket]] = {}
+
+
+def driven_class(websocket_class: type[SocketWebSocket]) -> type[SocketWebSocket]:
+    """A class of WebSockets that nobody waits for."""
+    made = driven_classes.get(websocket_class)
+    if made is None:
+        name = "Driven" + websocket_class.__name__
+        made = type(name, (NobodyWaits, websocket_class), {"__slots__": ()})
+        driven_classes[websocket_class] = made
+    return made
 
 
 class Driver:
@@ -75,7 +100,8 @@ class Driver:
     def __init__(self, websocket: SocketWebSocket, listener: Listener) -> None:
         self._websocket = websocket
         self._listener = listener
-        self.blocked = self.busy = False
+        self.blocked = False
+        self.busy = True  # with the opening
         self._closing = False  # our Close has left: what else comes is thrown away
         self._ended = False  # the listener has been told
         self._deadline: float | None = None  # when the socket is shut down
@@ -83,15 +109,16 @@ class Driver:
         self._rest = MAX_DISCARDED
 
     def start(self) -> None:
-        """Let the loop read; before this the listener is busy with the opening."""
+        """Let the loop read: the opening is over."""
         websocket = self._websocket
         early = websocket.take_unread()
         if early:
             self._work_through(early)
-        if websocket.is_over:  # already; the loop is to find the end
+        if websocket._over:  # already; the loop is to find the end
             websocket.end_answers()
             websocket.transport.shutdown_writing()
             self._arm(conf.CLOSE_TIMEOUT)
+        self.busy = False
         self._watched = True
         websocket.transport.watch(self)
         if self.blocked:
@@ -112,7 +139,7 @@ class Driver:
             else:
                 self._work_through(messages)
             self.busy = False
-        if websocket.is_over:
+        if websocket._over:
             self._end()
 
     def on_writable(self) -> None:

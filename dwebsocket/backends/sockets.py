@@ -13,7 +13,7 @@ from time import monotonic
 from django.http import HttpRequest
 
 from dwebsocket.backends import sweeper
-from dwebsocket.backends.driver import READ_LOCK, Driver, Listener
+from dwebsocket.backends.driver import READ_LOCK, Driver, Listener, driven_class
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.connection import ServerConnection
@@ -29,6 +29,7 @@ from dwebsocket.protocol.frames import (
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
+from dwebsocket.transports.detach import ABOVE_SELECT
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
 
 __all__ = ["SocketWebSocket"]
@@ -403,17 +404,18 @@ class SocketWebSocket(BaseWebSocket):
     def try_flush(self) -> bool:
         """Send what is held back as far as that goes without waiting; whether all has left."""
         while self._write_lock.acquire(False):
+            driver = self._driver
             try:
-                if self._driver is None:
+                if driver is None:
                     self._flush_outgoing()
                 else:
-                    self._flush_driven(self._driver)
+                    self._flush_driven(driver)
             except OSError as error:
                 self._lose(f"sending failed: {error}")
             finally:
                 self._write_lock.release()
-            if self._driver is None or self._driver.blocked or self._mute or not self._outgoing:
-                return self._lost or not (self._final if self._driver else self._outgoing)
+            if driver is None or driver.blocked or self._mute or not self._outgoing:
+                return self._lost or not (self._outgoing if driver is None else self._final)
         return False
 
     def _flush_outgoing(self) -> None:
@@ -453,7 +455,7 @@ class SocketWebSocket(BaseWebSocket):
         deadline = monotonic() + timeout
         self._answering = 0.0
         if self._driver is not None:
-            self._close_driven(frame, timeout)
+            self._close_driven(self._driver, frame, timeout)
             return
         if self._over:
             self._reply_close(deadline)
@@ -501,12 +503,12 @@ class SocketWebSocket(BaseWebSocket):
             self._mute = True
             self._write_lock.release()
 
-    def _close_driven(self, frame: bytes, timeout: float) -> None:
+    def _close_driven(self, driver: Driver, frame: bytes, timeout: float) -> None:
         """Nobody waits for the peer's Close, the loop will find it."""
         self._ready.clear()
         if not self._over:
             self._send_last(frame)
-            self._driver.close(timeout)  # type: ignore[union-attr]
+            driver.close(timeout)
 
     def _send_last(self, frame: bytes) -> None:
         """Send our Close, once, behind what waits already."""
@@ -556,18 +558,14 @@ class SocketWebSocket(BaseWebSocket):
     # What a driver does, on behalf of a handler
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self._accepted or not self.transport.detach():
+        if not self._accepted or not self.transport.detach(ABOVE_SELECT):
             return None
         listener.calls_anew = self.transport.calls_anew
         self._driver = Driver(self, listener)
+        self.__class__ = driven_class(type(self))
         self._read_lock = READ_LOCK
         self._looked = inf  # the loop looks
         return self._driver.start
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no message will come."""
-        return self._over
 
     @property
     def is_lost(self) -> bool:
@@ -651,8 +649,9 @@ class SocketWebSocket(BaseWebSocket):
             self._pinged = None  # answered
         if interval is None or now - self._heard < interval:
             return False
-        if self._driver is not None and self._driver.busy:  # it does not read meanwhile
-            return False
+        driver = self._driver
+        if driver is not None and (driver.busy or self.transport.has_unread()):
+            return False  # the loop does not read meanwhile, or has not come to it
         if self._pinged is None:
             self._pinged = now
             self._outgoing.append(build_frame_header(Opcode.PING, 0))
@@ -666,7 +665,8 @@ class SocketWebSocket(BaseWebSocket):
 
     def check_deadline(self, now: float) -> bool:
         """Whether nothing more has to be done at a certain time."""
-        return self._driver is None or self._driver.check_deadline(now)
+        driver = self._driver
+        return driver is None or driver.check_deadline(now)
 
     def go_away(self, code: int) -> None:
         """The process ends: send a Close without waiting for anything."""

@@ -90,8 +90,9 @@ class Sweeper:
             self._sleep(min(STOP_INTERVAL, self._interval()))
             now = monotonic()
             for websocket in list(self.timed):
-                if websocket.check_deadline(now):
-                    self.timed.discard(websocket)
+                self.timed.discard(websocket)  # first: it may be added anew at any moment
+                if not websocket.check_deadline(now):
+                    self.timed.add(websocket)
             if self.connections or self.timed:
                 busy = now
                 self._sweep(now)
@@ -115,8 +116,9 @@ class Sweeper:
             for websocket in websockets:
                 websocket.transport.shutdown()
         for websocket in list(self.stuck):
-            if websocket.try_flush():
-                self.stuck.discard(websocket)
+            self.stuck.discard(websocket)
+            if not websocket.try_flush():
+                self.stuck.add(websocket)
         if now - self._swept < self._interval():
             return
         self._swept = now

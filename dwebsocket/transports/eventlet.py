@@ -96,9 +96,9 @@ class PlainTransport(EventletTransport):
         super().__init__(sock)
         self._plain: Any = sock.fd
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         plain = self._plain
-        own = socket(plain.family, plain.type, plain.proto, duplicate(self._fd))
+        own = socket(plain.family, plain.type, plain.proto, duplicate(self._fd, lowest))
         own.setblocking(False)
         replace_by_dead(self._fd)
         self.sock = self._plain = own

@@ -117,12 +117,12 @@ class PlainTransport(GeventTransport):
         self._send = plain.send
         self._sendmsg = plain.sendmsg
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         """A view's own greenlet costs much less memory than the server's, at whose bottom lie the
         server's handler and the calls of all middleware.
         """
         sock = self.sock
-        own = socket(sock.family, sock.type, sock.proto, duplicate(self._fd))
+        own = socket(sock.family, sock.type, sock.proto, duplicate(self._fd, lowest))
         own.setblocking(False)
         forget(self._hub.loop.fileno(), self._fd)
         replace_by_dead(self._fd)

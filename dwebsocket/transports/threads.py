@@ -24,6 +24,16 @@ MIN_READ = 4096
 MAX_READ = 262144
 
 
+class ReadBuffer(threading.local):
+    """For reads of watched connections: one for all that a thread reads from."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(MAX_READ)
+
+
+in_thread = ReadBuffer()
+
+
 class ThreadTransport(Transport):
     """Waiting with the system's own calls."""
 
@@ -54,6 +64,7 @@ class PlainTransport(ThreadTransport):
         super().__init__(sock)
         sock.settimeout(None)
         self._gatherer = 0  # the thread whose answers are gathered
+        self._watch: Watch | None = None
         # Signals are handled in the main thread, but a blocking recv there is restarted by the
         # system if the handler was installed so (gunicorn's SIGTERM): only poll comes back.
         self._polls = threading.current_thread() is threading.main_thread()
@@ -61,6 +72,9 @@ class PlainTransport(ThreadTransport):
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         try:
+            if self._watch is not None:
+                buffer = in_thread.buffer
+                return buffer, self.sock.recv_into(buffer, 0, DONTWAIT)
             data = self.sock.recv(self._size, DONTWAIT)
         except BlockingIOError:
             return None
@@ -106,9 +120,9 @@ class PlainTransport(ThreadTransport):
     def gather(self, flush: Callable[[], None]) -> bool:
         return self._gatherer == threading.get_ident()
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         sock = self.sock
-        own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno()))
+        own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno(), lowest))
         own.settimeout(None)
         replace_by_dead(sock.fileno())
         self.sock, self._detached, self._polls = own, True, False
@@ -119,10 +133,12 @@ class PlainTransport(ThreadTransport):
         get_loop().add(self._watch)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
-        get_loop().set_interest(self._watch, reading=reading, writing=writing)
+        if self._watch is not None:
+            get_loop().set_interest(self._watch, reading=reading, writing=writing)
 
     def unwatch(self) -> None:
-        get_loop().discard(self._watch)
+        if self._watch is not None:
+            get_loop().discard(self._watch)
 
 
 class TLSTransport(BaseTLSTransport, ThreadTransport):

@@ -45,6 +45,12 @@ BAD = [
     ("E010", "LEGACY", "True"),
     ("E012", "COMPRESSION", None),
     ("E013", "COMPRESSION_CONTEXT_TAKEOVER", 15),
+    ("E014", "MAX_SEND_BUFFER", 0),
+    ("E014", "MAX_SEND_BUFFER", None),
+    ("E014", "MAX_SEND_BUFFER", 1e6),
+    ("E015", "VIEW_THREADS", -1),
+    ("E015", "VIEW_THREADS", None),
+    ("E015", "VIEW_THREADS", True),
 ]
 GOOD = [
     ("FACTORY_CLASS", None),
@@ -61,6 +67,9 @@ GOOD = [
     ("SEND_TIMEOUT", None),
     ("MAX_CONNECTIONS", None),
     ("MAX_CONNECTIONS", 1),
+    ("MAX_SEND_BUFFER", 1),
+    ("VIEW_THREADS", 0),
+    ("VIEW_THREADS", 4),
     ("LEGACY", True),
 ]
 

@@ -16,6 +16,8 @@ DEFAULTS = {
     "PING_TIMEOUT": 20,
     "CLOSE_TIMEOUT": 2,  # as this site sets it
     "SEND_TIMEOUT": 20,
+    "MAX_SEND_BUFFER": 1 << 20,
+    "VIEW_THREADS": 1000,
     "COMPRESSION": True,
     "COMPRESSION_CONTEXT_TAKEOVER": False,
     "LEGACY": False,
@@ -29,6 +31,8 @@ VALUES = {
     "PING_TIMEOUT": 2.5,
     "CLOSE_TIMEOUT": 0,
     "SEND_TIMEOUT": 3,
+    "MAX_SEND_BUFFER": 5000,
+    "VIEW_THREADS": 0,
     "COMPRESSION": False,
     "COMPRESSION_CONTEXT_TAKEOVER": True,
     "MAX_CONNECTIONS": 7,
