@@ -84,10 +84,15 @@ class DefaultWebSocket(SocketWebSocket):
         if self._takeover is None or self._request is None:
             return
         self._takeover.finish_response()
-        meta = self._request.META
-        for key in [key for key in meta if key[0].islower() and is_of_server(key, meta[key])]:
-            del meta[key]
+        # The dictionary itself is the server's, which still looks into it (gunicorn for its
+        # wsgi.file_wrapper): the request gets one of its own.
+        meta = {
+            key: value
+            for key, value in self._request.META.items()
+            if not (key[0].islower() and is_of_server(key, value))
+        }
         meta["wsgi.input"] = self._request._stream = EMPTY  # the handshake has no body
+        self._request.META = self._request.environ = meta  # type: ignore[attr-defined]
         self._request = self._takeover = None
 
     def is_stopping(self) -> bool:
