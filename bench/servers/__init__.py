@@ -64,6 +64,17 @@ SERVERS = (
 )
 OURS = SERVERS[0]
 
+#: Further ones for the crowd.
+CROWD = (
+    Server(
+        "handler_sync",
+        "dwebsocket handler, gunicorn sync",
+        ("dwebsocket", "Django", "gunicorn"),
+        module="django_sync",
+        path="/handler/light/",
+    ),
+)
+
 
 def announce(port: int) -> None:
     """Tell the bench where to connect and whose CPU time and memory to read."""

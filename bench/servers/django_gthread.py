@@ -9,6 +9,10 @@ from bench.servers import announce
 
 
 class Gunicorn(BaseApplication):
+    def __init__(self, options=None):
+        self._options = options or {}
+        super().__init__()
+
     def load_config(self):
         options = {
             "bind": "127.0.0.1:0",
@@ -22,7 +26,7 @@ class Gunicorn(BaseApplication):
             # In the worker, when it has loaded Django: from here on it answers.
             "post_worker_init": lambda worker: announce(worker.sockets[0].getsockname()[1]),
         }
-        for name, value in options.items():
+        for name, value in (options | self._options).items():
             self.cfg.set(name, value)
 
     def load(self):

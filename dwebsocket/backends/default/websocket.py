@@ -23,7 +23,8 @@ PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
 
 
 def is_of_server(key: str, value: object) -> bool:
-    return not isinstance(value, PLAIN) and not key.startswith("dwebsocket.")
+    plain = isinstance(value, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+    return not plain
 
 
 class DefaultWebSocket(SocketWebSocket):
@@ -84,15 +85,11 @@ class DefaultWebSocket(SocketWebSocket):
         if self._takeover is None or self._request is None:
             return
         self._takeover.finish_response()
-        # The dictionary itself is the server's, which still looks into it (gunicorn for its
-        # wsgi.file_wrapper): the request gets one of its own.
-        meta = {
-            key: value
-            for key, value in self._request.META.items()
-            if not (key[0].islower() and is_of_server(key, value))
-        }
-        meta["wsgi.input"] = self._request._stream = EMPTY  # the handshake has no body
-        self._request.META = self._request.environ = meta  # type: ignore[attr-defined]
+        request = self._request
+        # The server goes on with its own dictionary.
+        meta = {key: value for key, value in request.META.items() if not is_of_server(key, value)}
+        meta["wsgi.input"] = request._stream = EMPTY  # the handshake has no body
+        request.META = request.environ = meta  # type: ignore[attr-defined]
         self._request = self._takeover = None
 
     def is_stopping(self) -> bool:
