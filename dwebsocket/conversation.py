@@ -33,7 +33,7 @@ class Handler(Protocol):
     websocket: BaseWebSocket
 
     def on_open(self) -> Any: ...
-    def receive(self, messages: list[Message]) -> None: ...
+    def _receive(self, messages: list[Message]) -> None: ...
     def on_close(self) -> Any: ...
     def on_error(self, error: Any) -> Any: ...
 
@@ -92,7 +92,7 @@ class Conversation:
 
     def _receive_one(self, message: Message) -> None:
         try:
-            self._handler.receive([message])
+            self._handler._receive([message])
         except Exception as error:
             self._fail(error)
 
@@ -103,7 +103,7 @@ class Conversation:
         run = self._context.enter().run
         while messages:
             try:
-                run(self._handler.receive, messages)
+                run(self._handler._receive, messages)
             except BaseException as error:  # gevent's and eventlet's Timeout, SystemExit
                 run(self._fail, error)
         if self.calls_anew or database.in_thread.watch.seen != database.opened:
