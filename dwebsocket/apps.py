@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.core.checks import register
+from django.utils.autoreload import file_changed
 
+from dwebsocket.backends.sweeper import expect_restart
 from dwebsocket.checks import check_middleware, check_settings
 
 __all__ = ["DwebsocketConfig"]
@@ -19,3 +21,4 @@ class DwebsocketConfig(AppConfig):
     def ready(self) -> None:
         register(check_settings)
         register(check_middleware)
+        file_changed.connect(expect_restart, dispatch_uid="dwebsocket.sweeper")

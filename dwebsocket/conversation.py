@@ -33,7 +33,7 @@ class Handler(Protocol):
     websocket: BaseWebSocket
 
     def on_open(self) -> Any: ...
-    def receive(self, messages: list[Message]) -> None: ...
+    def _receive(self, messages: list[Message]) -> None: ...
     def on_close(self) -> Any: ...
     def on_error(self, error: Any) -> Any: ...
 
@@ -94,7 +94,7 @@ class Conversation:
     def _receive_one(self, message: Message) -> None:
         run = self._context.enter().run
         try:
-            run(self._handler.receive, [message])
+            run(self._handler._receive, [message])
         except Exception as error:
             run(self._fail, error)
 
@@ -105,7 +105,7 @@ class Conversation:
         run = self._context.enter().run
         while messages:
             try:
-                run(self._handler.receive, messages)
+                run(self._handler._receive, messages)
             except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
                 self._let_pass(error)
                 run(self._fail, error)

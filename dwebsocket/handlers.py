@@ -78,7 +78,7 @@ class WebSocketHandler(View):
         """Close the connection, without waiting for the peer; ``on_close`` is called in the end."""
         self.websocket.close(code, reason)
 
-    def receive(self, messages: list[Message]) -> None:
+    def _receive(self, messages: list[Message]) -> None:
         """What the connection calls; it calls ``on_message`` for each message, taken out from the
         end of the list.
         """
@@ -121,7 +121,7 @@ class JsonWebSocketHandler(WebSocketHandler):
     connection is closed with 1007.
     """
 
-    def receive(self, messages: list[Message]) -> None:
+    def _receive(self, messages: list[Message]) -> None:
         while messages:
             try:
                 content = json.loads(messages.pop())

@@ -638,9 +638,9 @@ class SocketWebSocket(BaseWebSocket):
 
     # What the sweeper does
 
-    def is_stopping(self) -> bool:
-        """Whether the server has been told to end."""
-        return False
+    def get_stop_code(self) -> int | None:
+        """The close code for the end of the server, once it has been told to end."""
+        return None
 
     def sweep(self, now: float, interval: float | None, timeout: float | None) -> bool:
         """Send a Ping after ``interval`` seconds of silence; whether the peer was dropped because

@@ -29,6 +29,7 @@ __all__ = [
     "check_room",
     "count",
     "discard",
+    "expect_restart",
     "flush_later",
     "watch_deadline",
 ]
@@ -109,9 +110,10 @@ class Sweeper:
 
     def _sweep(self, now: float) -> None:
         websockets = list(self.connections)
-        if websockets and not self._stopping and websockets[0].is_stopping():
+        code = None if self._stopping or not websockets else websockets[0].get_stop_code()
+        if code is not None:
             self._stopping = True
-            self.send_going_away()
+            self.send_going_away(code)
             self._sleep(GRACE)
             for websocket in websockets:
                 websocket.transport.shutdown()
@@ -130,10 +132,20 @@ class Sweeper:
             if number % BATCH == 0:
                 self._sleep(0)
 
-    def send_going_away(self) -> None:
-        """Send Close 1001 to everybody (RFC 6455, 7.4.1), without waiting."""
+    def send_going_away(self, code: int) -> None:
+        """Send a Close to everybody, without waiting."""
         for websocket in list(self.connections):
-            websocket.go_away(CloseCode.GOING_AWAY)
+            websocket.go_away(code)
+
+
+#: The close code for the interpreter's end (RFC 6455, 7.4.1, and IANA's registry).
+exit_code: int = CloseCode.GOING_AWAY
+
+
+def expect_restart(**kwargs: Any) -> None:
+    """The interpreter is about to end because it starts anew: Django's autoreloader."""
+    global exit_code
+    exit_code = CloseCode.SERVICE_RESTART
 
 
 #: By the function that starts one: threads, gevent and eventlet have one each.
@@ -190,7 +202,8 @@ def check_room() -> None:
 def send_going_away() -> None:
     """The interpreter ends while connections are open: say so."""
     for sweeper in sweepers.values():
-        sweeper.send_going_away()
+        for websocket in list(sweeper.connections)[:1]:
+            sweeper.send_going_away(websocket.get_stop_code() or exit_code)
 
 
 if hasattr(os, "register_at_fork"):

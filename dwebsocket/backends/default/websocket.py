@@ -40,7 +40,7 @@ class DefaultWebSocket(SocketWebSocket):
         super().__init__(request)
         self._request = request
         self._takeover = takeover
-        self._stop_signal: Callable[[], bool] | None = None
+        self._stop_signal: Callable[[], int | None] | None = None
 
     def take_transport(self) -> tuple[Transport, bytes]:
         takeover = self._takeover
@@ -92,8 +92,8 @@ class DefaultWebSocket(SocketWebSocket):
         request.META = request.environ = meta  # type: ignore[attr-defined]
         self._request = self._takeover = None
 
-    def is_stopping(self) -> bool:
-        return self._stop_signal is not None and self._stop_signal()
+    def get_stop_code(self) -> int | None:
+        return None if self._stop_signal is None else self._stop_signal()
 
     def finish(self) -> None:
         super().finish()

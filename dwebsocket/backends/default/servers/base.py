@@ -58,8 +58,10 @@ class SocketTakeover:
         """
         raise NotImplementedError
 
-    def find_stop_signal(self) -> Callable[[], bool] | None:
-        """A function that tells whether the server has been told to end, if there is a way."""
+    def find_stop_signal(self) -> Callable[[], int | None] | None:
+        """A function that gives a close code once the server has been told to end, if there is a
+        way to know.
+        """
         return None
 
     def finish_response(self) -> None:
