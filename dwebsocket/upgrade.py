@@ -229,7 +229,11 @@ class Session:
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
         self._active = find_active()
-        return self._websocket.leave_server(self._run_beside)
+        try:
+            return self._websocket.leave_server(self._run_beside)
+        except BaseException as error:  # the system has no further thread
+            self._end(error)
+            raise
 
     def run(self) -> Any:
         """Run the view; the response for Django."""

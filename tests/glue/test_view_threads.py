@@ -7,9 +7,13 @@ import pytest
 from django.test import override_settings
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.view_threads import TooManyViews, check_room, counted
+from dwebsocket.backends.view_threads import TooManyViews, check_room, start_counted
 
 from .site import TIMEOUT, wait_until
+
+
+def in_thread(run, name):
+    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 def running():
@@ -24,7 +28,7 @@ def run_view():
     def start():
         end = threading.Event()
         ends.append(end)
-        threading.Thread(target=counted(lambda: end.wait(TIMEOUT)), daemon=True).start()
+        start_counted(in_thread, lambda: end.wait(TIMEOUT))
         return end
 
     before = running()
@@ -49,9 +53,10 @@ def test_beyond_the_setting_there_is_no_room(run_view):
 
 def test_a_view_counts_before_its_thread_has_begun():
     before = running()
-    view = counted(lambda: None)
+    views = []
+    start_counted(lambda run, name: views.append(run), lambda: None)
     assert running() == before + 1
-    view()
+    views[0]()
     assert running() == before
 
 
@@ -61,8 +66,21 @@ def test_a_view_that_raises_counts_no_more():
     def fail():
         raise ZeroDivisionError
 
+    views = []
+    start_counted(lambda run, name: views.append(run), fail)
     with pytest.raises(ZeroDivisionError):
-        counted(fail)()
+        views[0]()
+    assert running() == before
+
+
+def test_a_view_whose_thread_cannot_start_does_not_count():
+    before = running()
+
+    def start(run, name):
+        raise RuntimeError("can't start new thread")
+
+    with pytest.raises(RuntimeError):
+        start_counted(start, lambda: None)
     assert running() == before
 
 
@@ -79,8 +97,9 @@ def test_a_forked_child_runs_none(run_view):
     try:
         child = os.fork()
         if not child:
-            ended = running() == 0 and counted(lambda: None)() is None and running() == 0
-            os._exit(0 if ended else 1)
+            forgotten = running() == 0
+            start_counted(lambda run, name: run(), lambda: None)
+            os._exit(0 if forgotten and running() == 0 else 1)
     finally:
         view_threads.lock.release()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
