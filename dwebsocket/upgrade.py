@@ -35,6 +35,7 @@ __all__ = [
     "call_handler",
     "call_view",
     "end_connection_behind",
+    "end_connection_behind_error",
     "is_upgraded",
     "refuse",
 ]
@@ -360,6 +361,20 @@ def end_connection_behind(request: HttpRequest, response: Any) -> None:
     if attach(request) and isinstance(response, HttpResponseBase):
         # Called with close(), by the server, when it has written everything (PEP 3333).
         response._resource_closers.append(get_factory(request).hang_up)  # type: ignore[attr-defined]
+
+
+def end_connection_behind_error(request: HttpRequest) -> None:
+    """The same where an error is going to be the answer: the response is still to be made, by
+    Django, which closes the request with it.
+    """
+    if attach(request) and not is_upgraded(request):
+        close, hang_up = request.close, get_factory(request).hang_up
+
+        def close_and_hang_up() -> None:
+            close()
+            hang_up()
+
+        request.close = close_and_hang_up  # type: ignore[method-assign]
 
 
 def printable(text: str) -> str:

@@ -105,7 +105,8 @@ class Answering:
         self.client = client
         self.texts = []
         self.ended = False
-        threading.Thread(target=self._read, daemon=True).start()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     def _read(self):
         try:
@@ -114,9 +115,15 @@ class Answering:
                     self.client.send_frame(PONG, frame.payload)
                 else:
                     self.texts.append(frame.payload.decode())
-        except OSError:  # the test is over
+        except (OSError, EOFError):  # the test is over
             pass
         self.ended = True
+
+    def stop(self):
+        """Before the socket is closed: its descriptor is soon that of another test."""
+        self.client.wake_up()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
     def wait_for(self, *texts):
         wait_until(lambda: self.texts == list(texts), f"{texts}, after {self.texts}", timeout=10)
@@ -125,7 +132,15 @@ class Answering:
 
 @pytest.fixture
 def open_answering(tuned_server, open_websocket):
-    return lambda path: Answering(open_websocket(path, tuned_server))
+    answering = []
+
+    def connect(path):
+        answering.append(Answering(open_websocket(path, tuned_server)))
+        return answering[-1]
+
+    yield connect
+    for peer in answering:
+        peer.stop()
 
 
 def test_a_peer_whose_handler_is_busy_is_not_dropped(open_answering):

@@ -37,13 +37,13 @@ def test_subprotocols(server, new_client, address, offer, chosen):
     assert response.headers.get("sec-websocket-protocol") == chosen
 
 
+@pytest.mark.parametrize("frame", [b"", build_frame(TEXT, "early")], ids=["request", "frame"])
 @pytest.mark.parametrize("mount", MOUNTS)
-def test_mixin_refuses_with_http(server, open_websocket, new_client, address, journal, case, mount):
+def test_mixin_refuses_with_http(server, new_client, address, journal, case, mount, frame):
     """And nothing that the client sent behind its handshake is served."""
     client = new_client()
     smuggled = build_request(address("/smuggled/"), client.host, websocket=False)
-    early = build_frame(TEXT, "early") + smuggled
-    client.send_request(address(mount + "/handler/guarded/"), early=early)
+    client.send_request(address(mount + "/handler/guarded/"), early=frame + smuggled)
     assert client.read_response().status == 403
     client.read_to_eof()
     assert b" 101 " not in client.received
