@@ -1,5 +1,7 @@
 """What `startproject` writes, as far as it matters here: all of its middleware, nothing added."""
 
+import os
+
 SECRET_KEY = "only for the benchmark"
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "bench.project.urls"
@@ -23,8 +25,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# Nobody here compresses: the same work for all.
-WEBSOCKET_COMPRESSION = False
+# Nobody here compresses: the same work for all. But see bench.offered.
+WEBSOCKET_COMPRESSION = "BENCH_COMPRESSION" in os.environ
 # A thread each for the 5,000 idle connections, on the server that works with threads.
 WEBSOCKET_VIEW_THREADS = 6000
 # The loads do not answer Pings.
