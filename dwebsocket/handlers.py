@@ -106,7 +106,8 @@ class WebSocketHandler(View):
             try:
                 response: HttpResponseBase = inner(request, *args, **kwargs)
             except Exception:  # a mixin's PermissionDenied, for instance
-                end_connection_behind_error(request)
+                if not is_upgraded(request):
+                    end_connection_behind_error(request)
                 raise
             if not is_upgraded(request):
                 end_connection_behind(request, response)

@@ -279,6 +279,7 @@ class Session:
         if not self._websocket.accepted:
             if isinstance(error, (InvalidHandshake, SocketTakeoverError)):
                 return refuse_for(self._request, error)  # what accept() in the view ran into
+            end_connection_behind_error(self._request)
             raise error
         if not isinstance(error, Exception):
             raise error
@@ -367,7 +368,7 @@ def end_connection_behind_error(request: HttpRequest) -> None:
     """The same where an error is going to be the answer: the response is still to be made, by
     Django, which closes the request with it.
     """
-    if attach(request) and not is_upgraded(request):
+    if attach(request):
         close, hang_up = request.close, get_factory(request).hang_up
 
         def close_and_hang_up() -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ..raw_client import build_request
+
 REFUSED = {
     "post": ("/placing/exempt-outside/", {"method": "POST"}, 400, "POST"),
     "http-1.0": ("/echo/", {"version": "HTTP/1.0"}, 400, "HTTP/1.1"),
@@ -103,6 +105,21 @@ def check_connection_afterwards(client, refusal, address):
 
 def says_close(response):
     return response.head.startswith(b"HTTP/1.0") or response.headers.get("connection") == "close"
+
+
+@pytest.mark.rows(early_bytes=True)
+@pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
+@pytest.mark.parametrize("path", ["/manual/refuse/", "/manual/raise/"])
+def test_nothing_behind_a_views_refusal_is_served(
+    server, new_client, address, journal, case, mount, path
+):
+    client = new_client()
+    smuggled = build_request(address("/smuggled/"), client.host, websocket=False)
+    client.send_request(address(mount + path), early=smuggled)
+    assert client.read_response().status >= 400
+    client.read_to_eof()
+    assert b" 200 " not in client.received
+    assert not journal.events(case, "smuggled")
 
 
 @pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
