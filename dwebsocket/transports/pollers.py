@@ -39,7 +39,8 @@ class SelectorPoller:
 
     def poll(self) -> list[tuple[int, int]]:
         ready = self._selector.select(self._timeout)
-        return [(key.fd, FOUND[events]) for key, events in ready]
+        # No events: they are being changed just now; what has happened is reported again.
+        return [(key.fd, FOUND[events]) for key, events in ready if events]
 
     def close(self) -> None:
         self._selector.close()
