@@ -38,7 +38,10 @@ class SelectorPoller:
         self._selector.unregister(fd)
 
     def poll(self) -> list[tuple[int, int]]:
-        ready = self._selector.select(self._timeout)
+        try:
+            ready = self._selector.select(self._timeout)
+        except OSError:  # select: a descriptor that is removed just now has been closed
+            return []
         # No events: they are being changed just now; what has happened is reported again.
         return [(key.fd, FOUND[events]) for key, events in ready if events]
 

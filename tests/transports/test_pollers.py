@@ -113,3 +113,20 @@ def test_changes_by_another_thread_are_noticed(poller, ends, how):
             expected = ours.fileno()
         thread.join(TIMEOUT)
         assert found == [[(expected, IN)]]
+
+
+def test_a_descriptor_closed_while_it_is_being_removed(ends):
+    """select() alone complains; the one who polls goes on without it."""
+    poller = POLLERS["select"]()
+    ours, peer = ends
+    closed, other = socket.socketpair()
+    fd = closed.fileno()
+    poller.register(ours.fileno(), IN)
+    poller.register(fd, IN)
+    closed.close()
+    other.close()
+    peer.sendall(b"x")
+    assert poller.poll() == []
+    poller.unregister(fd)
+    assert poller.poll() == [(ours.fileno(), IN)]
+    poller.close()
