@@ -6,23 +6,20 @@ those of a view, and database connections are given back afterwards. No error ge
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from copy import copy
 from typing import Any, Protocol
 
-from django.core.handlers.exception import response_for_exception
-from django.core.signals import got_request_exception
 from django.http import HttpRequest
 
 from dwebsocket import database
+from dwebsocket.error_log import log_error
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.request_context import RequestContext
 from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = ["Conversation", "Handler", "KeptRequest"]
-
-logger = logging.getLogger("django.request")
 
 
 class Handler(Protocol):
@@ -33,7 +30,7 @@ class Handler(Protocol):
     websocket: BaseWebSocket
 
     def on_open(self) -> Any: ...
-    def _receive(self, messages: list[Message]) -> None: ...
+    def _get_receiver(self) -> Callable[[Message], Any]: ...
     def on_close(self) -> Any: ...
     def on_error(self, error: Any) -> Any: ...
 
@@ -92,23 +89,25 @@ class Conversation:
         self._context = RequestContext()
 
     def _receive_one(self, message: Message) -> None:
-        run = self._context.enter().run
+        context = self._context.enter()
         try:
-            run(self._handler._receive, [message])
+            context.run(self._handler._get_receiver(), message)
         except Exception as error:
-            run(self._fail, error)
+            context.run(self._fail, error)
 
     # The Listener
 
     def receive(self, messages: list[Message]) -> None:
         opened = database.opened
-        run = self._context.enter().run
+        enter = self._context.enter
+        on_message = self._handler._get_receiver()
         while messages:
+            context = enter()
             try:
-                run(self._handler._receive, messages)
+                context.run(on_message, messages.pop())
             except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
                 self._let_pass(error)
-                run(self._fail, error)
+                context.run(self._fail, error)
         if self.calls_anew or database.in_thread.watch.seen != database.opened:
             self._release_database(opened)
 
@@ -153,15 +152,8 @@ class Conversation:
         websocket.close(CloseCode.INTERNAL_ERROR)
 
     def _log(self, error: BaseException) -> None:
-        """As Django logs the error of a view; called while it is being handled."""
         if isinstance(error, ConnectionClosed):  # on_close() or on_error() had something to say
             return
         request = self._handler.request
-        try:
-            if isinstance(request, HttpRequest):
-                response_for_exception(request, error)  # type: ignore[arg-type]
-                return
-            got_request_exception.send(sender=type(self._handler), request=request)
-        except Exception:  # a broken error page, a receiver's own error: the log has it all
-            logger.exception("Logging the error of a WebSocket handler failed")
-        logger.error("Internal Server Error: %s", request.path, exc_info=error)
+        kept = request if isinstance(request, HttpRequest) else None
+        log_error(kept, request.path, error)

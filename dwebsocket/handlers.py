@@ -85,13 +85,9 @@ class WebSocketHandler(View):
         """Close the connection, without waiting for the peer; ``on_close`` is called in the end."""
         self.websocket.close(code, reason)
 
-    def _receive(self, messages: list[Message]) -> None:
-        """What the connection calls; it calls ``on_message`` for each message, taken out from the
-        end of the list.
-        """
-        on_message = self.on_message
-        while messages:
-            on_message(messages.pop())
+    def _get_receiver(self) -> Callable[[Message], Any]:
+        """What the connection calls with each message."""
+        return self.on_message
 
     # What Django calls
 
@@ -133,14 +129,16 @@ class JsonWebSocketHandler(WebSocketHandler):
     connection is closed with 1007.
     """
 
-    def _receive(self, messages: list[Message]) -> None:
-        while messages:
-            try:
-                content = json.loads(messages.pop())
-            except ValueError as error:  # UnicodeDecodeError is one
-                self.on_error(error)
-                self.close(CloseCode.INVALID_DATA, "not JSON")
-                return
+    def _get_receiver(self) -> Callable[[Message], Any]:
+        return self._decode
+
+    def _decode(self, message: Message) -> None:
+        try:
+            content = json.loads(message)
+        except ValueError as error:  # UnicodeDecodeError is one
+            self.on_error(error)
+            self.close(CloseCode.INVALID_DATA, "not JSON")
+        else:
             self.on_message(content)
 
 

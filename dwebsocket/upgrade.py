@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from dwebsocket import database
 from dwebsocket.backends import get_factory
 from dwebsocket.conversation import Conversation, Handler
+from dwebsocket.error_log import log_error
 from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
 from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
@@ -284,7 +284,7 @@ class Session:
         if not isinstance(error, Exception):
             raise error
         if not isinstance(error, ConnectionClosed):
-            response_for_exception(self._request, error)  # logs, tells got_request_exception
+            log_error(self._request, self._request.path, error)
         return self.respond()
 
     def _end(self, error: BaseException | None) -> None:

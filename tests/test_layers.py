@@ -18,7 +18,7 @@ LAYERS = [
     {"websocket"},
     {"legacy"},
     {"backends", "factory"},
-    {"conversation"},
+    {"conversation", "error_log"},
     {"upgrade"},
     {"handlers", "asgi"},
     {"decorators", "middleware"},

@@ -1,0 +1,33 @@
+"""Errors that come too late for a response: logged as a view's are, and told to who listens."""
+
+from __future__ import annotations
+
+import logging
+
+from django.core.handlers.exception import response_for_exception
+from django.core.signals import got_request_exception
+from django.http import HttpRequest
+from django.utils.log import log_response
+
+__all__ = ["log_error"]
+
+logger = logging.getLogger("django.request")
+
+
+def log_error(request: HttpRequest | None, path: str, error: BaseException) -> None:
+    """Log an error while it is being handled.
+
+    Args:
+        request: ``None`` when it has been given back; its path is left.
+    """
+    try:
+        if request is None:
+            got_request_exception.send(sender=None, request=None)
+        else:
+            response = response_for_exception(request, error)  # type: ignore[arg-type]
+            # As Django's base handler does: Http404 has left no line yet.
+            log_response("%s: %s", response.reason_phrase, path, response=response, request=request)
+            return
+    except Exception:  # a broken error page, a receiver's own error: the log has it all
+        logger.exception("Logging the error of a WebSocket failed")
+    logger.error("Internal Server Error: %s", path, exc_info=error)
