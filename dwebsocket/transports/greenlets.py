@@ -30,7 +30,7 @@ class GreenletTransport(Transport):
         """Whether this is the thread whose hub watches the connection."""
         raise NotImplementedError
 
-    def call_in_hub(self, interest: tuple[bool, bool]) -> None:
+    def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
         """Call ``_set_interest`` in the thread of the hub, from another one."""
         raise NotImplementedError
 
@@ -42,26 +42,31 @@ class GreenletTransport(Transport):
         """Have the hub call ``_on_writable``, or not."""
         raise NotImplementedError
 
-    def watch(self, watcher: Watcher) -> None:
+    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
         self._watcher = watcher
         self._call_waiting = None
         self._watched = (False, False)
-        self._set_interest((True, False))
+        self.set_interest(reading=reading, writing=writing)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
-        if self.is_own_hub():
-            self._set_interest((reading, writing))
-        else:
-            self.call_in_hub((reading, writing))
+        self._in_hub((reading, writing))
 
     def unwatch(self) -> None:
-        self._set_interest((False, False))
-        self._watcher = None
+        self._in_hub(None)
 
-    def _set_interest(self, interest: tuple[bool, bool]) -> None:
+    def _in_hub(self, interest: tuple[bool, bool] | None) -> None:
+        if self.is_own_hub():
+            self._set_interest(interest)
+        else:
+            self.call_in_hub(interest)
+
+    def _set_interest(self, interest: tuple[bool, bool] | None) -> None:
+        """Reading and writing; ``None``: nothing any more."""
         if self._watcher is not None:
-            self._interest = interest
+            self._interest = interest or (False, False)
             self._apply()
+            if interest is None:
+                self._watcher = None
 
     def _apply(self) -> None:
         reading, writing = self._interest

@@ -24,7 +24,7 @@ MAX_READ = 262144
 class ThreadTransport(Transport):
     """Waiting with the system's own calls."""
 
-    __slots__ = ()
+    __slots__ = ("_watch",)
 
     def wait_readable(self, timeout: float | None) -> bool:
         return poll.wait_readable(self.fileno(), timeout)
@@ -39,11 +39,21 @@ class ThreadTransport(Transport):
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
 
+    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
+        self._watch = Watch(self.fileno(), watcher, reading=reading, writing=writing)
+        get_loop().add(self._watch)
+
+    def set_interest(self, *, reading: bool, writing: bool) -> None:
+        get_loop().set_interest(self._watch, reading=reading, writing=writing)
+
+    def unwatch(self) -> None:
+        get_loop().discard(self._watch)
+
 
 class PlainTransport(ThreadTransport):
     """A blocking socket: waiting for data is one call; what may not block says so by a flag."""
 
-    __slots__ = ("_gatherer", "_polls", "_size", "_watch")
+    __slots__ = ("_gatherer", "_polls", "_size")
 
     gathers: ClassVar[bool] = True
 
@@ -105,16 +115,6 @@ class PlainTransport(ThreadTransport):
         replace_by_dead(sock.fileno())
         self.sock, self._detached, self._polls = own, True, False
         return True
-
-    def watch(self, watcher: Watcher) -> None:
-        self._watch = Watch(self.fileno(), watcher)
-        get_loop().add(self._watch)
-
-    def set_interest(self, *, reading: bool, writing: bool) -> None:
-        get_loop().set_interest(self._watch, reading=reading, writing=writing)
-
-    def unwatch(self) -> None:
-        get_loop().discard(self._watch)
 
 
 class TLSTransport(BaseTLSTransport, ThreadTransport):
