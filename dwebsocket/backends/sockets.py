@@ -312,11 +312,10 @@ class SocketWebSocket(PostingWebSocket):
             self._put_back((frame + payload)[sent:], sent)
             return
         deadline = self._send_deadline()
-        if sent < len(frame):
-            self.transport.send(memoryview(frame)[sent:], deadline)
-            sent = len(frame)
-        if payload:
-            self.transport.send(memoryview(payload)[sent - len(frame) :], deadline)
+        if sent < len(frame):  # TLS must get the same again, and not less of it
+            frame, payload = frame + payload, b""
+        rest = memoryview(payload)[sent - len(frame) :] if payload else memoryview(frame)[sent:]
+        self.transport.send(rest, deadline)
 
     def _keep(self, frame: bytes) -> None:
         """The socket is full, and nobody waits here: the frame waits."""

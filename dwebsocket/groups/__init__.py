@@ -62,8 +62,9 @@ class Group:
             InvalidState: it is not accepted yet.
         """
         check_accepted(websocket)
+        backend = get_backend()
         if get_members().add(self.name, websocket):
-            get_backend().subscribe(self.name)
+            backend.subscribe(self.name)
         if websocket.has_ended:  # meanwhile, or before
             self.discard(websocket)
 
