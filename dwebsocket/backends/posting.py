@@ -120,8 +120,7 @@ class PostingWebSocket(BaseWebSocket):
             self._lose(f"sending failed: {error}")
         finally:
             lock.release()
-        if self._outgoing or self._last:
-            self._flush_unless_blocked()
+        self._flush_after_writing()
 
     # What waits
 
@@ -203,8 +202,9 @@ class PostingWebSocket(BaseWebSocket):
         pacer = self._pacer
         return pacer is not None and pacer.blocked
 
-    def _flush_unless_blocked(self) -> None:
-        if not self._is_blocked:
+    def _flush_after_writing(self) -> None:
+        """Whoever has held the write lock looks at what others have left here meanwhile."""
+        if (self._outgoing or self._last) and not self._is_blocked:
             self.try_flush()
 
     def _flush_held(self) -> None:
@@ -254,6 +254,7 @@ class PostingWebSocket(BaseWebSocket):
         """Let the loop call, while nobody writes."""
         with self._write_lock:
             driver.watch()
+        self._flush_after_writing()
 
 
 def forget_lock() -> None:

@@ -287,8 +287,7 @@ class SocketWebSocket(PostingWebSocket):
             raise self._closed_error() from error
         finally:
             lock.release()
-            if self._outgoing or self._last:  # a Pong came in between, or what a group sends
-                self._flush_unless_blocked()
+            self._flush_after_writing()
 
     def _check_may_answer(self, now: float) -> None:
         """The connection is over: only answers to what came before its end may still be sent."""

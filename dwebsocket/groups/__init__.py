@@ -11,13 +11,13 @@ from django.core.serializers.json import DjangoJSONEncoder
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import build_close
 
-from .base import Closing, Envelope
+from .base import Closing, Counts, Envelope
 from .current import find_backend, get_backend, get_members
 
 if TYPE_CHECKING:
     from dwebsocket.websocket import BaseWebSocket, BytesLike
 
-__all__ = ["Group", "leave_all"]
+__all__ = ["Counts", "Group", "get_counts", "leave_all"]
 
 
 class Group:
@@ -129,6 +129,11 @@ def check_accepted(websocket: BaseWebSocket) -> None:
             "add() was called, but the WebSocket is not accepted yet: call "
             "request.websocket.accept() first"
         )
+
+
+def get_counts() -> Counts:
+    """What this process has sent to others and received from them."""
+    return get_backend().get_counts()
 
 
 def leave_all(websocket: BaseWebSocket) -> None:

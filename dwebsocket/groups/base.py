@@ -19,7 +19,7 @@ from dwebsocket.protocol.prepared import PreparedMessage
 
 from .members import Members
 
-__all__ = ["BaseGroupBackend", "Closing", "Envelope"]
+__all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
 
 
 class Closing(NamedTuple):
@@ -31,6 +31,22 @@ class Closing(NamedTuple):
 
 #: What is carried.
 Envelope = str | bytes | Closing
+
+
+class Counts(NamedTuple):
+    """What a process has counted since its backend was made; each number only grows.
+
+    Attributes:
+        published: messages handed to the other processes.
+        unavailable: messages that could not be (``GroupUnavailable``).
+        received: messages that came from other processes.
+        lost: messages that other processes have sent and that did not come here.
+    """
+
+    published: int = 0
+    unavailable: int = 0
+    received: int = 0
+    lost: int = 0
 
 
 class BaseGroupBackend:
@@ -60,6 +76,10 @@ class BaseGroupBackend:
 
     def unsubscribe(self, name: str) -> None:
         """Its last member has gone. Never waits, never raises."""
+
+    def get_counts(self) -> Counts:
+        """What has been counted."""
+        return Counts()
 
     def close(self) -> None:
         """Nobody uses this backend any more."""

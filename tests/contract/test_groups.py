@@ -1,4 +1,4 @@
-"""Groups on every server: members are views and handlers, side by side."""
+"""Groups on every server, with every backend: members are views and handlers, side by side."""
 
 import json
 import zlib
@@ -8,11 +8,18 @@ import pytest
 from ..raw_client import BINARY, CLOSE, TEXT
 from ..servers.process import wait_until
 
-pytestmark = pytest.mark.rows(concurrent=True)
+pytestmark = [pytest.mark.rows(concurrent=True), pytest.mark.usefixtures("server")]
 
 kinds = pytest.mark.parametrize("kind", ["view", "handler"])
 
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+
+
+@pytest.fixture(params=["memory", "redis"])
+def server(request, row):
+    """Every backend keeps the same promises."""
+    names = {"memory": "plain_server", "redis": "redis_backed_server"}
+    return request.getfixturevalue(names[request.param])
 
 
 def do(client, *command):

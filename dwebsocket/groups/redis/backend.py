@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.base import BaseGroupBackend, Envelope
+from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
 from dwebsocket.groups.members import Members
 
 from .clients import ERRORS, create_client
@@ -24,10 +24,6 @@ logger = logging.getLogger("dwebsocket.groups")
 class RedisGroupBackend(BaseGroupBackend):
     """Delivers at most once: what is sent while Redis is away, or a process is not connected to it,
     is lost to other processes, and counted.
-
-    Attributes:
-        published: messages that Redis has taken.
-        unavailable: messages that it has not.
     """
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
@@ -39,17 +35,10 @@ class RedisGroupBackend(BaseGroupBackend):
         self._lock = threading.Lock()
         self._subscribers: dict[str, Subscriber] = {}
         self._told = False
-        self.published = self.unavailable = 0
+        self._published = self._unavailable = 0
 
-    @property
-    def received(self) -> int:
-        """Messages that came from other processes."""
-        return self._tally.received
-
-    @property
-    def lost(self) -> int:
-        """Messages of other processes that must have been sent and did not come."""
-        return self._tally.lost
+    def get_counts(self) -> Counts:
+        return Counts(self._published, self._unavailable, self._tally.received, self._tally.lost)
 
     # Sending
 
@@ -60,15 +49,15 @@ class RedisGroupBackend(BaseGroupBackend):
         except ERRORS as error:
             self._count(unavailable=1)
             raise GroupUnavailable(
-                f"group {name!r}: Redis at {self._client.shown} did not take the message: {error}. "
-                "Only the members in this process have got it"
+                f"group {name!r}: Redis at {self._client.shown} did not take the message, only the "
+                f"members in this process have got it: {error}"
             ) from error
         self._count(published=1)
 
     def _count(self, published: int = 0, unavailable: int = 0) -> None:
         with self._lock:
-            self.published += published
-            self.unavailable += unavailable
+            self._published += published
+            self._unavailable += unavailable
 
     # Receiving: the Owner of the listeners
 

@@ -207,7 +207,7 @@ class Subscriber:
                 "Redis at %s cannot be reached: %s. Until it is back groups reach only the members "
                 "in the sender's process",
                 self._client.shown,
-                error,
+                str(error).rstrip("."),
             )
 
 

@@ -10,6 +10,8 @@ import socket
 from django.http import HttpResponse, JsonResponse
 
 from dwebsocket import Group, WebSocketHandler, require_websocket
+from dwebsocket.exceptions import GroupUnavailable
+from dwebsocket.groups import get_counts
 
 from ..journal import record, recorded
 from .handlers import Recorded
@@ -24,7 +26,10 @@ class Member:
 
     def obey(self, message):
         command, *arguments = json.loads(message)
-        getattr(self, "do_" + command)(*arguments)
+        try:
+            getattr(self, "do_" + command)(*arguments)
+        except GroupUnavailable as error:
+            self.websocket.send(str(error))
 
     def do_send(self, text):
         self.group.send(text)
@@ -96,7 +101,7 @@ def send(request, name):
 
 
 def count(request, name):
-    return JsonResponse({"count": len(Group(name)), "pid": os.getpid()})
+    return JsonResponse({"count": len(Group(name)), "pid": os.getpid(), **get_counts()._asdict()})
 
 
 @require_websocket(auto_accept=False)
