@@ -31,6 +31,7 @@ demo: $(VENV)/.demo
 	@echo
 	@echo "  The examples: http://127.0.0.1:$(PORT)/    (Ctrl-C ends)"
 	@echo
+	@$(BIN)/python examples/manage.py migrate --verbosity 0
 	@$(BIN)/python examples/manage.py runserver 127.0.0.1:$(PORT)
 
 test: lint docs coverage

@@ -112,7 +112,7 @@ def _each(work: Work) -> str:
 
 
 def _bar(server: Server, value: float, bound: float | None, y: int, scale: float) -> str:
-    ours = server.name.startswith("django_")
+    ours = server.is_ours
     kind = "bar-ours" if ours else "bar" if server.websocket else "bar-tcp"
     weight = " ours" if ours else ""
     cut = value * scale > BAR_WIDTH + 1

@@ -52,7 +52,8 @@ def measure(server: Process, work: Work, seconds: float) -> float:
 
 def _run(server: Process, work: Work, seconds: float) -> dict[str, float]:
     mode = work.mode if server.kind.websocket else "raw"
-    command = [str(PROGRAM), mode, "127.0.0.1", str(server.port), "/echo/", str(work.connections)]
+    command = [str(PROGRAM), mode, "127.0.0.1", str(server.port)]
+    command += [server.kind.path, str(work.connections)]
     if work.mode == "echo":
         command += [str(work.size), str(work.depth)]
     command = pinned([*command, str(seconds)], server.load_cpu)

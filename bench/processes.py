@@ -52,7 +52,7 @@ class Process:
 
     def __enter__(self) -> "Process":
         self._errors = tempfile.TemporaryFile()
-        command = [sys.executable, "-m", f"bench.servers.{self.kind.name}"]
+        command = [sys.executable, "-m", f"bench.servers.{self.kind.module or self.kind.name}"]
         self._popen = subprocess.Popen(
             pinned(command, self.server_cpu),
             stdout=subprocess.PIPE,

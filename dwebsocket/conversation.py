@@ -33,9 +33,9 @@ class Handler(Protocol):
     websocket: BaseWebSocket
 
     def on_open(self) -> Any: ...
-    def receive(self, message: Message) -> Any: ...
+    def _receive(self, messages: list[Message]) -> None: ...
     def on_close(self) -> Any: ...
-    def on_error(self, error: Exception) -> Any: ...
+    def on_error(self, error: Any) -> Any: ...
 
 
 class KeptRequest:
@@ -70,11 +70,10 @@ class Conversation:
 
     def hold(self, request: HttpRequest) -> None:
         """The whole of it in this thread, where the server does not let go of the connection."""
-        self.open()
-        websocket = self._handler.websocket
         try:
-            for message in websocket:
-                self._deliver([message])
+            self.open()
+            for message in self._handler.websocket:
+                self._receive_one(message)
         finally:
             self._close()
 
@@ -84,9 +83,6 @@ class Conversation:
             self._handler.on_open()
         except Exception as error:
             self._fail(error)
-        except BaseException:  # the server ends
-            self._close()
-            raise
         if not self._handler.keep_request:
             self._handler.request = KeptRequest(self._handler.request)
 
@@ -94,37 +90,44 @@ class Conversation:
         """The request ends; what is called from now on still runs in its context."""
         self._context = RequestContext()
 
+    def _receive_one(self, message: Message) -> None:
+        try:
+            self._handler._receive([message])
+        except Exception as error:
+            self._fail(error)
+
     # The Listener
 
     def receive(self, messages: list[Message]) -> None:
-        self._call(self._deliver, messages)
-
-    def end(self) -> None:
-        self._call(self._close)
-
-    def _call(self, function: Any, *args: Any) -> None:
         opened = database.opened
-        self._context.run(function, *args)
-        if not self.calls_anew:
-            database.release_in_thread()
-        elif database.opened != opened:
-            database.close_all()
-
-    def _deliver(self, messages: list[Message]) -> None:
-        on_message = self._handler.receive
+        run = self._context.enter().run
         while messages:
             try:
-                on_message(messages.pop())
-            except Exception as error:
-                self._fail(error)
+                run(self._handler._receive, messages)
+            except BaseException as error:  # gevent's and eventlet's Timeout, SystemExit
+                run(self._fail, error)
+        if self.calls_anew or database.in_thread.watch.seen != database.opened:
+            self._release_database(opened)
+
+    def end(self) -> None:
+        opened = database.opened
+        self._context.enter().run(self._close)
+        self._release_database(opened)
+
+    def _release_database(self, opened: int) -> None:
+        """What the call has opened; ``opened``: the count before it."""
+        if not self.calls_anew:
+            database.in_thread.watch.release()
+        elif database.opened != opened:
+            database.close_all()
 
     def _close(self) -> None:
         try:
             self._handler.on_close()
-        except Exception as error:
+        except BaseException as error:
             self._log(error)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """The handler raised: the end of this connection, and of no other."""
         websocket = self._handler.websocket
         if isinstance(error, ConnectionClosed):
@@ -133,16 +136,16 @@ class Conversation:
         self._log(error)
         try:
             self._handler.on_error(error)
-        except Exception as further:
+        except BaseException as further:
             self._log(further)
         websocket.close(CloseCode.INTERNAL_ERROR)
 
-    def _log(self, error: Exception) -> None:
+    def _log(self, error: BaseException) -> None:
         """As Django logs the error of a view; called while it is being handled."""
         request = self._handler.request
         try:
             if isinstance(request, HttpRequest):
-                response_for_exception(request, error)
+                response_for_exception(request, error)  # type: ignore[arg-type]
                 return
             got_request_exception.send(sender=type(self._handler), request=request)
         except Exception:  # a broken error page, a receiver's own error: the log has it all

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "release_in_thread"]
+__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "in_thread"]
 
 #: How many connections this process has opened: as long as it stands still, none needs a look.
 opened = 0
@@ -68,13 +68,6 @@ class ThreadWatch(threading.local):
 
 
 in_thread = ThreadWatch()
-
-
-def release_in_thread() -> None:
-    """The running thread has made a call, and goes on to others."""
-    watch = in_thread.watch
-    if watch.seen != opened:
-        watch.release()
 
 
 def close_all() -> None:

@@ -74,13 +74,17 @@ class WebSocketHandler(View):
         """Send ``obj`` as JSON text."""
         self.websocket.send_json(obj)
 
-    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+    def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection, without waiting for the peer; ``on_close`` is called in the end."""
         self.websocket.close(code, reason)
 
-    def receive(self, message: Message) -> Any:
-        """What the connection calls for each message; it calls ``on_message``."""
-        self.on_message(message)
+    def _receive(self, messages: list[Message]) -> None:
+        """What the connection calls; it calls ``on_message`` for each message, taken out from the
+        end of the list.
+        """
+        on_message = self.on_message
+        while messages:
+            on_message(messages.pop())
 
     # What Django calls
 
@@ -117,15 +121,15 @@ class JsonWebSocketHandler(WebSocketHandler):
     connection is closed with 1007.
     """
 
-    def receive(self, message: Message) -> None:
-        """Decode a message and pass it on."""
-        try:
-            content = json.loads(message)
-        except ValueError as error:  # UnicodeDecodeError is one
-            self.on_error(error)
-            self.close(CloseCode.INVALID_DATA, "not JSON")
-            return
-        self.on_message(content)
+    def _receive(self, messages: list[Message]) -> None:
+        while messages:
+            try:
+                content = json.loads(messages.pop())
+            except ValueError as error:  # UnicodeDecodeError is one
+                self.on_error(error)
+                self.close(CloseCode.INVALID_DATA, "not JSON")
+                return
+            self.on_message(content)
 
 
 def check_hooks(cls: type[WebSocketHandler]) -> None:

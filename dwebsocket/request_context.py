@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from datetime import tzinfo
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
-__all__ = ["RequestContext"]
+#: The variable in which asgiref's ``Local`` keeps its values.
+LOCAL = "asgiref.local"
+
+__all__ = ["Active", "RequestContext", "activate", "find_active"]
 
 
 class Active(NamedTuple):
@@ -27,41 +29,53 @@ class Active(NamedTuple):
 
 
 class RequestContext:
-    """The context in which it is made. Every ``run`` begins in it anew, and leaves it as it was."""
+    """The context in which it is made; nothing that runs in it later changes it."""
 
     __slots__ = ("_active", "_context", "_home")
 
     def __init__(self) -> None:
-        active = find_active()
-        self._context = copy_context()
-        self._active = None if active == find_default() else active
-        self._home = threading.get_ident()
+        self._active = find_active()
+        self._context = copy_others()
+        self._home = 0  # the thread in which `_active` has been put into the context
 
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call ``function`` as if it were called in the request."""
+    def enter(self) -> Context:
+        """A copy for this thread to run something in, as if it were called in the request."""
+        if self._context is None:
+            if self._active is None:
+                return Context()
+            self._context = Context()
         if self._active is not None and self._home != threading.get_ident():
             self._context = self._context.copy()
             self._context.run(activate, self._active)
             self._home = threading.get_ident()
-        return self._context.copy().run(function, *args)
+        return self._context.copy()
 
 
-def find_active() -> Active:
-    return Active(
+def copy_others() -> Context | None:
+    """The context without what Django keeps there for this thread; ``None`` if that is all."""
+    others = [(var, value) for var, value in copy_context().items() if var.name != LOCAL]
+    context = Context()
+    for var, value in others:
+        context.run(var.set, value)
+    return context if others else None
+
+
+def find_active() -> Active | None:
+    """What is active now; ``None`` if that is what it is in any thread."""
+    active = Active(
         translation.get_language(),
         timezone.get_current_timezone(),
         get_urlconf(),
         get_script_prefix(),
     )
-
-
-def find_default() -> Active:
-    """What is active in a thread in which nothing has been activated."""
-    language = settings.LANGUAGE_CODE if settings.USE_I18N else translation.get_language()
-    return Active(language, timezone.get_default_timezone(), None, "/")
+    language = settings.LANGUAGE_CODE if settings.USE_I18N else active.language
+    urlconf = settings.ROOT_URLCONF if active.urlconf else None
+    default = Active(language, timezone.get_default_timezone(), urlconf, "/")
+    return None if active == default else active
 
 
 def activate(active: Active) -> None:
+    """Make it so in this thread."""
     if active.language is None:
         translation.deactivate_all()
     else:

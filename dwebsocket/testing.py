@@ -27,6 +27,7 @@ from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from dwebsocket.backends.default.servers.base import STAYS
 from dwebsocket.exceptions import ConnectionClosed
 
 __all__ = ["WebSocketClient", "WebSocketRefused", "WebSocketSession"]
@@ -242,6 +243,7 @@ class TestServer:
             "REMOTE_HOST": "",
             "CONTENT_LENGTH": "",
             "SCRIPT_NAME": "",
+            STAYS: True,
         }
         self._application = WSGIHandler()
 

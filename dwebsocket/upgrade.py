@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
@@ -26,7 +25,7 @@ from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import HandshakeRequest, check_request, select_subprotocol
-from dwebsocket.request_context import RequestContext
+from dwebsocket.request_context import activate, find_active
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [
@@ -122,9 +121,14 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
     start = websocket.drive(conversation)
     if start is None:
         return cast(HttpResponse, session.run())
-    conversation.open()
-    conversation.leave_request()
-    start()
+    try:
+        conversation.open()
+    except BaseException:  # the server ends
+        websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
+        raise
+    finally:
+        conversation.leave_request()
+        start()
     return HttpResponse(status=101)
 
 
@@ -198,7 +202,7 @@ class Session:
     gets into it.
     """
 
-    __slots__ = ("_args", "_kwargs", "_request", "_view", "_websocket")
+    __slots__ = ("_active", "_args", "_kwargs", "_request", "_view", "_websocket")
 
     def __init__(
         self,
@@ -224,7 +228,8 @@ class Session:
 
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
-        return self._websocket.leave_server(partial(RequestContext().run, self._run_beside))
+        self._active = find_active()
+        return self._websocket.leave_server(self._run_beside)
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
@@ -247,6 +252,8 @@ class Session:
     def _run_beside(self) -> None:
         before = database.opened
         try:
+            if self._active is not None:
+                activate(self._active)
             self.run()
         finally:
             if database.opened != before:

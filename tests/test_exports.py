@@ -30,7 +30,13 @@ def imported(name):
 
 def test_the_public_names():
     assert dwebsocket.__all__ == sorted(dwebsocket.__all__)
-    assert {"ConnectionClosed", "accept_websocket", "require_websocket"} <= set(dwebsocket.__all__)
+    assert set(dwebsocket.__all__) >= {
+        "ConnectionClosed",
+        "JsonWebSocketHandler",
+        "WebSocketHandler",
+        "accept_websocket",
+        "require_websocket",
+    }
 
 
 @pytest.mark.parametrize("name", list(module_names()))
@@ -74,6 +80,10 @@ PROBES = {
         "from dwebsocket import accept_websocket, require_websocket\n"
         "@accept_websocket\ndef a(request): pass\n"
         "@require_websocket(subprotocols=['chat'])\ndef b(request): pass"
+    ),
+    "a handler": (
+        "from dwebsocket import WebSocketHandler\n"
+        "class Echo(WebSocketHandler): pass\nEcho.as_view()"
     ),
     "the middleware": "import dwebsocket.middleware",
     "the test client": "import dwebsocket.testing",

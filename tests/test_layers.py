@@ -14,10 +14,11 @@ LAYERS = [
     {"protocol"},
     {"transports"},
     {"exceptions", "conf"},
-    {"database", "origin", "groups"},
+    {"database", "origin", "request_context", "groups"},
     {"websocket"},
     {"legacy"},
     {"backends", "factory"},
+    {"conversation"},
     {"upgrade"},
     {"handlers", "asgi"},
     {"decorators", "middleware"},
@@ -155,7 +156,8 @@ def test_nothing_imports_tests_or_examples(name):
 REQUIRED = {"dwebsocket", "django", "websockets", "asgiref"}  # asgiref comes with Django
 OPTIONAL = {
     "transports/gevent": {"gevent", "greenlet"},
-    "transports/eventlet": {"eventlet"},
+    "transports/eventlet": {"eventlet", "greenlet"},
+    "transports/greenlets": {"greenlet"},
     "transports/poll": {"gevent", "eventlet"},
     "backends/default/servers/gunicorn": {"gunicorn", "greenlet"},
     "backends/default/servers/eventlet": {"eventlet"},

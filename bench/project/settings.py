@@ -27,3 +27,5 @@ MIDDLEWARE = [
 WEBSOCKET_COMPRESSION = False
 # A thread each for the 5,000 idle connections, on the server that works with threads.
 WEBSOCKET_VIEW_THREADS = 6000
+# The loads do not answer Pings.
+WEBSOCKET_PING_INTERVAL = 600

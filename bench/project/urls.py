@@ -2,4 +2,9 @@ from django.urls import path
 
 from bench.project import views
 
-urlpatterns = [path("echo/", views.echo)]
+urlpatterns = [
+    path("echo/", views.echo),
+    path("handler/", views.Echo.as_view()),
+    path("handler/light/", views.Echo.as_view(keep_request=False)),
+    path("plain/", views.plain),
+]

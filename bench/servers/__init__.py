@@ -13,15 +13,42 @@ BACKLOG = 1024
 
 @dataclass(frozen=True)
 class Server:
-    name: str  # the module in this package
+    name: str  # the module in this package, unless `module` is another
     title: str  # in tables and in the chart
     packages: tuple[str, ...]  # what it is made of: their versions belong to the figures
     websocket: bool = True  # False: a bare TCP echo, which has no handshake
+    module: str = ""
+    path: str = "/echo/"
+
+    @property
+    def is_ours(self) -> bool:
+        return self.packages[0] == "dwebsocket"
 
 
 SERVERS = (
     Server("django_gevent", "dwebsocket, gevent", ("dwebsocket", "Django", "gevent")),
     Server("django_gthread", "dwebsocket, gthread", ("dwebsocket", "Django", "gunicorn")),
+    Server(
+        "handler_gthread",
+        "dwebsocket handler, gthread",
+        ("dwebsocket", "Django", "gunicorn"),
+        module="django_gthread",
+        path="/handler/",
+    ),
+    Server(
+        "handler_light",
+        "the same, keep_request = False",
+        ("dwebsocket", "Django", "gunicorn"),
+        module="django_gthread",
+        path="/handler/light/",
+    ),
+    Server(
+        "handler_gevent",
+        "dwebsocket handler, gevent",
+        ("dwebsocket", "Django", "gevent"),
+        module="django_gevent",
+        path="/handler/",
+    ),
     Server("gevent_tcp", "bare TCP echo, gevent", ("gevent",), websocket=False),
     Server("picows_uvloop", "picows, uvloop", ("picows", "aiofastnet", "uvloop")),
     Server("websockets_uvloop", "websockets, uvloop", ("websockets", "uvloop")),
@@ -36,6 +63,17 @@ SERVERS = (
     Server("channels_daphne", "Channels, daphne", ("channels", "Django", "daphne", "Twisted")),
 )
 OURS = SERVERS[0]
+
+#: Further ones for the crowd.
+CROWD = (
+    Server(
+        "handler_sync",
+        "dwebsocket handler, gunicorn sync",
+        ("dwebsocket", "Django", "gunicorn"),
+        module="django_sync",
+        path="/handler/light/",
+    ),
+)
 
 
 def announce(port: int) -> None:

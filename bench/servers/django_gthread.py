@@ -9,20 +9,24 @@ from bench.servers import announce
 
 
 class Gunicorn(BaseApplication):
+    def __init__(self, options=None):
+        self._options = options or {}
+        super().__init__()
+
     def load_config(self):
         options = {
             "bind": "127.0.0.1:0",
             "worker_class": "gthread",
             "workers": 1,
-            # More than connections, so that none waits; the pool starts only those it needs.
-            "threads": 5200,
+            # WebSockets leave them: a view for a thread of its own, a handler for none.
+            "threads": 2,
             "worker_connections": 6000,
             "loglevel": "warning",
             "control_socket_disable": True,
             # In the worker, when it has loaded Django: from here on it answers.
             "post_worker_init": lambda worker: announce(worker.sockets[0].getsockname()[1]),
         }
-        for name, value in options.items():
+        for name, value in (options | self._options).items():
             self.cfg.set(name, value)
 
     def load(self):

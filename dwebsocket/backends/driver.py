@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dwebsocket.backends.sockets import SocketWebSocket
     from dwebsocket.websocket import Message
 
-__all__ = ["READ_LOCK", "Driver", "Listener"]
+__all__ = ["READ_LOCK", "Driver", "Listener", "driven_class"]
 
 #: Bytes thrown away after the end, before we hang up whatever else comes.
 MAX_DISCARDED = 1 << 24
@@ -36,19 +36,44 @@ class Listener(Protocol):
         """The connection has ended; said once."""
 
 
-class NobodyWaits:
-    """In the place of the lock of readers: the loop reads, nobody else does."""
+class LoopReads:
+    """In the place of the lock of readers, which nobody gets: the loop reads."""
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if blocking:
-            raise InvalidState(
-                "a handler's messages come to on_message(): wait(), wait_json() and iteration are "
-                "for views"
-            )
+    def acquire(self, blocking: bool) -> bool:
         return False
 
 
-READ_LOCK = NobodyWaits()
+READ_LOCK = LoopReads()
+
+
+class NobodyWaits:
+    """What a WebSocket cannot do as long as it is driven: its messages come to the listener."""
+
+    __slots__ = ()
+
+    def wait(self, timeout: float | None = None) -> Any:
+        raise InvalidState(
+            "a handler's messages come to on_message(): wait(), read() and iteration are for views"
+        )
+
+    def read(self, fallback: Any = None) -> Any:
+        self.wait()
+
+    def __iter__(self) -> Any:
+        self.wait()
+
+
+driven_classes: dict[type[SocketWebSocket], type[SocketWebSocket]] = {}
+
+
+def driven_class(websocket_class: type[SocketWebSocket]) -> type[SocketWebSocket]:
+    """A class of WebSockets that nobody waits for."""
+    made = driven_classes.get(websocket_class)
+    if made is None:
+        name = "Driven" + websocket_class.__name__
+        made = type(name, (NobodyWaits, websocket_class), {"__slots__": ()})
+        driven_classes[websocket_class] = made
+    return made
 
 
 class Driver(Flusher):
@@ -68,20 +93,21 @@ class Driver(Flusher):
     def __init__(self, websocket: SocketWebSocket, listener: Listener) -> None:
         super().__init__(websocket)
         self._listener = listener
-        self.busy = False
+        self.busy = True  # with the opening
         self._ended = False  # the listener has been told
         self._rest = MAX_DISCARDED
 
     def start(self) -> None:
-        """Let the loop read; before this the listener is busy with the opening."""
+        """Let the loop read: the opening is over."""
         websocket = self._websocket
         early = websocket.take_unread()
         if early:
-            self._call(early)
-        if websocket.is_over:  # already; the loop is to find the end
+            self._work_through(early)
+        if websocket._over:  # already; the loop is to find the end
             websocket.end_answers()
             websocket.transport.shutdown_writing()
             self._arm(conf.CLOSE_TIMEOUT)
+        self.busy = False
         websocket.start_watching(self)
 
     def watch(self) -> None:
@@ -100,8 +126,13 @@ class Driver(Flusher):
             return
         messages = websocket.receive_once()
         if messages and not self._closing:
-            self._call(messages)
-        if websocket.is_over:
+            self.busy = True
+            if len(messages) == 1:
+                self._listener.receive(messages)
+            else:
+                self._work_through(messages)
+            self.busy = False
+        if websocket._over:
             self._end()
 
     def on_writable(self) -> None:
@@ -113,17 +144,13 @@ class Driver(Flusher):
         self._websocket.transport.stop_gathering()
         self._websocket.try_flush()
 
-    def _call(self, messages: list[Message]) -> None:
-        self.busy = True
-        if len(messages) == 1:
-            self._listener.receive(messages)
-        else:
-            websocket = self._websocket
-            messages.reverse()
-            websocket.start_batch(messages)
-            self._listener.receive(messages)
-            websocket.end_batch()
-        self.busy = False
+    def _work_through(self, messages: list[Message]) -> None:
+        """Messages of one read: the answers leave together."""
+        websocket = self._websocket
+        messages.reverse()
+        websocket.start_batch(messages)
+        self._listener.receive(messages)
+        websocket.end_batch()
 
     def _set_interest(self, *, writing: bool) -> None:
         if self._watched:

@@ -150,9 +150,10 @@ class PostingWebSocket(BaseWebSocket):
             self._last = frame
             if self.close_code is None:
                 self.close_code, self.close_reason = code, reason
-            if self._pacer is None:
-                self._flusher = Flusher(self)
-        self._pacer.close(conf.CLOSE_TIMEOUT)  # type: ignore[union-attr]
+            pacer = self._pacer
+            if pacer is None:
+                pacer = self._flusher = Flusher(self)
+        pacer.close(conf.CLOSE_TIMEOUT)
         return True
 
     def _take_outgoing(self) -> bytes:

@@ -13,7 +13,7 @@ from time import monotonic
 from django.http import HttpRequest
 
 from dwebsocket.backends import sweeper
-from dwebsocket.backends.driver import READ_LOCK, Driver, Listener
+from dwebsocket.backends.driver import READ_LOCK, Driver, Listener, driven_class
 from dwebsocket.backends.posting import MIN_COMPRESSED, PostingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.protocol.connection import ServerConnection
@@ -29,6 +29,7 @@ from dwebsocket.protocol.frames import (
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
+from dwebsocket.transports.detach import ABOVE_SELECT
 from dwebsocket.websocket import BytesLike, Message, as_bytes
 
 __all__ = ["SocketWebSocket"]
@@ -175,16 +176,20 @@ class SocketWebSocket(PostingWebSocket):
         """Feed the protocol; ``reading``: on behalf of a view that asked for messages; ``found``:
         it is going to get some of an earlier read.
         """
+        messages = self._connection.receive_data(buffer, count)
+        return self._receive_more(count, messages, reading and (found or bool(messages)))
+
+    def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:
+        """What a read brought besides messages: a hang-up, Pings, an end."""
         if not count:
             self._lose("the peer hung up")
             return []
         self._heard = monotonic()
         connection = self._connection
-        messages = connection.receive_data(buffer, count)
         if connection.replies:
             self._queue_replies()
         if connection.finished:
-            self._receive_end(answering=reading and (found or bool(messages)))
+            self._receive_end(answering=answering)
         return [] if self._mute else messages
 
     def _receive_end(self, *, answering: bool) -> None:
@@ -222,20 +227,21 @@ class SocketWebSocket(PostingWebSocket):
             opcode, payload = BINARY, as_bytes(message)
         length = len(payload)
         if length < 126:
-            frame = SHORT_HEADERS[opcode][length] + payload
+            frame, rest = SHORT_HEADERS[opcode][length] + payload, b""
         elif self._deflate is not None and length >= MIN_COMPRESSED:
             self._send_compressed(self._deflate, opcode, payload)
             return
         elif length <= MAX_JOINED:
-            frame = build_frame_header(opcode, length) + payload
+            frame, rest = build_frame_header(opcode, length) + payload, b""
         else:
-            self._write(build_frame_header(opcode, length), payload)
-            return
-        if self._ready and self._may_gather():
+            frame, rest = build_frame_header(opcode, length), payload
+        if self._ready and not rest and self._may_gather():
             self._outgoing.append(frame)
             self._gathered += len(frame)
+        elif self._driver is not None:
+            self._write_driven(self._driver, frame, rest)
         else:
-            self._write(frame)
+            self._write(frame, rest)
 
     def _send_compressed(self, deflate: PerMessageDeflate, opcode: int, payload: bytes) -> None:
         if not deflate.keeps_context:
@@ -259,6 +265,9 @@ class SocketWebSocket(PostingWebSocket):
 
     def _write(self, frame: bytes, payload: bytes = b"") -> None:
         """Write what was held back, then the frame, and wait until all of it has left."""
+        if self._driver is not None:
+            self._write_driven(self._driver, frame, payload)
+            return
         now = monotonic()
         if now - self._heard > LOOK_INTERVAL and now - self._looked > LOOK_INTERVAL:
             self._look_aside()
@@ -269,9 +278,6 @@ class SocketWebSocket(PostingWebSocket):
         try:
             if self._mute or self._last:
                 raise self._closed_error()
-            if self._driver is not None and self._driver.blocked:
-                self._keep(frame + payload)
-                return
             self.stand_back()
             if self._outgoing:
                 frame = self._take_outgoing() + frame
@@ -288,6 +294,30 @@ class SocketWebSocket(PostingWebSocket):
         finally:
             lock.release()
             self._flush_after_writing()
+
+    def _write_driven(self, driver: Driver, frame: bytes, payload: bytes) -> None:
+        """The same where nobody waits: what the socket does not take waits."""
+        if self._over:
+            self._check_may_answer(monotonic())
+        with self._write_lock:
+            if self._mute or self._last:
+                raise self._closed_error()
+            if driver.blocked:
+                self._keep(frame + payload)
+                return
+            if self._outgoing:
+                frame = self._take_outgoing() + frame
+            try:
+                if payload:
+                    sent = self.transport.try_send_parts((frame, payload))
+                else:
+                    sent = self.transport.try_send(frame)
+            except OSError as error:
+                self._lose(f"sending failed: {error}")
+                raise self._closed_error() from error
+            if sent != len(frame) + len(payload):
+                self._put_back((frame + payload)[sent:], sent)
+        self._flush_after_writing()
 
     def _check_may_answer(self, now: float) -> None:
         """The connection is over: only answers to what came before its end may still be sent."""
@@ -307,9 +337,6 @@ class SocketWebSocket(PostingWebSocket):
                 self._read_lock.release()
 
     def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
-        if self._driver is not None:
-            self._put_back((frame + payload)[sent:], sent)
-            return
         deadline = self._send_deadline()
         if sent < len(frame):  # TLS must get the same again, and not less of it
             frame, payload = frame + payload, b""
@@ -338,7 +365,7 @@ class SocketWebSocket(PostingWebSocket):
         deadline = monotonic() + timeout
         self._answering = 0.0
         if self._driver is not None:
-            self._close_driven(frame, timeout)
+            self._close_driven(self._driver, frame, timeout)
             return
         if self._over:
             self._reply_close(deadline)
@@ -393,12 +420,12 @@ class SocketWebSocket(PostingWebSocket):
             self._mute = True
             self._write_lock.release()
 
-    def _close_driven(self, frame: bytes, timeout: float) -> None:
+    def _close_driven(self, driver: Driver, frame: bytes, timeout: float) -> None:
         """Nobody waits for the peer's Close, the loop will find it."""
         self._ready.clear()
         if not self._over:
             self._send_last(frame)
-            self._driver.close(timeout)  # type: ignore[union-attr]
+            driver.close(timeout)
 
     def _send_last(self, frame: bytes) -> None:
         """Send our Close, once, behind what waits already."""
@@ -448,18 +475,14 @@ class SocketWebSocket(PostingWebSocket):
     # What a driver does, on behalf of a handler
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self._accepted or not self.transport.detach():
+        if not self._accepted or not self.transport.detach(ABOVE_SELECT):
             return None
         listener.calls_anew = self.transport.calls_anew
         self._driver = Driver(self, listener)
+        self.__class__ = driven_class(type(self))
         self._read_lock = READ_LOCK
         self._looked = inf  # the loop looks
         return self._driver.start
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no message will come."""
-        return self._over
 
     @property
     def has_failed(self) -> bool:
@@ -479,7 +502,15 @@ class SocketWebSocket(PostingWebSocket):
         except OSError as error:
             self._lose(f"the connection broke: {error}")
             return []
-        return [] if received is None else self._receive(*received, True)
+        if received is None:
+            return []
+        buffer, count = received
+        connection = self._connection
+        messages = connection.receive_data(buffer, count)
+        if not count or connection.finished or connection.replies:
+            return self._receive_more(count, messages, bool(messages))
+        self._heard = monotonic()
+        return messages
 
     def start_batch(self, messages: list[Message]) -> None:
         """Several messages are going to be answered, the last one first in the list."""
@@ -510,9 +541,9 @@ class SocketWebSocket(PostingWebSocket):
 
     # What the sweeper does
 
-    def is_stopping(self) -> bool:
-        """Whether the server has been told to end."""
-        return False
+    def get_stop_code(self) -> int | None:
+        """The close code for the end of the server, once it has been told to end."""
+        return None
 
     def sweep(self, now: float, interval: float | None, timeout: float | None) -> bool:
         """Send a Ping after ``interval`` seconds of silence; whether the peer was dropped because
@@ -526,8 +557,9 @@ class SocketWebSocket(PostingWebSocket):
             self._pinged = None  # answered
         if interval is None or now - self._heard < interval:
             return False
-        if self._driver is not None and self._driver.busy:  # it does not read meanwhile
-            return False
+        driver = self._driver
+        if driver is not None and (driver.busy or self.transport.has_unread()):
+            return False  # the loop does not read meanwhile, or has not come to it
         if self._pinged is None:
             self._pinged = now
             self._outgoing.append(build_frame_header(Opcode.PING, 0))

@@ -31,6 +31,7 @@ __all__ = [
     "count",
     "count_slow",
     "discard",
+    "expect_restart",
     "watch_deadline",
 ]
 
@@ -91,8 +92,9 @@ class Sweeper:
             self._sleep(min(STOP_INTERVAL, self._interval()))
             now = monotonic()
             for websocket in list(self.timed):
-                if websocket.check_deadline(now):
-                    self.timed.discard(websocket)
+                self.timed.discard(websocket)  # first: it may be added anew at any moment
+                if not websocket.check_deadline(now):
+                    self.timed.add(websocket)
             if self.connections or self.timed:
                 busy = now
                 self._sweep(now)
@@ -109,9 +111,10 @@ class Sweeper:
 
     def _sweep(self, now: float) -> None:
         websockets = list(self.connections)
-        if websockets and not self._stopping and websockets[0].is_stopping():
+        code = None if self._stopping or not websockets else websockets[0].get_stop_code()
+        if code is not None:
             self._stopping = True
-            self.send_going_away()
+            self.send_going_away(code)
             self._sleep(GRACE)
             for websocket in websockets:
                 websocket.transport.shutdown()
@@ -126,10 +129,20 @@ class Sweeper:
             if number % BATCH == 0:
                 self._sleep(0)
 
-    def send_going_away(self) -> None:
-        """Send Close 1001 to everybody (RFC 6455, 7.4.1), without waiting."""
+    def send_going_away(self, code: int) -> None:
+        """Send a Close to everybody, without waiting."""
         for websocket in list(self.connections):
-            websocket.go_away(CloseCode.GOING_AWAY)
+            websocket.go_away(code)
+
+
+#: The close code for the interpreter's end (RFC 6455, 7.4.1, and IANA's registry).
+exit_code: int = CloseCode.GOING_AWAY
+
+
+def expect_restart(**kwargs: Any) -> None:
+    """The interpreter is about to end because it starts anew: Django's autoreloader."""
+    global exit_code
+    exit_code = CloseCode.SERVICE_RESTART
 
 
 #: By the function that starts one: threads, gevent and eventlet have one each.
@@ -190,7 +203,8 @@ def check_room() -> None:
 def send_going_away() -> None:
     """The interpreter ends while connections are open: say so."""
     for sweeper in sweepers.values():
-        sweeper.send_going_away()
+        for websocket in list(sweeper.connections)[:1]:
+            sweeper.send_going_away(websocket.get_stop_code() or exit_code)
 
 
 if hasattr(os, "register_at_fork"):

@@ -16,7 +16,7 @@ from dwebsocket.exceptions import InvalidGroupBackend
 from .base import BaseGroupBackend
 from .members import Members
 
-__all__ = ["find_backend", "get_backend", "get_members", "load_class"]
+__all__ = ["create_backend", "find_backend", "get_backend", "get_members", "load_class"]
 
 KEYS = {"BACKEND", "LOCATION", "OPTIONS"}
 
@@ -54,15 +54,20 @@ def get_backend() -> BaseGroupBackend:
         with process.lock:
             backend = process.backend
             if backend is None:
-                backend = process.backend = create_backend(conf.GROUPS)
+                backend = process.backend = create_backend(conf.GROUPS, process.members)
     return backend
 
 
-def create_backend(setting: Any) -> BaseGroupBackend:
+def create_backend(setting: Any, members: Members) -> BaseGroupBackend:
+    """A backend for these members, as a value of ``WEBSOCKET_GROUPS`` describes it.
+
+    Raises:
+        InvalidGroupBackend: it does not.
+    """
     backend_class = load_class(setting)
     options: Mapping[str, Any] = setting.get("OPTIONS") or {}
-    backend = backend_class(process.members, setting.get("LOCATION"), options)
-    for name in process.members.names():  # of an earlier backend, when a test changes the setting
+    backend = backend_class(members, setting.get("LOCATION"), options)
+    for name in members.names():  # of an earlier backend, when a test changes the setting
         backend.subscribe(name)
     return backend
 

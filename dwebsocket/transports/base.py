@@ -9,6 +9,7 @@ from contextvars import copy_context
 from time import monotonic
 from typing import Any, ClassVar, Protocol
 
+from . import poll
 from .detach import replace_by_dead
 
 __all__ = ["Lock", "Transport", "Watcher", "remaining"]
@@ -139,6 +140,11 @@ class Transport:
         """Whether the peer has closed its side, even with unread data in front of that."""
         raise NotImplementedError
 
+    def has_unread(self) -> bool:
+        """Whether something has come that has not been read, or the end. Never waits."""
+        fd = self.fileno()
+        return fd >= 0 and poll.wait_readable(fd, 0)
+
     @staticmethod
     def create_lock() -> Lock:
         """A lock that lets other connections go on while one waits for it."""
@@ -173,8 +179,11 @@ class Transport:
 
     # Leaving the server
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         """Take the connection away from the server, which then sees that its client has left.
+
+        Args:
+            lowest: the least number that its descriptor should have from now on.
 
         Returns:
             ``False`` where that cannot be done: the server's request must then last as long as the

@@ -14,21 +14,23 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["duplicate", "replace_by_dead"]
+__all__ = ["ABOVE_SELECT", "duplicate", "replace_by_dead"]
 
-#: Our copies stay above this, where the platform's limit allows it: a server that waits with
-#: ``select()`` (waitress) can use lower numbers only.
-LOWEST = 1024
+#: ``select()`` can use lower descriptors only: connections of which there are many stay above, so
+#: that they leave those to servers (waitress) and views that wait with it.
+ABOVE_SELECT = 1024
 
 #: The dead socket of this process, by its pid: a fork makes its own.
 dead_sockets: dict[int, socket.socket] = {}
 
 
-def duplicate(fd: int) -> int:
-    """Another descriptor of the same open file, not inherited by child processes."""
+def duplicate(fd: int, lowest: int = 0) -> int:
+    """Another descriptor of the same open file, not inherited by child processes; not below
+    ``lowest``, where the platform's limit allows it.
+    """
     if fcntl is not None:
         try:
-            return fcntl(fd, F_DUPFD_CLOEXEC, LOWEST)
+            return fcntl(fd, F_DUPFD_CLOEXEC, lowest)
         except OSError:  # the process may not open as many
             pass
     return os.dup(fd)

@@ -29,12 +29,12 @@ socket = original("socket").socket
 class EventletTransport(GreenletTransport):
     """Waiting by eventlet's ``trampoline``; from other threads by the system's own call."""
 
-    __slots__ = ("_fd", "_hub", "_write_listener")
+    __slots__ = ("_fd", "_write_listener")
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._fd = sock.fileno()
-        self._hub: Any = eventlet.hubs.get_hub()
+        self._hub = eventlet.hubs.get_hub()
 
     def wait_readable(self, timeout: float | None) -> bool:
         if eventlet.hubs.get_hub() is not self._hub or is_past(timeout):
@@ -106,15 +106,14 @@ class PlainTransport(EventletTransport):
     __slots__ = ("_plain", "_read_listener")
 
     gathers: ClassVar[bool] = True
-    calls_anew: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._plain: Any = sock.fd
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         plain = self._plain
-        own = socket(plain.family, plain.type, plain.proto, duplicate(self._fd))
+        own = socket(plain.family, plain.type, plain.proto, duplicate(self._fd, lowest))
         own.setblocking(False)
         replace_by_dead(self._fd)
         self.sock = self._plain = own

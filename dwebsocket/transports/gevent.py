@@ -34,12 +34,12 @@ BUFFER = bytearray(262144)
 class GeventTransport(GreenletTransport):
     """Waiting by watchers of the hub's loop; from other threads by the system's own call."""
 
-    __slots__ = ("_fd", "_hub", "_io", "_write_io")
+    __slots__ = ("_fd", "_io", "_write_io")
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._fd = sock.fileno()
-        self._hub: Any = get_hub()
+        self._hub = get_hub()
         self._io: Any = self._hub.loop.io(self._fd, READ)
 
     def wait_readable(self, timeout: float | None) -> bool:
@@ -115,7 +115,6 @@ class PlainTransport(GeventTransport):
 
     gathers: ClassVar[bool] = True
     frees_memory: ClassVar[bool] = True
-    calls_anew: ClassVar[bool] = True
 
     _recv_into: Callable[[bytearray], int]
     _send: Callable[[bytes | memoryview], int]
@@ -131,12 +130,12 @@ class PlainTransport(GeventTransport):
         self._send = plain.send
         self._sendmsg = plain.sendmsg
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         """A view's own greenlet costs much less memory than the server's, at whose bottom lie the
         server's handler and the calls of all middleware.
         """
         sock = self.sock
-        own = socket(sock.family, sock.type, sock.proto, duplicate(self._fd))
+        own = socket(sock.family, sock.type, sock.proto, duplicate(self._fd, lowest))
         own.setblocking(False)
         forget(self._hub.loop.fileno(), self._fd)
         replace_by_dead(self._fd)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
 
@@ -10,13 +11,24 @@ from .base import Transport, Watcher
 
 __all__ = ["GreenletTransport"]
 
+#: A greenlet's first call maps memory for its stack, the most expensive thing about it: those that
+#: are done wait here for the next call, by hub.
+idle_callers: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
+
+#: So many of them; what many slow calls needed at once is given back.
+MAX_IDLE = 64
+
 
 class GreenletTransport(Transport):
     """What gevent and eventlet share; they say how a hub watches a descriptor."""
 
-    __slots__ = ("_call_waiting", "_interest", "_reader", "_watched", "_watcher")
+    __slots__ = ("_hub", "_idle", "_in_call", "_interest", "_reader", "_watched", "_watcher")
 
-    _call_waiting: Any  # the greenlet of a call that waits for something
+    calls_anew: ClassVar[bool] = True
+
+    _hub: Any
+    _idle: list[Any]  # this hub's callers
+    _in_call: bool
     _interest: tuple[bool, bool]  # reading, writing: what the watcher wants
     _reader: Any  # the greenlet that reads, or is in a call
     _watched: tuple[bool, bool]  # what the hub watches now
@@ -44,7 +56,8 @@ class GreenletTransport(Transport):
 
     def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
         self._watcher = watcher
-        self._call_waiting = None
+        self._idle = idle_callers.setdefault(self._hub, [])
+        self._in_call = False
         self._watched = (False, False)
         self.set_interest(reading=reading, writing=writing)
 
@@ -64,37 +77,47 @@ class GreenletTransport(Transport):
         """Reading and writing; ``None``: nothing any more."""
         if self._watcher is not None:
             self._interest = interest or (False, False)
-            self._apply()
+            # A call that waits will read itself; one that does not is over before the hub looks.
+            self._apply(reading=self._interest[0] and not self._in_call)
             if interest is None:
                 self._watcher = None
 
-    def _apply(self) -> None:
-        reading, writing = self._interest
-        wanted = (reading and self._call_waiting is None, writing)
-        watched, self._watched = self._watched, wanted
-        if wanted[0] != watched[0]:
-            self.watch_reading(wanted[0])
-        if wanted[1] != watched[1]:
-            self.watch_writing(wanted[1])
+    def _apply(self, *, reading: bool) -> None:
+        watched, self._watched = self._watched, (reading, self._interest[1])
+        if reading != watched[0]:
+            self.watch_reading(reading)
+        if self._interest[1] != watched[1]:
+            self.watch_writing(self._interest[1])
 
     def _on_readable(self, *args: Any) -> None:
-        if self._watcher is None or self._call_waiting is not None:
+        if self._watcher is None or self._in_call:
             return  # eventlet tells of what it found before the interest changed
-        call = greenlet(self._call)
-        call.switch()
-        if not call.dead and self._watcher is not None:
-            self._call_waiting = call
-            self._apply()
+        self._in_call = True
+        (self._idle.pop() if self._idle else greenlet(run_calls)).switch(self)
+        if self._in_call:  # it waits for something
+            self._apply(reading=False)
 
-    def _call(self) -> None:
+    def call(self) -> None:
+        """Let the watcher read, in a greenlet that may wait."""
         self._reader = getcurrent()
         self._watcher.on_readable()
         self._reader = None
-        if self._call_waiting is not None:
-            self._call_waiting = None
-            if self._watcher is not None:
-                self._apply()
+        self._in_call = False
+        if self._watcher is not None and self._interest != self._watched:
+            self._apply(reading=self._interest[0])
 
     def _on_writable(self, *args: Any) -> None:
         if self._watcher is not None:
             self._watcher.on_writable()
+
+
+def run_calls(transport: GreenletTransport) -> None:
+    """A caller's life: a call, and a rest until somebody needs it for the next."""
+    caller, idle = getcurrent(), transport._idle
+    while True:
+        transport.call()
+        if len(idle) >= MAX_IDLE:
+            return
+        idle.append(caller)
+        del transport  # an idle caller keeps nothing alive
+        transport = caller.parent.switch()

@@ -148,19 +148,20 @@ class ThreadLoop:
 
     def _call(self, watch: Watch, me: object) -> bool:
         """Let the watcher read; whether we still lead afterwards."""
-        lock = self._lock
-        with lock:
-            if watch.busy:  # it hung up while a call is running: that one will find out
-                self._ask(watch, 0)
-                return True
-            watch.busy = True
-            self._current = watch
-            self._turn += 1
-            if self._quiet:
-                self._quiet = False
-                self._alarm.notify()
+        if watch.busy:  # it hung up while a call is running: that one will find out
+            with self._lock:
+                if watch.busy:
+                    self._ask(watch, 0)
+            return True
+        # Without the lock, for only the leader comes here. Should it lose the lead just now, then
+        # this watch is the one that is left out until its call is done.
+        watch.busy = True
+        self._turn += 1
+        self._current = watch
+        if self._quiet:
+            self._wake_alarm()
         watch.watcher.on_readable()
-        with lock:
+        with self._lock:
             watch.busy = False
             if self._leader is me:
                 self._current = None
@@ -168,6 +169,11 @@ class ThreadLoop:
             if self._watches.get(watch.fd) is watch:
                 self._register(watch)
             return False
+
+    def _wake_alarm(self) -> None:
+        with self._lock:
+            self._quiet = False
+            self._alarm.notify()
 
     # The one who looks at the clock
 

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from . import poll
 from .base import Transport, Watcher, remaining
@@ -16,15 +16,32 @@ from .tls import BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
 
+#: Windows has no such flag: there a plain socket is driven as TLS is.
+DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
 #: Bytes asked for by a read: the first is small, since an idle connection holds the space for it.
 MIN_READ = 4096
 MAX_READ = 262144
+
+
+class ReadBuffer(threading.local):
+    """For reads of watched connections: one for all that a thread reads from."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(MAX_READ)
+
+
+in_thread = ReadBuffer()
 
 
 class ThreadTransport(Transport):
     """Waiting with the system's own calls."""
 
     __slots__ = ("_watch",)
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._watch: Watch | None = None
 
     def wait_readable(self, timeout: float | None) -> bool:
         return poll.wait_readable(self.fileno(), timeout)
@@ -44,10 +61,12 @@ class ThreadTransport(Transport):
         get_loop().add(self._watch)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
-        get_loop().set_interest(self._watch, reading=reading, writing=writing)
+        if self._watch is not None:
+            get_loop().set_interest(self._watch, reading=reading, writing=writing)
 
     def unwatch(self) -> None:
-        get_loop().discard(self._watch)
+        if self._watch is not None:
+            get_loop().discard(self._watch)
 
 
 class PlainTransport(ThreadTransport):
@@ -68,36 +87,44 @@ class PlainTransport(ThreadTransport):
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         try:
-            data = self.sock.recv(self._size, socket.MSG_DONTWAIT)
+            if self._detached and self._watch is not None:
+                buffer = in_thread.buffer
+                return buffer, self.sock.recv_into(buffer, 0, DONTWAIT)
+            data = self.sock.recv(self._size, DONTWAIT)
         except BlockingIOError:
             return None
-        return self._adapt(data)
+        count = len(data)
+        if count == self._size or self._size != MIN_READ:
+            self._adapt(count)
+        return data, count
 
     def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
         if (deadline is not None or self._polls) and not self.wait_readable(remaining(deadline)):
             raise TimeoutError("nothing was received in time")
-        return self._adapt(self.sock.recv(self._size))
+        data = self.sock.recv(self._size)
+        self._adapt(len(data))
+        return data, len(data)
 
-    def _adapt(self, data: bytes) -> tuple[bytes, int]:
+    def _adapt(self, count: int) -> None:
         """A full read asks for more next time; a small one gives the space back."""
-        count = len(data)
         if count == self._size:
             self._size = min(count * 4, MAX_READ)
         elif count < MIN_READ:
             self._size = MIN_READ
-        return data, count
 
     def try_send(self, data: bytes | memoryview) -> int:
         try:
-            return int(self.sock.send(data, socket.MSG_DONTWAIT))
+            sent: int = self.sock.send(data, DONTWAIT)
         except BlockingIOError:
             return 0
+        return sent
 
     def try_send_parts(self, parts: Sequence[bytes]) -> int:
         try:
-            return int(self.sock.sendmsg(parts, (), socket.MSG_DONTWAIT))
+            sent: int = self.sock.sendmsg(parts, (), DONTWAIT)
         except BlockingIOError:
             return 0
+        return sent
 
     def start_gathering(self) -> None:
         self._gatherer = threading.get_ident()
@@ -108,9 +135,9 @@ class PlainTransport(ThreadTransport):
     def gather(self, flush: Callable[[], None]) -> bool:
         return self._gatherer == threading.get_ident()
 
-    def detach(self) -> bool:
+    def detach(self, lowest: int = 0) -> bool:
         sock = self.sock
-        own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno()))
+        own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno(), lowest))
         own.settimeout(None)
         replace_by_dead(sock.fileno())
         self.sock, self._detached, self._polls = own, True, False

@@ -6,6 +6,7 @@ urlpatterns = [
     path("", TemplateView.as_view(template_name="demo/index.html"), name="index"),
     path("chat/", include("chat.urls")),
     path("echo/", include("echo.urls")),
+    path("notifications/", include("notifications.urls")),
     path("ticker/", include("ticker.urls")),
     path("terminal/", include("terminal.urls")),
     # runserver serves static files by itself; the other servers need this (DEBUG only).

@@ -59,6 +59,7 @@ def start_example(tmp_path):
     def start(name):
         server = ExampleServer(name, tmp_path / f"{name}.log")
         servers.append(server)
+        server.migrate()
         server.start()
         return server
 

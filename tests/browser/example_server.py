@@ -32,6 +32,11 @@ class ExampleServer:
     """A server that can be stopped and started again on the same port."""
 
     def __init__(self, name, log_path):
+        self.environment = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "DEMO_DATABASE": str(log_path.with_suffix(".sqlite3")),
+        }
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = log_path
@@ -42,12 +47,23 @@ class ExampleServer:
         ]
         self.process = None
 
+    def migrate(self):
+        """Make the tables, as the README says."""
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+            cwd=EXAMPLES,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            timeout=TIMEOUT,
+            check=True,
+        )
+
     def start(self):
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=EXAMPLES,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

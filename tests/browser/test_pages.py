@@ -30,7 +30,7 @@ def test_pages(server, context, screenshot):
     """One test for a server: starting it takes longer than any page."""
     index = context.new_page()
     index.goto(server.url)
-    expect(index.get_by_role("navigation").get_by_role("link")).to_have_count(5)
+    expect(index.get_by_role("navigation").get_by_role("link")).to_have_count(6)
 
     echo = open_page(context, server, "/echo/")
     echo.get_by_label("Message", exact=True).fill("Grüße")
@@ -48,6 +48,11 @@ def test_pages(server, context, screenshot):
     # It goes on ticking: a busy machine may look later than at the third.
     expect(ticker.locator("#number")).to_have_text(re.compile(r"^([3-9]|\d{2,})$"), timeout=20_000)
     screenshot(ticker, "ticker")
+
+    notifications = open_page(context, server, "/notifications/")
+    notifications.get_by_label("Text", exact=True).fill("Grüße")
+    notifications.keyboard.press("Enter")
+    expect(notifications.get_by_role("listitem")).to_contain_text("Grüße")
 
     chat = context.new_page()
     chat.goto(f"{server.url}/chat/")

@@ -8,6 +8,7 @@ DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone.
 
 import os
 from itertools import count
+from typing import NamedTuple
 
 import pytest
 
@@ -114,6 +115,21 @@ def address(case):
         return f"{path}{'&' if '?' in path else '?'}case={case}"
 
     return build
+
+
+class Echo(NamedTuple):
+    """Where messages are echoed, and what the journal says of a good end."""
+
+    path: str
+    outcome: str
+
+
+@pytest.fixture(
+    params=[Echo("/echo/", "returned"), Echo("/handler/echo/", "on_close")], ids=["view", "handler"]
+)
+def echo(request):
+    """What holds for a view that echoes holds for a handler that does."""
+    return request.param
 
 
 @pytest.fixture

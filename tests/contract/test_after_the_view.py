@@ -83,9 +83,9 @@ def test_escaped_connection_closed_is_no_error(server, open_websocket, journal, 
 
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_request_behind_the_clients_close_is_not_served(
-    server, open_websocket, address, journal, case, mount
+    server, open_websocket, address, journal, case, mount, echo
 ):
-    client = open_websocket(mount + "/echo/")
+    client = open_websocket(mount + echo.path)
     client.send_bytes(build_close(1000) + smuggle(client, address) * 2)
     assert client.read_close().close_code == 1000
     assert client.read_to_eof() == b""
@@ -105,9 +105,9 @@ def test_request_instead_of_the_answer_to_the_close(server, open_websocket, addr
 
 
 def test_request_behind_a_forbidden_frame_is_not_served(
-    server, open_websocket, address, journal, case
+    server, open_websocket, address, journal, case, echo
 ):
-    client = open_websocket("/echo/")
+    client = open_websocket(echo.path)
     forbidden = build_frame(TEXT, "unmasked", masked=False)
     client.send_bytes(forbidden + smuggle(client, address) * 2)
     assert client.read_close().close_code == 1002

@@ -57,26 +57,26 @@ def test_state_while_open(server, open_websocket, journal, case):
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, ""), (1001, "gone"), (4999, "Grüße"), (1011, ""), (1012, "")]
 )
-def test_client_closes(server, open_websocket, journal, case, code, reason):
-    client = open_websocket("/echo/")
+def test_client_closes(server, open_websocket, journal, case, code, reason, echo):
+    client = open_websocket(echo.path)
     client.send_close(code, reason)
     assert client.read_close().close_code == code
     assert client.read_to_eof() == b""
     ended = journal.wait(case, "ended")
-    assert ended["outcome"] == "returned"
+    assert ended["outcome"] == echo.outcome
     assert (ended["close_code"], ended["close_reason"]) == (code, reason)
 
 
-def test_client_closes_without_a_code(server, open_websocket, journal, case):
-    client = open_websocket("/echo/")
+def test_client_closes_without_a_code(server, open_websocket, journal, case, echo):
+    client = open_websocket(echo.path)
     client.send_frame(CLOSE)
     assert client.read_frame() == Frame(CLOSE, b"")
     assert client.read_to_eof() == b""
     assert journal.wait(case, "ended")["close_code"] == 1005
 
 
-def test_messages_before_the_close_are_answered(server, open_websocket):
-    client = open_websocket("/echo/")
+def test_messages_before_the_close_are_answered(server, open_websocket, echo):
+    client = open_websocket(echo.path)
     client.send_bytes(build_frame(TEXT, "a") + build_frame(TEXT, "b") + build_close(1000))
     assert client.read_text() == "a"
     assert client.read_text() == "b"
@@ -85,7 +85,7 @@ def test_messages_before_the_close_are_answered(server, open_websocket):
 
 
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
-@pytest.mark.parametrize("path", ["/echo/", "/echo/wait/", "/read/end/"])
+@pytest.mark.parametrize("path", ["/echo/", "/echo/wait/", "/read/end/", "/handler/echo/"])
 def test_client_vanishes(server, open_websocket, journal, case, path, leave):
     client = open_websocket(path)
     client.send_text("last words")
@@ -97,12 +97,12 @@ def test_client_vanishes(server, open_websocket, journal, case, path, leave):
 
 
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
-def test_client_vanishes_in_mid_frame(server, open_websocket, journal, case, leave):
-    client = open_websocket("/echo/")
+def test_client_vanishes_in_mid_frame(server, open_websocket, journal, case, leave, echo):
+    client = open_websocket(echo.path)
     client.send_bytes(build_frame(TEXT, "never whole")[:-3])
     getattr(client, leave)()
     ended = journal.wait(case, "ended", timeout=3)
-    assert (ended["outcome"], ended["close_code"]) == ("returned", 1006)
+    assert (ended["outcome"], ended["close_code"]) == (echo.outcome, 1006)
 
 
 def test_calls_after_the_end(server, open_websocket, journal, case):

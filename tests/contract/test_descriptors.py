@@ -9,22 +9,22 @@ CLIENTS = 200
 HALF_A_MESSAGE = build_frame(BINARY, bytes(100_000))[:50_000]
 
 
-def test_clients_that_reset_in_mid_message(server, open_websocket, new_client, journal, case):
-    pid = warm_up(open_websocket, journal, case)
+def test_clients_that_reset_in_mid_message(server, open_websocket, new_client, journal, case, echo):
+    pid = warm_up(open_websocket, journal, case, echo)
     before = count_descriptors(pid)
     for _ in range(CLIENTS):
-        client = open_websocket("/echo/")
+        client = open_websocket(echo.path)
         client.send_bytes(HALF_A_MESSAGE)
         client.reset()
     check_all_gone(pid, before, CLIENTS, journal, case)
 
 
 @pytest.mark.parametrize("mount", ["", "/middleware-last"])
-def test_clients_that_close(server, open_websocket, journal, case, mount):
-    pid = warm_up(open_websocket, journal, case)
+def test_clients_that_close(server, open_websocket, journal, case, mount, echo):
+    pid = warm_up(open_websocket, journal, case, echo)
     before = count_descriptors(pid)
     for _ in range(50):
-        client = open_websocket(mount + "/echo/")
+        client = open_websocket(mount + echo.path)
         client.send_close()
         client.read_close()
         assert client.read_to_eof() == b""
@@ -32,9 +32,9 @@ def test_clients_that_close(server, open_websocket, journal, case, mount):
     check_all_gone(pid, before, 50, journal, case)
 
 
-def warm_up(open_websocket, journal, case):
+def warm_up(open_websocket, journal, case, echo):
     """What a server opens once, it has opened after one connection."""
-    client = open_websocket("/echo/")
+    client = open_websocket(echo.path)
     client.send_text("warm")
     client.read_text()
     client.send_close()

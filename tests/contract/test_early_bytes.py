@@ -8,31 +8,31 @@ pytestmark = pytest.mark.rows(early_bytes=True)
 
 
 @pytest.mark.parametrize("mount", ["", "/middleware-last"])
-def test_frames_in_the_packet_of_the_handshake(server, open_websocket, mount):
+def test_frames_in_the_packet_of_the_handshake(server, open_websocket, mount, echo):
     early = b"".join(build_frame(TEXT, f"early {i}") for i in range(30))
-    client = open_websocket(mount + "/echo/", early=early)
+    client = open_websocket(mount + echo.path, early=early)
     assert [client.read_text() for _ in range(30)] == [f"early {i}" for i in range(30)]
     client.send_text("later")
     assert client.read_text() == "later"
 
 
 @pytest.mark.parametrize("cut", [1, 2, 5, 8])
-def test_half_a_frame_in_the_packet_of_the_handshake(server, open_websocket, cut):
+def test_half_a_frame_in_the_packet_of_the_handshake(server, open_websocket, cut, echo):
     frame = build_frame(TEXT, "half")
-    client = open_websocket("/echo/", early=build_frame(TEXT, "whole") + frame[:cut])
+    client = open_websocket(echo.path, early=build_frame(TEXT, "whole") + frame[:cut])
     assert client.read_text() == "whole"
     client.send_bytes(frame[cut:])
     assert client.read_text() == "half"
 
 
-def test_200_kilobytes_behind_the_handshake(server, open_websocket):
+def test_200_kilobytes_behind_the_handshake(server, open_websocket, echo):
     payload = bytes(range(256)) * 800
-    client = open_websocket("/echo/", early=build_frame(BINARY, payload))
+    client = open_websocket(echo.path, early=build_frame(BINARY, payload))
     assert client.read_frame() == Frame(BINARY, payload)
 
 
-def test_early_close(server, open_websocket, journal, case):
-    client = open_websocket("/echo/", early=build_frame(TEXT, "bye") + build_close(4001))
+def test_early_close(server, open_websocket, journal, case, echo):
+    client = open_websocket(echo.path, early=build_frame(TEXT, "bye") + build_close(4001))
     assert client.read_text() == "bye"
     assert client.read_close().close_code == 4001
     assert client.read_to_eof() == b""

@@ -41,9 +41,9 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_connection_fails(server, open_websocket, journal, case, name):
+def test_connection_fails(server, open_websocket, journal, case, name, echo):
     code, forbidden = FORBIDDEN[name]
-    client = open_websocket("/echo/")
+    client = open_websocket(echo.path)
     client.send_bytes(build_frame(TEXT, "good") + build_frame(BINARY, b"\0good") + forbidden)
     assert client.read_text() == "good"
     assert client.read_frame().payload == b"\0good"
@@ -51,12 +51,12 @@ def test_connection_fails(server, open_websocket, journal, case, name):
     client.send_close(code)
     assert client.read_to_eof() == b""
     ended = journal.wait(case, "ended")
-    assert ended["outcome"] == "returned"
+    assert ended["outcome"] == echo.outcome
 
 
-def test_message_of_the_greatest_size_passes(server, open_websocket):
+def test_message_of_the_greatest_size_passes(server, open_websocket, echo):
     """The limit is Django's DATA_UPLOAD_MAX_MEMORY_SIZE, 2.5 MiB."""
-    client = open_websocket("/echo/")
+    client = open_websocket(echo.path)
     payload = bytes(5 * MIB // 2)
     client.send_frame(BINARY, payload)
     assert client.read_frame(timeout=10).payload == payload

@@ -7,8 +7,10 @@ import pytest
 from ..raw_client import PING, PONG, TEXT
 
 
-def test_ping_arrives_and_a_pong_keeps_the_connection(tuned_server, open_websocket, journal, case):
-    client = open_websocket("/echo/", tuned_server)
+def test_ping_arrives_and_a_pong_keeps_the_connection(
+    tuned_server, open_websocket, journal, case, echo
+):
+    client = open_websocket(echo.path, tuned_server)
     for _ in range(3):
         ping = client.read_frame()
         assert ping.opcode == PING
@@ -20,8 +22,8 @@ def test_ping_arrives_and_a_pong_keeps_the_connection(tuned_server, open_websock
     assert not journal.events(case, "ended")
 
 
-def test_peer_that_does_not_answer_is_dropped(tuned_server, open_websocket, journal, case):
-    client = open_websocket("/echo/", tuned_server)
+def test_peer_that_does_not_answer_is_dropped(tuned_server, open_websocket, journal, case, echo):
+    client = open_websocket(echo.path, tuned_server)
     started = time.monotonic()
     assert client.read_frame().opcode == PING
     ended = journal.wait(case, "ended", timeout=4)

@@ -11,11 +11,11 @@ SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20]
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY], ids=["text", "binary"])
 @pytest.mark.parametrize("size", SIZES)
-def test_echo(server, open_websocket, opcode, size):
+def test_echo(server, open_websocket, opcode, size, echo):
     payload = (bytes(range(32, 127)) * (size // 95 + 1))[:size]
     if opcode == BINARY:
         payload = payload[::-1].replace(b"a", b"\xff")
-    client = open_websocket("/echo/")
+    client = open_websocket(echo.path)
     client.send_frame(opcode, payload)
     assert client.read_frame() == Frame(opcode, payload)
 
@@ -44,14 +44,15 @@ def test_json(server, open_websocket):
     assert json.loads(client.read_text()) == {"you sent": {"a": [1, None, "ü"]}}
 
 
-def test_200_messages_in_one_packet_are_answered_in_order(server, open_websocket):
-    client = open_websocket("/echo/")
-    client.send_bytes(b"".join(build_frame(TEXT, f"message {i}") for i in range(200)))
-    assert [client.read_text() for _ in range(200)] == [f"message {i}" for i in range(200)]
+@pytest.mark.parametrize("count", [10, 1000])
+def test_messages_in_one_packet_are_answered_in_order(server, open_websocket, echo, count):
+    client = open_websocket(echo.path)
+    client.send_bytes(b"".join(build_frame(TEXT, f"message {i}") for i in range(count)))
+    assert [client.read_text() for _ in range(count)] == [f"message {i}" for i in range(count)]
 
 
-def test_fragments_with_a_ping_between(server, open_websocket):
-    client = open_websocket("/echo/")
+def test_fragments_with_a_ping_between(server, open_websocket, echo):
+    client = open_websocket(echo.path)
     client.send_bytes(
         build_frame(TEXT, "one ", fin=False)
         + build_frame(PING, b"between")
@@ -63,8 +64,8 @@ def test_fragments_with_a_ping_between(server, open_websocket):
     assert client.read_text() == "one two ü"
 
 
-def test_frames_byte_by_byte(server, open_websocket):
-    client = open_websocket("/echo/")
+def test_frames_byte_by_byte(server, open_websocket, echo):
+    client = open_websocket(echo.path)
     client.send_bytes(
         build_frame(TEXT, "slow")
         + build_frame(BINARY, bytes(130))
@@ -78,14 +79,14 @@ def test_frames_byte_by_byte(server, open_websocket):
 
 
 @pytest.mark.parametrize("payload", [b"", b"payload", bytes(range(125))], ids=len)
-def test_pong_carries_the_pings_payload(server, open_websocket, payload):
-    client = open_websocket("/echo/")
+def test_pong_carries_the_pings_payload(server, open_websocket, payload, echo):
+    client = open_websocket(echo.path)
     client.send_frame(PING, payload)
     assert client.read_frame() == Frame(PONG, payload)
 
 
-def test_unsolicited_pong_is_ignored(server, open_websocket):
-    client = open_websocket("/echo/")
+def test_unsolicited_pong_is_ignored(server, open_websocket, echo):
+    client = open_websocket(echo.path)
     client.send_frame(PONG, b"nobody asked")
     client.send_text("still here")
     assert client.read_text() == "still here"
@@ -99,8 +100,8 @@ def test_view_sends_a_ping_and_never_sees_the_pong(server, open_websocket):
     assert client.read_text() == "yes"
 
 
-def test_frames_from_the_server_are_not_masked(server, open_websocket):
-    client = open_websocket("/echo/")
+def test_frames_from_the_server_are_not_masked(server, open_websocket, echo):
+    client = open_websocket(echo.path)
     client.send_text("mask")
     assert client.read_frame().masked is False
 
@@ -122,8 +123,8 @@ def test_small_frames_are_not_held_back(server, open_websocket):
 
 
 @pytest.mark.rows(concurrent=True)
-def test_connections_do_not_mix(server, open_websocket):
-    clients = [open_websocket("/echo/") for _ in range(6)]
+def test_connections_do_not_mix(server, open_websocket, echo):
+    clients = [open_websocket(echo.path) for _ in range(6)]
     for turn in range(10):
         for number, client in enumerate(clients):
             client.send_text(f"{number}/{turn}")
@@ -132,8 +133,8 @@ def test_connections_do_not_mix(server, open_websocket):
 
 
 @pytest.mark.rows(concurrent=True)
-def test_http_goes_on_beside_websockets(server, open_websocket, new_client, address):
-    clients = [open_websocket("/echo/") for _ in range(3)]
+def test_http_goes_on_beside_websockets(server, open_websocket, new_client, address, echo):
+    clients = [open_websocket(echo.path) for _ in range(3)]
     other = new_client()
     other.send_request(address("/plain/"), websocket=False)
     assert other.read_response().body == b"plain"

@@ -1,6 +1,9 @@
 """runserver as a developer starts it: with the autoreloader, which runs it in a child process."""
 
+import os
+
 from ..raw_client import RawClient
+from ..servers.process import ROOT
 from ..servers.rows import Row
 
 ROW = Row("runserver-autoreload", ("-m", "django", "runserver", "127.0.0.1:0"))
@@ -17,6 +20,24 @@ def test_runserver_with_autoreloader(start_server):
         client.read_close()
         assert client.read_to_eof() == b""
         client.hang_up()
+    finally:
+        server.stop()
+    assert not server.log.find_faults(), server.log.text()
+
+
+def test_a_changed_file_says_that_the_server_restarts(start_server):
+    server = start_server(ROW, {"DEBUG": True})
+    try:
+        clients = [RawClient(server, timeout=15) for _ in range(2)]
+        for client, path in zip(clients, ["/echo/", "/handler/echo/"], strict=True):
+            client.open(path)
+            client.send_text("developer")
+            assert client.read_text() == "developer"
+        os.utime(ROOT / "tests" / "project" / "urls.py")
+        for client in clients:
+            assert client.read_close().close_code == 1012
+            assert client.read_to_eof() == b""
+            client.hang_up()
     finally:
         server.stop()
     assert not server.log.find_faults(), server.log.text()

@@ -2,6 +2,8 @@
 
 import time
 from contextlib import ExitStack
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -13,12 +15,12 @@ TIMEOUT = 10  # seconds
 ADDRESSES = ["/echo/", "/lobby/socket/"]
 
 
-def open_websocket(server, **options):
+def open_websocket(server, addresses=ADDRESSES, **options):
     """A WebSocket to the first address that is there."""
     scheme = "wss" if options.get("ssl") else "ws"
     options = {"open_timeout": TIMEOUT, "ping_interval": None, **options}
     refusals = []
-    for address in ADDRESSES:
+    for address in addresses:
         try:
             return connect(f"{scheme}://127.0.0.1:{server.port}{address}", **options).__enter__()
         except InvalidStatus as error:
@@ -33,27 +35,41 @@ def check_echo(websocket):
             pass
 
 
-def close_code_at_sigterm(server, websocket):
-    """What a client sees when the server is ended as an administrator does."""
+def close_codes_at_sigterm(server, *websockets):
+    """What clients see when the server is ended as an administrator does."""
     started = time.monotonic()
     server.terminate()
-    try:
-        websocket.recv(TIMEOUT)
-    except ConnectionClosed:
-        code = websocket.protocol.close_code
-    else:
-        raise AssertionError("a message, of all things")
+    for websocket in websockets:
+        with pytest.raises(ConnectionClosed):
+            websocket.recv(TIMEOUT)
     server.wait()
     assert time.monotonic() - started < TIMEOUT
-    return code
+    return [websocket.protocol.close_code for websocket in websockets]
 
 
-def check_capacity(server, capacity):
+def check_http(server):
+    """An ordinary request is served: here with a refusal, for the view is one for WebSockets."""
+    address = f"http://127.0.0.1:{server.port}{ADDRESSES[0]}"
+    with pytest.raises(HTTPError) as refused, urlopen(address, timeout=TIMEOUT):
+        pass
+    assert (refused.value.code, b"WebSockets only" in refused.value.read()) == (400, True)
+
+
+def check_many(server, addresses, count):
+    """So many WebSockets are served at a time, and ordinary requests beside them."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_websocket(server, addresses)) for _ in range(count)]
+        check_http(server)
+        for websocket in opened:
+            check_echo(websocket)
+
+
+def check_capacity(server, capacity, addresses=ADDRESSES, **options):
     """So many WebSockets are served at a time, and one more is kept waiting."""
     with ExitStack() as stack:
         for _ in range(capacity):
-            websocket = stack.enter_context(open_websocket(server))
+            websocket = stack.enter_context(open_websocket(server, addresses, **options))
             websocket.send("served")
             assert websocket.recv(TIMEOUT) == "served"
         with pytest.raises(TimeoutError):
-            open_websocket(server, open_timeout=0.7)
+            open_websocket(server, addresses, open_timeout=0.7, **options)

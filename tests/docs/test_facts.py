@@ -11,6 +11,7 @@ from django.conf import global_settings
 import dwebsocket.exceptions
 from dwebsocket.conf import Conf
 from dwebsocket.protocol.exceptions import ProtocolError
+from dwebsocket.protocol.frames import CloseCode
 
 from .pages import PAGES, ROOT, code_in, page
 
@@ -123,7 +124,12 @@ def refusals_of_the_code():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 raised = getattr(dwebsocket.exceptions, node.func.id, None)
-                names = ("InvalidHandshake", "SocketTakeoverError", "TooManyConnections")
+                names = (
+                    "InvalidHandshake",
+                    "SocketTakeoverError",
+                    "TooManyConnections",
+                    "TooManyViews",
+                )
                 is_refusal = node.func.id in names or raised in (
                     dwebsocket.exceptions.InvalidOrigin,
                     dwebsocket.exceptions.UnsupportedVersion,
@@ -150,9 +156,11 @@ def test_close_codes():
     rows = page("docs/errors.md").table("Code").rows
     explained = {int(row[0]) for row in rows if row[0].isdigit()}
     ours = {member.code for member in [ProtocolError, *ProtocolError.__subclasses__()]} | {
-        1000,
-        1001,
-        1011,
+        CloseCode.NORMAL_CLOSURE,
+        CloseCode.GOING_AWAY,
+        CloseCode.INVALID_DATA,
+        CloseCode.INTERNAL_ERROR,
+        CloseCode.TRY_AGAIN_LATER,
     }
     assert explained == ours | {1005, 1006}
     for row in rows:

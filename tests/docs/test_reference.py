@@ -5,8 +5,9 @@ import re
 
 import pytest
 from django.utils.module_loading import import_string
+from django.views import View
 
-from dwebsocket import accept_websocket, require_websocket, testing
+from dwebsocket import Group, WebSocketHandler, accept_websocket, require_websocket, testing
 from dwebsocket.websocket import BaseWebSocket
 
 from .pages import code_in, page
@@ -14,7 +15,13 @@ from .pages import code_in, page
 # Of BaseWebSocket, but no business of a view's; docs/explanation/write-a-backend.md has them.
 PRIMITIVES = {
     "accept_connection",
+    "check_view_room",
     "close_connection",
+    "drive",
+    "has_ended",
+    "leave_groups",
+    "post",
+    "post_close",
     "finish",
     "leave_server",
     "receive_available",
@@ -83,6 +90,24 @@ def test_testing(cls, beyond):
     stated = cells("docs/reference/testing.md", cls.__name__)
     assert {cell.partition("(")[0] for cell in stated} == public_members(cls, beyond=beyond)
     check_signatures(stated, cls)
+
+
+def test_groups():
+    stated = cells("docs/howto/groups.md", "What there is")
+    names = {cell.partition("(")[0] for cell in stated}
+    assert names - {"Group"} == public_members(Group) - {"name"}
+    check_signatures([cell for cell in stated if not cell.startswith("Group")], Group)
+
+
+def test_handlers():
+    stated = cells("docs/reference/handlers.md")
+    assert len(stated) == len({*stated})
+    members = public_members(WebSocketHandler, beyond=View)
+    assert {cell.partition("(")[0] for cell in stated} == members
+    check_signatures(stated, WebSocketHandler)
+    shown = page("docs/reference/handlers.md").prose
+    assert f"`{WebSocketHandler.subprotocols!r}` by default" in shown
+    assert f"| `keep_request` | `{WebSocketHandler.keep_request}`;" in shown
 
 
 @pytest.mark.parametrize("decorator", [accept_websocket, require_websocket])

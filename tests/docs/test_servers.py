@@ -3,15 +3,26 @@
 import re
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from ..servers.rows import ROWS
-from .conversations import check_capacity, check_echo, close_code_at_sigterm, open_websocket
+from .conversations import (
+    check_capacity,
+    check_echo,
+    check_http,
+    check_many,
+    close_codes_at_sigterm,
+    open_websocket,
+)
 from .pages import code_in, page
-from .projects import make_project, write_files
+from .projects import SETTINGS, make_project, write_files
 from .running import RunningServer
 
 INDEX = page("docs/servers/index.md")
 TABLE = INDEX.table("Server")
+
+# The addresses of the quick start's view and handler.
+VIEW, HANDLER = ["/echo/"], ["/handler/"]
 
 # The server's name in the tables: its name in the rows of the contract suite.
 NAMES = {
@@ -39,6 +50,12 @@ def project(skeleton, tmp_path):
     return directory
 
 
+def configure(project, line):
+    """Add to the settings."""
+    with (project / SETTINGS).open("a") as settings:
+        settings.write(f"\n{line}\n")
+
+
 def command_of(cell):
     """A command, or the link to the page that shows a script."""
     link = re.search(r"\((\w+)\.md\)", cell)
@@ -47,29 +64,112 @@ def command_of(cell):
 
 @pytest.mark.parametrize("row", TABLE.rows, ids=lambda row: NAMES[row[0]])
 def test_row(row, project):
-    _, command, held, _, code = row
-    with RunningServer(command_of(command), project) as server:
-        if held == "the whole worker":
-            check_capacity(server, 1)
-        with open_websocket(server) as websocket:
+    _, command, _, _, code = row
+    with (
+        RunningServer(command_of(command), project) as server,
+        open_websocket(server) as view,
+        open_websocket(server) as second,
+        open_websocket(server, HANDLER) as handler,
+    ):
+        for websocket in (view, second, handler):
             check_echo(websocket)
-            if held != "the whole worker":
-                with open_websocket(server) as second:
-                    check_echo(second)
-            assert close_code_at_sigterm(server, websocket) == int(code)
+        check_http(server)
+        assert close_codes_at_sigterm(server, view, handler) == [int(code)] * 2
+
+
+# Servers for one request at a time, or two, and what the pages say of a view on them.
+SMALL = {
+    "python manage.py runserver --noreload --nothreading 0": None,
+    "gunicorn --bind 127.0.0.1:0 mysite.wsgi": "a thread of its own",
+    "gunicorn -k gthread --threads 2 --bind 127.0.0.1:0 mysite.wsgi": "a thread of its own",
+    "gunicorn -k gevent --worker-connections 2 --bind 127.0.0.1:0 mysite.wsgi": "a greenlet",
+    "python -m cheroot --threads 2 --max-threads 2 --bind 127.0.0.1:0 mysite.wsgi:application": (
+        "a thread of its own"
+    ),
+    "waitress-serve --threads 2 --listen 127.0.0.1:0 mysite.wsgi:application": (
+        "a thread of the pool"
+    ),
+}
+
+
+@pytest.mark.parametrize("command", SMALL)
+def test_handlers_hold_nothing_of_the_server(command, project):
+    with RunningServer(command, project) as server:
+        check_many(server, HANDLER, 20)
+
+
+@pytest.mark.parametrize("command", SMALL)
+def test_what_a_view_holds(command, project):
+    with RunningServer(command, project) as server:
+        if SMALL[command] in ("a thread of its own", "a greenlet"):
+            check_many(server, VIEW, 20)
+        else:
+            check_capacity(server, 1 if "--nothreading" in command else 2)
+
+
+def test_requests_of_eventlet_are_views_and_not_handlers(project):
+    script = project / "serve_eventlet.py"
+    text = script.read_text()
+    assert text.count("application)\n") == 1
+    script.write_text(text.replace("application)\n", "application, max_size=2)\n"))
+    with RunningServer("python serve_eventlet.py", project) as server:
+        check_many(server, HANDLER, 20)
+        check_capacity(server, 2)
 
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "gunicorn -k gthread --threads 2 --bind 127.0.0.1:0 mysite.wsgi",
-        "python -m cheroot --threads 2 --max-threads 2 --bind 127.0.0.1:0 mysite.wsgi:application",
-        "waitress-serve --threads 2 --listen 127.0.0.1:0 mysite.wsgi:application",
-    ],
+    [name for name in SMALL if SMALL[name] == "a thread of its own" and "gunicorn" in name],
 )
-def test_pool_holds_as_many_as_it_has_threads(command, project):
+def test_views_that_stay(command, project):
+    configure(project, "WEBSOCKET_VIEW_THREADS = 0")
     with RunningServer(command, project) as server:
-        check_capacity(server, 2)
+        check_capacity(server, 2 if "gthread" in command else 1)
+
+
+def test_one_view_too_many(project):
+    configure(project, "WEBSOCKET_VIEW_THREADS = 1")
+    with (
+        RunningServer("gunicorn --bind 127.0.0.1:0 mysite.wsgi", project) as server,
+        open_websocket(server) as view,
+        open_websocket(server, HANDLER) as handler,
+    ):
+        with pytest.raises(AssertionError, match=r"503 .*This process runs 1 WebSocket views"):
+            open_websocket(server)
+        check_echo(view)
+        check_echo(handler)
+
+
+@pytest.mark.parametrize("addresses", [VIEW, HANDLER], ids=["view", "handler"])
+def test_tls_connections_stay_in_the_server(addresses, project, certificates):
+    command = (
+        "gunicorn -k gthread --threads 2 --bind 127.0.0.1:0 mysite.wsgi "
+        f"--certfile {certificates.certificate} --keyfile {certificates.key}"
+    )
+    with RunningServer(command, project) as server:
+        check_capacity(server, 2, addresses, ssl=certificates.client_context)
+
+
+def test_timeout_of_the_sync_worker_does_not_touch_websockets(project):
+    with (
+        RunningServer("gunicorn --timeout 1 --bind 127.0.0.1:0 mysite.wsgi", project) as server,
+        open_websocket(server) as view,
+        open_websocket(server, HANDLER) as handler,
+    ):
+        with pytest.raises(TimeoutError):
+            view.recv(4)
+        check_echo(view)
+        check_echo(handler)
+
+
+def test_timeout_of_the_sync_worker_kills_a_view_that_stays(project):
+    configure(project, "WEBSOCKET_VIEW_THREADS = 0")
+    with (
+        RunningServer("gunicorn --timeout 1 --bind 127.0.0.1:0 mysite.wsgi", project) as server,
+        open_websocket(server) as view,
+        pytest.raises(ConnectionClosed),
+    ):
+        view.recv(10)
 
 
 def test_tables_name_the_servers_of_the_contract_suite():

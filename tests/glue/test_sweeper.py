@@ -226,14 +226,14 @@ def test_going_away(open_pair):
         websocket, peer = open_pair()
         clockwork.sweeper.connections.add(websocket)
         peers.append(peer)
-    clockwork.sweeper.send_going_away()
+    clockwork.sweeper.send_going_away(1001)
     for peer in peers:
         assert peer.read_frame() == Frame(CLOSE, b"\x03\xe9")
 
 
 def test_the_server_ends(open_pair, monkeypatch):
     websocket, peer = open_pair()
-    websocket._stop_signal = lambda: True
+    websocket._stop_signal = lambda: 1001
     clockwork = Clockwork()
     clockwork.sweeper.connections.add(websocket)
     clockwork.sweeper._sweep(time.monotonic())

@@ -9,7 +9,12 @@ import pytest
 from django.http import HttpResponse
 from django.urls import path
 
-from dwebsocket import ConnectionClosed, accept_websocket, require_websocket
+from dwebsocket import (
+    ConnectionClosed,
+    WebSocketHandler,
+    accept_websocket,
+    require_websocket,
+)
 from dwebsocket.testing import WebSocketClient, WebSocketRefused
 
 from .site import TIMEOUT
@@ -106,7 +111,8 @@ def test_a_long_error_page_is_cut_in_the_message():
 
 
 def test_receive_times_out(site):
-    with site.serve(echo).websocket("/", timeout=0.02) as websocket:
+    # The handshake has no longer than this, either: a busy machine needs some of it.
+    with site.serve(echo).websocket("/", timeout=1) as websocket:
         with pytest.raises(TimeoutError):
             websocket.receive()
         with pytest.raises(TimeoutError):
@@ -184,6 +190,39 @@ def test_the_view_has_ended_after_the_with_block(site):
     with site.serve(view).websocket("/"):
         pass
     assert ended == [True]
+
+
+def test_a_handler_s_on_close_has_been_called_after_the_with_block(site):
+    closed = []
+
+    class Slow(WebSocketHandler):
+        def on_close(self):
+            time.sleep(0.2)
+            closed.append(self.websocket.close_code)
+
+    with site.serve(Slow.as_view()).websocket("/") as websocket:
+        websocket.send("message")
+    assert closed == [1000]
+
+
+def test_a_handler_is_called_in_the_thread_that_has_the_test_s_database(site):
+    threads = []
+
+    class Threads(WebSocketHandler):
+        def on_open(self):
+            threads.append(threading.get_ident())
+
+        on_close = on_open
+
+        def on_message(self, message):
+            threads.append(threading.get_ident())
+            self.send(message)
+
+    with site.serve(Threads.as_view()).websocket("/") as websocket:
+        websocket.send("message")
+        assert websocket.receive() == "message"
+    assert len(threads) == 3
+    assert len(set(threads)) == 1
 
 
 def test_many_at_once_talk_to_each_other(site):

@@ -59,13 +59,14 @@ def worker(server, row, journal):
     """The process identifier of the process that runs the views."""
     name = f"{row.name}:warm-up-{secrets.token_hex(4)}"  # a row may be started again
     talk(server, name)
+    talk(server, name + "-handler", "/handler/echo/")  # which makes the loop of the process
     return journal.wait(name, "started")["pid"]
 
 
-def talk(server, case):
+def talk(server, case, address="/echo/"):
     """A well-behaved client's whole conversation."""
     client = RawClient(server)
-    client.open(f"/echo/?case={case}")
+    client.open(f"{address}?case={case}")
     client.send_text("hello")
     assert client.read_text() == "hello"
     client.send_close(1000)

@@ -64,6 +64,15 @@ def test_a_client_that_never_reads(meter, open_websocket, journal, case):
     client.hang_up()
 
 
+def test_a_handlers_client_that_never_reads(meter, open_websocket, journal, case):
+    client = open_websocket("/handler/flood/")
+    with meter.bounds(seconds=5):
+        client.send_text("begin")
+        assert journal.wait(case, "flooded", timeout=5)["close_code"] == 1013
+        assert journal.wait(case, "ended", timeout=5)["close_code"] == 1013
+    client.hang_up()
+
+
 def deflate(data, flush=zlib.Z_SYNC_FLUSH):
     encoder = zlib.compressobj(level=9, wbits=-15)
     return encoder.compress(data) + encoder.flush(flush)

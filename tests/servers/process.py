@@ -66,7 +66,10 @@ class ServerProcess:
         return self._process.pid
 
     def terminate(self):
-        self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
+
+    def signal(self, number):
+        self._process.send_signal(number)
 
     def wait(self, timeout):
         """The exit status; subprocess.TimeoutExpired when the server goes on."""

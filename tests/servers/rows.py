@@ -70,7 +70,7 @@ GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 ROWS = [
     Row("runserver", ("-m", "django", "runserver", "127.0.0.1:0", "--noreload")),
     launched("wsgiref", "wsgiref", "wsgiref", concurrent=False),
-    gunicorn("gunicorn-sync", concurrent=False),
+    gunicorn("gunicorn-sync"),
     gunicorn("gunicorn-gthread", *GTHREAD),
     gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True),
     gunicorn("gunicorn-gevent", "--worker-class", "gevent"),

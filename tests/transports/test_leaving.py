@@ -1,6 +1,7 @@
 """Leaving the server: the connection goes on under a descriptor of our own."""
 
 import os
+import resource
 import socket
 import sys
 import time
@@ -13,18 +14,18 @@ from dwebsocket.transports import detach
 
 from .pairs import KINDS, TIMEOUT, in_thread, make_pair
 
-STAYING = [kind for kind in KINDS if kind != "gevent"]
+LEAVING = ["threads", "gevent", "eventlet"]
 
 
-@pytest.fixture
-def leaving(certificates):
-    made = make_pair("gevent", certificates)
+@pytest.fixture(params=LEAVING)
+def leaving(request, certificates):
+    made = make_pair(request.param, certificates)
     yield made
     made.close()
 
 
-@pytest.mark.parametrize("kind", STAYING)
-def test_others_stay(certificates, kind):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in LEAVING])
+def test_tls_stays(certificates, kind):
     made = make_pair(kind, certificates)
     fd = made.transport.fileno()
     assert made.transport.detach() is False
@@ -127,11 +128,13 @@ def test_a_reader_waits_on_the_new_descriptor(leaving):
     server_socket = transport.sock
     transport.detach()
     server_socket.close()
-    for _ in range(3):
-        reader = gevent.spawn(leaving.receive_all, 1)
-        gevent.sleep(0)
+    found = []
+    for number in range(1, 4):
+        transport.start(lambda: found.append(leaving.receive_all(1)), "reader")
+        transport.sleep(0.001)
         leaving.peer.sendall(b"x")
-        assert reader.get(timeout=TIMEOUT) == b"x"
+        leaving.finish(lambda: len(found) == number)  # noqa: B023
+    assert found == [b"x"] * 3
     assert transport.wait_readable(0.001) is False
 
 
@@ -142,6 +145,7 @@ def watched_descriptors():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("leaving", ["gevent"], indirect=True)
 def test_the_loop_forgets_the_old_descriptor(leaving):
     """It would wake up for every byte of the connection otherwise."""
     old = leaving.transport.fileno()
@@ -160,6 +164,36 @@ def test_close_gives_the_descriptor_back(leaving):
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(own)
     assert leaving.peer.recv(100) == b""
+
+
+def test_children_do_not_inherit_the_connection(leaving):
+    leaving.transport.detach()
+    assert not os.get_inheritable(leaving.transport.fileno())
+
+
+def test_a_view_may_select_on_its_descriptor(leaving):
+    leaving.transport.detach()
+    assert leaving.transport.fileno() < detach.ABOVE_SELECT
+
+
+def test_low_descriptors_are_left_to_those_who_select(leaving):
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft <= detach.ABOVE_SELECT:
+        pytest.skip(f"this process may open {soft} files only")
+    leaving.transport.detach(detach.ABOVE_SELECT)
+    assert leaving.transport.fileno() >= detach.ABOVE_SELECT
+
+
+def test_a_process_that_may_open_few_files_uses_low_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 900), hard))
+    try:
+        with socket.socket() as sock:
+            copy = detach.duplicate(sock.fileno(), detach.ABOVE_SELECT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    os.close(copy)
+    assert copy < 900
 
 
 def test_every_process_has_its_own_dead_socket():

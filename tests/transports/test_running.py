@@ -8,7 +8,7 @@ import pytest
 
 from dwebsocket.transports.base import Transport, remaining
 
-from .pairs import KINDS, TIMEOUT, make_pair
+from .pairs import KINDS, TIMEOUT, in_thread, make_pair
 
 
 def test_lock(transport):
@@ -96,13 +96,40 @@ def test_shutdown_writing(pair):
         assert pair.receive_all(11) == b"still heard"
 
 
-# Gathering: gevent alone, and only for the greenlet that reads
+# Gathering: only whoever reads, or works through a batch
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "gevent"])
-def test_nobody_else_gathers(certificates, kind):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith("-tls")])
+def test_tls_does_not_gather(certificates, kind):
     made = make_pair(kind, certificates)
     assert made.transport.gathers is False
+    made.transport.start_gathering()
+    assert made.transport.gather(lambda: None) is False
+    made.close()
+
+
+@pytest.fixture
+def thread_pair(certificates):
+    made = make_pair("threads", certificates)
+    yield made
+    made.close()
+
+
+def test_a_thread_gathers_during_its_batch_only(thread_pair):
+    transport = thread_pair.transport
+    assert transport.gathers is True
+    assert transport.gather(lambda: None) is False
+    transport.start_gathering()
+    assert transport.gather(lambda: None) is True
+    others = []
+    in_thread(lambda: others.append(transport.gather(lambda: None))).join(TIMEOUT)
+    assert others == [False]
+    in_thread(transport.stop_gathering).join(TIMEOUT)
+    assert transport.gather(lambda: None) is False
+
+
+def test_an_eventlet_nobody_watches_does_not_gather(certificates):
+    made = make_pair("eventlet", certificates)
     assert made.transport.gather(lambda: None) is False
     made.close()
 

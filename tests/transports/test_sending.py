@@ -36,11 +36,24 @@ def send_while_reading(peer, data):
     return bytes(found)
 
 
-def fill(transport):
-    """Send until nothing more is taken; how much was."""
+def send_burst(transport):
     size = 0
     while sent := transport.try_send(b"x" * 65_536):
         size += sent
+    return size
+
+
+def fill(transport):
+    """Send until nothing more is taken; how much was.
+
+    The system moves what it took to the peer's buffer in its own time, and then takes more.
+    """
+    size, full = send_burst(transport), False
+    while not full:
+        writable = transport.wait_writable(0.1)
+        sent = send_burst(transport)
+        size += sent
+        full = not writable and not sent
     return size
 
 

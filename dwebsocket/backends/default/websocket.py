@@ -14,9 +14,17 @@ from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport
 
+__all__ = ["DefaultWebSocket"]
+
 EMPTY = BytesIO()
 
-__all__ = ["DefaultWebSocket"]
+#: What a server says about itself in the environ. Its objects hold its parser, its response, ….
+PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
+
+
+def is_of_server(key: str, value: object) -> bool:
+    plain = isinstance(value, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+    return not plain
 
 
 class DefaultWebSocket(SocketWebSocket):
@@ -32,7 +40,7 @@ class DefaultWebSocket(SocketWebSocket):
         super().__init__(request)
         self._request = request
         self._takeover = takeover
-        self._stop_signal: Callable[[], bool] | None = None
+        self._stop_signal: Callable[[], int | None] | None = None
 
     def take_transport(self) -> tuple[Transport, bytes]:
         takeover = self._takeover
@@ -45,13 +53,17 @@ class DefaultWebSocket(SocketWebSocket):
     def _takes_thread(self) -> bool:
         return self._takeover is not None and self._takeover.few_threads and conf.VIEW_THREADS > 0
 
+    @property
+    def _may_leave(self) -> bool:
+        return self._accepted and self._takeover is not None and self._takeover.lets_go
+
     def check_view_room(self) -> None:
         if self._takes_thread:
             view_threads.check_room()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         takes_thread = self._takes_thread
-        if not self._accepted or not (takes_thread or self.transport.frees_memory):
+        if not self._may_leave or not (takes_thread or self.transport.frees_memory):
             return False
         if not self.transport.detach():
             return False
@@ -63,7 +75,7 @@ class DefaultWebSocket(SocketWebSocket):
         return True
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        start = super().drive(listener)
+        start = super().drive(listener) if self._may_leave else None
         if start is not None:
             self._let_go()
         return start
@@ -73,12 +85,15 @@ class DefaultWebSocket(SocketWebSocket):
         if self._takeover is None or self._request is None:
             return
         self._takeover.finish_response()
-        # The handshake has no body: let go of the stream, and with it of the server's own objects.
-        self._request.META["wsgi.input"] = self._request._stream = EMPTY
+        request = self._request
+        # The server goes on with its own dictionary.
+        meta = {key: value for key, value in request.META.items() if not is_of_server(key, value)}
+        meta["wsgi.input"] = request._stream = EMPTY  # the handshake has no body
+        request.META = request.environ = meta  # type: ignore[attr-defined]
         self._request = self._takeover = None
 
-    def is_stopping(self) -> bool:
-        return self._stop_signal is not None and self._stop_signal()
+    def get_stop_code(self) -> int | None:
+        return None if self._stop_signal is None else self._stop_signal()
 
     def finish(self) -> None:
         super().finish()

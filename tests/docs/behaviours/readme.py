@@ -7,6 +7,7 @@ class QuickStart(SimpleTestCase):
     client_class = WebSocketClient
 
     def test_echo(self):
-        with self.client.websocket("/echo/") as websocket:
-            websocket.send("Hello")
-            assert websocket.receive() == "Hello"
+        for address in ["/echo/", "/handler/"]:
+            with self.client.websocket(address) as websocket:
+                websocket.send("Hello")
+                assert websocket.receive() == "Hello"

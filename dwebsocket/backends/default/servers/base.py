@@ -7,7 +7,11 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-__all__ = ["BufferedTakeover", "SocketTakeover"]
+__all__ = ["STAYS", "BufferedTakeover", "SocketTakeover"]
+
+#: In the environ of a server that wants the connection to last no longer than its request: the test
+#: client, which waits for the end, and shares the test's database with the thread of the request.
+STAYS = "dwebsocket.stays"
 
 
 class SocketTakeover:
@@ -38,6 +42,11 @@ class SocketTakeover:
         version: str = self.environ.get("SERVER_PROTOCOL", "")
         return version
 
+    @property
+    def lets_go(self) -> bool:
+        """Whether the request may end before the connection."""
+        return not self.environ.get(STAYS)
+
     def get_socket(self) -> Any:
         """The server's own socket object, untouched."""
         raise NotImplementedError
@@ -49,8 +58,10 @@ class SocketTakeover:
         """
         raise NotImplementedError
 
-    def find_stop_signal(self) -> Callable[[], bool] | None:
-        """A function that tells whether the server has been told to end, if there is a way."""
+    def find_stop_signal(self) -> Callable[[], int | None] | None:
+        """A function that gives a close code once the server has been told to end, if there is a
+        way to know.
+        """
         return None
 
     def finish_response(self) -> None:

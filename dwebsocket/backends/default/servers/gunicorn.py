@@ -6,8 +6,11 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any
+
+from dwebsocket.protocol.frames import CloseCode
 
 from .base import SocketTakeover
 from .eventlet import EventletTakeover
@@ -42,7 +45,7 @@ class GunicornTakeover(SocketTakeover):
         unreader.buf = io.BytesIO()
         return early
 
-    def find_stop_signal(self) -> Callable[[], bool] | None:
+    def find_stop_signal(self) -> Callable[[], int | None] | None:
         return find_stop_signal()
 
     def finish_response(self) -> None:
@@ -57,15 +60,15 @@ class GunicornPywsgiTakeover(GeventTakeover):
     def matches(cls, environ: Mapping[str, Any]) -> bool:
         return "gunicorn.sock" in environ and super().matches(environ)
 
-    def find_stop_signal(self) -> Callable[[], bool] | None:
+    def find_stop_signal(self) -> Callable[[], int | None] | None:
         return find_stop_signal()
 
 
 #: How to ask the worker of this process, by its pid: a fork is another worker.
-stop_signals: dict[int, Callable[[], bool] | None] = {}
+stop_signals: dict[int, Callable[[], int | None] | None] = {}
 
 
-def find_stop_signal() -> Callable[[], bool] | None:
+def find_stop_signal() -> Callable[[], int | None] | None:
     """Whether this process's worker has been told to end.
 
     gunicorn gives applications no way to the worker, and a view that waits for a client does not
@@ -75,8 +78,16 @@ def find_stop_signal() -> Callable[[], bool] | None:
     if pid not in stop_signals:
         stop_signals.clear()
         worker = next(find_workers(), None)
-        stop_signals[pid] = None if worker is None else lambda: not worker.alive
+        stop_signals[pid] = None if worker is None else partial(get_stop_code, worker)
     return stop_signals[pid]
+
+
+def get_stop_code(worker: Any) -> int | None:
+    """1012 when another worker takes over, since this one has served its ``max_requests``."""
+    if worker.alive:
+        return None
+    restarts = worker.nr >= worker.max_requests
+    return CloseCode.SERVICE_RESTART if restarts else CloseCode.GOING_AWAY
 
 
 def find_workers() -> Iterator[Any]:

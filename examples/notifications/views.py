@@ -1,0 +1,36 @@
+"""Notifications: a handler, told from a model signal. `notifications.apps` has the signal."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from dwebsocket import WebSocketHandler
+from notifications import pages
+from notifications.forms import NotificationForm
+from notifications.models import Notification
+
+SHOWN = 20  # notifications a page that opens is sent
+
+
+class Notifications(WebSocketHandler):
+    """Between its calls an open page costs no thread and no greenlet, only some memory."""
+
+    keep_request = False
+
+    def on_open(self):
+        # First in the set, then the past: nothing falls in between. What comes twice, the page
+        # knows by its id.
+        pages.add(self)
+        for notification in reversed(Notification.objects.all()[:SHOWN]):
+            self.send_json(notification.as_event())
+
+    def on_close(self):
+        pages.discard(self)
+
+
+def page(request):
+    form = NotificationForm(request.POST or None)
+    if form.is_valid():
+        form.save()  # the signal does the rest
+        return HttpResponse(status=204)
+    status = 400 if form.is_bound else 200
+    return render(request, "notifications/notifications.html", {"form": form}, status=status)

@@ -1,0 +1,123 @@
+"""A gunicorn worker ends under a thousand handlers' sockets: every client is told, none hangs."""
+
+import selectors
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from ..raw_client import TEXT, build_frame, build_request
+from ..servers.rows import GUNICORN, Row
+
+COUNT = 1000
+WORKERS = {
+    "sync": (),
+    "gthread": ("--threads", "2"),
+    "gevent": (),
+}
+
+
+def make_row(worker, *options):
+    return Row(
+        f"gunicorn-{worker}-ends",
+        (*GUNICORN, "--worker-class", worker, *WORKERS[worker], *options),
+        package="gunicorn",
+    )
+
+
+def open_sockets(server, count):
+    sockets = []
+    for _ in range(count):
+        sock = socket.create_connection((server.host, server.port), 30)
+        sock.sendall(build_request("/handler/echo/", f"{server.host}:{server.port}"))
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += sock.recv(1000)  # a handler that says nothing first
+        assert head.startswith(b"HTTP/1.1 101"), head
+        sockets.append(sock)
+    return sockets
+
+
+def check_all_echo(sockets):
+    for sock in sockets:
+        sock.sendall(build_frame(TEXT, "hello"))
+    for sock in sockets:
+        assert sock.recv(7, socket.MSG_WAITALL) == b"\x81\x05hello"
+
+
+def read_goodbyes(sockets, timeout):
+    """What each client received until the end of its connection."""
+    received = dict.fromkeys(sockets, b"")
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        for sock in sockets:
+            selector.register(sock, selectors.EVENT_READ)
+        while selector.get_map():
+            left = len(selector.get_map())
+            assert time.monotonic() < deadline, f"{left} clients hang"
+            for key, _ in selector.select(0.5):
+                try:
+                    data = key.fileobj.recv(1000)
+                except ConnectionResetError:
+                    data = b""
+                received[key.fileobj] += data
+                if not data:
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+    return list(received.values())
+
+
+def check_goodbyes(sockets, code=1001):
+    for received in read_goodbyes(sockets, timeout=15):
+        assert received == b"\x88\x02" + struct.pack("!H", code)
+
+
+def fetch_page(server):
+    with socket.create_connection((server.host, server.port), 15) as sock:
+        sock.sendall(build_request("/plain/", "localhost", websocket=False))
+        return sock.recv(1000)
+
+
+@pytest.fixture
+def run(start_server):
+    servers = []
+
+    def start(row):
+        servers.append(start_server(row))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+        assert not server.log.find_faults(), server.log.text()
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_sigterm(run, worker):
+    server = run(make_row(worker))
+    sockets = open_sockets(server, COUNT)
+    check_all_echo(sockets)
+    server.terminate()
+    check_goodbyes(sockets)
+    server.wait(timeout=8)
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_reload(run, worker):
+    server = run(make_row(worker))
+    sockets = open_sockets(server, COUNT)
+    check_all_echo(sockets)
+    server.signal(signal.SIGHUP)
+    check_goodbyes(sockets)
+    assert fetch_page(server).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_max_requests(run, worker):
+    server = run(make_row(worker, "--max-requests", str(COUNT)))
+    sockets = open_sockets(server, COUNT)
+    fetch_page(server)  # should the last handshake not have been enough
+    check_goodbyes(sockets, 1012)
+    assert fetch_page(server).startswith(b"HTTP/1.1 200")
