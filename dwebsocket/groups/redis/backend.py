@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from dwebsocket.groups.members import Members
 from .clients import ERRORS, create_client
 from .envelope import Parcel, pack, unpack
 from .numbers import Numberer, Tally
-from .subscriber import Subscriber
+from .subscriber import MAX_DELAY, Subscriber
 
 __all__ = ["RedisGroupBackend"]
 
@@ -34,7 +35,7 @@ class RedisGroupBackend(BaseGroupBackend):
         self._tally = Tally()
         self._lock = threading.Lock()
         self._subscribers: dict[str, Subscriber] = {}
-        self._told = False
+        self._closed = self._routing = self._told = False
         self._published = self._unavailable = 0
 
     def get_counts(self) -> Counts:
@@ -65,7 +66,36 @@ class RedisGroupBackend(BaseGroupBackend):
         try:
             self._subscriber_of(name).want(self._prefix + name)
         except ERRORS as error:  # a cluster that cannot say where the channel lives
-            logger.warning("Redis at %s cannot be reached: %s", self._client.shown, error)
+            self._tell_once(f"the cluster cannot be reached, and is asked again: {error}")
+            self._route_later()
+
+    def _route_later(self) -> None:
+        with self._lock:
+            if self._routing:
+                return
+            self._routing = True
+        threading.Thread(target=self._route, name="dwebsocket-routing", daemon=True).start()
+
+    def _route(self) -> None:
+        """Ask the cluster again until it answers."""
+        while not self._closed:
+            time.sleep(MAX_DELAY)
+            self._routing = False  # who comes from now on needs another round
+            try:
+                self._ensure_all()
+                return
+            except ERRORS:
+                self._routing = True
+
+    def _ensure_all(self) -> None:
+        for name in self.members.names():
+            self._subscriber_of(name).ensure(self._prefix + name)
+
+    def route_anew(self) -> None:
+        try:
+            self._ensure_all()
+        except ERRORS:
+            pass  # whoever asks does so again
 
     def unsubscribe(self, name: str) -> None:
         for subscriber in list(self._subscribers.values()):
@@ -107,6 +137,7 @@ class RedisGroupBackend(BaseGroupBackend):
             logger.warning("Redis at %s: %s. (This is said once.)", self._client.shown, what)
 
     def close(self) -> None:
+        self._closed = True
         for subscriber in self._subscribers.values():
             subscriber.close()
         self._client.close()

@@ -4,7 +4,9 @@ Sentinels name, or a cluster.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,9 +43,20 @@ class Client:
 
     sharded = False
 
-    def __init__(self, shown: str, client: Any) -> None:
+    def __init__(self, shown: str, make: Callable[[], Any]) -> None:
         self.shown = shown
-        self._client = client
+        self._make = make
+        self._made: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def _client(self) -> Any:
+        """redis-py's; that of a cluster asks the cluster for its nodes when it is made."""
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make()
+        return self._made
 
     def publish(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it in whatever way ``subscribe`` does."""
@@ -63,7 +76,8 @@ class Client:
 
     def close(self) -> None:
         """Give all connections back."""
-        self._client.close()
+        if self._made is not None:
+            self._made.close()
 
 
 class ClusterClient(Client):
@@ -105,15 +119,14 @@ def create_client(location: Any, options: Mapping[str, Any]) -> Client:
         if not isinstance(location, str) or "://" not in location:
             raise ValueError("it must be a URL such as 'redis://localhost:6379/0'")
         if options.get("CLUSTER"):
-            return ClusterClient(
-                without_password(location), redis.RedisCluster.from_url(location, **given)
-            )
+            make = partial(redis.RedisCluster.from_url, location, **given)
+            return ClusterClient(without_password(location), make)
         given.setdefault("max_connections", MAX_CONNECTIONS)
         pool = redis.BlockingConnectionPool.from_url(
             location, timeout=given["socket_timeout"], **given
         )
         pool.connection_class(**pool.connection_kwargs)  # tells of an option that does not exist
-        return Client(without_password(location), redis.Redis.from_pool(pool))
+        return Client(without_password(location), partial(redis.Redis.from_pool, pool))
     except (ValueError, TypeError) as error:
         raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, LOCATION {location!r}: {error}") from error
 
@@ -133,7 +146,7 @@ def create_by_sentinels(location: Any, service: str, given: dict[str, Any]) -> C
             "ssl": first.scheme == "rediss",
         },
     )
-    return Client(f"{service!r} of {addresses}", sentinels.master_for(service, **given))
+    return Client(f"{service!r} of {addresses}", partial(sentinels.master_for, service, **given))
 
 
 def defaults() -> dict[str, Any]:

@@ -19,7 +19,7 @@ import redis
 
 from .clients import ERRORS, Client
 
-__all__ = ["Owner", "Subscriber"]
+__all__ = ["MAX_DELAY", "Owner", "Subscriber"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
@@ -52,6 +52,9 @@ class Owner(Protocol):
     def forget(self, channel: str) -> None:
         """It is subscribed to no more."""
 
+    def route_anew(self) -> None:
+        """A cluster may have moved what is wanted to other nodes. Must not raise."""
+
 
 class Subscriber:
     """One connection and the one who listens to it, started on first use.
@@ -78,15 +81,24 @@ class Subscriber:
         """It is wanted no more, perhaps. Never waits."""
         self._pending.append(channel)
 
+    def ensure(self, channel: str) -> None:
+        """It is wanted, perhaps anew. Never waits."""
+        with self._changed:
+            self._pending.append(channel)
+            self._start()
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._run, name="dwebsocket-groups", daemon=True).start()
+
     def want(self, channel: str) -> None:
         """It is wanted, perhaps anew: wait until it is subscribed to, but not long."""
         with self._changed:
             if channel in self._confirmed:
                 return
             self._pending.append(channel)
-            if not self._started:
-                self._started = True
-                threading.Thread(target=self._run, name="dwebsocket-groups", daemon=True).start()
+            self._start()
         if not self.is_down:
             self._wake()
         with self._changed:
@@ -122,9 +134,23 @@ class Subscriber:
                 self._go_down(error)
                 time.sleep(delay * random.uniform(0.5, 1))
                 delay = min(delay * 2, MAX_DELAY)
+                if self._client.sharded and self._is_needed_no_more():
+                    return
             finally:
                 if pubsub is not None:
                     hang_up(pubsub)
+
+    def _is_needed_no_more(self) -> bool:
+        """Whether the cluster has moved everything elsewhere, this node having failed perhaps."""
+        self._owner.route_anew()
+        with self._changed:
+            try:
+                if self._owner.channels_of(self._node):
+                    return False
+            except ERRORS:
+                return False
+            self._started = self.is_down = False
+            return True
 
     def _subscribe_to_all(self, pubsub: Any) -> None:
         pubsub.subscribe(self._wake_channel)
