@@ -1,5 +1,7 @@
 """What `startproject` writes, as far as it matters here: all of its middleware, nothing added."""
 
+import os
+
 SECRET_KEY = "only for the benchmark"
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "bench.project.urls"
@@ -29,3 +31,24 @@ WEBSOCKET_COMPRESSION = False
 WEBSOCKET_VIEW_THREADS = 6000
 # The loads do not answer Pings.
 WEBSOCKET_PING_INTERVAL = 600
+
+# Both carry messages in the same way: in memory, or through Redis by publish and subscribe.
+REDIS = os.environ.get("BENCH_REDIS")
+if REDIS:
+    WEBSOCKET_GROUPS = {
+        "BACKEND": "dwebsocket.groups.redis.RedisGroupBackend",
+        "LOCATION": REDIS,
+    }
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS], "capacity": 100_000},
+        }
+    }
+else:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels.layers.InMemoryChannelLayer",
+            "CONFIG": {"capacity": 100_000},
+        }
+    }

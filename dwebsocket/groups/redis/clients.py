@@ -25,7 +25,7 @@ except ImportError as error:
 __all__ = ["ERRORS", "Client", "create_client"]
 
 #: What redis-py raises when Redis cannot be reached or does not answer.
-ERRORS = (redis.RedisError, OSError)
+ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
 
 #: Connections a process uses for publishing, at most; more publishers wait for one.
 MAX_CONNECTIONS = 50
