@@ -84,30 +84,14 @@ class PostingWebSocket(BaseWebSocket):
     # What a group does
 
     def post(self, message: PreparedMessage) -> None:
-        deflate = self._deflate
-        if deflate is None or message.size < MIN_COMPRESSED:
-            self._post(message.frame)
-        elif not deflate.keeps_context:
-            self._post(message.compress(deflate))
-        elif self._deflate_lock.acquire(False):
-            try:  # compressed in the order in which it is sent
-                self._post(message.compress(deflate))
-            finally:
-                self._deflate_lock.release()
-        else:
-            self._post(message.frame)  # not compressed it has no place in that order
-
-    def post_close(self, code: int, reason: str) -> None:
-        if self._over or self._mute:
+        frame = message.frame
+        if self._deflate is not None and message.size >= MIN_COMPRESSED:
+            self._post_compressed(self._deflate, message)
             return
-        self._finish_with(code, reason)
-        self.try_flush()
-
-    def _post(self, frame: bytes) -> None:
+        # Usually the socket is free and takes it: a broadcast is as fast as these lines.
         lock = self._write_lock
         if not lock.acquire(False):
-            self._queue(frame)
-            self.try_flush()  # whoever held the lock may just have looked
+            self._post(frame)
             return
         try:
             if self._outgoing or self._mute or self._last:
@@ -120,7 +104,30 @@ class PostingWebSocket(BaseWebSocket):
             self._lose(f"sending failed: {error}")
         finally:
             lock.release()
-        self._flush_after_writing()
+        if self._outgoing or self._last:
+            self._flush_after_writing()
+
+    def post_close(self, code: int, reason: str) -> None:
+        if self._over or self._mute:
+            return
+        self._finish_with(code, reason)
+        self.try_flush()
+
+    def _post_compressed(self, deflate: PerMessageDeflate, message: PreparedMessage) -> None:
+        if not deflate.keeps_context:
+            self._post(message.compress(deflate))
+        elif self._deflate_lock.acquire(False):
+            try:  # compressed in the order in which it is sent
+                self._post(message.compress(deflate))
+            finally:
+                self._deflate_lock.release()
+        else:
+            self._post(message.frame)  # not compressed it has no place in that order
+
+    def _post(self, frame: bytes) -> None:
+        self._queue(frame)
+        if not self._is_blocked:
+            self.try_flush()  # if somebody else writes now, he looks afterwards
 
     # What waits
 
