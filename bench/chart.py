@@ -142,7 +142,7 @@ def _bound(results: Results, work: Work) -> float | None:
     """The most that this work may cost us: the tightest of its targets, in the work's unit."""
     bounds = []
     for target in TARGETS:
-        if target.work == work.name:
+        if target.work == work.name and target.ours == OURS.name:
             other = results.median(target.against, work.name) if target.against else 1
             if other is not None:
                 bounds.append(target.bound * other)

@@ -101,11 +101,14 @@ def spreads(results: Results) -> str:
 
 
 def targets(results: Results) -> str:
-    rows = [["Work", "Measured against", "Target: at most", "Found", "Met"]]
+    rows = [["Work", "Ours", "Measured against", "Target: at most", "Found", "Met"]]
     for target in TARGETS:
         value = results.against(target)
         met = "-" if value is None else "yes" if value <= target.bound else "**no**"
-        rows.append([_work_title(target), _rival(target), target.words, _found(target, value), met])
+        ours = TITLES[target.ours]
+        rows.append(
+            [_work_title(target), ours, _rival(target), target.words, _found(target, value), met]
+        )
     return table(rows)
 
 
@@ -158,7 +161,7 @@ def page(run: Run) -> str:
         f"The same, as so many times the figure of {OURS.title}. Above 1: it costs more than ours.",
         ratios(run.results),
         "## Targets",
-        f"What {OURS.title} is held to, in the same run.",
+        "What ours are held to, in the same run.",
         targets(run.results),
         "## Spread",
         "The lowest and the highest figure of the rounds.",

@@ -40,7 +40,7 @@ class Results:
 
     def against(self, target: Target) -> float | None:
         """Our figure as the target measures it."""
-        ours = self.median(OURS.name, target.work)
+        ours = self.median(target.ours, target.work)
         if target.against is None or ours is None:
             return ours
         other = self.median(target.against, target.work)

@@ -35,6 +35,7 @@ class Target:
     against: str | None  # a server's name; None: an absolute bound
     bound: float
     words: str  # the bound as people say it
+    ours: str = "django_gevent"  # which of our servers is held to it
 
 
 TARGETS = (
@@ -45,4 +46,10 @@ TARGETS = (
     Target("echo64k", "picows_uvloop", 1.8, "1.8 x"),
     Target("handshake", "channels_uvicorn", 0.6, "0.6 x"),
     Target("idle", None, 16, "16 KiB"),
+    Target("echo", "picows_uvloop", 1.3, "1.3 x", ours="handler_gthread"),
+    Target("echo16", "picows_uvloop", 0.25, "0.25 x", ours="handler_gthread"),
+    Target("echo64k", "picows_uvloop", 1.5, "1.5 x", ours="handler_gthread"),
+    Target("echo", "django_gevent", 1.0, "1.0 x", ours="handler_gevent"),
+    Target("idle", None, 9, "9 KiB", ours="handler_gthread"),
+    Target("idle", None, 2.5, "2.5 KiB", ours="handler_light"),
 )

@@ -136,7 +136,8 @@ static int eat(conn *c, unsigned char *p, size_t len) {
 
 static void shake(conn *c) {
     char req[1024];
-    int l = snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", path, host, port);
+    const char *extensions = getenv("WSLOAD_EXTENSIONS");
+    int l = snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s%s\r\n", path, host, port, extensions ? "Sec-WebSocket-Extensions: " : "", extensions ? extensions : "", extensions ? "\r\n" : "");
     if (send(c->fd, req, l, MSG_NOSIGNAL) != l) { bad++; c->state = DEAD; return; }
     c->state = SHAKING; want(c, 0);
 }

@@ -72,6 +72,7 @@ class Conversation:
         """The whole of it in this thread, where the server does not let go of the connection."""
         try:
             self.open()
+            self.leave_request()
             for message in self._handler.websocket:
                 self._receive_one(message)
         finally:
@@ -91,10 +92,11 @@ class Conversation:
         self._context = RequestContext()
 
     def _receive_one(self, message: Message) -> None:
+        run = self._context.enter().run
         try:
-            self._handler._receive([message])
+            run(self._handler._receive, [message])
         except Exception as error:
-            self._fail(error)
+            run(self._fail, error)
 
     # The Listener
 
@@ -104,7 +106,8 @@ class Conversation:
         while messages:
             try:
                 run(self._handler._receive, messages)
-            except BaseException as error:  # gevent's and eventlet's Timeout, SystemExit
+            except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
+                self._let_pass(error)
                 run(self._fail, error)
         if self.calls_anew or database.in_thread.watch.seen != database.opened:
             self._release_database(opened)
@@ -125,7 +128,15 @@ class Conversation:
         try:
             self._handler.on_close()
         except BaseException as error:
+            self._let_pass(error)
             self._log(error)
+
+    def _let_pass(self, error: BaseException) -> None:
+        """A signal's handler runs in whatever greenlet the main thread is in, and ends the process
+        so. A thread of the loop has nobody to tell.
+        """
+        if self.calls_anew and isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
 
     def _fail(self, error: BaseException) -> None:
         """The handler raised: the end of this connection, and of no other."""
@@ -137,11 +148,14 @@ class Conversation:
         try:
             self._handler.on_error(error)
         except BaseException as further:
+            self._let_pass(further)
             self._log(further)
         websocket.close(CloseCode.INTERNAL_ERROR)
 
     def _log(self, error: BaseException) -> None:
         """As Django logs the error of a view; called while it is being handled."""
+        if isinstance(error, ConnectionClosed):  # on_close() or on_error() had something to say
+            return
         request = self._handler.request
         try:
             if isinstance(request, HttpRequest):

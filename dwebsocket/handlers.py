@@ -14,7 +14,14 @@ from django.views.generic import View
 
 from dwebsocket.database import EveryDatabase
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.upgrade import Terms, attach, call_handler, end_connection_behind, is_upgraded
+from dwebsocket.upgrade import (
+    Terms,
+    attach,
+    call_handler,
+    end_connection_behind,
+    end_connection_behind_error,
+    is_upgraded,
+)
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
 
 __all__ = ["JsonWebSocketHandler", "WebSocketHandler"]
@@ -96,7 +103,12 @@ class WebSocketHandler(View):
 
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             attach(request)
-            response: HttpResponseBase = inner(request, *args, **kwargs)
+            try:
+                response: HttpResponseBase = inner(request, *args, **kwargs)
+            except Exception:  # a mixin's PermissionDenied, for instance
+                if not is_upgraded(request):
+                    end_connection_behind_error(request)
+                raise
             if not is_upgraded(request):
                 end_connection_behind(request, response)
             return response

@@ -35,6 +35,7 @@ __all__ = [
     "call_handler",
     "call_view",
     "end_connection_behind",
+    "end_connection_behind_error",
     "is_upgraded",
     "refuse",
 ]
@@ -229,7 +230,11 @@ class Session:
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
         self._active = find_active()
-        return self._websocket.leave_server(self._run_beside)
+        try:
+            return self._websocket.leave_server(self._run_beside)
+        except BaseException as error:  # the system has no further thread
+            self._end(error)
+            raise
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
@@ -274,6 +279,7 @@ class Session:
         if not self._websocket.accepted:
             if isinstance(error, (InvalidHandshake, SocketTakeoverError)):
                 return refuse_for(self._request, error)  # what accept() in the view ran into
+            end_connection_behind_error(self._request)
             raise error
         if not isinstance(error, Exception):
             raise error
@@ -356,6 +362,20 @@ def end_connection_behind(request: HttpRequest, response: Any) -> None:
     if attach(request) and isinstance(response, HttpResponseBase):
         # Called with close(), by the server, when it has written everything (PEP 3333).
         response._resource_closers.append(get_factory(request).hang_up)  # type: ignore[attr-defined]
+
+
+def end_connection_behind_error(request: HttpRequest) -> None:
+    """The same where an error is going to be the answer: the response is still to be made, by
+    Django, which closes the request with it.
+    """
+    if attach(request):
+        close, hang_up = request.close, get_factory(request).hang_up
+
+        def close_and_hang_up() -> None:
+            close()
+            hang_up()
+
+        request.close = close_and_hang_up  # type: ignore[method-assign]
 
 
 def printable(text: str) -> str:

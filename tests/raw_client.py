@@ -228,6 +228,13 @@ class RawClient:
 
     # Ending
 
+    def wake_up(self):
+        """End the stream for a thread that reads it; only then may the socket be closed."""
+        try:
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not TLS's, under that read
+        except OSError:  # it has ended
+            pass
+
     def hang_up(self):
         """Close without a Close frame: FIN."""
         self._socket.close()

@@ -25,8 +25,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# Nobody here compresses: the same work for all.
-WEBSOCKET_COMPRESSION = False
+# Nobody here compresses: the same work for all. But see bench.offered.
+WEBSOCKET_COMPRESSION = "BENCH_COMPRESSION" in os.environ
 # A thread each for the 5,000 idle connections, on the server that works with threads.
 WEBSOCKET_VIEW_THREADS = 6000
 # The loads do not answer Pings.

@@ -37,7 +37,7 @@ SERVERS = (
     ),
     Server(
         "handler_light",
-        "the same, keep_request = False",
+        "dwebsocket handler, keep_request = False",
         ("dwebsocket", "Django", "gunicorn"),
         module="django_gthread",
         path="/handler/light/",

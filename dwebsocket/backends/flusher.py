@@ -45,7 +45,7 @@ class Flusher:
         self._let_go_if_lost()
 
     def _let_go_if_lost(self) -> None:
-        """A broken connection can be written for ever."""
+        """A broken connection can be written for ever; a driver finds its end by reading."""
         if self._websocket.is_lost:
             self._set_interest(writing=False)
 

@@ -472,6 +472,11 @@ class SocketWebSocket(PostingWebSocket):
         self.transport.shutdown()
         self._leave()
 
+    @property
+    def closed(self) -> bool:
+        # A handler does not wait for the answer to its Close.
+        return self._mute or super().closed
+
     # What a driver does, on behalf of a handler
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:

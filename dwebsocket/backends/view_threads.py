@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dwebsocket.conf import conf
 from dwebsocket.protocol.exceptions import InvalidHandshake
 
-__all__ = ["TooManyViews", "check_room", "counted"]
+__all__ = ["TooManyViews", "check_room", "start_counted"]
 
 
 class TooManyViews(InvalidHandshake):
@@ -32,9 +32,10 @@ def check_room() -> None:
         )
 
 
-def counted(run: Callable[[], None]) -> Callable[[], None]:
-    """``run``, which counts from now until it has ended."""
-    count(1)
+def start_counted(
+    start: Callable[[Callable[[], None], str], None], run: Callable[[], None]
+) -> None:
+    """Start a view's ``run``, which counts from now until it has ended."""
 
     def run_and_leave() -> None:
         try:
@@ -42,7 +43,12 @@ def counted(run: Callable[[], None]) -> Callable[[], None]:
         finally:
             count(-1)
 
-    return run_and_leave
+    count(1)
+    try:
+        start(run_and_leave, "dwebsocket-view")
+    except BaseException:  # RuntimeError: the system has no further thread
+        count(-1)
+        raise
 
 
 def count(change: int) -> None:

@@ -38,8 +38,12 @@ class SelectorPoller:
         self._selector.unregister(fd)
 
     def poll(self) -> list[tuple[int, int]]:
-        ready = self._selector.select(self._timeout)
-        return [(key.fd, FOUND[events]) for key, events in ready]
+        try:
+            ready = self._selector.select(self._timeout)
+        except OSError:  # select: a descriptor that is removed just now has been closed
+            return []
+        # No events: they are being changed just now; what has happened is reported again.
+        return [(key.fd, FOUND[events]) for key, events in ready if events]
 
     def close(self) -> None:
         self._selector.close()

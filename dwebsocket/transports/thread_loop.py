@@ -94,8 +94,11 @@ class ThreadLoop:
 
     def _register(self, watch: Watch) -> None:
         # Not while the leader is in its call: it is the one who would poll.
-        reading = watch.reading and not (watch.busy and watch is not self._current)
-        self._ask(watch, (IN if reading else 0) | (OUT if watch.writing else 0))
+        self._ask_for(watch, reading=not watch.busy or watch is self._current)
+
+    def _ask_for(self, watch: Watch, *, reading: bool) -> None:
+        wanted = IN if reading and watch.reading else 0
+        self._ask(watch, wanted | (OUT if watch.writing else 0))
 
     def _ask(self, watch: Watch, events: int) -> None:
         if events == watch.registered:
@@ -162,12 +165,13 @@ class ThreadLoop:
             self._wake_alarm()
         watch.watcher.on_readable()
         with self._lock:
-            watch.busy = False
             if self._leader is me:
+                watch.busy = False
                 self._current = None
                 return True
             if self._watches.get(watch.fd) is watch:
-                self._register(watch)
+                self._ask_for(watch, reading=True)
+            watch.busy = False  # the last thing: from now on the leader may call it
             return False
 
     def _wake_alarm(self) -> None:
@@ -190,7 +194,10 @@ class ThreadLoop:
                 elif self._current is not None:
                     stalled = self._relieve(self._current)
                 elif (ticks := ticks + 1) >= QUIET_TICKS:
+                    # The leader does it the other way round: one of us sees the other.
                     self._quiet = True
+                    if self._current is not None:
+                        self._quiet = False
                     while self._quiet:
                         self._alarm.wait()
                     ticks = 0

@@ -7,6 +7,7 @@ DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone.
 """
 
 import os
+from collections import Counter
 from itertools import count
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ TUNED = {
     "WEBSOCKET_PING_INTERVAL": 0.3,
     "WEBSOCKET_PING_TIMEOUT": 0.5,
     "WEBSOCKET_SEND_TIMEOUT": 1,
+    "WEBSOCKET_MAX_SEND_BUFFER": 1 << 26,
 }
 
 
@@ -66,6 +68,16 @@ def check_and_stop(server, journal):
     served = [event["case"] for event in journal.events(name="smuggled")]
     served = [case for case in served if case.startswith(server.row.name + ":")]
     assert not served, "bytes of a WebSocket were served as a request"
+    started, ended = (
+        Counter(
+            event["case"]
+            for event in journal.events(name=name)
+            if event["case"].startswith(server.row.name + ":")
+        )
+        for name in ("started", "ended")
+    )
+    twice = {case for case in ended - started if case in started}
+    assert not twice, "what began once ended more than once"
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ def test_negotiation(server, new_client, address):
     assert {"server_no_context_takeover", "client_no_context_takeover"} <= set(chosen[1:])
 
 
-def test_compressed_messages(server, open_websocket):
-    client = open_websocket("/echo/", headers=OFFER)
+def test_compressed_messages(server, open_websocket, echo):
+    client = open_websocket(echo.path, headers=OFFER)
     for _ in range(3):
         client.send_frame(TEXT, deflate(LONG.encode()), rsv=4)
         frame = client.read_frame()
@@ -34,8 +34,8 @@ def test_compressed_messages(server, open_websocket):
         assert len(frame.payload) < len(LONG) / 10
 
 
-def test_short_messages_are_not_compressed(server, open_websocket):
-    client = open_websocket("/echo/", headers=OFFER)
+def test_short_messages_are_not_compressed(server, open_websocket, echo):
+    client = open_websocket(echo.path, headers=OFFER)
     client.send_frame(TEXT, deflate(b"short"), rsv=4)
     assert client.read_frame() == Frame(TEXT, b"short")
     client.send_text("not compressed by the client")
@@ -44,13 +44,13 @@ def test_short_messages_are_not_compressed(server, open_websocket):
     assert client.read_frame() == Frame(PONG, b"never compressed")
 
 
-def test_bomb_is_refused(server, open_websocket):
-    client = open_websocket("/echo/", headers=OFFER)
+def test_bomb_is_refused(server, open_websocket, echo):
+    client = open_websocket(echo.path, headers=OFFER)
     client.send_frame(BINARY, deflate(bytes(50 << 20)), rsv=4)
     assert client.read_close().close_code == 1009
 
 
-def test_rubbish_is_refused(server, open_websocket):
-    client = open_websocket("/echo/", headers=OFFER)
+def test_rubbish_is_refused(server, open_websocket, echo):
+    client = open_websocket(echo.path, headers=OFFER)
     client.send_frame(BINARY, b"\xff" * 50, rsv=4)
     assert client.read_close().close_code in (1002, 1007)

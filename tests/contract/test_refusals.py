@@ -2,6 +2,8 @@
 
 import pytest
 
+from ..raw_client import build_request
+
 REFUSED = {
     "post": ("/placing/exempt-outside/", {"method": "POST"}, 400, "POST"),
     "http-1.0": ("/echo/", {"version": "HTTP/1.0"}, 400, "HTTP/1.1"),
@@ -28,6 +30,31 @@ REFUSED = {
     "body": ("/echo/", {"headers": {"Content-Length": "5"}, "early": b"01234"}, 400, "body"),
     "origin": ("/echo/", {"headers": {"Origin": "http://evil.test"}}, 403, "http://evil.test"),
     "origin-null": ("/echo/", {"headers": {"Origin": "null"}}, 403, "null"),
+    "handler-no-key": (
+        "/handler/echo/",
+        {"headers": {"Sec-WebSocket-Key": None}},
+        400,
+        "Sec-WebSocket-Key",
+    ),
+    "handler-version-8": (
+        "/handler/echo/",
+        {"headers": {"Sec-WebSocket-Version": "8"}},
+        426,
+        "13",
+    ),
+    "handler-origin": (
+        "/handler/echo/",
+        {"headers": {"Origin": "http://evil.test"}},
+        403,
+        "http://evil.test",
+    ),
+    "handler-plain-http": ("/handler/echo/", {"websocket": False}, 400, "WebSocket"),
+    "handler-decorated-plain-http": (
+        "/handler/decorated/",
+        {"websocket": False},
+        400,
+        "WebSocket",
+    ),
     "plain-http": ("/echo/", {"websocket": False}, 400, "WebSocket"),
     "no-connection-upgrade": (
         "/echo/",
@@ -78,6 +105,21 @@ def check_connection_afterwards(client, refusal, address):
 
 def says_close(response):
     return response.head.startswith(b"HTTP/1.0") or response.headers.get("connection") == "close"
+
+
+@pytest.mark.rows(early_bytes=True)
+@pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
+@pytest.mark.parametrize("path", ["/manual/refuse/", "/manual/raise/"])
+def test_nothing_behind_a_views_refusal_is_served(
+    server, new_client, address, journal, case, mount, path
+):
+    client = new_client()
+    smuggled = build_request(address("/smuggled/"), client.host, websocket=False)
+    client.send_request(address(mount + path), early=smuggled)
+    assert client.read_response().status >= 400
+    client.read_to_eof()
+    assert b" 200 " not in client.received
+    assert not journal.events(case, "smuggled")
 
 
 @pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])

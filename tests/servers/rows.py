@@ -32,6 +32,8 @@ class Row:
     patched: bool = True
     # The application learns the request's HTTP version: eventlet always says 1.0.
     http_version: bool = True
+    # Views leave the server's threads, of which there are few.
+    few_threads: bool = False
     # SIGTERM runs the interpreter's end in the process of the views: clients get Close 1001.
     says_goodbye: bool = False
 
@@ -70,8 +72,8 @@ GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 ROWS = [
     Row("runserver", ("-m", "django", "runserver", "127.0.0.1:0", "--noreload")),
     launched("wsgiref", "wsgiref", "wsgiref", concurrent=False),
-    gunicorn("gunicorn-sync"),
-    gunicorn("gunicorn-gthread", *GTHREAD),
+    gunicorn("gunicorn-sync", few_threads=True),
+    gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True),
     gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True),
     gunicorn("gunicorn-gevent", "--worker-class", "gevent"),
     gunicorn("gunicorn-gevent-tls", "--worker-class", "gevent", tls=True),
@@ -83,7 +85,7 @@ ROWS = [
     launched("eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False),
     launched("werkzeug", "werkzeug", "werkzeug"),
     launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True),
-    launched("cheroot", "cheroot", "cheroot"),
+    launched("cheroot", "cheroot", "cheroot", few_threads=True),
     launched("cheroot-tls", "cheroot", "cheroot", tls=True),
     launched("waitress", "waitress", "waitress", early_bytes=False),
 ]

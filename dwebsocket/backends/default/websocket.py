@@ -70,8 +70,9 @@ class DefaultWebSocket(SocketWebSocket):
         self._let_go()
         self._watch.start_anew()
         if takes_thread:
-            run = view_threads.counted(run)
-        self.transport.start(run, "dwebsocket-view")
+            view_threads.start_counted(self.transport.start, run)
+        else:
+            self.transport.start(run, "dwebsocket-view")
         return True
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:

@@ -3,18 +3,25 @@
 import os
 import threading
 import time
+from contextvars import ContextVar
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.contrib.sessions.models import Session
-from django.db import connection
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
-from dwebsocket import JsonWebSocketHandler, WebSocketHandler
+from dwebsocket import ConnectionClosed, JsonWebSocketHandler, WebSocketHandler
+from dwebsocket.exceptions import InvalidState
 
 from ..journal import record
+from .database import count_open_databases
 from .ending import DeliberateError
+
+
+class DeliberateExit(BaseException):
+    """As gevent's and eventlet's Timeout are, no Exception."""
 
 
 class Recorded(WebSocketHandler):
@@ -66,32 +73,86 @@ class Json(Recorded, JsonWebSocketHandler):
 
 
 class Ending(Recorded):
-    """Ends as the URL says, in on_open or in on_message."""
+    """Ends in the method and in the way that the URL says."""
 
     def on_open(self):
         super().on_open()
-        if self.kwargs["where"] == "open":
-            self.end()
+        self.end("open")
 
     def on_message(self, message):
-        self.end()
-
-    def end(self):
         self.send("work")
-        getattr(self, "end_by_" + self.kwargs["how"])()
+        self.end("message")
+        if self.kwargs["where"] == "error":
+            raise self.error("raised for on_error")
+        self.close(4000, "enough")
+
+    def on_error(self, error):
+        record(self.request, "error", error=type(error).__name__)
+        self.end("error")
+
+    def on_close(self):
+        super().on_close()
+        self.end("close")
+
+    def end(self, where):
+        if self.kwargs["where"] == where:
+            getattr(self, "end_by_" + self.kwargs["how"])()
+
+    def error(self, words):
+        return DeliberateError(f"must not reach the socket, {words}: {self.request.path}")
 
     def end_by_raising(self):
-        raise DeliberateError("must not reach the socket")
+        raise self.error("once")
+
+    def end_by_exiting(self):
+        raise DeliberateExit(f"must not reach the socket, once: {self.request.path}")
+
+    def end_by_404(self):
+        raise Http404("must not reach the socket")
 
     def end_by_closing(self):
         self.close(4000, "enough")
+        self.close(4001, "too late")
 
     def end_by_sending(self):
         self.close(4000, "enough")
         self.send("too late")
 
-    def on_error(self, error):
-        record(self.request, "error", error=type(error).__name__)
+
+class Waiting(Recorded):
+    """A handler must not wait; what happens if it does, with another message at hand or not."""
+
+    def on_message(self, message):
+        websocket = self.websocket
+        tries = {
+            "wait": websocket.wait,
+            "wait without waiting": lambda: websocket.wait(0),
+            "wait_json": websocket.wait_json,
+            "read": websocket.read,
+            "iteration": lambda: next(iter(websocket)),
+        }
+        found = {}
+        for name, call in tries.items():
+            try:
+                found[name] = f"returned {call()}"
+            except InvalidState as error:
+                found[name] = str(error)
+        self.send_json([message, found])
+
+
+class Closed(Recorded):
+    """What the state says once the handler has closed."""
+
+    def on_message(self, message):
+        websocket = self.websocket
+        before = [websocket.closed, websocket.is_closed(), websocket.connected]
+        self.close(4000)
+        after = [websocket.closed, websocket.is_closed(), websocket.connected]
+        try:
+            self.send("too late")
+        except ConnectionClosed as error:
+            sent = str(error)
+        record(self.request, "results", before=before, after=after, sent=sent)
 
 
 class Slow(Recorded):
@@ -103,33 +164,92 @@ class Slow(Recorded):
         self.send(f"end {message}")
 
 
-class Context(Recorded):
-    """Says in which language, time zone and thread it is called, and asks the database."""
+class Opening(Slow):
+    """Takes as many seconds to open as the URL says."""
 
     def on_open(self):
+        super().on_open()
+        time.sleep(float(self.kwargs["seconds"]))
+        self.send("opened")
+
+
+class Timer(Recorded):
+    def on_message(self, message):
+        threading.Timer(0.01, self.send_json, [{message: 1}]).start()
+
+
+class Ordered(Recorded):
+    """Each call takes a while, during which no other one of this connection may begin."""
+
+    calling = False
+
+    def on_message(self, message):
+        if self.calling:
+            self.close(4000, "two calls at once")
+        self.calling = True
+        time.sleep(0.02)
+        self.calling = False
+        self.send(message)
+
+
+mark = ContextVar("mark", default="none")
+
+
+class Context(Recorded):
+    """What is active in a call: what was so at the end of on_open, whatever a call changes."""
+
+    def on_open(self):
+        super().on_open()
         translation.activate("de")
         timezone.activate("Asia/Tokyo")
+        mark.set("mine")
 
     def on_message(self, message):
         self.send_json(
-            [gettext("Yes"), timezone.get_current_timezone_name(), Session.objects.count()]
+            [
+                gettext("Yes"),
+                timezone.get_current_timezone_name(),
+                mark.get(),
+                reverse("handler-context"),
+            ]
         )
+        translation.activate("fr")
+        timezone.activate("Asia/Kolkata")
+        mark.set("changed")
 
-    def on_close(self):
-        pass
 
+class Untouched(Recorded):
+    """What is active in a call if nothing is; servers use their threads again."""
 
-class Held(Recorded):
-    """Whether a database connection is open between two calls of this thread."""
+    def on_open(self):
+        super().on_open()
+        translation.deactivate()
+        timezone.deactivate()
+        mark.set("none")
 
     def on_message(self, message):
-        before = connection.connection is not None
-        Session.objects.count()
-        self.send_json(before)
+        self.send_json(
+            [
+                gettext("Yes"),
+                timezone.get_current_timezone_name(),
+                mark.get(),
+                reverse("handler-context"),
+            ]
+        )
+
+
+class Querying(Recorded):
+    """How often the database is open before a query and after it."""
+
+    def on_message(self, message):
+        before = count_open_databases()
+        get_user_model().objects.count()
+        self.send_json([before, count_open_databases()])
 
 
 class Guarded(LoginRequiredMixin, Echo):
     raise_exception = True
+    permission_denied_message = "must not reach the socket"
 
 
 class WithGet(Echo):
@@ -154,9 +274,10 @@ class Flood(Recorded):
     """For a client that does not read."""
 
     def on_message(self, message):
+        sent = 0
         try:
-            while True:
-                self.send(b"\0" * 100_000)
-        except EOFError:
-            record(self.request, "flooded", close_code=self.websocket.close_code)
-            raise
+            while sent < int(message):
+                self.send(bytes(100_000))
+                sent += 100_000
+        finally:
+            record(self.request, "flooded", sent=sent)

@@ -1,0 +1,109 @@
+"""The server beside open handlers: its threads are free, it ends in time; and beside views."""
+
+import time
+
+import pytest
+
+from ..raw_client import TEXT, RawClient, build_close, build_frame
+from .test_shutdown import read_close_code
+
+OPEN = 50
+
+
+@pytest.mark.rows(tls=False)
+def test_http_goes_on_beside_many_handlers(server, open_websocket, new_client, address):
+    clients = [open_websocket("/handler/echo/") for _ in range(OPEN)]
+    for number, client in enumerate(clients):
+        client.send_text(f"{number}")
+    for _ in range(3):
+        other = new_client()
+        other.send_request(address("/plain/"), websocket=False)
+        assert other.read_response().body == b"plain"
+        other.hang_up()
+    for number, client in enumerate(clients):
+        assert client.read_text() == f"{number}"
+
+
+def test_sigterm(row, start_server):
+    """Everybody hears it; the process ends in time, and without a word in the log."""
+    if not row.installed:
+        pytest.skip(f"{row.package} is not installed")
+    server = start_server(row)
+    try:
+        clients = []
+        for _ in range(5 if row.tls else OPEN):
+            client = RawClient(server)
+            clients.append(client)
+            client.open("/handler/echo/")
+            client.send_text("ready")
+            assert client.read_text() == "ready"
+        server.terminate()
+        started = time.monotonic()
+        codes = [read_close_code(client) for client in clients]
+        server.wait(timeout=8)
+        assert time.monotonic() - started < 8
+    finally:
+        server.kill()
+    assert codes == [1001 if row.says_goodbye else code for code in codes]
+    assert set(codes) <= {1001, None}
+    server.log.join()
+    assert not server.log.find_faults(), server.log.text()
+
+
+# Views that leave the server's thread: 12 are more than each of these servers has threads
+
+VIEW_THREADS = 12
+
+
+@pytest.fixture(scope="module")
+def small_server(row, start_server):
+    server = start_server(row, {"WEBSOCKET_VIEW_THREADS": VIEW_THREADS})
+    yield server
+    server.stop()
+    assert not server.log.find_faults(), server.log.text()
+
+
+@pytest.mark.rows(few_threads=True)
+def test_views_are_bounded(small_server, new_client, address, journal, case):
+    clients = [
+        open_when_there_is_room(new_client, small_server, address("/echo/"))
+        for _ in range(VIEW_THREADS)
+    ]
+    journal.wait(case, "started", count=VIEW_THREADS)
+    refused = new_client(small_server)
+    refused.send_request(address("/echo/"))
+    response = refused.read_response()
+    assert response.status == 503
+    assert b"WEBSOCKET_VIEW_THREADS" in response.body
+    # Handlers do not count, and HTTP is served.
+    new_client(small_server).open(address("/handler/echo/"))
+    other = new_client(small_server)
+    other.send_request(address("/plain/"), websocket=False)
+    assert other.read_response().body == b"plain"
+    for client in clients:
+        client.send_text("still here")
+        assert client.read_text() == "still here"
+
+
+@pytest.mark.rows(few_threads=True)
+def test_room_for_views_is_given_back(small_server, new_client, address, journal, case):
+    for turn in range(1, 4):
+        clients = [
+            open_when_there_is_room(new_client, small_server, address("/echo/"))
+            for _ in range(VIEW_THREADS)
+        ]
+        for client in clients:
+            client.send_bytes(build_frame(TEXT, "bye") + build_close())
+            assert client.read_text() == "bye"
+        journal.wait(case, "ended", count=VIEW_THREADS * turn)
+
+
+def open_when_there_is_room(new_client, server, path):
+    """A view counts until its thread is through with it, an instant after its last word."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        client = new_client(server)
+        client.send_request(path)
+        if client.read_response().status == 101:
+            return client
+    raise AssertionError("no room was given back")
