@@ -39,7 +39,9 @@ class Watch:
 
     __slots__ = ("busy", "fd", "reading", "registered", "watcher", "writing")
 
-    def __init__(self, fd: int, watcher: Watcher, *, reading: bool, writing: bool) -> None:
+    def __init__(
+        self, fd: int, watcher: Watcher, *, reading: bool = True, writing: bool = False
+    ) -> None:
         self.fd = fd
         self.watcher = watcher
         self.busy = False  # a call is running
