@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import zlib
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -188,3 +189,28 @@ def test_a_forked_child_begins_without_members(site):
 def test_the_command_says_that_it_would_reach_nobody():
     with pytest.raises(CommandError, match="WEBSOCKET_GROUPS"):
         call_command("websocket_send", "all", "hello")
+
+
+def test_legacy_members_get_bytes_as_text(site):
+    with join(site.serve(member, WEBSOCKET_LEGACY=True)) as session:
+        Group("all").send("ä".encode())
+        assert session.receive() == "ä"
+        Group("all").send(b"\xff")
+        assert session.receive() == b"\xff"
+
+
+def test_compression_that_remembers(site):
+    """Such a member has a frame of its own each time, in one order with what its view sends."""
+    site.serve(member, WEBSOCKET_COMPRESSION_CONTEXT_TAKEOVER=True)
+    client = site.open(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
+    assert client.read_text() == "in"
+    unpack = zlib.decompressobj(-15)
+    sizes = []
+    for _ in range(3):
+        text = "".join(chr(33 + number % 90) for number in range(0, 20_000, 7))
+        Group("all").send(text)
+        frame = client.read_frame()
+        assert frame.rsv == 4
+        assert unpack.decompress(frame.payload + b"\x00\x00\xff\xff").decode() == text
+        sizes.append(len(frame.payload))
+    assert sizes[1] < sizes[0]
