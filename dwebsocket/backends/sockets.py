@@ -412,7 +412,7 @@ class SocketWebSocket(PostingWebSocket):
         try:
             if not self._mute:
                 self.stand_back()
-                data = self._take_outgoing() + frame
+                data = self._take_outgoing() + (self._last or frame)
                 self.transport.send(data, monotonic() if deadline is None else deadline)
         except OSError as error:
             self._lose(f"closing failed: {error}")
@@ -432,7 +432,7 @@ class SocketWebSocket(PostingWebSocket):
         with self._write_lock:
             if self._mute:
                 return
-            self._final = self._take_outgoing() + frame
+            self._final = self._take_outgoing() + (self._last or frame)  # the first Close counts
             self._mute = True
         self.try_flush()
 
