@@ -17,6 +17,7 @@ INSTALL = $(BIN)/python -m pip install --quiet
 
 help:
 	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
+	@echo "               REDIS=1: two processes of gunicorn, and Redis between them"
 	@echo "make test      lint, documentation, and all tests with coverage"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into build/docs"
@@ -27,12 +28,16 @@ help:
 	@echo "make bench     measure"
 	@echo "make clean     remove the virtual environment and everything built"
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo $(if $(REDIS),$(VENV)/.demo-redis)
 	@echo
 	@echo "  The examples: http://127.0.0.1:$(PORT)/    (Ctrl-C ends)"
 	@echo
 	@$(BIN)/python examples/manage.py migrate --verbosity 0
+ifdef REDIS
+	@$(BIN)/python examples/run_with_redis.py -b 127.0.0.1:$(PORT)
+else
 	@$(BIN)/python examples/manage.py runserver 127.0.0.1:$(PORT)
+endif
 
 test: lint docs coverage
 
@@ -70,6 +75,11 @@ $(BIN)/python:
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.demo-redis: $(VENV)/.demo
+	.ci/debian-packages redis-server
+	$(INSTALL) -e ".[redis]" gunicorn
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python

@@ -7,5 +7,6 @@ load.py         builds the load generator (wsload.c), runs it, reads its figures
 __main__.py     the order of a run: rounds, servers, works
 results.py      medians, ratios, targets
 report.py       the text: progress, summary, docs/benchmarks.md; machine.py knows the versions
+fanout.py       by itself: one message to many, and the same through Redis
 chart.py        the bars: docs/benchmarks.svg
 """

@@ -2,10 +2,12 @@
 
 from dwebsocket.decorators import accept_websocket, require_websocket
 from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.groups import Group
 from dwebsocket.handlers import JsonWebSocketHandler, WebSocketHandler
 
 __all__ = [
     "ConnectionClosed",
+    "Group",
     "JsonWebSocketHandler",
     "WebSocketHandler",
     "accept_websocket",

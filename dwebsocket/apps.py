@@ -7,7 +7,7 @@ from django.core.checks import register
 from django.utils.autoreload import file_changed
 
 from dwebsocket.backends.sweeper import expect_restart
-from dwebsocket.checks import check_middleware, check_settings
+from dwebsocket.checks import check_groups, check_middleware, check_settings
 
 __all__ = ["DwebsocketConfig"]
 
@@ -21,4 +21,5 @@ class DwebsocketConfig(AppConfig):
     def ready(self) -> None:
         register(check_settings)
         register(check_middleware)
+        register(check_groups)
         file_changed.connect(expect_restart, dispatch_uid="dwebsocket.sweeper")

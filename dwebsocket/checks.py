@@ -12,8 +12,12 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from dwebsocket.conf import conf
+from dwebsocket.exceptions import InvalidGroupBackend
+from dwebsocket.groups.current import create_backend, load_class
+from dwebsocket.groups.members import Members
+from dwebsocket.groups.workers import count_workers
 
-__all__ = ["check_middleware", "check_settings"]
+__all__ = ["check_groups", "check_middleware", "check_settings"]
 
 MIDDLEWARE = "dwebsocket.middleware.WebSocketMiddleware"
 
@@ -46,6 +50,7 @@ def check_settings(
         *check_flags(),
         *check_allowed_origins(),
         *check_numbers(),
+        *check_group_backend(),
     ]
 
 
@@ -144,4 +149,33 @@ def check_middleware(
             id="dwebsocket.E011",
         )
         for path in find_skipped_middleware()
+    ]
+
+
+def check_group_backend() -> Iterator[CheckMessage]:
+    try:
+        create_backend(conf.GROUPS, Members()).close()
+    except InvalidGroupBackend as error:
+        yield Error(f"{error}.", id="dwebsocket.E016")
+
+
+def check_groups(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The backend for groups reaches as many processes as there are."""
+    found = count_workers()
+    try:
+        if found is None or load_class(conf.GROUPS).shared:
+            return []
+    except InvalidGroupBackend:  # which check_settings tells
+        return []
+    workers, where = found
+    return [
+        Warning(
+            f"{where} asks for {workers} worker processes, and the backend of WEBSOCKET_GROUPS "
+            "reaches the members of groups in the sender's own process only.",
+            hint="Choose 'dwebsocket.groups.redis.RedisGroupBackend', or run one worker. If no "
+            "groups are used, silence this check.",
+            id="dwebsocket.W002",
+        )
     ]

@@ -13,6 +13,8 @@ __all__ = ["conf"]
 #: More bytes than any message has, and room to count one further.
 UNLIMITED = 1 << 62
 
+MEMORY_GROUPS = "dwebsocket.groups.memory.MemoryGroupBackend"
+
 
 class Conf:
     """One property a setting: ``conf.PING_INTERVAL`` is ``settings.WEBSOCKET_PING_INTERVAL``."""
@@ -88,6 +90,12 @@ class Conf:
         1013.
         """
         value: int = self._get("MAX_SEND_BUFFER", 1 << 20)
+        return value
+
+    @property
+    def GROUPS(self) -> dict[str, Any]:
+        """What carries what is sent to groups: ``BACKEND``, ``LOCATION``, ``OPTIONS``."""
+        value: dict[str, Any] = self._get("GROUPS", {"BACKEND": MEMORY_GROUPS})
         return value
 
     @property

@@ -5,8 +5,9 @@ WebSocketError
 │   ├── UnsupportedVersion    426
 │   └── InvalidOrigin         403
 ├── InvalidState              a call that the connection is not ready for: a mistake in the view
+├── GroupUnavailable          a group's message did not reach the other processes
 └── ConnectionClosed          also an EOFError
-InvalidWebSocketBackend, SocketTakeoverError: ImproperlyConfigured
+InvalidWebSocketBackend, InvalidGroupBackend, SocketTakeoverError: ImproperlyConfigured
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from dwebsocket.protocol.exceptions import (
 
 __all__ = [
     "ConnectionClosed",
+    "GroupUnavailable",
+    "InvalidGroupBackend",
     "InvalidHandshake",
     "InvalidOrigin",
     "InvalidState",
@@ -53,6 +56,16 @@ class ConnectionClosed(WebSocketError, EOFError):
 
 class InvalidState(WebSocketError):
     """The view called something at the wrong time, such as ``accept()`` twice."""
+
+
+class GroupUnavailable(WebSocketError):
+    """What connects the processes (Redis) cannot be reached: the message got to the members in this
+    process, and to no other.
+    """
+
+
+class InvalidGroupBackend(ImproperlyConfigured):
+    """``WEBSOCKET_GROUPS`` does not describe a usable backend."""
 
 
 class InvalidWebSocketBackend(ImproperlyConfigured):

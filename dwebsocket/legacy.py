@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.websocket import BaseWebSocket, BytesLike
 
 __all__ = ["legacy_class"]
@@ -39,6 +40,9 @@ class LegacyWebSocket(BaseWebSocket):
             super().send(as_text(message))
         except ConnectionClosed:
             pass
+
+    def post(self, message: PreparedMessage) -> None:
+        super().post(message.as_text())
 
 
 legacy_classes: dict[type[BaseWebSocket], type[BaseWebSocket]] = {}

@@ -10,10 +10,11 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
-from dwebsocket import database
+from dwebsocket import database, groups
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
+from dwebsocket.protocol.prepared import PreparedMessage
 
 __all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes"]
 
@@ -25,8 +26,9 @@ class BaseWebSocket:
     """A WebSocket in a view.
 
     A backend fills in the primitives (``accept_connection``, ``receive_messages``,
-    ``receive_available``, ``send``, ``send_ping``, ``close_connection``, ``fileno``), which
-    speak of whole messages, and keeps ``_over``, ``close_code`` and ``close_reason`` true.
+    ``receive_available``, ``send``, ``send_ping``, ``post``, ``post_close``, ``close_connection``,
+    ``fileno``), which speak of whole messages, keeps ``_over``, ``close_code`` and ``close_reason``
+    true, and calls ``leave_groups`` when the connection has ended.
 
     Objects compare by identity, are hashable, and take attributes of your own.
 
@@ -41,6 +43,7 @@ class BaseWebSocket:
         "__dict__",
         "__weakref__",
         "_accepted",
+        "_ended",
         "_over",
         "_read_lock",
         "_ready",
@@ -59,7 +62,7 @@ class BaseWebSocket:
 
     def __init__(self) -> None:
         self._ready = []
-        self._accepted = self._told = False
+        self._accepted = self._ended = self._told = False
         self._over = True  # until it is accepted
         self._watch = database.ConnectionWatch()
         self.subprotocol: str | None = None
@@ -98,6 +101,17 @@ class BaseWebSocket:
 
     def send_ping(self, payload: bytes) -> None:
         """Send a Ping (RFC 6455, 5.5.2)."""
+        raise NotImplementedError
+
+    def post(self, message: PreparedMessage) -> None:
+        """Send what a group sends. Never waits and never raises: what the socket does not take at
+        once waits, up to ``WEBSOCKET_MAX_SEND_BUFFER``; beyond it the connection is closed with
+        1013. Nothing happens on a closed connection. Safe from any thread or greenlet.
+        """
+        raise NotImplementedError
+
+    def post_close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake behind what ``post`` has sent. Never waits, never raises."""
         raise NotImplementedError
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
@@ -141,6 +155,11 @@ class BaseWebSocket:
     def accepted(self) -> bool:
         """Whether the 101 has been sent."""
         return self._accepted
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether ``leave_groups`` has been called."""
+        return self._ended
 
     def _check_accepted(self) -> None:
         if not self._accepted:
@@ -349,6 +368,11 @@ class BaseWebSocket:
         """Give back the database connections of the running thread or greenlet, if it has any."""
         if self._watch.seen != database.opened:
             self._watch.release()
+
+    def leave_groups(self) -> None:
+        """The connection has ended: no group keeps it. Never waits; idempotent."""
+        self._ended = True
+        groups.leave_all(self)
 
     def finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""

@@ -11,6 +11,7 @@ import pytest
 from .servers.certificates import make_certificates
 from .servers.journal import Journal
 from .servers.process import ROOT, ServerProcess
+from .servers.redis import RedisServer
 from .servers.rows import Row
 
 
@@ -74,6 +75,15 @@ def start_server(server_environment, certificates, session_key):
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def redis_server(test_directory):
+    """One that goes on until the tests end."""
+    server = RedisServer(test_directory / "redis")
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -244,5 +244,5 @@ class RawClient:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
-    def shrink_receive_buffer(self):
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    def shrink_receive_buffer(self, size=4096):
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)

@@ -16,7 +16,21 @@ class Echo(AsyncWebsocketConsumer):
         await self.send(text_data=text_data, bytes_data=bytes_data)
 
 
+class Member(AsyncWebsocketConsumer):
+    """Whatever one says, all get the same 125 bytes."""
+
+    async def connect(self):
+        await self.channel_layer.group_add("fanout", self.channel_name)
+        await self.accept()
+
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.channel_layer.group_send("fanout", {"type": "tell", "text": "x" * 125})
+
+    async def tell(self, event):
+        await self.send(text_data=event["text"])
+
+
 http = get_asgi_application()
-routes = URLRouter([path("echo/", Echo.as_asgi())])
+routes = URLRouter([path("echo/", Echo.as_asgi()), path("fanout/", Member.as_asgi())])
 
 application = ProtocolTypeRouter({"http": http, "websocket": AuthMiddlewareStack(routes)})

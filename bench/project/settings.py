@@ -31,3 +31,24 @@ WEBSOCKET_COMPRESSION = "BENCH_COMPRESSION" in os.environ
 WEBSOCKET_VIEW_THREADS = 6000
 # The loads do not answer Pings.
 WEBSOCKET_PING_INTERVAL = 600
+
+# Both carry messages in the same way: in memory, or through Redis by publish and subscribe.
+REDIS = os.environ.get("BENCH_REDIS")
+if REDIS:
+    WEBSOCKET_GROUPS = {
+        "BACKEND": "dwebsocket.groups.redis.RedisGroupBackend",
+        "LOCATION": REDIS,
+    }
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS], "capacity": 100_000},
+        }
+    }
+else:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels.layers.InMemoryChannelLayer",
+            "CONFIG": {"capacity": 100_000},
+        }
+    }

@@ -6,5 +6,6 @@ urlpatterns = [
     path("echo/", views.echo),
     path("handler/", views.Echo.as_view()),
     path("handler/light/", views.Echo.as_view(keep_request=False)),
+    path("fanout/", views.Member.as_view()),
     path("plain/", views.plain),
 ]

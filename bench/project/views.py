@@ -1,6 +1,6 @@
 from django.http import HttpResponse
 
-from dwebsocket import WebSocketHandler, require_websocket
+from dwebsocket import Group, WebSocketHandler, require_websocket
 
 
 @require_websocket
@@ -12,6 +12,18 @@ def echo(request):
 class Echo(WebSocketHandler):
     def on_message(self, message):
         self.websocket.send(message)
+
+
+class Member(WebSocketHandler):
+    """Whatever one says, all get the same 125 bytes."""
+
+    keep_request = False
+
+    def on_open(self):
+        Group("fanout").add(self.websocket)
+
+    def on_message(self, message):
+        Group("fanout").send("x" * 125)
 
 
 def plain(request):

@@ -64,6 +64,37 @@ SERVERS = (
 )
 OURS = SERVERS[0]
 
+#: Those that send one message to many, and what that costs without anything around it.
+FANOUT = (
+    Server(
+        "group_gthread",
+        "dwebsocket Group, handlers, gthread",
+        ("dwebsocket", "Django", "gunicorn"),
+        module="django_gthread",
+        path="/fanout/",
+    ),
+    Server(
+        "group_gevent",
+        "dwebsocket Group, handlers, gevent",
+        ("dwebsocket", "Django", "gevent"),
+        module="django_gevent",
+        path="/fanout/",
+    ),
+    Server(
+        "channels_uvicorn",
+        "Channels, uvicorn, uvloop",
+        ("channels", "Django", "uvicorn", "websockets", "uvloop"),
+        path="/fanout/",
+    ),
+    Server(
+        "channels_daphne",
+        "Channels, daphne",
+        ("channels", "Django", "daphne", "Twisted"),
+        path="/fanout/",
+    ),
+)
+BARE_SEND = Server("bare_send", "bare socket.send", (), websocket=False)
+
 #: Further ones for the crowd.
 CROWD = (
     Server(

@@ -7,10 +7,9 @@ its end and the listener hears of it there.
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dwebsocket.backends import sweeper
+from dwebsocket.backends.flusher import Flusher
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
 
@@ -77,35 +76,25 @@ def driven_class(websocket_class: type[SocketWebSocket]) -> type[SocketWebSocket
     return made
 
 
-class Driver:
-    """The ``Watcher`` of one WebSocket.
+class Driver(Flusher):
+    """The ``Watcher`` of one WebSocket: of its reading, too.
+
+    While frames wait nothing is read for which there would be answers, and once our Close has left
+    what else comes is thrown away.
 
     Attributes:
-        blocked: whether frames wait until the socket takes data again.
         busy: whether the listener is being called.
     """
 
-    __slots__ = (
-        "_closing",
-        "_deadline",
-        "_ended",
-        "_listener",
-        "_rest",
-        "_watched",
-        "_websocket",
-        "blocked",
-        "busy",
-    )
+    __slots__ = ("_ended", "_listener", "_rest", "busy")
+
+    _websocket: SocketWebSocket
 
     def __init__(self, websocket: SocketWebSocket, listener: Listener) -> None:
-        self._websocket = websocket
+        super().__init__(websocket)
         self._listener = listener
-        self.blocked = False
         self.busy = True  # with the opening
-        self._closing = False  # our Close has left: what else comes is thrown away
         self._ended = False  # the listener has been told
-        self._deadline: float | None = None  # when the socket is shut down
-        self._watched = False
         self._rest = MAX_DISCARDED
 
     def start(self) -> None:
@@ -119,10 +108,14 @@ class Driver:
             websocket.transport.shutdown_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         self.busy = False
+        websocket.start_watching(self)
+
+    def watch(self) -> None:
+        """Have the loop call, from now on. Called with the write lock held."""
         self._watched = True
-        websocket.transport.watch(self)
-        if self.blocked:
-            self._set_interest()
+        self._websocket.transport.watch(
+            self, reading=not self.blocked or self._closing, writing=self.blocked
+        )
 
     # What the loop calls
 
@@ -143,14 +136,9 @@ class Driver:
             self._end()
 
     def on_writable(self) -> None:
-        websocket = self._websocket
-        if websocket.is_lost:  # a hub may tell of the end here alone: it is found by reading
-            self.blocked = False
-            self._set_interest()
-        elif websocket.try_flush():
-            self._set_interest()
-            if self._ended:
-                self._finish_writing()
+        if self._websocket.try_flush() and self._ended:
+            self._finish_writing()
+        self._let_go_if_lost()
 
     def on_stalled(self) -> None:
         self._websocket.transport.stop_gathering()
@@ -164,56 +152,16 @@ class Driver:
         self._listener.receive(messages)
         websocket.end_batch()
 
-    # Writing
-
-    def tell_sent(self, count: int, more: bool) -> None:
-        """So many bytes have left; if there are more the socket is full. Then those wait, and
-        nothing is read for which there would be answers.
-        """
-        was_blocked, self.blocked = self.blocked, more
-        if not self._closing and not self._ended:
-            if not more:
-                self._deadline = None
-            elif count or not was_blocked:
-                self._arm(conf.SEND_TIMEOUT)
-        if more and not was_blocked:
-            self._set_interest()
-
-    def _set_interest(self) -> None:
+    def _set_interest(self, *, writing: bool) -> None:
         if self._watched:
-            reading = not self.blocked or self._closing or self._ended
-            self._websocket.transport.set_interest(reading=reading, writing=self.blocked)
-
-    # The end
-
-    def close(self, timeout: float) -> None:
-        """Our Close is on its way: hang up after so many seconds, if the peer does not."""
-        self._closing = True
-        self._arm(timeout)
-
-    def _arm(self, timeout: float | None) -> None:
-        if timeout is None:
-            self._deadline = None
-        else:
-            self._deadline = monotonic() + timeout
-            sweeper.watch_deadline(self._websocket)
-
-    def check_deadline(self, now: float) -> bool:
-        """Whether there is none (any more); one that has passed shuts the socket down."""
-        deadline = self._deadline
-        if deadline is None:
-            return True
-        if now < deadline:
-            return False
-        self._deadline = None
-        self._websocket.give_up("the peer did not take the data or answer the Close in time")
-        return True
+            reading = not writing or self._closing
+            self._websocket.transport.set_interest(reading=reading, writing=writing)
 
     def _end(self) -> None:
         """The connection is over; what is left is to let our last words out."""
         websocket = self._websocket
         websocket.end_answers()
-        self._ended = True
+        self._ended = self._closing = True
         if websocket.is_lost:
             self._deadline = None
         elif self.blocked:

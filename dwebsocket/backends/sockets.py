@@ -14,8 +14,8 @@ from django.http import HttpRequest
 
 from dwebsocket.backends import sweeper
 from dwebsocket.backends.driver import READ_LOCK, Driver, Listener, driven_class
+from dwebsocket.backends.posting import MIN_COMPRESSED, PostingWebSocket
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.deflate import PerMessageDeflate, negotiate
 from dwebsocket.protocol.frames import (
@@ -30,7 +30,7 @@ from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
 from dwebsocket.transports.detach import ABOVE_SELECT
-from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
+from dwebsocket.websocket import BytesLike, Message, as_bytes
 
 __all__ = ["SocketWebSocket"]
 
@@ -42,72 +42,43 @@ MAX_GATHERED = 65536
 #: Below this, header and payload are joined: a copy is cheaper than a second part.
 MAX_JOINED = 8192
 
-#: Below this, compressing costs more than it saves.
-MIN_COMPRESSED = 1024
-
 #: A socket that has not been looked at for this many seconds is looked at before a send.
 LOOK_INTERVAL = 1.0
 
 #: Unread messages beyond these stop us from taking in more on our own account.
 MAX_UNREAD = 64
 
-#: The Close to a reader for whom more than MAX_SEND_BUFFER bytes wait.
-TOO_SLOW = CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"
-
 #: Bytes received behind our Close that we are ready to throw away before we hang up.
 MAX_DISCARDED = 1 << 24
 
 
-class SocketWebSocket(BaseWebSocket):
+class SocketWebSocket(PostingWebSocket):
     """A WebSocket that drives the protocol itself, over a ``Transport``."""
 
     __slots__ = (
         "_answering",
         "_connection",
-        "_deflate",
-        "_deflate_lock",
-        "_driver",
         "_extensions",
-        "_final",
-        "_gathered",
         "_heard",
         "_key",
         "_looked",
-        "_lost",
-        "_mute",
-        "_outgoing",
         "_pinged",
-        "_write_lock",
-        "transport",
     )
 
     # Reading: belongs to the holder of _read_lock.
     _connection: ServerConnection
     _heard: float  # when something was last received, time.monotonic()
     _looked: float  # when we last looked whether something has come
-    # Writing: belongs to the holder of _write_lock; anybody may append to _outgoing.
-    _outgoing: list[bytes]  # frames that leave before anything else
-    _gathered: int  # bytes of the answers held back there
-    _mute: bool  # nothing may be sent any more: our Close has left, or the connection broke
-    _lost: bool  # the connection broke
     # Until when answers to what came before the end may still be sent, time.monotonic().
     _answering: float
 
-    transport: Transport
-    _driver: Driver | None  # of a handler's connection, which nobody waits for
-
     def __init__(self, request: HttpRequest) -> None:
         super().__init__()
-        self._driver = None
-        self._final = b""  # what a driver still has to send, our Close at its end
         meta = request.META
         self._key = meta.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
         self._extensions, self._deflate = self._negotiate(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
         self._connection = ServerConnection(conf.MAX_MESSAGE_SIZE, self._deflate)
         self._heard = self._looked = inf
-        self._outgoing = []
-        self._gathered = 0
-        self._lost = self._mute = False
         self._answering = 0.0
         self._pinged: float | None = None
 
@@ -243,7 +214,7 @@ class SocketWebSocket(BaseWebSocket):
         if sum(map(len, self._outgoing)) < MAX_GATHERED:
             self._outgoing += replies
         replies.clear()
-        self._flush_or_later()
+        self.try_flush()
 
     # Sending
 
@@ -305,8 +276,9 @@ class SocketWebSocket(BaseWebSocket):
         lock = self._write_lock
         lock.acquire()
         try:
-            if self._mute:
+            if self._mute or self._last:
                 raise self._closed_error()
+            self.stand_back()
             if self._outgoing:
                 frame = self._take_outgoing() + frame
             sent = (
@@ -321,16 +293,17 @@ class SocketWebSocket(BaseWebSocket):
             raise self._closed_error() from error
         finally:
             lock.release()
+            self._flush_after_writing()
 
     def _write_driven(self, driver: Driver, frame: bytes, payload: bytes) -> None:
         """The same where nobody waits: what the socket does not take waits."""
         if self._over:
             self._check_may_answer(monotonic())
         with self._write_lock:
-            if self._mute:
+            if self._mute or self._last:
                 raise self._closed_error()
             if driver.blocked:
-                self._keep(driver, frame + payload)
+                self._keep(frame + payload)
                 return
             if self._outgoing:
                 frame = self._take_outgoing() + frame
@@ -343,10 +316,8 @@ class SocketWebSocket(BaseWebSocket):
                 self._lose(f"sending failed: {error}")
                 raise self._closed_error() from error
             if sent != len(frame) + len(payload):
-                self._outgoing.insert(0, (frame + payload)[sent:])
-                driver.tell_sent(sent, True)
-        if self._outgoing and not driver.blocked:
-            self.try_flush()  # a Pong came in between
+                self._put_back((frame + payload)[sent:], sent)
+        self._flush_after_writing()
 
     def _check_may_answer(self, now: float) -> None:
         """The connection is over: only answers to what came before its end may still be sent."""
@@ -365,88 +336,27 @@ class SocketWebSocket(BaseWebSocket):
             finally:
                 self._read_lock.release()
 
-    def _take_outgoing(self) -> bytes:
-        frames = self._outgoing
-        self._gathered = 0
-        count = len(frames)  # a reader may append a Pong meanwhile
-        data = b"".join(frames[:count])
-        del frames[:count]
-        return data
-
     def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
         deadline = self._send_deadline()
-        if sent < len(frame):
-            self.transport.send(memoryview(frame)[sent:], deadline)
-            sent = len(frame)
-        if payload:
-            self.transport.send(memoryview(payload)[sent - len(frame) :], deadline)
+        if sent < len(frame):  # TLS must get the same again, and not less of it
+            frame, payload = frame + payload, b""
+        rest = memoryview(payload)[sent - len(frame) :] if payload else memoryview(frame)[sent:]
+        self.transport.send(rest, deadline)
 
-    def _keep(self, driver: Driver, frame: bytes) -> None:
-        """The socket is full, and nobody waits here: the frame waits, but not without bound."""
-        outgoing = self._outgoing
-        if sum(map(len, outgoing)) > conf.MAX_SEND_BUFFER:
-            self.close_code, self.close_reason = TOO_SLOW
-            self._final = outgoing[0] + build_close(*TOO_SLOW)  # the first may have left in part
-            outgoing.clear()
-            self._over = self._mute = True
-            driver.close(conf.CLOSE_TIMEOUT)
+    def _keep(self, frame: bytes) -> None:
+        """The socket is full, and nobody waits here: the frame waits."""
+        self._queue(frame)
+        if self._last:
             raise self._closed_error()
-        outgoing.append(frame)
 
     def _send_deadline(self) -> float | None:
         timeout = conf.SEND_TIMEOUT
         return None if timeout is None else monotonic() + timeout
 
-    def _flush_or_later(self) -> None:
-        if not self.try_flush() and self._driver is None:
-            sweeper.flush_later(self)
-
-    def try_flush(self) -> bool:
-        """Send what is held back as far as that goes without waiting; whether all has left."""
-        while self._write_lock.acquire(False):
-            driver = self._driver
-            try:
-                if driver is None:
-                    self._flush_outgoing()
-                else:
-                    self._flush_driven(driver)
-            except OSError as error:
-                self._lose(f"sending failed: {error}")
-            finally:
-                self._write_lock.release()
-            if driver is None or driver.blocked or self._mute or not self._outgoing:
-                return self._lost or not (self._outgoing if driver is None else self._final)
-        return False
-
-    def _flush_outgoing(self) -> None:
-        if self._outgoing and not self._mute:
-            data = self._take_outgoing()
-            sent = self.transport.try_send(data)
-            if sent < len(data):
-                self._outgoing.insert(0, data[sent:])
-
-    def _flush_driven(self, driver: Driver) -> None:
-        data = self._final if self._mute else self._take_outgoing()
-        if self._lost or not data:
-            return
-        sent = self.transport.try_send(data)
-        rest = data[sent:]
-        if self._mute:
-            self._final = rest
-        elif rest:
-            self._outgoing.insert(0, rest)
-        driver.tell_sent(sent, bool(rest))
-
     def _flush_soon(self) -> None:
         """The hub runs: whoever gathered has given up control."""
-        if self._outgoing and not self._mute and not self.try_flush():
-            self.transport.start(self._flush, "dwebsocket-flush")
-
-    def _flush(self) -> None:
-        try:
-            self._write(b"")
-        except ConnectionClosed:
-            pass
+        if self._outgoing and not self._mute:
+            self.try_flush()
 
     # The end
 
@@ -467,7 +377,13 @@ class SocketWebSocket(BaseWebSocket):
             self.close_code, self.close_reason = CloseCode.ABNORMAL_CLOSURE, ""
         self._over = True
         self.transport.shutdown()
+        self.stop_flushing()
+        self._leave()
+
+    def _leave(self) -> None:
+        """The connection has ended, whatever ended it: nobody keeps it any more."""
         sweeper.discard(self)
+        self.leave_groups()
 
     def _reply_close(self, deadline: float | None = None) -> None:
         """Answer the peer's Close, or its breach of the protocol (RFC 6455, 5.5.1 and 7.1.7)."""
@@ -495,7 +411,8 @@ class SocketWebSocket(BaseWebSocket):
             return
         try:
             if not self._mute:
-                data = self._take_outgoing() + frame
+                self.stand_back()
+                data = self._take_outgoing() + (self._last or frame)
                 self.transport.send(data, monotonic() if deadline is None else deadline)
         except OSError as error:
             self._lose(f"closing failed: {error}")
@@ -515,7 +432,7 @@ class SocketWebSocket(BaseWebSocket):
         with self._write_lock:
             if self._mute:
                 return
-            self._final = self._take_outgoing() + frame
+            self._final = self._take_outgoing() + (self._last or frame)  # the first Close counts
             self._mute = True
         self.try_flush()
 
@@ -553,7 +470,7 @@ class SocketWebSocket(BaseWebSocket):
         if self.close_code is None:
             self.close_code, self.close_reason = CloseCode.ABNORMAL_CLOSURE, reason
         self.transport.shutdown()
-        sweeper.discard(self)
+        self._leave()
 
     @property
     def closed(self) -> bool:
@@ -571,11 +488,6 @@ class SocketWebSocket(BaseWebSocket):
         self._read_lock = READ_LOCK
         self._looked = inf  # the loop looks
         return self._driver.start
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the connection broke, so that nothing can be sent."""
-        return self._lost
 
     @property
     def has_failed(self) -> bool:
@@ -621,13 +533,9 @@ class SocketWebSocket(BaseWebSocket):
         self._answering = 0.0
         self._reply_close()
 
-    def give_up(self, reason: str) -> None:
-        """The peer has had its time."""
-        self._lose(reason)
-
     def release(self) -> None:
         """The loop is done with it: give the descriptor back."""
-        sweeper.discard(self)
+        self._leave()
         with self._write_lock:
             self._mute = self._lost = True
             self.transport.shutdown()
@@ -660,18 +568,13 @@ class SocketWebSocket(BaseWebSocket):
         if self._pinged is None:
             self._pinged = now
             self._outgoing.append(build_frame_header(Opcode.PING, 0))
-            self._flush_or_later()
+            self.try_flush()
             return False
         self._look_aside()
         if self._over or timeout is None or now - max(self._pinged, self._heard) < timeout:
             return False
         self._lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True
-
-    def check_deadline(self, now: float) -> bool:
-        """Whether nothing more has to be done at a certain time."""
-        driver = self._driver
-        return driver is None or driver.check_deadline(now)
 
     def go_away(self, code: int) -> None:
         """The process ends: send a Close without waiting for anything."""

@@ -20,6 +20,7 @@ from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 
 if TYPE_CHECKING:
+    from dwebsocket.backends.posting import PostingWebSocket
     from dwebsocket.backends.sockets import SocketWebSocket
 
 __all__ = [
@@ -28,9 +29,9 @@ __all__ = [
     "add",
     "check_room",
     "count",
+    "count_slow",
     "discard",
     "expect_restart",
-    "flush_later",
     "watch_deadline",
 ]
 
@@ -62,13 +63,13 @@ class Sweeper:
     Attributes:
         connections: those that are open.
         dropped: how many peers were dropped because they did not answer a Ping.
+        too_slow: how many readers were closed with 1013 because too much waited for them.
     """
 
     def __init__(self, start: Callable[..., None], sleep: Callable[[float], None]) -> None:
         self.connections: set[SocketWebSocket] = set()
-        self.dropped = 0
-        self.stuck: set[SocketWebSocket] = set()  # they hold frames that could not leave at once
-        self.timed: set[SocketWebSocket] = set()  # something must have happened at a certain time
+        self.dropped = self.too_slow = 0
+        self.timed: set[PostingWebSocket] = set()  # something must have happened at a certain time
         self._start = start
         self._sleep = sleep
         self._running = False
@@ -117,10 +118,6 @@ class Sweeper:
             self._sleep(GRACE)
             for websocket in websockets:
                 websocket.transport.shutdown()
-        for websocket in list(self.stuck):
-            self.stuck.discard(websocket)
-            if not websocket.try_flush():
-                self.stuck.add(websocket)
         if now - self._swept < self._interval():
             return
         self._swept = now
@@ -161,14 +158,7 @@ def add(websocket: SocketWebSocket) -> None:
     sweeper.add(websocket)
 
 
-def flush_later(websocket: SocketWebSocket) -> None:
-    """A Pong or a Ping of it could not leave at once: try again soon."""
-    sweeper = sweepers.get(websocket.transport.start)
-    if sweeper is not None:
-        sweeper.stuck.add(websocket)
-
-
-def watch_deadline(websocket: SocketWebSocket) -> None:
+def watch_deadline(websocket: PostingWebSocket) -> None:
     """Ask it now and then whether its time is up."""
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
@@ -180,7 +170,18 @@ def discard(websocket: SocketWebSocket) -> None:
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.connections.discard(websocket)
-        sweeper.stuck.discard(websocket)
+
+
+def count_slow(websocket: PostingWebSocket) -> None:
+    """It is being closed because its peer reads too slowly."""
+    logger.info(
+        "WebSocket closed with 1013: more than %d bytes wait for a peer that reads too slowly "
+        "(WEBSOCKET_MAX_SEND_BUFFER)",
+        conf.MAX_SEND_BUFFER,
+    )
+    sweeper = sweepers.get(websocket.transport.start)
+    if sweeper is not None:
+        sweeper.too_slow += 1
 
 
 def count() -> int:

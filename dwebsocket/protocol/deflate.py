@@ -34,21 +34,22 @@ class PerMessageDeflate:
 
     Attributes:
         keeps_context: whether messages must be compressed in the order in which they are sent.
+        local_bits: the size of our window.
     """
 
     __slots__ = (
         "_decoder",
         "_encoder",
-        "_local_bits",
         "_remote_bits",
         "_takeover",
         "keeps_context",
+        "local_bits",
     )
 
     def __init__(
         self, *, local_bits: int, remote_bits: int, local_takeover: bool, remote_takeover: bool
     ) -> None:
-        self._local_bits = local_bits
+        self.local_bits = local_bits
         self._remote_bits = remote_bits
         self.keeps_context = local_takeover
         self._takeover = remote_takeover
@@ -65,7 +66,7 @@ class PerMessageDeflate:
         encoder = self._encoder
         if encoder is None:
             level = TAKEOVER_LEVEL if self.keeps_context else 8
-            encoder = zlib.compressobj(wbits=-self._local_bits, memLevel=level)
+            encoder = zlib.compressobj(wbits=-self.local_bits, memLevel=level)
             if self.keeps_context:
                 self._encoder = encoder
         compressed: bytes = encoder.compress(payload) + encoder.flush(zlib.Z_SYNC_FLUSH)

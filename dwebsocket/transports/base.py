@@ -191,10 +191,10 @@ class Transport:
         """
         return False
 
-    # Being watched, once it is detached: nobody waits for it
+    # Being watched: for reading only once it is detached, and nobody waits for it
 
-    def watch(self, watcher: Watcher) -> None:
-        """Call ``watcher`` from now on, whenever there is something to read."""
+    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
+        """Call ``watcher`` from now on, at first for this. From any thread."""
         raise NotImplementedError
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
@@ -204,7 +204,7 @@ class Transport:
         raise NotImplementedError
 
     def unwatch(self) -> None:
-        """Call the watcher no more."""
+        """Call the watcher no more. From any thread."""
         raise NotImplementedError
 
     # The end

@@ -29,7 +29,7 @@ socket = original("socket").socket
 class EventletTransport(GreenletTransport):
     """Waiting by eventlet's ``trampoline``; from other threads by the system's own call."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "_write_listener")
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -75,6 +75,21 @@ class EventletTransport(GreenletTransport):
         eventlet.hubs.notify_opened(self._fd)
         super().close()
 
+    def is_own_hub(self) -> bool:
+        return eventlet.hubs.get_hub() is self._hub
+
+    def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
+        self._hub.schedule_call_global(0, self._set_interest, interest)
+
+    def watch_writing(self, on: bool) -> None:
+        if on:
+            self._write_listener = self._listen(self._hub.WRITE, self._on_writable)
+        else:
+            self._hub.remove(self._write_listener)
+
+    def _listen(self, event: str, callback: Callable[..., None]) -> Any:
+        return self._hub.add(event, self._fd, callback, ignore, ignore)
+
 
 def ignore(*args: Any) -> None:
     """What the hub does to listeners of a descriptor that it believes closed: ours end first."""
@@ -88,7 +103,7 @@ def is_past(timeout: float | None) -> bool:
 class PlainTransport(EventletTransport):
     """The socket below eventlet's is never blocking; a read waits first, then receives."""
 
-    __slots__ = ("_plain", "_read_listener", "_write_listener")
+    __slots__ = ("_plain", "_read_listener")
 
     gathers: ClassVar[bool] = True
 
@@ -112,26 +127,11 @@ class PlainTransport(EventletTransport):
         self._hub.schedule_call_global(0, flush)
         return True
 
-    def is_own_hub(self) -> bool:
-        return eventlet.hubs.get_hub() is self._hub
-
-    def call_in_hub(self, interest: tuple[bool, bool]) -> None:
-        self._hub.schedule_call_global(0, self._set_interest, interest)
-
     def watch_reading(self, on: bool) -> None:
         if on:
             self._read_listener = self._listen(self._hub.READ, self._on_readable)
         else:
             self._hub.remove(self._read_listener)
-
-    def watch_writing(self, on: bool) -> None:
-        if on:
-            self._write_listener = self._listen(self._hub.WRITE, self._on_writable)
-        else:
-            self._hub.remove(self._write_listener)
-
-    def _listen(self, event: str, callback: Callable[..., None]) -> Any:
-        return self._hub.add(event, self._fd, callback, ignore, ignore)
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         buffer = BUFFER if eventlet.hubs.get_hub() is self._hub else bytearray(len(BUFFER))

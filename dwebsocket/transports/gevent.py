@@ -34,7 +34,7 @@ BUFFER = bytearray(262144)
 class GeventTransport(GreenletTransport):
     """Waiting by watchers of the hub's loop; from other threads by the system's own call."""
 
-    __slots__ = ("_fd", "_io")
+    __slots__ = ("_fd", "_io", "_write_io")
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -94,11 +94,24 @@ class GeventTransport(GreenletTransport):
     def sleep(seconds: float) -> None:
         gevent.sleep(seconds)
 
+    def is_own_hub(self) -> bool:
+        return get_hub() is self._hub
+
+    def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
+        self._hub.loop.run_callback_threadsafe(self._set_interest, interest)
+
+    def watch_writing(self, on: bool) -> None:
+        if on:
+            self._write_io = self._hub.loop.io(self._fd, WRITE)
+            self._write_io.start(self._on_writable)
+        else:
+            self._write_io.close()
+
 
 class PlainTransport(GeventTransport):
     """The socket is never blocking; it was just emptied, so a read waits first, then receives."""
 
-    __slots__ = ("_recv_into", "_send", "_sendmsg", "_write_io")
+    __slots__ = ("_recv_into", "_send", "_sendmsg")
 
     gathers: ClassVar[bool] = True
     frees_memory: ClassVar[bool] = True
@@ -140,24 +153,11 @@ class PlainTransport(GeventTransport):
         else:
             super().close()
 
-    def is_own_hub(self) -> bool:
-        return get_hub() is self._hub
-
-    def call_in_hub(self, interest: tuple[bool, bool]) -> None:
-        self._hub.loop.run_callback_threadsafe(self._set_interest, interest)
-
     def watch_reading(self, on: bool) -> None:
         if on:
             self._io.start(self._on_readable)
         else:
             self._io.stop()
-
-    def watch_writing(self, on: bool) -> None:
-        if on:
-            self._write_io = self._hub.loop.io(self._fd, WRITE)
-            self._write_io.start(self._on_writable)
-        else:
-            self._write_io.close()
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         buffer = BUFFER if get_hub() is self._hub else bytearray(len(BUFFER))

@@ -42,7 +42,7 @@ class GreenletTransport(Transport):
         """Whether this is the thread whose hub watches the connection."""
         raise NotImplementedError
 
-    def call_in_hub(self, interest: tuple[bool, bool]) -> None:
+    def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
         """Call ``_set_interest`` in the thread of the hub, from another one."""
         raise NotImplementedError
 
@@ -54,28 +54,33 @@ class GreenletTransport(Transport):
         """Have the hub call ``_on_writable``, or not."""
         raise NotImplementedError
 
-    def watch(self, watcher: Watcher) -> None:
+    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
         self._watcher = watcher
         self._idle = idle_callers.setdefault(self._hub, [])
         self._in_call = False
         self._watched = (False, False)
-        self._set_interest((True, False))
+        self.set_interest(reading=reading, writing=writing)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
-        if self.is_own_hub():
-            self._set_interest((reading, writing))
-        else:
-            self.call_in_hub((reading, writing))
+        self._in_hub((reading, writing))
 
     def unwatch(self) -> None:
-        self._set_interest((False, False))
-        self._watcher = None
+        self._in_hub(None)
 
-    def _set_interest(self, interest: tuple[bool, bool]) -> None:
+    def _in_hub(self, interest: tuple[bool, bool] | None) -> None:
+        if self.is_own_hub():
+            self._set_interest(interest)
+        else:
+            self.call_in_hub(interest)
+
+    def _set_interest(self, interest: tuple[bool, bool] | None) -> None:
+        """Reading and writing; ``None``: nothing any more."""
         if self._watcher is not None:
-            self._interest = interest
+            self._interest = interest or (False, False)
             # A call that waits will read itself; one that does not is over before the hub looks.
-            self._apply(reading=interest[0] and not self._in_call)
+            self._apply(reading=self._interest[0] and not self._in_call)
+            if interest is None:
+                self._watcher = None
 
     def _apply(self, *, reading: bool) -> None:
         watched, self._watched = self._watched, (reading, self._interest[1])

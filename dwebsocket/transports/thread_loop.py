@@ -39,11 +39,13 @@ class Watch:
 
     __slots__ = ("busy", "fd", "reading", "registered", "watcher", "writing")
 
-    def __init__(self, fd: int, watcher: Watcher) -> None:
+    def __init__(
+        self, fd: int, watcher: Watcher, *, reading: bool = True, writing: bool = False
+    ) -> None:
         self.fd = fd
         self.watcher = watcher
         self.busy = False  # a call is running
-        self.reading, self.writing = True, False
+        self.reading, self.writing = reading, writing
         self.registered = 0  # the events that the poller has been asked for
 
 

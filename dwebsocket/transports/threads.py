@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from . import poll
 from .base import Transport, Watcher, remaining
@@ -37,7 +37,11 @@ in_thread = ReadBuffer()
 class ThreadTransport(Transport):
     """Waiting with the system's own calls."""
 
-    __slots__ = ()
+    __slots__ = ("_watch",)
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._watch: Watch | None = None
 
     def wait_readable(self, timeout: float | None) -> bool:
         return poll.wait_readable(self.fileno(), timeout)
@@ -52,11 +56,23 @@ class ThreadTransport(Transport):
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
 
+    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
+        self._watch = Watch(self.fileno(), watcher, reading=reading, writing=writing)
+        get_loop().add(self._watch)
+
+    def set_interest(self, *, reading: bool, writing: bool) -> None:
+        if self._watch is not None:
+            get_loop().set_interest(self._watch, reading=reading, writing=writing)
+
+    def unwatch(self) -> None:
+        if self._watch is not None:
+            get_loop().discard(self._watch)
+
 
 class PlainTransport(ThreadTransport):
     """A blocking socket: waiting for data is one call; what may not block says so by a flag."""
 
-    __slots__ = ("_gatherer", "_polls", "_size", "_watch")
+    __slots__ = ("_gatherer", "_polls", "_size")
 
     gathers: ClassVar[bool] = True
 
@@ -64,7 +80,6 @@ class PlainTransport(ThreadTransport):
         super().__init__(sock)
         sock.settimeout(None)
         self._gatherer = 0  # the thread whose answers are gathered
-        self._watch: Watch | None = None
         # Signals are handled in the main thread, but a blocking recv there is restarted by the
         # system if the handler was installed so (gunicorn's SIGTERM): only poll comes back.
         self._polls = threading.current_thread() is threading.main_thread()
@@ -72,7 +87,7 @@ class PlainTransport(ThreadTransport):
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         try:
-            if self._watch is not None:
+            if self._detached and self._watch is not None:
                 buffer = in_thread.buffer
                 return buffer, self.sock.recv_into(buffer, 0, DONTWAIT)
             data = self.sock.recv(self._size, DONTWAIT)
@@ -127,18 +142,6 @@ class PlainTransport(ThreadTransport):
         replace_by_dead(sock.fileno())
         self.sock, self._detached, self._polls = own, True, False
         return True
-
-    def watch(self, watcher: Watcher) -> None:
-        self._watch = Watch(self.fileno(), watcher)
-        get_loop().add(self._watch)
-
-    def set_interest(self, *, reading: bool, writing: bool) -> None:
-        if self._watch is not None:
-            get_loop().set_interest(self._watch, reading=reading, writing=writing)
-
-    def unwatch(self) -> None:
-        if self._watch is not None:
-            get_loop().discard(self._watch)
 
 
 class TLSTransport(BaseTLSTransport, ThreadTransport):

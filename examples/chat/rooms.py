@@ -1,48 +1,55 @@
-"""Who is in which room of this process, and what was said there last.
+"""Who is in which room, and what was said there last.
 
-For a site of several processes the members must be found through something they share; a plain
-dictionary shows the idea with the least code.
+What is said goes to a group. What a newcomer has to know is kept in Django's cache: in the memory
+of one process, or in Redis for all of them, wherever the settings say.
 """
 
-import threading
-from collections import deque
-from contextlib import suppress
+import time
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from uuid import uuid4
 
-from dwebsocket import ConnectionClosed
+from django.core.cache import cache
+
+from dwebsocket import Group
 
 HISTORY = 50  # messages a newcomer is shown
-
-_rooms = {}
-_lock = threading.Lock()  # guards _rooms and what is in them; never held while sending
-
-
-class Room:
-    def __init__(self, name):
-        self.name = name
-        self.members = {}  # websocket -> name of the person
-        self.changes = 0  # of the members
-        self.history = deque(maxlen=HISTORY)
-
-    def people(self):
-        """Who is here, with a number: of two such lists sent at once the higher one is right."""
-        return {
-            "people": sorted(self.members.values(), key=str.casefold),
-            "change": self.changes,
-        }
+LIFETIME = 24 * 60 * 60  # seconds after the last change of a room
+LOCK_TIMEOUT = 5  # seconds, should whoever holds it be gone
 
 
-def join(room_name, websocket, name):
+@contextmanager
+def changed(room):
+    """A room as it is; when the block ends, as the block has left it."""
+    lock, key = f"chat.lock.{room}", f"chat.room.{room}"
+    while not cache.add(lock, True, LOCK_TIMEOUT):
+        time.sleep(0.005)
+    try:
+        state = cache.get(key) or {"people": {}, "change": 0, "history": []}
+        yield state
+        state["history"] = state["history"][-HISTORY:]
+        cache.set(key, state, LIFETIME)
+    finally:
+        cache.delete(lock)
+
+
+def people_of(state):
+    """Who is here, with a number: of two such lists sent at once the higher one is right."""
+    names = sorted(state["people"].values(), key=str.casefold)
+    return {"people": names, "change": state["change"]}
+
+
+def join(room, websocket, name):
     """Enter a room. The newcomer gets its history, everybody else hears of it."""
-    with _lock:
-        room = _rooms.setdefault(room_name, Room(room_name))
-        room.members[websocket] = name
-        room.changes += 1
-        people, history = room.people(), list(room.history)
-    _send([websocket], {"type": "welcome", **people, "history": history})
-    _broadcast(room, {"type": "joined", "name": name, **people}, but=websocket)
-    return room
+    group, person = Group(f"chat.{room}"), uuid4().hex
+    group.add(websocket)
+    with changed(room) as state:
+        state["people"][person] = name
+        state["change"] += 1
+        people, history = people_of(state), state["history"]
+    websocket.send_json({"type": "welcome", **people, "history": history})
+    group.send_json({"type": "joined", "name": name, **people}, exclude=websocket)
+    return person
 
 
 def say(room, author, name, text):
@@ -55,28 +62,14 @@ def say(room, author, name, text):
         "text": text,
         "time": datetime.now(timezone.utc).isoformat(),
     }
-    with _lock:
-        room.history.append(message)
-    _broadcast(room, message)
+    with changed(room) as state:
+        state["history"].append(message)
+    Group(f"chat.{room}").send_json(message)
 
 
-def leave(room, websocket):
-    with _lock:
-        name = room.members.pop(websocket)
-        room.changes += 1
-        people = room.people()
-        if not room.members:
-            del _rooms[room.name]
-    _broadcast(room, {"type": "left", "name": name, **people})
-
-
-def _broadcast(room, event, but=None):
-    with _lock:
-        members = [member for member in room.members if member is not but]
-    _send(members, event)
-
-
-def _send(websockets, event):
-    for websocket in websockets:
-        with suppress(ConnectionClosed):  # its own view is about to take it out of the room
-            websocket.send_json(event)
+def leave(room, person):
+    with changed(room) as state:
+        name = state["people"].pop(person)
+        state["change"] += 1
+        people = people_of(state)
+    Group(f"chat.{room}").send_json({"type": "left", "name": name, **people})

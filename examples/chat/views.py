@@ -21,14 +21,14 @@ def page(request, room):
 def chat(request, room):
     name = request.GET.get("name", "").strip()[:MAX_NAME] or "Guest"
     author = request.GET.get("author", "")[:64]  # the tab knows its own messages by this
-    joined = rooms.join(room, request.websocket, name)
+    person = rooms.join(room, request.websocket, name)
     try:
         for message in request.websocket:
             text = text_of(message)
             if text:
-                rooms.say(joined, author, name, text)
+                rooms.say(room, author, name, text)
     finally:
-        rooms.leave(joined, request.websocket)
+        rooms.leave(room, person)
 
 
 def text_of(message):

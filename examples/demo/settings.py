@@ -45,3 +45,14 @@ ROOT_URLCONF = "demo.urls"
 WSGI_APPLICATION = "demo.wsgi.application"
 STATIC_URL = "static/"
 USE_TZ = True
+
+# run_with_redis.py: several processes share what they know, and groups reach all of them.
+REDIS = os.environ.get("DEMO_REDIS")
+if REDIS:
+    WEBSOCKET_GROUPS = {
+        "BACKEND": "dwebsocket.groups.redis.RedisGroupBackend",
+        "LOCATION": REDIS,
+    }
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS}
+    }

@@ -15,6 +15,7 @@ COMMANDS = {
     "runserver": ["manage.py", "runserver", "--noreload", "{address}"],
     "gevent": ["run_gevent.py", "-b", "{address}"],
     "eventlet": ["run_eventlet.py", "-b", "{address}"],
+    "two processes and Redis": ["run_with_redis.py", "-b", "{address}"],
     "gunicorn-gthread": [
         *("-m", "gunicorn", "--no-control-socket", "-k", "gthread", "--threads", "4"),
         *("-b", "{address}", "demo.wsgi"),

@@ -13,7 +13,7 @@ def server(start_example):
 
 @pytest.fixture
 def join(context, server):
-    def join(name, room="lobby"):
+    def join(name, room="lobby", server=server):
         page = context.new_page()
         page.goto(f"{server.url}/chat/{room}/")
         page.get_by_role("textbox", name="What is your name?").fill(name)
@@ -106,3 +106,16 @@ def test_a_new_name_is_known_to_the_others(join):
     ada.keyboard.press("Enter")
     expect(bob.locator("#people li span:last-child")).to_have_text(["Bob", "Countess"])
     expect(ada.locator("#count")).to_have_text("2 people")
+
+
+def test_what_is_said_in_one_process_is_heard_in_the_other(join, start_example):
+    server = start_example("two processes and Redis")
+    pages = [join(f"Person {number}", server=server) for number in range(8)]
+    expect(pages[0].locator("#count")).to_have_text("8 people")
+    for number, page in enumerate(pages[:3]):
+        say(page, f"message {number}")
+        for other in pages:
+            expect(messages(other)).to_have_count(number + 1)
+            expect(messages(other).last).to_have_text(f"message {number}")
+    pages[7].close()
+    expect(pages[0].locator("#count")).to_have_text("7 people")

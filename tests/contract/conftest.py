@@ -81,17 +81,31 @@ def check_and_stop(server, journal):
 
 
 @pytest.fixture(scope="session")
-def server(row, start_server, journal):
+def plain_server(row, start_server, journal):
     """The row's server with the settings of the test project."""
     process = run(start_server, row, {})
     yield process
     check_and_stop(process, journal)
 
 
+@pytest.fixture
+def server(plain_server):
+    """The server that a test talks to unless it names another."""
+    return plain_server
+
+
 @pytest.fixture(scope="session")
 def tuned_server(row, start_server, journal):
     """The row's server with the settings TUNED."""
     process = run(start_server, row, TUNED)
+    yield process
+    check_and_stop(process, journal)
+
+
+@pytest.fixture(scope="session")
+def redis_backed_server(row, start_server, journal, redis_server):
+    """The row's server, whose groups reach other processes."""
+    process = run(start_server, row, {"WEBSOCKET_GROUPS": redis_server.setting})
     yield process
     check_and_stop(process, journal)
 

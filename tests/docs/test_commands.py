@@ -103,8 +103,11 @@ def check_pip(words):
     servers = set(
         re.findall(r'"(\S+)"', re.search(r"^servers = \[(.*?)\]", project, re.M | re.S)[1])
     )
+    extras = set(re.findall(r"^(\w+) = ", project.partition("[project.optional-dep")[2], re.M))
     for word in words[1:]:
-        assert re.split(r"[<>=]", word)[0] in servers | {"dwebsocket"}
+        name, _, extra = re.split(r"[<>=]", word)[0].rstrip("]").partition("[")
+        assert name in servers | {"dwebsocket"}
+        assert not extra or extra in extras
 
 
 def check_target(target):

@@ -7,7 +7,7 @@ import pytest
 from django.utils.module_loading import import_string
 from django.views import View
 
-from dwebsocket import WebSocketHandler, accept_websocket, require_websocket, testing
+from dwebsocket import Group, WebSocketHandler, accept_websocket, require_websocket, testing
 from dwebsocket.websocket import BaseWebSocket
 
 from .pages import code_in, page
@@ -18,6 +18,10 @@ PRIMITIVES = {
     "check_view_room",
     "close_connection",
     "drive",
+    "has_ended",
+    "leave_groups",
+    "post",
+    "post_close",
     "finish",
     "leave_server",
     "receive_available",
@@ -86,6 +90,13 @@ def test_testing(cls, beyond):
     stated = cells("docs/reference/testing.md", cls.__name__)
     assert {cell.partition("(")[0] for cell in stated} == public_members(cls, beyond=beyond)
     check_signatures(stated, cls)
+
+
+def test_groups():
+    stated = cells("docs/howto/groups.md", "What there is")
+    names = {cell.partition("(")[0] for cell in stated}
+    assert names - {"Group"} == public_members(Group) - {"name"}
+    check_signatures([cell for cell in stated if not cell.startswith("Group")], Group)
 
 
 def test_handlers():

@@ -1,6 +1,7 @@
 """`manage.py check`: a bad value gives the error with its id, a good one gives none."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from django.core.checks import run_checks
 from django.test import override_settings
 
-from dwebsocket.checks import check_middleware, check_settings
+from dwebsocket.checks import check_groups, check_middleware, check_settings
 from dwebsocket.conf import Conf
 
 from .site import MIDDLEWARE, OURS
@@ -51,8 +52,12 @@ BAD = [
     ("E015", "VIEW_THREADS", -1),
     ("E015", "VIEW_THREADS", None),
     ("E015", "VIEW_THREADS", True),
+    ("E016", "GROUPS", "memory"),
+    ("E016", "GROUPS", None),
 ]
 GOOD = [
+    ("GROUPS", {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}),
+    ("GROUPS", {"BACKEND": "dwebsocket.groups.redis.RedisGroupBackend", "LOCATION": "redis://x"}),
     ("FACTORY_CLASS", None),
     ("FACTORY_CLASS", "dwebsocket.backends.default.factory.WebSocketFactory"),
     ("ALLOWED_ORIGINS", None),
@@ -158,3 +163,37 @@ def test_each_setting_has_an_id_of_its_own():
     pairs = {(check_id, name) for check_id, name, _ in BAD}
     assert len({check_id for check_id, _ in pairs}) == len(pairs)
     assert {name for _, name in pairs} == {name for name in vars(Conf) if name.isupper()}
+
+
+REDIS = {"BACKEND": "dwebsocket.groups.redis.RedisGroupBackend", "LOCATION": "redis://x"}
+WORKERS = [
+    ({"WEB_CONCURRENCY": "4"}, None, "WEB_CONCURRENCY asks for 4"),
+    ({"GUNICORN_CMD_ARGS": "--bind :80 --workers=3"}, None, "GUNICORN_CMD_ARGS asks for 3"),
+    ({"GUNICORN_CMD_ARGS": "-w 2"}, None, "GUNICORN_CMD_ARGS asks for 2"),
+    ({}, "bind = ':80'\nworkers = 5\n", r"gunicorn\.conf\.py asks for 5"),
+    ({"WEB_CONCURRENCY": "4"}, "workers = 1\n", None),
+    ({"WEB_CONCURRENCY": "1"}, None, None),
+    ({}, "workers = 'several'", None),
+    ({}, "this is no Python", None),
+    ({}, None, None),
+]
+
+
+@pytest.mark.parametrize(("environment", "configuration", "text"), WORKERS)
+def test_groups_of_one_process_and_several_workers(
+    monkeypatch, tmp_path, environment, configuration, text
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if configuration is not None:
+        (tmp_path / "gunicorn.conf.py").write_text(configuration)
+    found = check_groups()
+    assert [message.id for message in found] == (["dwebsocket.W002"] if text else [])
+    if text:
+        assert re.match(text, found[0].msg)
+        assert not found[0].is_serious()
+    with override_settings(WEBSOCKET_GROUPS=REDIS):
+        assert check_groups() == []

@@ -7,6 +7,7 @@ from .views import (
     closing,
     database,
     ending,
+    groups,
     handlers,
     messages,
     placing,
@@ -80,6 +81,13 @@ urlpatterns = [
     path("handler/pushed/", handlers.Pushed.as_view()),
     path("handler/flood/", handlers.Flood.as_view()),
     path("handler/decorated/", require_websocket(handlers.Echo.as_view())),
+    # Groups.
+    path("group/view/<str:name>/", groups.member),
+    path("group/handler/<str:name>/", groups.Handler.as_view()),
+    path("group/send/<str:name>/", groups.send),
+    path("group/count/<str:name>/", groups.count),
+    path("group/too-early/<str:name>/", groups.too_early),
+    path("group/closed-before/<str:name>/", groups.closed_before),
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),

@@ -1,0 +1,145 @@
+"""``Group``: everybody who is in it gets what is sent to it, in whatever process they are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.core.serializers.json import DjangoJSONEncoder
+
+from dwebsocket.exceptions import InvalidState
+from dwebsocket.protocol.frames import build_close
+
+from .base import Closing, Counts, Envelope
+from .current import find_backend, get_backend, get_members
+
+if TYPE_CHECKING:
+    from dwebsocket.websocket import BaseWebSocket, BytesLike
+
+__all__ = ["Counts", "Group", "get_counts", "leave_all"]
+
+
+class Group:
+    """The WebSockets that are called by one name. Costs nothing to make: make it where you need it.
+
+    Attributes:
+        name: any ``str`` that is not empty.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"the name of a group is a str that is not empty, not {name!r}")
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Group({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash((Group, self.name))
+
+    def __len__(self) -> int:
+        """How many members there are in this process."""
+        return get_members().count(self.name)
+
+    def __bool__(self) -> bool:
+        """A group without members is a group."""
+        return True
+
+    def __contains__(self, websocket: BaseWebSocket) -> bool:
+        return get_members().has(self.name, websocket)
+
+    def add(self, websocket: BaseWebSocket) -> None:
+        """From now on it gets what is sent to the group, until it is closed. A closed one is not
+        added.
+
+        Raises:
+            InvalidState: it is not accepted yet.
+        """
+        check_accepted(websocket)
+        backend = get_backend()
+        if get_members().add(self.name, websocket):
+            backend.subscribe(self.name)
+        if websocket.has_ended:  # meanwhile, or before
+            self.discard(websocket)
+
+    def discard(self, websocket: BaseWebSocket) -> None:
+        """From now on it does not; nothing happens if it is no member."""
+        if get_members().discard(self.name, websocket):
+            get_backend().unsubscribe(self.name)
+
+    def send(self, message: str | BytesLike, exclude: BaseWebSocket | None = None) -> None:
+        """Send ``str`` as text, bytes-like as binary, to every member but ``exclude``. Waits for no
+        reader.
+
+        Raises:
+            GroupUnavailable: the members in other processes did not get it.
+            TypeError: ``message`` is of another type.
+        """
+        self._send(as_content(message), exclude)
+
+    def send_json(self, obj: Any, exclude: BaseWebSocket | None = None) -> None:
+        """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
+        self._send(json.dumps(obj, cls=DjangoJSONEncoder), exclude)
+
+    async def asend(self, message: str | BytesLike, exclude: BaseWebSocket | None = None) -> None:
+        """``send()`` for async code."""
+        await sync_to_async(self.send, thread_sensitive=False)(message, exclude)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close every member, behind what has been sent to it.
+
+        Raises:
+            GroupUnavailable: the members in other processes were not reached.
+            ValueError: a code that may not be sent, or too long a reason.
+        """
+        build_close(code, reason)
+        self._send(Closing(int(code), reason), None)
+
+    def _send(self, content: Envelope, exclude: BaseWebSocket | None) -> None:
+        backend = get_backend()
+        backend.receive(self.name, content, exclude)
+        backend.publish(self.name, content)
+
+
+def as_content(message: str | BytesLike) -> str | bytes:
+    if isinstance(message, (str, bytes)):
+        return message
+    if isinstance(message, (bytearray, memoryview)):
+        return bytes(message)
+    raise TypeError(
+        f"send() takes str (sent as text) or bytes (sent as binary), not "
+        f"{type(message).__name__}; send_json() sends other data"
+    )
+
+
+def check_accepted(websocket: BaseWebSocket) -> None:
+    if websocket is None:
+        raise TypeError(
+            "add() takes a WebSocket, not None: request.websocket is None in a plain HTTP request; "
+            "ask request.is_websocket() first"
+        )
+    if not websocket.accepted:
+        raise InvalidState(
+            "add() was called, but the WebSocket is not accepted yet: call "
+            "request.websocket.accept() first"
+        )
+
+
+def get_counts() -> Counts:
+    """What this process has sent to others and received from them."""
+    return get_backend().get_counts()
+
+
+def leave_all(websocket: BaseWebSocket) -> None:
+    """Take a closed WebSocket out of all its groups. Never waits, never raises."""
+    emptied = get_members().leave(websocket)
+    backend = find_backend() if emptied else None
+    if backend is not None:
+        for name in emptied:
+            backend.unsubscribe(name)

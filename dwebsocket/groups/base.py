@@ -1,0 +1,100 @@
+"""How to write a backend for groups.
+
+A backend carries what is sent to a group to the other processes that have members of it. Derive
+it from ``BaseGroupBackend``, fill in ``publish``, and call ``receive`` in each process for each
+message that another one has published. ``subscribe`` and ``unsubscribe`` tell which groups have
+members here. ``WEBSOCKET_GROUPS`` names the class; there is one object in a process, made when it
+is first needed, and none is carried over a fork.
+
+The members in the sender's own process are no business of a backend: they have the message when
+``publish`` is called. The contract tests run on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dwebsocket.protocol.prepared import PreparedMessage
+
+from .members import Members
+
+__all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
+
+
+class Closing(NamedTuple):
+    """Sent in the place of a message: all members are to be closed."""
+
+    code: int
+    reason: str
+
+
+#: What is carried.
+Envelope = str | bytes | Closing
+
+
+class Counts(NamedTuple):
+    """What a process has counted since its backend was made; each number only grows.
+
+    Attributes:
+        published: messages handed to the other processes.
+        unavailable: messages that could not be (``GroupUnavailable``).
+        received: messages that came from other processes.
+        lost: messages that other processes have sent and that did not come here.
+    """
+
+    published: int = 0
+    unavailable: int = 0
+    received: int = 0
+    lost: int = 0
+
+
+class BaseGroupBackend:
+    """Carries messages between processes.
+
+    Attributes:
+        members: the members of all groups in this process.
+        shared: whether members in other processes are reached.
+    """
+
+    shared: bool = True
+
+    def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
+        self.members = members
+
+    def publish(self, name: str, content: Envelope) -> None:
+        """Carry this to all other processes with members of the group, in the order in which one
+        caller calls.
+
+        Raises:
+            GroupUnavailable: it did not get there, or nobody knows whether it did.
+        """
+        raise NotImplementedError
+
+    def subscribe(self, name: str) -> None:
+        """The group has its first member here. May wait a moment; never raises."""
+
+    def unsubscribe(self, name: str) -> None:
+        """Its last member has gone. Never waits, never raises."""
+
+    def get_counts(self) -> Counts:
+        """What has been counted."""
+        return Counts()
+
+    def close(self) -> None:
+        """Nobody uses this backend any more."""
+
+    def receive(self, name: str, content: Envelope, exclude: Any = None) -> None:
+        """Hand a message to the members in this process. Never waits, never raises."""
+        members = self.members.of(name)
+        if not members:
+            return
+        if isinstance(content, Closing):
+            for member in members:
+                if member is not exclude:
+                    member.post_close(*content)
+            return
+        message = PreparedMessage(content)
+        for member in members:
+            if member is not exclude:
+                member.post(message)

@@ -1,0 +1,124 @@
+"""The backend of this process: the one that ``WEBSOCKET_GROUPS`` describes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from dwebsocket.conf import conf
+from dwebsocket.exceptions import InvalidGroupBackend
+
+from .base import BaseGroupBackend
+from .members import Members
+
+__all__ = ["create_backend", "find_backend", "get_backend", "get_members", "load_class"]
+
+KEYS = {"BACKEND", "LOCATION", "OPTIONS"}
+
+
+class Process:
+    """What a process has one of."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.members = Members()
+        self.backend: BaseGroupBackend | None = None
+
+
+process = Process()
+
+
+def get_members() -> Members:
+    """The members of this process."""
+    return process.members
+
+
+def find_backend() -> BaseGroupBackend | None:
+    """The backend, if it has been needed."""
+    return process.backend
+
+
+def get_backend() -> BaseGroupBackend:
+    """The backend, made on first use.
+
+    Raises:
+        InvalidGroupBackend: the setting does not describe one.
+    """
+    backend = process.backend
+    if backend is None:
+        with process.lock:
+            backend = process.backend
+            if backend is None:
+                backend = process.backend = create_backend(conf.GROUPS, process.members)
+    return backend
+
+
+def create_backend(setting: Any, members: Members) -> BaseGroupBackend:
+    """A backend for these members, as a value of ``WEBSOCKET_GROUPS`` describes it.
+
+    Raises:
+        InvalidGroupBackend: it does not.
+    """
+    backend_class = load_class(setting)
+    options: Mapping[str, Any] = setting.get("OPTIONS") or {}
+    backend = backend_class(members, setting.get("LOCATION"), options)
+    for name in members.names():  # of an earlier backend, when a test changes the setting
+        backend.subscribe(name)
+    return backend
+
+
+def load_class(setting: Any) -> type[BaseGroupBackend]:
+    """The class that a value of ``WEBSOCKET_GROUPS`` names.
+
+    Raises:
+        InvalidGroupBackend: it names none.
+    """
+    if not isinstance(setting, Mapping) or not isinstance(setting.get("BACKEND"), str):
+        raise InvalidGroupBackend(
+            f"WEBSOCKET_GROUPS is {setting!r}, it must be a dictionary whose 'BACKEND' is the "
+            "dotted path of a class, such as 'dwebsocket.groups.memory.MemoryGroupBackend'"
+        )
+    unknown = set(setting) - KEYS
+    if unknown:
+        raise InvalidGroupBackend(
+            f"WEBSOCKET_GROUPS has the key {sorted(unknown)[0]!r}; there are "
+            "'BACKEND', 'LOCATION' and 'OPTIONS'"
+        )
+    path = setting["BACKEND"]
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise InvalidGroupBackend(
+            f"WEBSOCKET_GROUPS: {path!r} cannot be imported: {error}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, BaseGroupBackend)):
+        raise InvalidGroupBackend(
+            f"WEBSOCKET_GROUPS: {path!r} is no class derived from "
+            "dwebsocket.groups.base.BaseGroupBackend"
+        )
+    return found
+
+
+def forget_backend(*, setting: str, **kwargs: Any) -> None:
+    """A test has changed the setting."""
+    if setting == "WEBSOCKET_GROUPS":
+        backend, process.backend = process.backend, None
+        if backend is not None:
+            backend.close()
+
+
+def start_anew() -> None:
+    """In a forked child: the members are the parent's, and so are the connections."""
+    global process
+    process = Process()
+
+
+setting_changed.connect(forget_backend, dispatch_uid="dwebsocket.groups")
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=start_anew)

@@ -1,0 +1,143 @@
+"""The backend: publishes, and hands on what the listeners receive."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dwebsocket.exceptions import GroupUnavailable
+from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
+from dwebsocket.groups.members import Members
+
+from .clients import ERRORS, create_client
+from .envelope import Parcel, pack, unpack
+from .numbers import Numberer, Tally
+from .subscriber import MAX_DELAY, Subscriber
+
+__all__ = ["RedisGroupBackend"]
+
+logger = logging.getLogger("dwebsocket.groups")
+
+
+class RedisGroupBackend(BaseGroupBackend):
+    """Delivers at most once: what is sent while Redis is away, or a process is not connected to it,
+    is lost to other processes, and counted.
+    """
+
+    def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
+        super().__init__(members, location, options)
+        self._client = create_client(location, options)
+        self._prefix = f"{options.get('PREFIX', 'dwebsocket')}:"
+        self._numberer = Numberer()
+        self._tally = Tally()
+        self._lock = threading.Lock()
+        self._subscribers: dict[str, Subscriber] = {}
+        self._closed = self._routing = self._told = False
+        self._published = self._unavailable = 0
+
+    def get_counts(self) -> Counts:
+        return Counts(self._published, self._unavailable, self._tally.received, self._tally.lost)
+
+    # Sending
+
+    def publish(self, name: str, content: Envelope) -> None:
+        data = pack(Parcel(*self._numberer.next(name), content))
+        try:
+            self._client.publish(self._prefix + name, data)
+        except ERRORS as error:
+            self._count(unavailable=1)
+            raise GroupUnavailable(
+                f"group {name!r}: Redis at {self._client.shown} did not take the message, only the "
+                f"members in this process have got it: {error}"
+            ) from error
+        self._count(published=1)
+
+    def _count(self, published: int = 0, unavailable: int = 0) -> None:
+        with self._lock:
+            self._published += published
+            self._unavailable += unavailable
+
+    # Receiving: the Owner of the listeners
+
+    def subscribe(self, name: str) -> None:
+        try:
+            self._subscriber_of(name).want(self._prefix + name)
+        except ERRORS as error:  # a cluster that cannot say where the channel lives
+            self._tell_once(f"the cluster cannot be reached, and is asked again: {error}")
+            self._route_later()
+
+    def _route_later(self) -> None:
+        with self._lock:
+            if self._routing:
+                return
+            self._routing = True
+        threading.Thread(target=self._route, name="dwebsocket-routing", daemon=True).start()
+
+    def _route(self) -> None:
+        """Ask the cluster again until it answers."""
+        while not self._closed:
+            time.sleep(MAX_DELAY)
+            self._routing = False  # who comes from now on needs another round
+            try:
+                self._ensure_all()
+                return
+            except ERRORS:
+                self._routing = True
+
+    def _ensure_all(self) -> None:
+        for name in self.members.names():
+            self._subscriber_of(name).ensure(self._prefix + name)
+
+    def route_anew(self) -> None:
+        try:
+            self._ensure_all()
+        except ERRORS:
+            pass  # whoever asks does so again
+
+    def unsubscribe(self, name: str) -> None:
+        for subscriber in list(self._subscribers.values()):
+            subscriber.look_at(self._prefix + name)
+
+    def _subscriber_of(self, name: str) -> Subscriber:
+        node = self._client.node_of(self._prefix + name)
+        with self._lock:
+            subscriber = self._subscribers.get(node)
+            if subscriber is None:
+                subscriber = self._subscribers[node] = Subscriber(self._client, node, self)
+            return subscriber
+
+    def channels_of(self, node: str) -> set[str]:
+        channels = {self._prefix + name for name in self.members.names()}
+        return {channel for channel in channels if self._client.node_of(channel) == node}
+
+    def wants(self, node: str, channel: str) -> bool:
+        name = channel.removeprefix(self._prefix)
+        return self.members.count(name) > 0 and self._client.node_of(channel) == node
+
+    def hand_on(self, channel: str, data: bytes) -> None:
+        name = channel.removeprefix(self._prefix)
+        try:
+            origin, number, content = unpack(data)
+        except ValueError as error:
+            self._tell_once(f"something that is no message of a group came on {channel!r}: {error}")
+            return
+        if not self._numberer.is_ours(origin):
+            self._tally.note(name, origin, number)
+            self.receive(name, content)
+
+    def forget(self, channel: str) -> None:
+        self._tally.forget(channel.removeprefix(self._prefix))
+
+    def _tell_once(self, what: str) -> None:
+        if not self._told:
+            self._told = True
+            logger.warning("Redis at %s: %s. (This is said once.)", self._client.shown, what)
+
+    def close(self) -> None:
+        self._closed = True
+        for subscriber in self._subscribers.values():
+            subscriber.close()
+        self._client.close()

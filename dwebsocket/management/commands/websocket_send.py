@@ -1,0 +1,49 @@
+"""``manage.py websocket_send GROUP MESSAGE``."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
+from dwebsocket.groups import Group
+from dwebsocket.groups.current import get_backend
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """Sends one message to a group, from a process that holds no connection."""
+
+    help = "Send a message to all WebSockets of a group."
+    requires_system_checks: list[str] = []  # noqa: RUF012  # as Django declares it
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("group", help="name of the group")
+        parser.add_argument("message", help="text of the message")
+        parser.add_argument("--json", action="store_true", help="refuse what is not JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        message: str = options["message"]
+        if options["json"]:
+            check_json(message)
+        try:
+            if not get_backend().shared:
+                raise CommandError(
+                    "Nobody would get this: the backend of WEBSOCKET_GROUPS reaches the "
+                    "members in its own process only, and this one has none. Choose "
+                    "'dwebsocket.groups.redis.RedisGroupBackend'."
+                )
+            Group(options["group"]).send(message)
+        except (GroupUnavailable, InvalidGroupBackend, ValueError) as error:
+            raise CommandError(str(error)) from error
+
+
+def check_json(message: str) -> None:
+    try:
+        json.loads(message)
+    except ValueError as error:
+        raise CommandError(f"The message is not JSON: {error}") from error

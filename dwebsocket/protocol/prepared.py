@@ -1,0 +1,54 @@
+"""A message for many receivers: framed once, and once more compressed if some of them agreed on
+permessage-deflate.
+"""
+
+from __future__ import annotations
+
+from .deflate import PerMessageDeflate
+from .frames import RSV1, Opcode, build_frame_header
+
+__all__ = ["PreparedMessage"]
+
+
+class PreparedMessage:
+    """A whole message, ready to be written to any number of connections.
+
+    Attributes:
+        frame: it, not compressed.
+        size: bytes of the payload.
+    """
+
+    __slots__ = ("_compressed", "_opcode", "_payload", "frame", "size")
+
+    def __init__(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            self._opcode, self._payload = int(Opcode.TEXT), message.encode()
+        else:
+            self._opcode, self._payload = int(Opcode.BINARY), message
+        self.size = len(self._payload)
+        self.frame = build_frame_header(self._opcode, self.size) + self._payload
+        self._compressed: dict[int, bytes] = {}
+
+    def compress(self, deflate: PerMessageDeflate) -> bytes:
+        """The frame for a connection with this extension: the same for all those that agreed on
+        the same window and keep no context.
+        """
+        if deflate.keeps_context:
+            return self._build_compressed(deflate)
+        frame = self._compressed.get(deflate.local_bits)
+        if frame is None:
+            frame = self._compressed[deflate.local_bits] = self._build_compressed(deflate)
+        return frame
+
+    def _build_compressed(self, deflate: PerMessageDeflate) -> bytes:
+        compressed = deflate.compress(self._payload)
+        return build_frame_header(self._opcode | RSV1, len(compressed)) + compressed
+
+    def as_text(self) -> PreparedMessage:
+        """The same as a text message, itself if it is none and its bytes are not UTF-8."""
+        if self._opcode == Opcode.BINARY:
+            try:
+                return PreparedMessage(self._payload.decode())
+            except UnicodeDecodeError:
+                pass
+        return self

@@ -1,0 +1,216 @@
+"""The class, and the settings that choose its backend."""
+
+import asyncio
+import os
+import threading
+import zlib
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from dwebsocket import Group, require_websocket
+from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
+from dwebsocket.groups.base import BaseGroupBackend
+from dwebsocket.groups.current import get_backend, get_members
+
+from ..glue.site import wait_until
+
+
+@require_websocket
+def member(request):
+    group = Group("all")
+    group.add(request.websocket)
+    request.websocket.send("in")
+    for message in request.websocket:
+        group.send(message)
+
+
+def join(client):
+    session = client.websocket("/")
+    assert session.receive() == "in"
+    return session
+
+
+@pytest.mark.parametrize("name", ["", None, 5, b"bytes"])
+def test_names_are_text(name):
+    with pytest.raises(ValueError, match="the name of a group"):
+        Group(name)
+
+
+@pytest.mark.parametrize("name", ["a", "Zoë ✓", "with spaces\n", "x" * 10_000])
+def test_any_text_is_a_name(name):
+    group = Group(name)
+    group.send("to nobody")
+    assert len(group) == 0
+    assert group
+    assert group == Group(name)
+
+
+@pytest.mark.parametrize("message", [None, 5, ["a"], {"a": 1}])
+def test_what_cannot_be_sent(message):
+    with pytest.raises(TypeError, match="send_json"):
+        Group("a").send(message)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1006, ""), (5000, ""), (1000, "x" * 124)])
+def test_what_cannot_close(code, reason):
+    with pytest.raises(ValueError, match=r"close code|reason to close"):
+        Group("a").close(code, reason)
+
+
+def test_plain_http_has_no_websocket():
+    with pytest.raises(TypeError, match=r"request\.websocket is None"):
+        Group("a").add(None)
+
+
+def test_members_are_counted_and_found(site):
+    client = site.serve(member)
+    with join(client), join(client):
+        assert len(Group("all")) == 2
+        assert all(one in Group("all") for one in get_members().of("all"))
+    wait_until(lambda: len(Group("all")) == 0)
+    assert "all" not in get_members().names()
+
+
+def test_async(site):
+    with join(site.serve(member)) as session:
+        asyncio.run(Group("all").asend("from async code"))
+        assert session.receive() == "from async code"
+
+
+def test_from_many_threads(site):
+    """Members come and go while others send: who stays gets everything, in order."""
+    client = site.serve(member)
+    with join(client) as first, join(client) as second:
+
+        def come_and_go():
+            for _ in range(20):
+                join(client).close()
+
+        def send(mark):
+            for number in range(300):
+                Group("all").send(f"{mark}{number}")
+
+        threads = [threading.Thread(target=come_and_go) for _ in range(3)]
+        threads += [threading.Thread(target=send, args=(mark,)) for mark in "abcde"]
+        for thread in threads:
+            thread.start()
+        for session in (first, second):
+            got = [session.receive() for _ in range(1500)]
+            for mark in "abcde":
+                numbers = [int(one[1:]) for one in got if one[0] == mark]
+                assert numbers == list(range(300))
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+    wait_until(lambda: len(Group("all")) == 0)
+
+
+def test_100_000_changes_from_eight_threads_with_sends_in_between(site):
+    """Of real WebSockets: no lost member, no leak, no deadlock."""
+    client = site.serve(member)
+    with join(client) as session, join(client) as other:
+        first, second = get_members().of("all")
+
+        def change(number):
+            group = Group(f"group {number % 3}")
+            for turn in range(6250):
+                group.add(first)
+                group.add(second)
+                if turn % 250 == 0:
+                    Group("all").send(f"{number} {turn}")
+                group.discard(first)
+
+        threads = [threading.Thread(target=change, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for one in (session, other):
+            assert len({one.receive(30) for _ in range(200)}) == 200
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        assert get_members().of("all") == [first, second]
+        for number in range(3):
+            assert second in Group(f"group {number}")
+            assert first not in Group(f"group {number}")
+    wait_until(lambda: get_members().names() == [])
+
+
+class Failing(BaseGroupBackend):
+    def publish(self, name, content):
+        raise GroupUnavailable("not there")
+
+
+def test_members_here_get_it_though_the_others_do_not(site):
+    path = f"{__name__}.Failing"
+    client = site.serve(member, WEBSOCKET_GROUPS={"BACKEND": path})
+    with join(client) as session:
+        with pytest.raises(GroupUnavailable, match="not there"):
+            Group("all").send("hello")
+        assert session.receive() == "hello"
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        (None, "must be a dictionary"),
+        ({}, "must be a dictionary"),
+        ({"BACKEND": "no.such.module.Backend"}, "cannot be imported"),
+        ({"BACKEND": "dwebsocket.conf.Conf"}, "derived from"),
+        ({"BACKEND": f"{__name__}.Failing", "HOST": "x"}, "'HOST'"),
+    ],
+)
+def test_bad_settings(setting, text):
+    raised = pytest.raises(InvalidGroupBackend, match=text)
+    with override_settings(WEBSOCKET_GROUPS=setting), raised:
+        Group("a").send("x")
+
+
+def test_a_forked_child_begins_without_members(site):
+    with join(site.serve(member)):
+        backend = get_backend()
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                fine = len(Group("all")) == 0 and get_backend() is not backend
+                Group("all").send("from the child")
+                os.write(writer, b"fine" if fine else b"members")
+            finally:
+                os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as result:
+            assert result.read() == b"fine"
+        os.waitpid(pid, 0)
+        assert len(Group("all")) == 1
+
+
+def test_the_command_says_that_it_would_reach_nobody():
+    with pytest.raises(CommandError, match="WEBSOCKET_GROUPS"):
+        call_command("websocket_send", "all", "hello")
+
+
+def test_legacy_members_get_bytes_as_text(site):
+    with join(site.serve(member, WEBSOCKET_LEGACY=True)) as session:
+        Group("all").send("ä".encode())
+        assert session.receive() == "ä"
+        Group("all").send(b"\xff")
+        assert session.receive() == b"\xff"
+
+
+def test_compression_that_remembers(site):
+    """Such a member has a frame of its own each time, in one order with what its view sends."""
+    site.serve(member, WEBSOCKET_COMPRESSION_CONTEXT_TAKEOVER=True)
+    client = site.open(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
+    assert client.read_text() == "in"
+    unpack = zlib.decompressobj(-15)
+    sizes = []
+    for _ in range(3):
+        text = "".join(chr(33 + number % 90) for number in range(0, 20_000, 7))
+        Group("all").send(text)
+        frame = client.read_frame()
+        assert frame.rsv == 4
+        assert unpack.decompress(frame.payload + b"\x00\x00\xff\xff").decode() == text
+        sizes.append(len(frame.payload))
+    assert sizes[1] < sizes[0]

@@ -1,0 +1,165 @@
+"""Members in several processes of one server, and a sender that has none."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from ..raw_client import RawClient
+from ..servers.process import ROOT, wait_until
+from ..servers.rows import ROWS
+
+WORKERS = 4
+names = count(1)
+
+
+def row_of_workers(name):
+    row = next(row for row in ROWS if row.name == name)
+    return replace(row, arguments=(*row.arguments, "--workers", str(WORKERS)))
+
+
+class Site:
+    """A server of several processes."""
+
+    def __init__(self, server):
+        self.server = server
+        self.name = f"group-{next(names)}"
+        self.clients = []
+
+    def join(self, kind="handler"):
+        client = RawClient(self.server, timeout=20)
+        self.clients.append(client)
+        client.open(f"/group/{kind}/{self.name}/?case={self.name}")
+        client.alone = client.read_text() == "member 1"  # the first one of its process
+        return client
+
+    def join_everywhere(self):
+        """A member in each process, and perhaps more of them."""
+        for turn in range(200):
+            self.join(["view", "handler"][turn % 2])
+            if sum(client.alone for client in self.clients) == WORKERS:
+                return self.clients
+        raise AssertionError(f"200 members, and not one in each of {WORKERS} processes")
+
+    def counts(self):
+        """What each process says, by its pid."""
+        found = {}
+
+        def ask():
+            client = RawClient(self.server, timeout=20)
+            client.send_request(
+                f"/group/count/{self.name}/", websocket=False, headers={"Connection": "close"}
+            )
+            answer = json.loads(client.read_response().body)
+            client.hang_up()
+            found[answer["pid"]] = answer
+            return len(found) == WORKERS
+
+        wait_until(ask, "every process has answered", timeout=20)
+        return found
+
+    def close(self):
+        for client in self.clients:
+            client.hang_up()
+
+
+@pytest.fixture(scope="module", params=["gunicorn-gthread", "gunicorn-gevent"])
+def workers(request, start_server, redis_server):
+    server = start_server(row_of_workers(request.param), {"WEBSOCKET_GROUPS": redis_server.setting})
+    yield server
+    server.stop()
+    assert not server.log.find_faults(), server.log.text()
+
+
+@pytest.fixture
+def site(workers):
+    site = Site(workers)
+    yield site
+    site.close()
+
+
+def test_messages_reach_members_in_all_processes(site):
+    members = site.join_everywhere()
+    for sender in members[:8]:
+        sender.send_text('["send", "hello ✓"]')
+        assert {member.read_text() for member in members} == {"hello ✓"}
+
+
+def test_exclude_leaves_out_the_sender_alone(site):
+    members = site.join_everywhere()
+    members[0].send_text('["send_to_others", "first"]')
+    members[1].send_text('["send_to_others", "second"]')
+    assert members[0].read_text() == "second"
+    assert members[1].read_text() == "first"
+    for member in members[2:]:
+        assert {member.read_text(), member.read_text()} == {"first", "second"}
+
+
+def test_order(site):
+    members = site.join_everywhere()
+    for sender in members[:3]:
+        sender.send_text('["send_many", 200, 50]')
+        for member in members:
+            assert [int(member.read_text()[:6]) for _ in range(200)] == list(range(200))
+
+
+def test_close_reaches_all(site):
+    members = site.join_everywhere()
+    members[0].send_text('["close", 4002, "all of you"]')
+    for member in members:
+        assert member.read_close().close_code == 4002
+
+
+def test_a_process_without_members_listens_no_more(site):
+    members = site.join_everywhere()
+    before = site.counts()
+    for member in members:
+        member.send_text('["leave"]')
+        assert member.read_text() == "left"
+    assert {answer["count"] for answer in site.counts().values()} == {0}
+    members[0].send_text('["send", "to nobody"]')
+    members[0].send_text('["answer", "sent"]')
+    assert members[0].read_text() == "sent"
+    after = site.counts()
+    assert sum(one["published"] for one in after.values()) == 1 + sum(
+        one["published"] for one in before.values()
+    )
+
+
+def run_command(redis_server, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "django", "websocket_send", *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.project.settings",
+            "DWEBSOCKET_TEST_SETTINGS": json.dumps({"WEBSOCKET_GROUPS": redis_server.setting}),
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_command_reaches_everybody(site, redis_server):
+    members = site.join_everywhere()
+    result = run_command(redis_server, site.name, "from the shell ✓")
+    assert (result.returncode, result.stderr) == (0, "")
+    for member in members:
+        assert member.read_text() == "from the shell ✓"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [(["", "message"], "name of a group"), (["a", "{", "--json"], "not JSON")],
+)
+def test_the_command_says_what_is_wrong(redis_server, arguments, text):
+    result = run_command(redis_server, *arguments)
+    assert result.returncode == 1
+    assert text in result.stderr
+    assert "Traceback" not in result.stderr
