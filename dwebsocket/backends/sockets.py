@@ -143,11 +143,17 @@ class SocketWebSocket(BaseWebSocket):
         return self.transport.fileno() if self._accepted else -1
 
     def leave_server(self, run: Callable[[], None]) -> bool:
-        if not self._accepted or not self.transport.detach():
+        if not self._accepted or not self.detach():
             return False
         self._watch.start_anew()
         self.transport.start(run, "dwebsocket-view")
         return True
+
+    def detach(self) -> bool:
+        """Take the connection away from the server for good; ``False`` where its request must last
+        as long as the connection.
+        """
+        return self.transport.detach()
 
     def finish(self) -> None:
         self.transport.close()

@@ -65,6 +65,18 @@ def launched(name, function, package, *, tls=False, **abilities):
     )
 
 
+def uwsgi(name, *options, **abilities):
+    """uWSGI; PORT in an option stands for the port. Its parser keeps what comes early."""
+    return Row(
+        name,
+        ("-m", "tests.servers.uwsgi", "{port}", *options),
+        package="uwsgidecorators",  # what uWSGI's package installs besides the program
+        **{"early_bytes": False, **abilities},
+    )
+
+
+UWSGI_ROUTER = ("--http", "127.0.0.1:PORT", "--http-websockets")
+UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
 ROWS = [
@@ -86,4 +98,16 @@ ROWS = [
     launched("cheroot", "cheroot", "cheroot"),
     launched("cheroot-tls", "cheroot", "cheroot", tls=True),
     launched("waitress", "waitress", "waitress", early_bytes=False),
+    uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False),
+    uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
+    uwsgi("uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-monkey-patch"),
+    uwsgi("uwsgi-gevent-unpatched", *UWSGI_ROUTER, "--gevent", "50", patched=False),
+    uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen"),
+    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8", says_goodbye=True),
+    uwsgi(
+        "uwsgi-http-socket-gevent",
+        *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-monkey-patch"),
+        says_goodbye=True,
+    ),
+    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8"),
 ]

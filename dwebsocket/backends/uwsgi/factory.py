@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.backends.uwsgi.websocket import UwsgiWebSocket
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.websocket import BaseWebSocket
@@ -13,9 +14,7 @@ __all__ = ["uWsgiWebSocketFactory"]
 
 
 class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since dwebsocket 0.4)
-    """Processes, ``--threads`` and ``--gevent``; through ``--http-socket``, and through ``--http``
-    with ``--http-websockets``.
-    """
+    """All ways of running uWSGI."""
 
     def create_websocket(self) -> BaseWebSocket | None:
         if not self.is_websocket():
@@ -27,15 +26,6 @@ class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since
                 "WEBSOCKET_FACTORY_CLASS names the uWSGI backend, but this process is not run by "
                 "uWSGI. Remove the setting: the backend is chosen by the server."
             ) from error
-        for option, reason in UNSUPPORTED.items():
-            if option in uwsgi.opt:
-                raise SocketTakeoverError(f"WebSockets cannot work here: {reason}")
-        return self.build(UwsgiWebSocket, self.request, uwsgi)
-
-
-#: Options of uWSGI that keep the connection from us.
-UNSUPPORTED = {
-    "https-socket": "with --https-socket the worker's descriptor carries TLS. Use --https, or a "
-    "proxy that ends TLS.",
-    "ugreen": "--ugreen cannot run them. Use --gevent N or --threads N instead.",
-}
+        # Not uwsgi.connection_fd(): that knows the requests of uWSGI's own threads only.
+        fd = self.request.META["wsgi.input"].fileno()
+        return self.build(UwsgiWebSocket, self.request, Server(uwsgi), fd)

@@ -4,50 +4,59 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
 
 from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.transports import Transport, create_transport
 
 __all__ = ["UwsgiWebSocket"]
 
 
 class UwsgiWebSocket(SocketWebSocket):
-    """Works on a copy of the descriptor; at the end uWSGI's own leads nowhere."""
+    """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
-    __slots__ = ("_fd", "_finished", "_uwsgi")
+    __slots__ = ("_fd", "_server", "_sock")
 
-    def __init__(self, request: HttpRequest, uwsgi: Any) -> None:
+    def __init__(self, request: HttpRequest, server: Server, fd: int) -> None:
         super().__init__(request)
-        self._uwsgi = uwsgi
-        self._finished = False
+        self._server = server
+        self._fd = fd
+        self._sock: Any = None
 
     def take_transport(self) -> tuple[Transport, bytes]:
-        self._fd = self._uwsgi.connection_fd()
-        return create_transport(self._open(os.dup(self._fd))), b""
+        self._sock = take_socket(self._fd, gevent=self._server.is_gevent)
+        return create_transport(self._sock), b""
 
-    def _open(self, fd: int) -> Any:
-        """A socket of the kind that uWSGI's loop waits with."""
-        if self._uwsgi.opt.get("gevent"):
-            from gevent.socket import socket as gevent_socket
-
-            with socket.socket(fileno=os.dup(fd)) as plain:
-                return gevent_socket(plain.family, plain.type, plain.proto, fd)
-        return socket.socket(fileno=fd)
-
-    def leave_server(self, run: Callable[[], None]) -> bool:
-        return False  # the request lasts as long as the connection
+    def detach(self) -> bool:
+        # With processes and threads a request is as good a place for a view as any other.
+        return self._server.is_gevent or self._server.is_shared
 
     def finish(self) -> None:
-        if self._finished:
-            return
-        self._finished = True
-        self.transport.close()
-        self.transport.sock.close()
-        # uWSGI logs a write to a dead socket, but not one to here.
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, self._fd, inheritable=False)
-        os.close(nowhere)
+        if self._sock is not None:
+            super().finish()
+            self._sock.close()
+
+
+def take_socket(fd: int, *, gevent: bool) -> Any:
+    """A socket for the connection of ``fd``, of the kind that uWSGI's loop waits with.
+
+    uWSGI keeps its descriptor, but that leads nowhere from now on: what it writes at the end of the
+    request vanishes. To a dead socket it would complain in the log.
+    """
+    plain = socket.socket(fileno=os.dup(fd))
+    sock = plain
+    if gevent:
+        from gevent import get_hub
+        from gevent.socket import socket as gevent_socket
+
+        from dwebsocket.transports.gevent import forget
+
+        forget(get_hub().loop.fileno(), fd)
+        sock = gevent_socket(plain.family, plain.type, plain.proto, plain.detach())
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, fd, inheritable=False)
+    os.close(nowhere)
+    return sock

@@ -1,0 +1,85 @@
+"""Run the test site under uWSGI: python -m tests.servers.uwsgi PORT [--nginx] OPTION…
+
+uWSGI is a program, found beside the Python that runs this. It does not say which port it got, so it
+is told one. With --nginx it listens on a Unix socket, and nginx in front of it on the port.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROGRAM = Path(sys.executable).with_name("uwsgi")
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+COMMON = (
+    *("--master", "--die-on-term", "--need-app", "--virtualenv", sys.prefix),
+    *("--module", "tests.project.wsgi:application", "--buffer-size", "32768"),
+)
+CONFIGURATION = """
+daemon off;
+error_log stderr warn;
+pid {directory}/nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory}; proxy_temp_path {directory};
+    fastcgi_temp_path {directory}; uwsgi_temp_path {directory}; scgi_temp_path {directory};
+    server {{
+        listen 127.0.0.1:{port};
+        client_max_body_size 10m;
+        location / {{
+            uwsgi_pass unix:{directory}/uwsgi.sock;
+            include /etc/nginx/uwsgi_params;
+        }}
+    }}
+}}
+"""
+
+
+def run_alone(port, options):
+    listening = [option.replace("PORT", port) for option in options]
+    print(f"LISTENING {port}", flush=True)
+    os.execv(PROGRAM, [str(PROGRAM), *COMMON, *listening])
+
+
+def run_behind_nginx(port, options):
+    """Until SIGTERM, or until one of the two ends."""
+    with tempfile.TemporaryDirectory(prefix="dwebsocket-nginx-") as directory:
+        configuration = Path(directory, "nginx.conf")
+        configuration.write_text(CONFIGURATION.format(directory=directory, port=port))
+        socket = ("--socket", f"{directory}/uwsgi.sock", "--chmod-socket=666")
+        commands = [
+            [str(PROGRAM), *COMMON, *socket, *options],
+            [NGINX, "-p", directory, "-c", str(configuration)],
+        ]
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        processes = []
+        try:
+            processes += [subprocess.Popen(command) for command in commands]
+            print(f"LISTENING {port}", flush=True)
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        finally:
+            end(processes)
+
+
+def end(processes):
+    """uWSGI first: its clients shall hear its last words through nginx."""
+    for process in processes:
+        process.terminate()
+        process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port")
+    parser.add_argument("--nginx", action="store_true")
+    options, others = parser.parse_known_args()
+    (run_behind_nginx if options.nginx else run_alone)(options.port, others)
+
+
+if __name__ == "__main__":
+    main()
