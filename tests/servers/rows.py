@@ -35,6 +35,12 @@ class Row:
     # SIGTERM runs the interpreter's end in the process of the views: clients get Close 1001.
     says_goodbye: bool = False
 
+    # Each request has a database connection of its own: not so where Django was loaded before
+    # gevent patched, or is not patched at all.
+    database: bool = True
+    # A proxy of another make stands in front, and passes on over a Unix socket.
+    proxied: bool = False
+
     @property
     def tls(self):
         return bool(self.tls_arguments)
@@ -100,14 +106,23 @@ ROWS = [
     launched("waitress", "waitress", "waitress", early_bytes=False),
     uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False),
     uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
-    uwsgi("uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-monkey-patch"),
-    uwsgi("uwsgi-gevent-unpatched", *UWSGI_ROUTER, "--gevent", "50", patched=False),
+    uwsgi("uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-early-monkey-patch"),
+    uwsgi(
+        "uwsgi-gevent-late-patch",
+        *(*UWSGI_ROUTER, "--gevent", "50", "--gevent-monkey-patch"),
+        database=False,
+    ),
+    uwsgi(
+        "uwsgi-gevent-unpatched",
+        *(*UWSGI_ROUTER, "--gevent", "50"),
+        patched=False,
+        database=False,
+    ),
     uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen"),
-    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8", says_goodbye=True),
+    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8"),
     uwsgi(
         "uwsgi-http-socket-gevent",
-        *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-monkey-patch"),
-        says_goodbye=True,
+        *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
     ),
-    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8"),
+    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]

@@ -13,15 +13,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .process import wait_until
+
 PROGRAM = Path(sys.executable).with_name("uwsgi")
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 COMMON = (
     *("--master", "--die-on-term", "--need-app", "--virtualenv", sys.prefix),
     *("--module", "tests.project.wsgi:application", "--buffer-size", "32768"),
 )
+# The parameters that WSGI needs. nginx reports each connection that uWSGI's end tears: not at crit.
 CONFIGURATION = """
 daemon off;
-error_log stderr warn;
+error_log stderr crit;
 pid {directory}/nginx.pid;
 events {{}}
 http {{
@@ -33,7 +36,16 @@ http {{
         client_max_body_size 10m;
         location / {{
             uwsgi_pass unix:{directory}/uwsgi.sock;
-            include /etc/nginx/uwsgi_params;
+            uwsgi_param QUERY_STRING $query_string;
+            uwsgi_param REQUEST_METHOD $request_method;
+            uwsgi_param CONTENT_TYPE $content_type;
+            uwsgi_param CONTENT_LENGTH $content_length;
+            uwsgi_param REQUEST_URI $request_uri;
+            uwsgi_param PATH_INFO $document_uri;
+            uwsgi_param SERVER_PROTOCOL $server_protocol;
+            uwsgi_param SERVER_NAME $server_name;
+            uwsgi_param SERVER_PORT $server_port;
+            uwsgi_param HTTP_HOST $host:$server_port;
         }}
     }}
 }}
@@ -51,15 +63,15 @@ def run_behind_nginx(port, options):
     with tempfile.TemporaryDirectory(prefix="dwebsocket-nginx-") as directory:
         configuration = Path(directory, "nginx.conf")
         configuration.write_text(CONFIGURATION.format(directory=directory, port=port))
-        socket = ("--socket", f"{directory}/uwsgi.sock", "--chmod-socket=666")
-        commands = [
-            [str(PROGRAM), *COMMON, *socket, *options],
-            [NGINX, "-p", directory, "-c", str(configuration)],
-        ]
+        path = Path(directory, "uwsgi.sock")
+        server = [str(PROGRAM), *COMMON, "--socket", str(path), "--chmod-socket=666", *options]
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         processes = []
         try:
-            processes += [subprocess.Popen(command) for command in commands]
+            processes.append(subprocess.Popen(server))
+            # From here on nginx's requests queue up there, until uWSGI has loaded the site.
+            wait_until(path.exists, "uWSGI listens", timeout=20)
+            processes.append(subprocess.Popen([NGINX, "-p", directory, "-c", str(configuration)]))
             print(f"LISTENING {port}", flush=True)
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         finally:

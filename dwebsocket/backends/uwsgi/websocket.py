@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from django.http import HttpRequest
@@ -14,14 +16,17 @@ from dwebsocket.transports import Transport, create_transport
 
 __all__ = ["UwsgiWebSocket"]
 
+EMPTY = BytesIO()
+
 
 class UwsgiWebSocket(SocketWebSocket):
     """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
-    __slots__ = ("_fd", "_server", "_sock")
+    __slots__ = ("_fd", "_request", "_server", "_sock")
 
     def __init__(self, request: HttpRequest, server: Server, fd: int) -> None:
         super().__init__(request)
+        self._request = request
         self._server = server
         self._fd = fd
         self._sock: Any = None
@@ -33,6 +38,15 @@ class UwsgiWebSocket(SocketWebSocket):
     def detach(self) -> bool:
         # With processes and threads a request is as good a place for a view as any other.
         return self._server.is_gevent or self._server.is_shared
+
+    def leave_server(self, run: Callable[[], None]) -> bool:
+        if not super().leave_server(run):
+            return False
+        # uWSGI empties its own when the request ends, and frees what reads the body.
+        environ = {**self._request.META, "wsgi.input": EMPTY}
+        self._request.META = self._request.environ = environ  # type: ignore[attr-defined]
+        self._request._stream = EMPTY  # type: ignore[attr-defined]
+        return True
 
     def finish(self) -> None:
         if self._sock is not None:
