@@ -38,6 +38,8 @@ class Row:
     # Each request has a database connection of its own: not so where Django was loaded before
     # gevent patched, or is not patched at all.
     database: bool = True
+    # The server's own calls frame the messages: they hide types, codes and fragments.
+    native: bool = False
     # A proxy of another make stands in front, and passes on over a Unix socket.
     proxied: bool = False
 
@@ -71,17 +73,19 @@ def launched(name, function, package, *, tls=False, **abilities):
     )
 
 
-def uwsgi(name, *options, **abilities):
+def uwsgi(name, *options, tls=(), **abilities):
     """uWSGI; PORT in an option stands for the port. Its parser keeps what comes early."""
     return Row(
         name,
         ("-m", "tests.servers.uwsgi", "{port}", *options),
+        tls_arguments=tls,
         package="uwsgidecorators",  # what uWSGI's package installs besides the program
         **{"early_bytes": False, **abilities},
     )
 
 
 UWSGI_ROUTER = ("--http", "127.0.0.1:PORT", "--http-websockets")
+UWSGI_TLS = "127.0.0.1:PORT,{certificate},{key}"
 UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
@@ -124,5 +128,7 @@ ROWS = [
         "uwsgi-http-socket-gevent",
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
     ),
+    uwsgi("uwsgi-https", "--http-websockets", "--threads", "8", tls=("--https", UWSGI_TLS)),
+    uwsgi("uwsgi-https-socket", "--threads", "8", tls=("--https-socket", UWSGI_TLS), native=True),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]

@@ -1,12 +1,13 @@
 """What the uWSGI that runs us was told: which connections it carries, and how requests take turns.
 
-Options are read from ``uwsgi.opt``: names are ``str``, values ``bytes``, ``True``, or a list of them
-when an option was given more than once.
+Options are read from ``uwsgi.opt``: names are ``str``, values ``bytes``, ``True``, or a list of
+them when an option was given more than once.
 """
 
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,6 +60,14 @@ class Server:
         ``--async``, with ``--ugreen`` or without.
         """
         return not self.is_gevent and (self.number("async") > 1 or self.uwsgi.loop is not None)
+
+    def current(self) -> Any:
+        """What tells the running thread or greenlet from others."""
+        if not self.is_gevent:
+            return threading.get_ident()
+        from gevent import getcurrent
+
+        return getcurrent()
 
     def is_routed(self, environ: Mapping[str, Any]) -> bool:
         """Whether the request came through the HTTP router of this uWSGI."""

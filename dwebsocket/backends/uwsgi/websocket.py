@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.backends.uwsgi.descriptor import take_socket
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.transports import Transport, create_transport
 
@@ -53,24 +52,3 @@ class UwsgiWebSocket(SocketWebSocket):
             super().finish()
             self._sock.close()
 
-
-def take_socket(fd: int, *, gevent: bool) -> Any:
-    """A socket for the connection of ``fd``, of the kind that uWSGI's loop waits with.
-
-    uWSGI keeps its descriptor, but that leads nowhere from now on: what it writes at the end of the
-    request vanishes. To a dead socket it would complain in the log.
-    """
-    plain = socket.socket(fileno=os.dup(fd))
-    sock = plain
-    if gevent:
-        from gevent import get_hub
-        from gevent.socket import socket as gevent_socket
-
-        from dwebsocket.transports.gevent import forget
-
-        forget(get_hub().loop.fileno(), fd)
-        sock = gevent_socket(plain.family, plain.type, plain.proto, plain.detach())
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, fd, inheritable=False)
-    os.close(nowhere)
-    return sock
