@@ -3,9 +3,11 @@
 A row that lacks an ability says so here, and the cases that need the ability leave the row out.
 """
 
+import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 LAUNCH = ("-m", "tests.servers.launch")
 GUNICORN = (
     *("-m", "gunicorn", "tests.project.wsgi:application", "--bind", "127.0.0.1:0"),
@@ -38,9 +40,7 @@ class Row:
     # Each request has a database connection of its own: not so where Django was loaded before
     # gevent patched, or is not patched at all.
     database: bool = True
-    # The server's own calls frame the messages: they hide types, codes and fragments.
-    native: bool = False
-    # A proxy of another make stands in front, and passes on over a Unix socket.
+    # nginx stands in front, and passes on over a Unix socket.
     proxied: bool = False
 
     @property
@@ -48,8 +48,11 @@ class Row:
         return bool(self.tls_arguments)
 
     @property
-    def installed(self):
-        return find_spec(self.package) is not None
+    def missing(self):
+        """What must be installed first, or None."""
+        if find_spec(self.package) is None:
+            return self.package
+        return "nginx" if self.proxied and NGINX is None else None
 
 
 def gunicorn(name, *worker, tls=False, **abilities):
@@ -129,6 +132,5 @@ ROWS = [
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
     ),
     uwsgi("uwsgi-https", "--http-websockets", "--threads", "8", tls=("--https", UWSGI_TLS)),
-    uwsgi("uwsgi-https-socket", "--threads", "8", tls=("--https-socket", UWSGI_TLS), native=True),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]

@@ -6,7 +6,6 @@ is told one. With --nginx it listens on a Unix socket, and nginx in front of it 
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from .process import wait_until
+from .rows import NGINX
 
 PROGRAM = Path(sys.executable).with_name("uwsgi")
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 COMMON = (
     *("--master", "--die-on-term", "--need-app", "--virtualenv", sys.prefix),
     *("--module", "tests.project.wsgi:application", "--buffer-size", "32768"),

@@ -21,11 +21,8 @@ said: set[str] = set()
 HTTP_TIMEOUT = 60
 
 
-def check_server(server: Server, environ: Mapping[str, Any], *, native: bool) -> None:
+def check_server(server: Server, environ: Mapping[str, Any]) -> None:
     """Refuse what cannot work.
-
-    Args:
-        native: whether the connection has to be served by uWSGI's own calls.
 
     Raises:
         SocketTakeoverError: says which option would help.
@@ -35,15 +32,7 @@ def check_server(server: Server, environ: Mapping[str, Any], *, native: bool) ->
             "WebSockets cannot work here: uWSGI's --http router keeps back what a client sends "
             "behind its handshake. Start uWSGI with --http-websockets, too."
         )
-    if not server.is_shared:
-        return
-    if native:
-        raise SocketTakeoverError(
-            "WebSockets cannot work here: with --https-socket the view must run in uWSGI's own "
-            "turns, and with --async or --ugreen one that waits would stop all others. Use "
-            "--gevent N or --threads N instead, or --https, which ends TLS in the router."
-        )
-    if not server.has_threads:
+    if server.is_shared and not server.has_threads:
         raise SocketTakeoverError(
             "WebSockets cannot work here: with --async or --ugreen each view needs a thread of its "
             "own, and this uWSGI runs none. Add --enable-threads, or use --gevent N or --threads N."

@@ -13,28 +13,50 @@ from dwebsocket.backends.uwsgi.websocket import UwsgiWebSocket
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["uWsgiWebSocketFactory"]
+__all__ = ["uWsgiNativeWebSocketFactory", "uWsgiWebSocketFactory"]
 
 
 class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since dwebsocket 0.4)
-    """Our codec over uWSGI's descriptor; uWSGI's own calls where that carries TLS."""
+    """Our codec over uWSGI's descriptor."""
 
     def create_websocket(self) -> BaseWebSocket | None:
         if not self.is_websocket():
             return None
         server = find_server()
+        check_server(server, self.request.META)
         # Not uwsgi.connection_fd(): that knows the requests of uWSGI's own threads only.
         fd = self.request.META["wsgi.input"].fileno()
-        native = server.ends_tls(fd)
-        check_server(server, self.request.META, native=native)
-        if native and is_in_event_loop():
+        if server.ends_tls(fd):
+            return self.create_native(server, fd)
+        warn_once(server, self.request.META)
+        return self.build(UwsgiWebSocket, self.request, server, fd)
+
+    def create_native(self, server: Server, fd: int) -> BaseWebSocket:
+        """A WebSocket where uWSGI itself ends TLS."""
+        raise SocketTakeoverError(
+            "WebSockets cannot work here: with --https-socket only uWSGI's own WebSocket calls see "
+            "through the TLS, and any client can crash the worker through them. Use --https with "
+            "--http-websockets, or a proxy that ends TLS. For clients that you trust there is "
+            "uWsgiNativeWebSocketFactory."
+        )
+
+
+class uWsgiNativeWebSocketFactory(uWsgiWebSocketFactory):  # noqa: N801
+    """Uses uWSGI's own calls where nothing else works; see its page for what that costs."""
+
+    def create_native(self, server: Server, fd: int) -> BaseWebSocket:
+        if server.is_shared:
+            raise SocketTakeoverError(
+                "WebSockets cannot work here: with --https-socket the view runs in uWSGI's own "
+                "turns, and with --async or --ugreen one that waits would stop all others. Use "
+                "--gevent N or --threads N instead."
+            )
+        if is_in_event_loop():
             raise SocketTakeoverError(
                 "WebSockets cannot work here: with --https-socket an async view cannot have one, "
                 "for uWSGI's calls work in the request's own thread. Use --https, or a proxy."
             )
-        warn_once(server, self.request.META)
-        websocket_class = NativeWebSocket if native else UwsgiWebSocket
-        return self.build(websocket_class, self.request, server, fd)
+        return self.build(NativeWebSocket, self.request, server, fd)
 
 
 def find_server() -> Server:

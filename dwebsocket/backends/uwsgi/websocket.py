@@ -44,11 +44,10 @@ class UwsgiWebSocket(SocketWebSocket):
         # uWSGI empties its own when the request ends, and frees what reads the body.
         environ = {**self._request.META, "wsgi.input": EMPTY}
         self._request.META = self._request.environ = environ  # type: ignore[attr-defined]
-        self._request._stream = EMPTY  # type: ignore[attr-defined]
+        self._request._stream = EMPTY
         return True
 
     def finish(self) -> None:
         if self._sock is not None:
             super().finish()
             self._sock.close()
-

@@ -1,0 +1,56 @@
+"""Through the router to gevent: all are served at once, and when they are gone nothing is left."""
+
+import os
+import re
+
+from ..raw_client import RawClient
+from ..servers.process import count_descriptors, wait_until
+from ..servers.rows import UWSGI_ROUTER, uwsgi
+
+CLIENTS = int(os.environ.get("DWEBSOCKET_TEST_CLIENTS", "100"))
+ROW = uwsgi(
+    "uwsgi-gevent-600",
+    *UWSGI_ROUTER,
+    *("--gevent", "600", "--gevent-early-monkey-patch", "--listen", "100"),
+)
+FORBIDDEN = re.compile(r"headers already sent|Bad file descriptor|EBADF|SIGPIPE|Broken pipe|write")
+KIB = 1024  # a page more or less is no leak; that of one connection is 5 KiB
+
+
+def test_clients_that_echo_and_reset(run_server, journal):
+    server = run_server(ROW)
+    visit(server, "warm")  # what a server allocates once, it has
+    pid = journal.wait("warm", "started")["pid"]
+    journal.wait("warm", "ended", count=CLIENTS, timeout=30)
+    descriptors, memory = count_descriptors(pid), resident_memory(pid)
+    for round_ in ("first", "second", "third"):
+        mark = server.log.mark()
+        visit(server, round_)
+        journal.wait(round_, "ended", count=CLIENTS, timeout=30)
+        wait_until(lambda: count_descriptors(pid) <= descriptors, "descriptors are back", 20)
+        assert not server.log.find_faults(mark)
+        assert not FORBIDDEN.search(ours(server.log.text(mark))), server.log.text(mark)
+    assert resident_memory(pid) < memory + CLIENTS * KIB + 2**20
+
+
+def visit(server, case):
+    clients = [RawClient(server, timeout=20) for _ in range(CLIENTS)]
+    for client in clients:
+        client.open(f"/echo/?case={case}")
+    for number, client in enumerate(clients):
+        client.send_text(f"client {number}")
+    for number, client in enumerate(clients):
+        assert client.read_text() == f"client {number}"
+    for client in clients:
+        client.reset()
+
+
+def ours(text):
+    """The log without the router's lines about its own clients."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("[uwsgi-http key"))
+
+
+def resident_memory(pid):
+    """Bytes."""
+    with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
