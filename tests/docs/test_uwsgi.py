@@ -1,6 +1,8 @@
 """The page on uWSGI: its ini files serve, its modes are those of the contract suite."""
 
+import os
 import re
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -90,7 +92,9 @@ def test_nginx(project):
     (project / "uwsgi_params").write_text("\n".join(lines))
     (project / "mysite.conf").write_text(site)
     (project / "nginx.conf").write_text(MAIN.format(directory=project))
-    uwsgi = subprocess.Popen(command.split(), env=environment(), cwd=project)
+    uwsgi = subprocess.Popen(
+        command.split(), env=environment(), cwd=project, start_new_session=True
+    )
     try:
         wait_until((project / "mysite.sock").exists, "uWSGI listens", timeout=20)
         nginx = f"{NGINX} -p {project} -c nginx.conf"
@@ -100,7 +104,7 @@ def test_nginx(project):
         ):
             check_echo(websocket)
     finally:
-        uwsgi.terminate()
+        os.killpg(uwsgi.pid, signal.SIGKILL)
         uwsgi.wait(20)
 
 

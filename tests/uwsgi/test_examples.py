@@ -1,5 +1,7 @@
 """The ini files of examples/uwsgi serve the examples as they stand, but for the port."""
 
+import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="uwsgi is not insta
 
 @pytest.fixture
 def open_directory():
-    """nginx's workers are another user: a directory that they are given, below one they may enter."""
+    """nginx gives it to its workers, another user, who may enter the one above it, too."""
     with tempfile.TemporaryDirectory(prefix="dwebsocket-") as directory:
         yield Path(directory)
 
@@ -59,15 +61,20 @@ def test_nginx(open_directory):
     socket = ("/tmp/dwebsocket-examples.sock", str(open_directory / "examples.sock"))
     path = copy("nginx.ini", open_directory, socket=socket)
     copy("nginx.conf", open_directory, socket=socket, port=("8000", str(port))).rename(
-        open_directory / "site.conf"
+        open_directory / "mysite.conf"
     )
     (open_directory / "nginx.conf").write_text(MAIN.format(directory=open_directory))
-    uwsgi = subprocess.Popen(["uwsgi", "--ini", str(path)], env=environment(), cwd=open_directory)
+    uwsgi = subprocess.Popen(
+        ["uwsgi", "--ini", str(path)],
+        env=environment(),
+        cwd=open_directory,
+        start_new_session=True,
+    )
     try:
         wait_until((open_directory / "examples.sock").exists, "uWSGI listens", timeout=20)
         command = [NGINX, "-p", str(open_directory), "-c", "nginx.conf"]
         with RunningServer(" ".join(command), open_directory, port=port):
             check_echo(port)
     finally:
-        uwsgi.terminate()
+        os.killpg(uwsgi.pid, signal.SIGKILL)
         uwsgi.wait(20)

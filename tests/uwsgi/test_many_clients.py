@@ -15,7 +15,7 @@ ROW = uwsgi(
 )
 FORBIDDEN = re.compile(r"headers already sent|Bad file descriptor|EBADF|SIGPIPE|Broken pipe|write")
 #: Rounds until what uWSGI, gevent and malloc keep for good is there, and rounds that are measured.
-WARMING, MEASURED = 3, 4
+WARMING, MEASURED = 20, 10
 #: Bytes a connection. One that is not given back holds several times as much.
 LEAK = 2048
 
