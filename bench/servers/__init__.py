@@ -22,6 +22,7 @@ class Server:
 SERVERS = (
     Server("django_gevent", "dwebsocket, gevent", ("dwebsocket", "Django", "gevent")),
     Server("django_gthread", "dwebsocket, gthread", ("dwebsocket", "Django", "gunicorn")),
+    Server("django_uwsgi", "dwebsocket, uWSGI gevent", ("dwebsocket", "Django", "uwsgi", "gevent")),
     Server("gevent_tcp", "bare TCP echo, gevent", ("gevent",), websocket=False),
     Server("picows_uvloop", "picows, uvloop", ("picows", "aiofastnet", "uvloop")),
     Server("websockets_uvloop", "websockets, uvloop", ("websockets", "uvloop")),

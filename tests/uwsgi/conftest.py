@@ -3,12 +3,10 @@
 import pytest
 
 from ..raw_client import RawClient
-from ..servers.rows import UWSGI_TLS, uwsgi
 
 SETTINGS_OF_NATIVE = {
     "WEBSOCKET_FACTORY_CLASS": "dwebsocket.backends.uwsgi.factory.uWsgiNativeWebSocketFactory"
 }
-NATIVE = uwsgi("uwsgi-https-socket", "--threads", "8", tls=("--https-socket", UWSGI_TLS))
 
 
 @pytest.fixture

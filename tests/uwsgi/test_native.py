@@ -6,15 +6,28 @@ No case sends a continuation without a beginning: uWSGI would die of it.
 import pytest
 
 from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_frame
-from .conftest import NATIVE, SETTINGS_OF_NATIVE
+from ..servers.rows import UWSGI_TLS, uwsgi
+from .conftest import SETTINGS_OF_NATIVE
+
+TLS = ("--https-socket", UWSGI_TLS)
+MODES = {
+    "threads": ("--threads", "8"),
+    "gevent": ("--gevent", "50", "--gevent-early-monkey-patch"),
+}
 
 # What uWSGI answers every Close with, also one that is an answer itself.
 CLOSE = build_frame(8, masked=False)
 
 
-@pytest.fixture
-def server(run_server):
-    return run_server(NATIVE, SETTINGS_OF_NATIVE)
+@pytest.fixture(scope="module", params=MODES)
+def server(request, start_server):
+    row = uwsgi(f"uwsgi-native-{request.param}", *MODES[request.param], tls=TLS)
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
+    process = start_server(row, SETTINGS_OF_NATIVE)
+    yield process
+    process.stop()
+    assert "headers already sent" not in process.log.text()
 
 
 def read_frame(client):
@@ -71,29 +84,32 @@ def test_server_closes_with_code_and_reason(server, connect):
 
 
 def test_client_closes(server, connect, journal):
-    client = connect(server, "/echo/?case=native-close")
+    case = f"{server.row.name}-close"
+    client = connect(server, f"/echo/?case={case}")
     client.send_close(1000)
     assert read_frame(client).payload == b""
     assert client.read_to_eof() == b""
-    ended = journal.wait("native-close", "ended")
+    ended = journal.wait(case, "ended")
     assert (ended["outcome"], ended["close_code"]) == ("returned", 1005)
 
 
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 def test_client_vanishes(server, connect, journal, leave):
-    client = connect(server, f"/echo/?case=native-{leave}")
+    case = f"{server.row.name}-{leave}"
+    client = connect(server, f"/echo/?case={case}")
     client.send_text("here")
     assert read_frame(client).payload == b"here"
     getattr(client, leave)()
-    assert journal.wait(f"native-{leave}", "ended")["close_code"] == 1006
+    assert journal.wait(case, "ended")["close_code"] == 1006
 
 
 def test_first_fragment_is_refused(server, connect, journal):
-    client = connect(server, "/echo/?case=native-fragment")
+    case = f"{server.row.name}-fragment"
+    client = connect(server, f"/echo/?case={case}")
     client.send_bytes(build_frame(TEXT, "secret", fin=False))
     assert read_frame(client).close_code == 1003
     client.read_to_eof()
-    assert journal.wait("native-fragment", "ended")["close_code"] == 1003
+    assert journal.wait(case, "ended")["close_code"] == 1003
 
 
 def test_nobody_gets_the_fragments_of_another(server, connect):
