@@ -20,7 +20,8 @@ WARMING, MEASURED = 20, 10
 LEAK = 2048
 
 
-def test_clients_that_echo_and_reset(run_server, journal):
+def test_clients_that_echo_and_reset(run_server, journal, monkeypatch):
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it takes memory of its own
     server = run_server(ROW)
     for number in range(WARMING):
         visit(server, f"warming-{number}")
