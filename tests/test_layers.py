@@ -161,7 +161,8 @@ OPTIONAL = {
     "transports/poll": {"gevent", "eventlet"},
     "backends/default/servers/gunicorn": {"gunicorn", "greenlet"},
     "backends/default/servers/eventlet": {"eventlet"},
-    "backends/uwsgi/websocket": {"gevent"},
+    "backends/uwsgi/descriptor": {"gevent"},
+    "backends/uwsgi/server": {"gevent"},
 }
 
 

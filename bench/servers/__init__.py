@@ -49,6 +49,7 @@ SERVERS = (
         module="django_gevent",
         path="/handler/",
     ),
+    Server("django_uwsgi", "dwebsocket, uWSGI gevent", ("dwebsocket", "Django", "uwsgi", "gevent")),
     Server("gevent_tcp", "bare TCP echo, gevent", ("gevent",), websocket=False),
     Server("picows_uvloop", "picows, uvloop", ("picows", "aiofastnet", "uvloop")),
     Server("websockets_uvloop", "websockets, uvloop", ("websockets", "uvloop")),

@@ -189,7 +189,11 @@ class Transport:
             ``False`` where that cannot be done: the server's request must then last as long as the
             connection.
         """
-        return False
+        return self._detached
+
+    def adopt(self) -> None:
+        """The descriptor is ours from the beginning: there is nobody to take it away from."""
+        self._detached = True
 
     # Being watched: for reading only once it is detached, and nobody waits for it
 

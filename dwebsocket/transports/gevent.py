@@ -134,6 +134,8 @@ class PlainTransport(GeventTransport):
         """A view's own greenlet costs much less memory than the server's, at whose bottom lie the
         server's handler and the calls of all middleware.
         """
+        if self._detached:
+            return True
         sock = self.sock
         own = socket(sock.family, sock.type, sock.proto, duplicate(self._fd, lowest))
         own.setblocking(False)

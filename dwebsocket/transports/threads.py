@@ -136,11 +136,14 @@ class PlainTransport(ThreadTransport):
         return self._gatherer == threading.get_ident()
 
     def detach(self, lowest: int = 0) -> bool:
+        self._polls = False
+        if self._detached:
+            return True
         sock = self.sock
         own = socket.socket(sock.family, sock.type, sock.proto, duplicate(sock.fileno(), lowest))
         own.settimeout(None)
         replace_by_dead(sock.fileno())
-        self.sock, self._detached, self._polls = own, True, False
+        self.sock, self._detached = own, True
         return True
 
 

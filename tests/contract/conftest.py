@@ -56,8 +56,8 @@ def pytest_collection_modifyitems(items):
 
 
 def run(start_server, row, settings):
-    if not row.installed:
-        pytest.skip(f"{row.package} is not installed")
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
     return start_server(row, settings)
 
 

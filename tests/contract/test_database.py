@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from ..raw_client import PING, PONG, Frame
 from ..servers.process import count_open, wait_until
+
+pytestmark = pytest.mark.rows(database=True)
 
 
 def test_connection_is_released_before_a_blocking_wait(

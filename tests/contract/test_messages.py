@@ -117,6 +117,7 @@ def test_async_view(server, open_websocket, journal, case):
     assert journal.wait(case, "ended")["close_code"] == 4001
 
 
+@pytest.mark.rows(proxied=False)  # a Unix socket knows no TCP_NODELAY, and needs none
 def test_small_frames_are_not_held_back(server, open_websocket):
     """TCP_NODELAY: else a second small frame waits 40 ms for the acknowledgement of the first."""
     assert json.loads(open_websocket("/nodelay/").read_text()) == 1

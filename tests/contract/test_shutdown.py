@@ -9,8 +9,8 @@ from ..raw_client import CLOSE, TEXT, Frame, RawClient
 
 
 def test_sigterm(row, start_server):
-    if not row.installed:
-        pytest.skip(f"{row.package} is not installed")
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
     server = start_server(row)
     try:
         paths = ["/echo/", "/echo/wait/", "/push/", "/push/connected/"]

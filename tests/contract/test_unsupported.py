@@ -23,8 +23,8 @@ NAMES = ("gunicorn", "gevent", "runserver")
 
 @pytest.fixture(scope="module", params=UNSUPPORTED, ids=lambda row: row.name)
 def unsupported_server(request, start_server):
-    if not request.param.installed:
-        pytest.skip(f"{request.param.package} is not installed")
+    if request.param.missing:
+        pytest.skip(f"{request.param.missing} is not installed")
     process = start_server(request.param)
     yield process
     process.stop()

@@ -18,6 +18,7 @@ def environment(**variables):
     return {
         **inherited,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "VIRTUAL_ENV": sys.prefix,
         "GUNICORN_CMD_ARGS": "--no-control-socket",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "default",

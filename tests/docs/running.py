@@ -19,8 +19,9 @@ LISTENING = "0A"  # of /proc/net/tcp
 class RunningServer:
     """Runs a command that does not end by itself, in a session of its own."""
 
-    def __init__(self, command, directory):
+    def __init__(self, command, directory, port=None):
         self.command = command
+        self.port = port  # of a server that listens on several
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             shlex.split(command),
@@ -34,12 +35,17 @@ class RunningServer:
 
     def __enter__(self):
         try:
-            wait_until(self.find_ports, f"{self.command} listens", timeout=TIMEOUT)
+            wait_until(self._listens, f"{self.command} listens", timeout=TIMEOUT)
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"{error}; its log:\n{self.log}") from None
-        (self.port,) = self.find_ports()
+        if self.port is None:
+            (self.port,) = self.find_ports()
         return self
+
+    def _listens(self):
+        ports = self.find_ports()
+        return ports if self.port is None else self.port in ports
 
     def __exit__(self, *exc_info):
         self.kill()

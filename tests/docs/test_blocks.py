@@ -15,6 +15,7 @@ RUNNERS = {
     "js": "test_browser.py",
     "console": "test_commands.py",
     "nginx": "test_nginx.py",
+    "ini": "test_uwsgi.py",
     "{toctree}": "sphinx",
 }
 
@@ -31,7 +32,7 @@ class TestPage:
 
     def test_files_are_named_and_stay_in_the_project(self, shown):
         for block in shown.blocks:
-            if block.language in ("python", "html", "nginx"):
+            if block.language in ("python", "html", "nginx", "ini"):
                 assert block.file, f"{shown.name}:{block.line} does not name its file"
                 assert not block.file.startswith("/")
                 assert ".." not in block.file

@@ -18,10 +18,13 @@ from .running import RunningServer
 
 TUTORIAL = "docs/tutorial.md"
 
-# Its server answers to www.example.com alone: test_nginx.py starts it.
-NGINX = "docs/servers/nginx.md"
+# Its server answers to www.example.com alone: test_nginx.py starts it. uWSGI's listens on two
+# ports: test_uwsgi.py does.
+ELSEWHERE = ("docs/servers/nginx.md", "docs/howto/uwsgi.md")
 
-WITH_COMMANDS = [shown for shown in PAGES if shown.blocks_in("console") and shown.name != NGINX]
+WITH_COMMANDS = [
+    shown for shown in PAGES if shown.blocks_in("console") and shown.name not in ELSEWHERE
+]
 SERVERS = {"gunicorn": "gunicorn", "waitress-serve": "waitress", "cheroot": "cheroot"}
 
 

@@ -36,7 +36,10 @@ NAMES = {
     "Werkzeug, `runserver_plus`": "werkzeug",
     "cheroot": "cheroot",
     "waitress": "waitress",
+    "uWSGI": "uwsgi",
 }
+# Has a page and tests of its own.
+UWSGI = "uWSGI"
 
 
 @pytest.fixture
@@ -62,7 +65,9 @@ def command_of(cell):
     return f"python serve_{link[1]}.py" if link else code_in(cell)[0].replace("8000", "0")
 
 
-@pytest.mark.parametrize("row", TABLE.rows, ids=lambda row: NAMES[row[0]])
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE.rows if row[0] != UWSGI], ids=lambda row: NAMES[row[0]]
+)
 def test_row(row, project):
     _, command, _, _, code = row
     with (
@@ -173,7 +178,7 @@ def test_timeout_of_the_sync_worker_kills_a_view_that_stays(project):
 
 
 def test_tables_name_the_servers_of_the_contract_suite():
-    plain = {row.name.removesuffix("-tls") for row in ROWS}
+    plain = {re.sub(r"-tls$|^(uwsgi)-.*", r"\1", row.name) for row in ROWS}
     named = [NAMES[row[0]] for row in TABLE.rows]
     # The bare server below runserver, and gevent without its monkey patching: nobody's choice.
     assert plain - {"wsgiref", "gevent-unpatched"} == set(named)
@@ -181,7 +186,7 @@ def test_tables_name_the_servers_of_the_contract_suite():
 
 
 def test_tls_is_what_the_contract_suite_runs():
-    proven = {row.name.removesuffix("-tls") for row in ROWS if row.tls}
+    proven = {re.sub(r"-tls$|^(uwsgi)-.*", r"\1", row.name) for row in ROWS if row.tls}
     for row in TABLE.rows:
         if NAMES[row[0]] in proven:
             assert row[3] == "yes"

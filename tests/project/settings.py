@@ -13,6 +13,8 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.project.urls"
 WSGI_APPLICATION = "tests.project.wsgi.application"
 USE_TZ = True
+# Patching late, gevent looks at every object there is, and so does it at Django's static files.
+STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

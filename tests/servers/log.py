@@ -19,6 +19,8 @@ NEVER = (
     "Task exception was never retrieved",
     "ResourceWarning",
 )
+# uWSGI's router says so of every client that resets its connection, whatever it carries.
+ROUTER = re.compile(r"^\[uwsgi-http key: .* client_addr: .*\] hr_\w+\(\): Connection reset by peer")
 
 
 class ServerLog:
@@ -73,7 +75,11 @@ class ServerLog:
     def find_faults(self, since=0):
         """Every line that a server's log must not hold."""
         text = self.text(since)
-        faults = [line for line in text.splitlines() if any(words in line for words in NEVER)]
+        faults = [
+            line
+            for line in text.splitlines()
+            if any(words in line for words in NEVER) and not ROUTER.match(line)
+        ]
         for match in TRACEBACK.finditer(text):
             if not any(words in match[1] for words in DELIBERATE):
                 faults.append(match[0])

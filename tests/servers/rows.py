@@ -3,9 +3,11 @@
 A row that lacks an ability says so here, and the cases that need the ability leave the row out.
 """
 
+import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 LAUNCH = ("-m", "tests.servers.launch")
 GUNICORN = (
     *("-m", "gunicorn", "tests.project.wsgi:application", "--bind", "127.0.0.1:0"),
@@ -37,13 +39,22 @@ class Row:
     # SIGTERM runs the interpreter's end in the process of the views: clients get Close 1001.
     says_goodbye: bool = False
 
+    # Each request has a database connection of its own: not so where Django was loaded before
+    # gevent patched, or is not patched at all.
+    database: bool = True
+    # nginx stands in front, and passes on over a Unix socket.
+    proxied: bool = False
+
     @property
     def tls(self):
         return bool(self.tls_arguments)
 
     @property
-    def installed(self):
-        return find_spec(self.package) is not None
+    def missing(self):
+        """What must be installed first, or None."""
+        if find_spec(self.package) is None:
+            return self.package
+        return "nginx" if self.proxied and NGINX is None else None
 
 
 def gunicorn(name, *worker, tls=False, **abilities):
@@ -67,6 +78,20 @@ def launched(name, function, package, *, tls=False, **abilities):
     )
 
 
+def uwsgi(name, *options, tls=(), **abilities):
+    """uWSGI; PORT in an option stands for the port. Its parser keeps what comes early."""
+    return Row(
+        name,
+        ("-m", "tests.servers.uwsgi", "{port}", *options),
+        tls_arguments=tls,
+        package="uwsgidecorators",  # what uWSGI's package installs besides the program
+        **{"early_bytes": False, **abilities},
+    )
+
+
+UWSGI_ROUTER = ("--http", "127.0.0.1:PORT", "--http-websockets")
+UWSGI_TLS = "127.0.0.1:PORT,{certificate},{key}"
+UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
 ROWS = [
@@ -88,4 +113,26 @@ ROWS = [
     launched("cheroot", "cheroot", "cheroot", few_threads=True),
     launched("cheroot-tls", "cheroot", "cheroot", tls=True),
     launched("waitress", "waitress", "waitress", early_bytes=False),
+    uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False),
+    uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
+    uwsgi("uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-early-monkey-patch"),
+    uwsgi(
+        "uwsgi-gevent-late-patch",
+        *(*UWSGI_ROUTER, "--gevent", "50", "--gevent-monkey-patch"),
+        database=False,
+    ),
+    uwsgi(
+        "uwsgi-gevent-unpatched",
+        *(*UWSGI_ROUTER, "--gevent", "50"),
+        patched=False,
+        database=False,
+    ),
+    uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen"),
+    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8"),
+    uwsgi(
+        "uwsgi-http-socket-gevent",
+        *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
+    ),
+    uwsgi("uwsgi-https", "--http-websockets", "--threads", "8", tls=("--https", UWSGI_TLS)),
+    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]

@@ -2,40 +2,82 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 
 from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.uwsgi.advice import check_server, warn_once
+from dwebsocket.backends.uwsgi.native import NativeWebSocket
+from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.backends.uwsgi.websocket import UwsgiWebSocket
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["uWsgiWebSocketFactory"]
+__all__ = ["uWsgiNativeWebSocketFactory", "uWsgiWebSocketFactory"]
 
 
 class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since dwebsocket 0.4)
-    """Processes, ``--threads`` and ``--gevent``; through ``--http-socket``, and through ``--http``
-    with ``--http-websockets``.
-    """
+    """Our codec over uWSGI's descriptor."""
 
     def create_websocket(self) -> BaseWebSocket | None:
         if not self.is_websocket():
             return None
-        try:
-            uwsgi = importlib.import_module("uwsgi")  # exists only inside uWSGI
-        except ImportError as error:
+        server = find_server()
+        check_server(server, self.request.META)
+        # Not uwsgi.connection_fd(): that knows the requests of uWSGI's own threads only.
+        fd = self.request.META["wsgi.input"].fileno()
+        if server.ends_tls(fd):
+            return self.create_native(server, fd)
+        warn_once(server, self.request.META)
+        return self.build(UwsgiWebSocket, self.request, server, fd)
+
+    def create_native(self, server: Server, fd: int) -> BaseWebSocket:
+        """A WebSocket where uWSGI itself ends TLS."""
+        raise SocketTakeoverError(
+            "WebSockets cannot work here: with --https-socket only uWSGI's own WebSocket calls see "
+            "through the TLS, and any client can crash the worker through them. Use --https with "
+            "--http-websockets, or a proxy that ends TLS. For clients that you trust there is "
+            "uWsgiNativeWebSocketFactory."
+        )
+
+
+class uWsgiNativeWebSocketFactory(uWsgiWebSocketFactory):  # noqa: N801
+    """Uses uWSGI's own calls where nothing else works; see its page for what that costs."""
+
+    def create_native(self, server: Server, fd: int) -> BaseWebSocket:
+        if server.is_shared:
             raise SocketTakeoverError(
-                "WEBSOCKET_FACTORY_CLASS names the uWSGI backend, but this process is not run by "
-                "uWSGI. Remove the setting: the backend is chosen by the server."
-            ) from error
-        for option, reason in UNSUPPORTED.items():
-            if option in uwsgi.opt:
-                raise SocketTakeoverError(f"WebSockets cannot work here: {reason}")
-        return self.build(UwsgiWebSocket, self.request, uwsgi)
+                "WebSockets cannot work here: with --https-socket the view runs in uWSGI's own "
+                "turns, and with --async or --ugreen one that waits would stop all others. Use "
+                "--gevent N or --threads N instead."
+            )
+        if is_in_event_loop():
+            raise SocketTakeoverError(
+                "WebSockets cannot work here: with --https-socket an async view cannot have one, "
+                "for uWSGI's calls work in the request's own thread. Use --https, or a proxy."
+            )
+        return self.build(NativeWebSocket, self.request, server, fd)
 
 
-#: Options of uWSGI that keep the connection from us.
-UNSUPPORTED = {
-    "https-socket": "with --https-socket the worker's descriptor carries TLS. Use --https, or a "
-    "proxy that ends TLS.",
-    "ugreen": "--ugreen cannot run them. Use --gevent N or --threads N instead.",
-}
+def find_server() -> Server:
+    """The uWSGI that runs this process.
+
+    Raises:
+        SocketTakeoverError: none does.
+    """
+    try:
+        return Server(importlib.import_module("uwsgi"))  # exists only inside uWSGI
+    except ImportError as error:
+        raise SocketTakeoverError(
+            "WEBSOCKET_FACTORY_CLASS names the uWSGI backend, but this process is not run by "
+            "uWSGI. Remove the setting: the backend is chosen by the server."
+        ) from error
+
+
+def is_in_event_loop() -> bool:
+    """Whether the caller is a coroutine: then it is in another thread than the request."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Callable
-from typing import Any
-
 from django.http import HttpRequest
 
-from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.backends.leaving import LeavingWebSocket
+from dwebsocket.backends.uwsgi.descriptor import take_socket
+from dwebsocket.backends.uwsgi.server import Server
+from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport
 
 __all__ = ["UwsgiWebSocket"]
 
 
-class UwsgiWebSocket(SocketWebSocket):
-    """Works on a copy of the descriptor; at the end uWSGI's own leads nowhere."""
+class UwsgiWebSocket(LeavingWebSocket):
+    """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
-    __slots__ = ("_fd", "_finished", "_uwsgi")
+    __slots__ = ("_fd", "_server")
 
-    def __init__(self, request: HttpRequest, uwsgi: Any) -> None:
+    def __init__(self, request: HttpRequest, server: Server, fd: int) -> None:
         super().__init__(request)
-        self._uwsgi = uwsgi
-        self._finished = False
+        self._server = server
+        self._fd = fd
 
     def take_transport(self) -> tuple[Transport, bytes]:
-        self._fd = self._uwsgi.connection_fd()
-        return create_transport(self._open(os.dup(self._fd))), b""
+        transport = create_transport(take_socket(self._fd, gevent=self._server.is_gevent))
+        transport.adopt()
+        return transport, b""
 
-    def _open(self, fd: int) -> Any:
-        """A socket of the kind that uWSGI's loop waits with."""
-        if self._uwsgi.opt.get("gevent"):
-            from gevent.socket import socket as gevent_socket
+    @property
+    def takes_thread(self) -> bool:
+        server = self._server
+        if server.is_gevent or not server.has_threads:
+            return False
+        # A view that waits would stop all others that take turns with it.
+        return server.is_shared or conf.VIEW_THREADS > 0
 
-            with socket.socket(fileno=os.dup(fd)) as plain:
-                return gevent_socket(plain.family, plain.type, plain.proto, fd)
-        return socket.socket(fileno=fd)
-
-    def leave_server(self, run: Callable[[], None]) -> bool:
-        return False  # the request lasts as long as the connection
-
-    def finish(self) -> None:
-        if self._finished:
-            return
-        self._finished = True
-        self.transport.close()
-        self.transport.sock.close()
-        # uWSGI logs a write to a dead socket, but not one to here.
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, self._fd, inheritable=False)
-        os.close(nowhere)
+    @property
+    def may_leave(self) -> bool:
+        return self._server.is_gevent or self._server.has_threads

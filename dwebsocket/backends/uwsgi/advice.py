@@ -1,0 +1,69 @@
+"""Options of uWSGI that keep WebSockets from working, or cut them later: said, and what to do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dwebsocket.backends.uwsgi.server import Server
+from dwebsocket.conf import conf
+from dwebsocket.exceptions import SocketTakeoverError
+
+__all__ = ["check_server", "warn_once"]
+
+logger = logging.getLogger("dwebsocket.handshake")
+
+#: What this process has said already.
+said: set[str] = set()
+
+#: Seconds after which uWSGI's router cuts a silent connection, unless it is told another number.
+HTTP_TIMEOUT = 60
+
+
+def check_server(server: Server, environ: Mapping[str, Any]) -> None:
+    """Refuse what cannot work.
+
+    Raises:
+        SocketTakeoverError: says which option would help.
+    """
+    if server.is_routed(environ) and not server.router_is_raw:
+        raise SocketTakeoverError(
+            "WebSockets cannot work here: uWSGI's --http router keeps back what a client sends "
+            "behind its handshake. Start uWSGI with --http-websockets, too."
+        )
+    if server.is_shared and not server.has_threads:
+        raise SocketTakeoverError(
+            "WebSockets cannot work here: with --async or --ugreen each view needs a thread of its "
+            "own, and this uWSGI runs none. Add --enable-threads, or use --gevent N or --threads N."
+        )
+
+
+def warn_once(server: Server, environ: Mapping[str, Any]) -> None:
+    """Log what does harm later, each once in a process."""
+    for warning in find_warnings(server, environ):
+        if warning not in said:
+            said.add(warning)
+            logger.warning("uWSGI: %s", warning)
+
+
+def find_warnings(server: Server, environ: Mapping[str, Any]) -> Iterator[str]:
+    """Options that cut connections, or keep us from looking after them."""
+    stays = not (server.is_gevent or server.is_shared)
+    harakiri = server.number("harakiri")
+    if harakiri and stays:
+        yield (
+            f"--harakiri {harakiri} kills this worker, and every connection of it, when a "
+            f"WebSocket has been open for {harakiri} seconds. Leave it out, or use --gevent N."
+        )
+    timeout, interval = server.number("http-timeout", HTTP_TIMEOUT), conf.PING_INTERVAL
+    if server.is_routed(environ) and (interval is None or timeout <= interval):
+        yield (
+            f"--http-timeout cuts a connection on which nothing was sent for {timeout} seconds, "
+            f"and WEBSOCKET_PING_INTERVAL is {interval}. Set it to less, or --http-timeout to more."
+        )
+    if stays and not server.has_threads:
+        yield (
+            "without --enable-threads nobody sends Pings, or drops peers that do not answer, while "
+            "no view runs. Add --enable-threads."
+        )

@@ -1,0 +1,42 @@
+"""The bare descriptor of a connection: going on with a copy, and what is put under uWSGI's own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+__all__ = ["copy_socket", "put_under", "take_socket"]
+
+
+def copy_socket(fd: int, *, gevent: bool) -> Any:
+    """A socket over a copy of the descriptor, of the kind that uWSGI's loop waits with."""
+    plain = socket.socket(fileno=os.dup(fd))
+    if not gevent:
+        return plain
+    from gevent.socket import socket as gevent_socket
+
+    return gevent_socket(plain.family, plain.type, plain.proto, plain.detach())
+
+
+def take_socket(fd: int, *, gevent: bool) -> Any:
+    """The connection of the descriptor, for good: what uWSGI writes there from now on vanishes.
+
+    A dead socket would do as well, but that uWSGI writes to one is three lines in its log.
+    """
+    sock = copy_socket(fd, gevent=gevent)
+    if gevent:
+        from gevent import get_hub
+
+        from dwebsocket.transports.gevent import forget
+
+        forget(get_hub().loop.fileno(), fd)
+    put_under(fd, os.devnull, os.O_RDWR)
+    return sock
+
+
+def put_under(fd: int, path: str, flags: int) -> None:
+    """Make the descriptor one of this file."""
+    file = os.open(path, flags)
+    os.dup2(file, fd, inheritable=False)
+    os.close(file)

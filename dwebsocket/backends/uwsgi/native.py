@@ -1,0 +1,247 @@
+"""The WebSocket where uWSGI itself ends TLS (``--https-socket``), by uWSGI's own calls.
+
+The descriptor carries TLS records that only uWSGI can read. Its calls receive whole messages and do
+not tell what they were: text is what is valid UTF-8, an empty message is none, and a Close has no
+code. They work in the one thread or greenlet that runs the request, nowhere else.
+
+Fragments: uWSGI collects those of all connections of a process in one place. So receiving is never
+done by two at once, and a client that sends a first fragment is refused before anybody else
+receives; what lies in that place by then is thrown away. What cannot be helped from here: uWSGI
+2.0.31 dies of a continuation without a beginning. So this is only for clients that one trusts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from time import monotonic
+from typing import Any
+
+from django.http import HttpRequest
+
+from dwebsocket.backends.uwsgi.descriptor import copy_socket, put_under
+from dwebsocket.backends.uwsgi.server import Server
+from dwebsocket.conf import conf
+from dwebsocket.exceptions import InvalidState
+from dwebsocket.protocol.frames import CloseCode, Opcode, build_close, build_frame_header
+from dwebsocket.protocol.handshake import OWS, build_response
+from dwebsocket.transports.base import Lock, Transport, remaining
+from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
+
+__all__ = ["NativeWebSocket"]
+
+#: What uWSGI returns for a message of which more is to come. (A message of this one byte looks the
+#: same, and is refused, too.)
+UNFINISHED = b"\0"
+
+#: Seconds between two calls of a view that waits: uWSGI sends its Pings inside them.
+CALL_INTERVAL = 1.0
+
+
+class NativeWebSocket(BaseWebSocket):
+    """Each call goes to uWSGI, which does the framing."""
+
+    __slots__ = ("_fd", "_key", "_owner", "_receiving", "_server", "_transport", "_uwsgi")
+
+    _transport: Transport  # waits, and looks whether the peer is there; moves no bytes
+
+    def __init__(self, request: HttpRequest, server: Server, fd: int) -> None:
+        super().__init__()
+        self._key = request.META.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
+        self._server = server
+        self._uwsgi = server.uwsgi
+        self._fd = fd
+        self._owner = server.current()
+
+    # The opening handshake
+
+    def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        self._transport = create_waiter(self._fd, gevent=self._server.is_gevent)
+        self._read_lock = self._transport.create_lock()
+        self._receiving = receiving_lock(self._transport.create_lock)
+        try:
+            self._transmit(build_response(self._key, subprotocol, headers.items(), None))
+        except OSError as error:
+            self._end(CloseCode.ABNORMAL_CLOSURE, f"the peer left during the handshake: {error}")
+
+    def fileno(self) -> int:
+        return self._transport.fileno() if self._accepted else -1
+
+    # Receiving
+
+    def receive_messages(self, deadline: float | None) -> list[Message]:
+        self._check_owner()
+        while not self._over:
+            messages = self._receive()
+            if messages:
+                return messages
+            rest = remaining(deadline)
+            if rest == 0.0 and not self._over:
+                raise TimeoutError("nothing was received in time")
+            if not self._over:
+                self._transport.wait_readable(min(CALL_INTERVAL, rest or CALL_INTERVAL))
+        return []
+
+    def receive_available(self) -> list[Message]:
+        return self._receive() if self._server.current() == self._owner else []
+
+    def _receive(self) -> list[Message]:
+        """All messages that are here: uWSGI may hold several of them in its buffers."""
+        messages: list[Message] = []
+        empty = 0
+        while empty < 2 and not self._over:  # once may be an empty message
+            payload = self._receive_one()
+            empty = 0 if payload else empty + 1
+            if payload:
+                messages.append(as_message(payload))
+        if not messages and not self._over and self._transport.is_hung_up():
+            self._end(CloseCode.ABNORMAL_CLOSURE, "the peer hung up")
+        return messages
+
+    def _receive_one(self) -> bytes:
+        with self._receiving:
+            try:
+                payload: bytes = self._uwsgi.websocket_recv_nb()
+            except OSError:
+                self._note_end()
+                return b""
+            if payload == UNFINISHED:
+                self._fail(CloseCode.UNSUPPORTED_DATA, "fragments are not supported here")
+            elif len(payload) > conf.MAX_MESSAGE_SIZE:
+                self._fail(CloseCode.MESSAGE_TOO_BIG, f"over {conf.MAX_MESSAGE_SIZE} bytes")
+        return b"" if self._over else payload
+
+    def _note_end(self) -> None:
+        """A Close came, which uWSGI has answered, or the peer is gone: it does not say which."""
+        if self._transport.is_hung_up():
+            self._end(CloseCode.ABNORMAL_CLOSURE, "the peer hung up")
+        else:
+            self._end(CloseCode.NO_STATUS_RCVD, "")
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close, and have uWSGI forget what it holds of this connection: a read that fails does it.
+        Called with ``_receiving`` held.
+        """
+        self._try_transmit(build_close(code, reason))
+        self._end(code, reason)
+        put_under(self._fd, "/", os.O_RDONLY)
+        try:
+            while True:
+                self._uwsgi.websocket_recv_nb()
+        except OSError:
+            put_under(self._fd, os.devnull, os.O_RDWR)
+
+    # Sending
+
+    def send(self, message: str | BytesLike) -> None:
+        is_text = isinstance(message, str)
+        payload = message.encode() if isinstance(message, str) else as_bytes(message)
+        self._check_owner()
+        if self._over:
+            self._check_accepted()
+            raise self._closed_error()
+        try:
+            if is_text:
+                self._uwsgi.websocket_send(payload)
+            else:
+                self._uwsgi.websocket_send_binary(payload)
+        except OSError as error:
+            self._end(CloseCode.ABNORMAL_CLOSURE, f"sending failed: {error}")
+            raise self._closed_error() from error
+
+    def send_ping(self, payload: bytes) -> None:
+        self._check_owner()
+        if self._over:
+            raise self._closed_error()
+        try:
+            self._transmit(build_frame_header(Opcode.PING, len(payload)) + payload)
+        except OSError as error:
+            self._end(CloseCode.ABNORMAL_CLOSURE, f"sending failed: {error}")
+            raise self._closed_error() from error
+
+    def _transmit(self, data: bytes) -> None:
+        """Send bytes as they are, through uWSGI's TLS: it sends a file so, and closes it."""
+        file = os.memfd_create("dwebsocket")
+        os.write(file, data)
+        self._uwsgi.sendfile(file, 0, 0, len(data))
+
+    def _try_transmit(self, data: bytes) -> None:
+        try:
+            self._transmit(data)
+        except OSError:
+            pass
+
+    # The end
+
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        if self._server.current() != self._owner:
+            self._end(CloseCode.ABNORMAL_CLOSURE, "closed by another thread")
+            self._transport.shutdown()
+            return
+        if self._over:
+            return
+        deadline = monotonic() + timeout
+        self._discard()  # uWSGI's first Ping leaves with the first call: not behind our Close
+        self._try_transmit(build_close(code, reason))
+        while not self._over and remaining(deadline):
+            self._discard()
+            if not self._over:
+                self._transport.wait_readable(remaining(deadline))
+        self._ready.clear()
+        self._end(CloseCode.ABNORMAL_CLOSURE, "")
+
+    def _discard(self) -> None:
+        """Receive until the peer's Close, which ends it without an answer of ours."""
+        with self._receiving:
+            try:
+                while self._uwsgi.websocket_recv_nb():
+                    pass
+            except OSError:
+                self._over = True
+                return
+        if self._transport.is_hung_up():
+            self._over = True
+
+    def _end(self, code: int, reason: str) -> None:
+        self._over = True
+        if self.close_code is None:
+            self.close_code, self.close_reason = code, reason
+
+    def finish(self) -> None:
+        if self._accepted:
+            self._transport.close()
+            self._transport.sock.close()
+
+    def _check_owner(self) -> None:
+        if self._server.current() != self._owner:
+            raise InvalidState(
+                "with --https-socket a WebSocket belongs to the thread or greenlet that runs its "
+                "view: uWSGI's calls work nowhere else. With --https, or a proxy, any may use it"
+            )
+
+
+def as_message(payload: bytes) -> Message:
+    """uWSGI does not tell text from binary: text is what can be text."""
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return payload
+
+
+def create_waiter(fd: int, *, gevent: bool) -> Transport:
+    """A transport over a copy of the descriptor, which stays as it is: never blocking."""
+    sock = copy_socket(fd, gevent=gevent)
+    if gevent:
+        from dwebsocket.transports.gevent import TLSTransport as GeventTransport
+
+        return GeventTransport(sock)
+    from dwebsocket.transports.threads import TLSTransport
+
+    return TLSTransport(sock)
+
+
+@cache
+def receiving_lock(create_lock: Any) -> Lock:
+    """One for this process."""
+    return create_lock()

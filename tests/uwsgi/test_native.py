@@ -1,0 +1,156 @@
+"""--https-socket: TLS ends in the worker, and uWSGI's own calls are all there is.
+
+No case sends a continuation without a beginning: uWSGI would die of it.
+"""
+
+import pytest
+
+from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_frame
+from ..servers.rows import UWSGI_TLS, uwsgi
+from .conftest import SETTINGS_OF_NATIVE
+
+TLS = ("--https-socket", UWSGI_TLS)
+MODES = {
+    "threads": ("--threads", "8"),
+    "gevent": ("--gevent", "50", "--gevent-early-monkey-patch"),
+}
+
+# What uWSGI answers every Close with, also one that is an answer itself.
+CLOSE = build_frame(8, masked=False)
+
+
+@pytest.fixture(scope="module", params=MODES)
+def server(request, start_server):
+    row = uwsgi(f"uwsgi-native-{request.param}", *MODES[request.param], tls=TLS)
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
+    process = start_server(row, SETTINGS_OF_NATIVE)
+    yield process
+    process.stop()
+    assert "headers already sent" not in process.log.text()
+
+
+def read_frame(client):
+    """The next frame that is no Ping: uWSGI sends them by itself."""
+    while (frame := client.read_frame()).opcode == PING:
+        client.send_frame(PONG, frame.payload)
+    return frame
+
+
+@pytest.mark.parametrize("size", [1, 125, 126, 65535, 65536, 1_000_000])
+def test_echo(server, connect, size):
+    client = connect(server, "/echo/")
+    client.send_frame(TEXT, b"a" * size)
+    assert read_frame(client) == Frame(TEXT, b"a" * size)
+    client.send_frame(BINARY, b"\xff" * size)
+    assert read_frame(client) == Frame(BINARY, b"\xff" * size)
+
+
+def test_text_is_what_can_be_text(server, connect):
+    client = connect(server, "/types/")
+    client.send_frame(BINARY, b"Gr\xc3\xbc\xc3\x9fe")
+    assert read_frame(client).payload == b"str"
+    client.send_frame(BINARY, b"\xfe\xff")
+    assert read_frame(client).payload == b"bytes"
+
+
+def test_200_messages_in_one_packet(server, connect):
+    client = connect(server, "/echo/")
+    client.send_bytes(b"".join(build_frame(TEXT, f"message {i}") for i in range(200)))
+    for i in range(200):
+        assert read_frame(client).payload == b"message %d" % i
+
+
+def test_message_behind_an_empty_one_arrives(server, connect):
+    client = connect(server, "/echo/")
+    client.send_bytes(build_frame(TEXT, "") * 3 + build_frame(TEXT, "behind"))
+    assert read_frame(client).payload == b"behind"
+
+
+def test_the_101_is_ours(server, connect):
+    client = connect(server)
+    response = client.open("/subprotocols/", headers={"Sec-WebSocket-Protocol": "unknown, chat"})
+    assert response.headers["sec-websocket-protocol"] == "chat"
+    assert "sec-websocket-origin" not in response.headers
+    assert b"HTTP/1.1 101 Switching Protocols" in client.received
+
+
+def test_server_closes_with_code_and_reason(server, connect):
+    client = connect(server, "/close/?code=4001&reason=done")
+    close = read_frame(client)
+    assert (close.close_code, close.close_reason) == (4001, "done")
+    client.send_close(4001)
+    assert client.read_to_eof() in (b"", CLOSE)
+
+
+def test_client_closes(server, connect, journal):
+    case = f"{server.row.name}-close"
+    client = connect(server, f"/echo/?case={case}")
+    client.send_close(1000)
+    assert read_frame(client).payload == b""
+    assert client.read_to_eof() == b""
+    ended = journal.wait(case, "ended")
+    assert (ended["outcome"], ended["close_code"]) == ("returned", 1005)
+
+
+@pytest.mark.parametrize("leave", ["hang_up", "reset"])
+def test_client_vanishes(server, connect, journal, leave):
+    case = f"{server.row.name}-{leave}"
+    client = connect(server, f"/echo/?case={case}")
+    client.send_text("here")
+    assert read_frame(client).payload == b"here"
+    getattr(client, leave)()
+    assert journal.wait(case, "ended")["close_code"] == 1006
+
+
+def test_first_fragment_is_refused(server, connect, journal):
+    case = f"{server.row.name}-fragment"
+    client = connect(server, f"/echo/?case={case}")
+    client.send_bytes(build_frame(TEXT, "secret", fin=False))
+    assert read_frame(client).close_code == 1003
+    client.read_to_eof()
+    assert journal.wait(case, "ended")["close_code"] == 1003
+
+
+def test_nobody_gets_the_fragments_of_another(server, connect):
+    for _ in range(10):
+        first, second = connect(server, "/echo/"), connect(server, "/echo/")
+        first.send_bytes(build_frame(BINARY, b"SECRET", fin=False))
+        second.send_bytes(build_frame(BINARY, b"mine", fin=False) + build_frame(CONT, b"more"))
+        for client in (first, second):
+            client.read_to_eof()
+            assert b"SECRET" not in client.received
+            assert b"mine" not in client.received
+        third = connect(server, "/echo/")
+        third.send_frame(BINARY, b"whole")
+        assert read_frame(third).payload == b"whole"
+        for client in (first, second, third):
+            client.hang_up()
+
+
+def test_other_threads_get_an_error(server, connect):
+    mark = server.log.mark()
+    client = connect(server, "/threads/one/")
+    server.log.wait_for(r"^dwebsocket.exceptions.InvalidState: with --https-socket", mark)
+    client.send_text("the view's own thread")
+    assert read_frame(client).payload == b"the view's own thread"
+
+
+def test_async_view_is_refused(server, connect):
+    client = connect(server)
+    client.send_request("/echo/async/")
+    response = client.read_response()
+    assert response.status == 501
+    assert b"async view" in response.body
+
+
+@pytest.mark.parametrize("how", ["none", "response", "error"])
+def test_no_http_behind_the_close(server, connect, how):
+    mark = server.log.mark()
+    client = connect(server, f"/ending/{how}/")
+    assert read_frame(client).payload == b"hello"
+    client.send_text("go")
+    client.send_close(1000)
+    read_frame(client)
+    assert b"HTTP/1.1" not in client.read_to_eof()
+    assert "headers already sent" not in server.log.text(mark)
