@@ -1,4 +1,4 @@
-"""Groups on every server, with every backend: members are views and handlers, side by side."""
+"""Groups on every way of waiting, with every backend: members are views and handlers, side by side."""
 
 import json
 import zlib
@@ -8,7 +8,7 @@ import pytest
 from ..raw_client import BINARY, CLOSE, TEXT
 from ..servers.process import wait_until
 
-pytestmark = [pytest.mark.rows(concurrent=True), pytest.mark.usefixtures("server")]
+pytestmark = [pytest.mark.rows(typical=True), pytest.mark.usefixtures("server")]
 
 kinds = pytest.mark.parametrize("kind", ["view", "handler"])
 

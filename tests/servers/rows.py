@@ -44,6 +44,10 @@ class Row:
     database: bool = True
     # nginx stands in front, and passes on over a Unix socket.
     proxied: bool = False
+    # Stands for all that wait as it does, in cases where nothing else of a server matters.
+    typical: bool = False
+    # Much like another row: runs when DWEBSOCKET_TEST_ROWS names it.
+    extra: bool = False
 
     @property
     def tls(self):
@@ -95,44 +99,51 @@ UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
 ROWS = [
-    Row("runserver", ("-m", "django", "runserver", "127.0.0.1:0", "--noreload")),
+    Row("runserver", ("-m", "django", "runserver", "127.0.0.1:0", "--noreload"), typical=True),
     launched("wsgiref", "wsgiref", "wsgiref", concurrent=False),
     gunicorn("gunicorn-sync", few_threads=True),
-    gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True),
-    gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True),
+    gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True),
+    gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True),
     gunicorn("gunicorn-gevent", "--worker-class", "gevent"),
     gunicorn("gunicorn-gevent-tls", "--worker-class", "gevent", tls=True),
     gunicorn("gunicorn-gevent-pywsgi", "--worker-class", "gevent_pywsgi"),
-    launched("gevent-pywsgi", "gevent", "gevent"),
-    launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True),
-    launched("gevent-unpatched", "gevent-unpatched", "gevent", patched=False),
-    launched("eventlet", "eventlet", "eventlet", http_version=False),
-    launched("eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False),
+    launched("gevent-pywsgi", "gevent", "gevent", typical=True),
+    launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True, typical=True),
+    launched("gevent-unpatched", "gevent-unpatched", "gevent", patched=False, typical=True),
+    launched("eventlet", "eventlet", "eventlet", http_version=False, typical=True),
+    launched("eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False, typical=True),
     launched("werkzeug", "werkzeug", "werkzeug"),
     launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True),
     launched("cheroot", "cheroot", "cheroot", few_threads=True),
     launched("cheroot-tls", "cheroot", "cheroot", tls=True),
     launched("waitress", "waitress", "waitress", early_bytes=False),
     uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False),
-    uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
-    uwsgi("uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-early-monkey-patch"),
+    uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8", typical=True),
+    uwsgi(
+        "uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-early-monkey-patch", typical=True
+    ),
     uwsgi(
         "uwsgi-gevent-late-patch",
         *(*UWSGI_ROUTER, "--gevent", "50", "--gevent-monkey-patch"),
         database=False,
+        extra=True,
     ),
     uwsgi(
         "uwsgi-gevent-unpatched",
         *(*UWSGI_ROUTER, "--gevent", "50"),
         patched=False,
         database=False,
+        extra=True,
     ),
-    uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen"),
+    uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen", extra=True),
     uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8"),
     uwsgi(
         "uwsgi-http-socket-gevent",
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
+        extra=True,
     ),
-    uwsgi("uwsgi-https", "--http-websockets", "--threads", "8", tls=("--https", UWSGI_TLS)),
+    uwsgi(
+        "uwsgi-https", "--http-websockets", "--threads", "8", tls=("--https", UWSGI_TLS), extra=True
+    ),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]
