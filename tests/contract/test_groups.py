@@ -1,4 +1,4 @@
-"""Groups on every way of waiting, with every backend: members are views and handlers, side by side."""
+"""Groups on every way of waiting, with both backends; members are views and handlers together."""
 
 import json
 import zlib
