@@ -73,8 +73,11 @@ def test_turns_without_threads():
 
 
 def test_harakiri():
-    assert "30" in warnings_of(build_server(harakiri=b"30"))[0]
+    assert "30" in warnings_of(build_server(harakiri=b"30", has_threads=0))[0]
     assert warnings_of(build_server(harakiri=b"0")) == []
+    assert warnings_of(build_server(harakiri=b"30")) == []
+    with override_settings(WEBSOCKET_VIEW_THREADS=0):
+        assert "30" in warnings_of(build_server(harakiri=b"30"))[0]
     # There the request ends with the handshake.
     assert warnings_of(build_server(harakiri=b"30", loop=b"gevent")) == []
     assert warnings_of(build_server(harakiri=b"30", **{"async": b"30"})) == []
@@ -117,12 +120,14 @@ def test_refusal_reaches_the_client_and_the_log(run_server, connect):
 
 def test_warning_is_logged_once(run_server, connect):
     server = run_server(
-        uwsgi("uwsgi-harakiri", *UWSGI_SOCKET, "--threads", "4", "--harakiri", "60")
+        uwsgi("uwsgi-harakiri", *UWSGI_SOCKET, "--processes", "1", "--harakiri", "60")
     )
     for _ in range(3):
         client = connect(server, "/echo/")
         client.send_text("warned")
         assert client.read_text() == "warned"
+        client.send_close()  # the only process is free again
+        client.read_close()
     server.log.wait_for(WARNING + ".*--harakiri 60")
     assert server.log.text().count("--harakiri 60") == 1
 

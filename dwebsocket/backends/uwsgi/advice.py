@@ -49,12 +49,14 @@ def warn_once(server: Server, environ: Mapping[str, Any]) -> None:
 
 def find_warnings(server: Server, environ: Mapping[str, Any]) -> Iterator[str]:
     """Options that cut connections, or keep us from looking after them."""
-    stays = not (server.is_gevent or server.is_shared)
+    has_turns = server.is_gevent or server.is_shared
+    leaves = has_turns or (server.has_threads and conf.VIEW_THREADS > 0)
     harakiri = server.number("harakiri")
-    if harakiri and stays:
+    if harakiri and not leaves:
         yield (
             f"--harakiri {harakiri} kills this worker, and every connection of it, when a "
-            f"WebSocket has been open for {harakiri} seconds. Leave it out, or use --gevent N."
+            f"WebSocket has been open for {harakiri} seconds. Add --enable-threads, with which "
+            "views leave the request, or use --gevent N."
         )
     timeout, interval = server.number("http-timeout", HTTP_TIMEOUT), conf.PING_INTERVAL
     if server.is_routed(environ) and (interval is None or timeout <= interval):
@@ -62,7 +64,7 @@ def find_warnings(server: Server, environ: Mapping[str, Any]) -> Iterator[str]:
             f"--http-timeout cuts a connection on which nothing was sent for {timeout} seconds, "
             f"and WEBSOCKET_PING_INTERVAL is {interval}. Set it to less, or --http-timeout to more."
         )
-    if stays and not server.has_threads:
+    if not has_turns and not server.has_threads:
         yield (
             "without --enable-threads nobody sends Pings, or drops peers that do not answer, while "
             "no view runs. Add --enable-threads."
