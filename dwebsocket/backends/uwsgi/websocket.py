@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
+from time import monotonic
 from typing import Any
 
 from django.http import HttpRequest
@@ -16,6 +17,9 @@ from dwebsocket.transports import Transport, create_transport
 __all__ = ["UwsgiWebSocket"]
 
 EMPTY = BytesIO()
+
+#: Seconds without a byte after which a peer is taken to have sent all that it was about to send.
+PAUSE = 0.2
 
 
 class UwsgiWebSocket(SocketWebSocket):
@@ -46,6 +50,18 @@ class UwsgiWebSocket(SocketWebSocket):
         self._request.META = self._request.environ = environ  # type: ignore[attr-defined]
         self._request._stream = EMPTY
         return True
+
+    def _linger(self, deadline: float, rest: int) -> None:
+        if "UWSGI_ROUTER" not in self._request.META:
+            super()._linger(deadline, rest)
+            return
+        # uWSGI's router ends both directions when one has ended, and our Close would be torn away
+        # from a peer that is still sending.
+        while rest > 0:
+            _, count = self.transport.receive(min(deadline, monotonic() + PAUSE))
+            if not count:
+                return
+            rest -= count
 
     def finish(self) -> None:
         if self._sock is not None:
