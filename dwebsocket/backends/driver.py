@@ -105,7 +105,7 @@ class Driver(Flusher):
             self._work_through(early)
         if websocket._over:  # already; the loop is to find the end
             websocket.end_answers()
-            websocket.transport.shutdown_writing()
+            websocket.end_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         self.busy = False
         websocket.start_watching(self)
@@ -180,7 +180,7 @@ class Driver(Flusher):
         """
         websocket = self._websocket
         if websocket.has_failed:
-            websocket.transport.shutdown_writing()
+            websocket.end_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         else:
             self._deadline = None

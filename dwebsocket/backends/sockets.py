@@ -453,11 +453,15 @@ class SocketWebSocket(PostingWebSocket):
         finally:
             self._read_lock.release()
 
+    def end_writing(self) -> None:
+        """Tell the peer that nothing more follows."""
+        self.transport.shutdown_writing()
+
     def _linger(self, deadline: float, rest: int) -> None:
         """After a breach nothing can be parsed: hang up without tearing our Close away from the
         peer, as closing with unread input would (RFC 6455, 7.1.1).
         """
-        self.transport.shutdown_writing()
+        self.end_writing()
         while rest > 0:
             _, count = self.transport.receive(deadline)
             if not count:

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from ..servers.process import find_free_port, wait_until
 from ..servers.rows import NGINX, ROWS
 from ..servers.uwsgi import PROGRAM
-from .conversations import check_echo, close_code_at_sigterm
+from .conversations import check_echo, close_codes_at_sigterm
 from .pages import code_in, page
 from .projects import SETTINGS, environment, make_project
 from .running import RunningServer
@@ -77,7 +77,7 @@ def test_ini(project):
         with websocket:
             check_echo(websocket)
             (row,) = (row for row in INDEX.table("Server").rows if row[0] == "uWSGI")
-            assert close_code_at_sigterm(server, websocket) == int(row[4])
+            assert close_codes_at_sigterm(server, websocket) == [int(row[4])]
 
 
 @needs_uwsgi

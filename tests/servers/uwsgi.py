@@ -20,8 +20,8 @@ COMMON = (
     *("--master", "--die-on-term", "--need-app", "--virtualenv", sys.prefix),
     *("--module", "tests.project.wsgi:application", "--buffer-size", "32768"),
 )
-# What coverage gives to processes that tests start. It does not survive an interpreter that ends
-# in a thread which it has not seen, as uWSGI ends its own.
+# What coverage gives to the processes that tests start. It does not survive that an interpreter
+# ends in a thread which it has not seen, as uWSGI ends its own.
 if "COVERAGE_PROCESS_CONFIG" in os.environ:
     COMMON = (*COMMON, "--import", "tests.servers.uwsgi_coverage", "--skip-atexit")
 # The parameters that WSGI needs. nginx reports each connection that uWSGI's end tears: not at crit.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from django.http import HttpRequest
 
 from dwebsocket.backends.leaving import LeavingWebSocket
@@ -13,15 +15,20 @@ from dwebsocket.transports import Transport, create_transport
 __all__ = ["UwsgiWebSocket"]
 
 
+#: Seconds without a byte after which a peer is taken to have sent all that it was about to send.
+PAUSE = 0.2
+
+
 class UwsgiWebSocket(LeavingWebSocket):
     """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
-    __slots__ = ("_fd", "_server")
+    __slots__ = ("_fd", "_routed", "_server")
 
     def __init__(self, request: HttpRequest, server: Server, fd: int) -> None:
         super().__init__(request)
         self._server = server
         self._fd = fd
+        self._routed = "UWSGI_ROUTER" in request.META
 
     def take_transport(self) -> tuple[Transport, bytes]:
         transport = create_transport(take_socket(self._fd, gevent=self._server.is_gevent))
@@ -39,3 +46,20 @@ class UwsgiWebSocket(LeavingWebSocket):
     @property
     def may_leave(self) -> bool:
         return self._server.is_gevent or self._server.has_threads
+
+    # uWSGI's router ends both directions when one has ended, and our Close would be torn away from
+    # a peer that is still sending.
+
+    def end_writing(self) -> None:
+        if not self._routed:
+            super().end_writing()
+
+    def _linger(self, deadline: float, rest: int) -> None:
+        if not self._routed:
+            super()._linger(deadline, rest)
+            return
+        while rest > 0:
+            _, count = self.transport.receive(min(deadline, monotonic() + PAUSE))
+            if not count:
+                return
+            rest -= count
