@@ -120,7 +120,8 @@ def test_refusal_reaches_the_client_and_the_log(run_server, connect):
 
 def test_warning_is_logged_once(run_server, connect):
     server = run_server(
-        uwsgi("uwsgi-harakiri", *UWSGI_SOCKET, "--processes", "1", "--harakiri", "60")
+        uwsgi("uwsgi-harakiri", *UWSGI_SOCKET, "--processes", "1", "--harakiri", "60"),
+        {"WEBSOCKET_VIEW_THREADS": 0},
     )
     for _ in range(3):
         client = connect(server, "/echo/")
