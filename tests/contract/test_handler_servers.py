@@ -26,8 +26,8 @@ def test_http_goes_on_beside_many_handlers(server, open_websocket, new_client, a
 
 def test_sigterm(row, start_server):
     """Everybody hears it; the process ends in time, and without a word in the log."""
-    if not row.installed:
-        pytest.skip(f"{row.package} is not installed")
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
     server = start_server(row)
     try:
         clients = []
