@@ -360,8 +360,10 @@ def end_connection_behind(request: HttpRequest, response: Any) -> None:
     have sent frames already, or wants a request to be taken for one.
     """
     if attach(request) and isinstance(response, HttpResponseBase):
+        factory = get_factory(request)
+        factory.expect_refusal()
         # Called with close(), by the server, when it has written everything (PEP 3333).
-        response._resource_closers.append(get_factory(request).hang_up)  # type: ignore[attr-defined]
+        response._resource_closers.append(factory.hang_up)  # type: ignore[attr-defined]
 
 
 def end_connection_behind_error(request: HttpRequest) -> None:
@@ -369,7 +371,9 @@ def end_connection_behind_error(request: HttpRequest) -> None:
     Django, which closes the request with it.
     """
     if attach(request):
-        close, hang_up = request.close, get_factory(request).hang_up
+        factory = get_factory(request)
+        factory.expect_refusal()
+        close, hang_up = request.close, factory.hang_up
 
         def close_and_hang_up() -> None:
             close()

@@ -52,6 +52,11 @@ class BaseWebSocketFactory:
         version: str | None = self.request.META.get("HTTP_SEC_WEBSOCKET_VERSION")
         return version
 
+    def expect_refusal(self) -> None:
+        """A refusal is going to be written: see to it, where the server can be told now, that it is
+        the last answer on its connection.
+        """
+
     def hang_up(self) -> None:
         """A refusal has been written: see to it that nothing is read as a request behind it."""
 

@@ -29,6 +29,12 @@ class WebSocketFactory(BaseWebSocketFactory):
         except SocketTakeoverError:  # said when it comes to taking the socket
             return super().get_http_version()
 
+    def expect_refusal(self) -> None:
+        try:
+            self.takeover.expect_refusal()
+        except SocketTakeoverError:  # it does not let go of its socket: its own affair
+            pass
+
     def hang_up(self) -> None:
         try:
             takeover = self.takeover

@@ -58,6 +58,9 @@ class SocketTakeover:
         """
         raise NotImplementedError
 
+    def expect_refusal(self) -> None:
+        """The next response is the last one on this connection."""
+
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         """A function that gives a close code once the server has been told to end, if there is a
         way to know.

@@ -46,5 +46,10 @@ class WaitressTakeover(SocketTakeover):
             )
         return b""
 
+    def expect_refusal(self) -> None:
+        # What it has read ahead are further requests to it. It throws them away, and closes, behind
+        # the answer to a client that asked for that.
+        self.channel.requests[0].headers["CONNECTION"] = "close"
+
     def finish_response(self) -> None:
         self.channel.socket.settimeout(0)  # its loop expects that
