@@ -46,7 +46,7 @@ class Row:
     proxied: bool = False
     # Stands for all that wait as it does, in cases where nothing else of a server matters.
     typical: bool = False
-    # Much like another row: runs when DWEBSOCKET_TEST_ROWS names it.
+    # Much like other rows together: runs when DWEBSOCKET_TEST_ROWS names it.
     extra: bool = False
 
     @property
@@ -105,23 +105,21 @@ ROWS = [
     gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True),
     gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True),
     gunicorn("gunicorn-gevent", "--worker-class", "gevent"),
-    gunicorn("gunicorn-gevent-tls", "--worker-class", "gevent", tls=True),
+    gunicorn("gunicorn-gevent-tls", "--worker-class", "gevent", tls=True, extra=True),
     gunicorn("gunicorn-gevent-pywsgi", "--worker-class", "gevent_pywsgi"),
     launched("gevent-pywsgi", "gevent", "gevent", typical=True),
     launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True, typical=True),
     launched("gevent-unpatched", "gevent-unpatched", "gevent", patched=False, typical=True),
     launched("eventlet", "eventlet", "eventlet", http_version=False, typical=True),
-    launched("eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False, typical=True),
+    launched("eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False),
     launched("werkzeug", "werkzeug", "werkzeug"),
-    launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True),
+    launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True, extra=True),
     launched("cheroot", "cheroot", "cheroot", few_threads=True),
     launched("cheroot-tls", "cheroot", "cheroot", tls=True),
     launched("waitress", "waitress", "waitress", early_bytes=False),
     uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False),
-    uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8", typical=True),
-    uwsgi(
-        "uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-early-monkey-patch", typical=True
-    ),
+    uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
+    uwsgi("uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-early-monkey-patch"),
     uwsgi(
         "uwsgi-gevent-late-patch",
         *(*UWSGI_ROUTER, "--gevent", "50", "--gevent-monkey-patch"),
@@ -136,7 +134,7 @@ ROWS = [
         extra=True,
     ),
     uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen", extra=True),
-    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8"),
+    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8", typical=True),
     uwsgi(
         "uwsgi-http-socket-gevent",
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),

@@ -267,7 +267,7 @@ class Pushed(Recorded):
 
     def push(self, mark):
         for number in range(20):
-            self.send(f"{mark}{number:02}" + mark * 100_000)
+            self.send(f"{mark}{number:02}" + mark * 20_000)
 
 
 class Flood(Recorded):
