@@ -7,5 +7,6 @@ urlpatterns = [
     path("handler/", views.Echo.as_view()),
     path("handler/light/", views.Echo.as_view(keep_request=False)),
     path("fanout/", views.Member.as_view()),
+    path("handler/slow/", views.Slow.as_view()),
     path("plain/", views.plain),
 ]

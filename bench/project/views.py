@@ -1,3 +1,5 @@
+import time
+
 from django.http import HttpResponse
 
 from dwebsocket import Group, WebSocketHandler, require_websocket
@@ -24,6 +26,12 @@ class Member(WebSocketHandler):
 
     def on_message(self, message):
         Group("fanout").send("x" * 125)
+
+
+class Slow(WebSocketHandler):
+    def on_message(self, message):
+        time.sleep(float(message))
+        self.websocket.send(message)
 
 
 def plain(request):

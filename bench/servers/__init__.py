@@ -105,6 +105,19 @@ CROWD = (
         module="django_sync",
         path="/handler/light/",
     ),
+    Server(
+        "view_sync",
+        "dwebsocket view, gunicorn sync, --timeout 5",
+        ("dwebsocket", "Django", "gunicorn"),
+        module="django_sync",
+    ),
+    Server(
+        "handler_uwsgi",
+        "dwebsocket handler, uWSGI --threads 2",
+        ("dwebsocket", "Django", "uwsgi"),
+        module="django_uwsgi_threads",
+        path="/handler/light/",
+    ),
 )
 
 
