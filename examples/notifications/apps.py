@@ -2,6 +2,8 @@ from django.apps import AppConfig
 from django.db import transaction
 from django.db.models.signals import post_save
 
+from dwebsocket import Group
+
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
@@ -12,7 +14,8 @@ class NotificationsConfig(AppConfig):
 
 def tell_pages(instance, created, **kwargs):
     """Whoever has saved it, a form, the admin or a task: once it is committed all pages know."""
-    from notifications import pages
-
     if created:
-        transaction.on_commit(lambda: pages.tell(instance.as_event()))
+        # robust: what is saved is saved, also when the other processes cannot be reached.
+        transaction.on_commit(
+            lambda: Group("notifications").send_json(instance.as_event()), robust=True
+        )

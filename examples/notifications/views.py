@@ -3,8 +3,7 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from dwebsocket import WebSocketHandler
-from notifications import pages
+from dwebsocket import Group, WebSocketHandler
 from notifications.forms import NotificationForm
 from notifications.models import Notification
 
@@ -17,14 +16,11 @@ class Notifications(WebSocketHandler):
     keep_request = False
 
     def on_open(self):
-        # First in the set, then the past: nothing falls in between. What comes twice, the page
-        # knows by its id.
-        pages.add(self)
+        # First into the group, which it leaves by itself, then the past: nothing falls in between.
+        # What comes twice, the page knows by its id.
+        Group("notifications").add(self.websocket)
         for notification in reversed(Notification.objects.all()[:SHOWN]):
             self.send_json(notification.as_event())
-
-    def on_close(self):
-        pages.discard(self)
 
 
 def page(request):
