@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import count
+from itertools import count, cycle
 
 import pytest
 
@@ -20,6 +20,10 @@ names = count(1)
 def row_of_workers(name):
     row = next(row for row in ROWS if row.name == name)
     return replace(row, arguments=(*row.arguments, "--workers", str(WORKERS)))
+
+
+#: Clients that stay, while processes without one are looked for.
+MEMBERS = 100
 
 
 class Site:
@@ -39,11 +43,17 @@ class Site:
 
     def join_everywhere(self):
         """A member in each process, and perhaps more of them."""
-        for turn in range(200):
-            self.join(["view", "handler"][turn % 2])
-            if sum(client.alone for client in self.clients) == WORKERS:
-                return self.clients
-        raise AssertionError(f"200 members, and not one in each of {WORKERS} processes")
+        kinds = cycle(["view", "handler"])
+
+        def join():
+            client = self.join(next(kinds))
+            if not client.alone and len(self.clients) > MEMBERS:
+                self.clients.pop().hang_up()
+            return sum(client.alone for client in self.clients) == WORKERS
+
+        # A worker that is still starting takes nobody in, however many come.
+        wait_until(join, f"each of {WORKERS} processes has a member", timeout=30)
+        return self.clients
 
     def counts(self):
         """What each process says, by its pid."""

@@ -21,6 +21,8 @@ NEVER = (
 )
 # uWSGI's router says so of every client that resets its connection, whatever it carries.
 ROUTER = re.compile(r"^\[uwsgi-http key: .* client_addr: .*\] hr_\w+\(\): Connection reset by peer")
+# Our own words for a Redis that is gone say what the system said.
+REDIS = "WARNING dwebsocket.groups: Redis at "
 
 
 class ServerLog:
@@ -78,7 +80,9 @@ class ServerLog:
         faults = [
             line
             for line in text.splitlines()
-            if any(words in line for words in NEVER) and not ROUTER.match(line)
+            if any(words in line for words in NEVER)
+            and not ROUTER.match(line)
+            and not line.startswith(REDIS)
         ]
         for match in TRACEBACK.finditer(text):
             if not any(words in match[1] for words in DELIBERATE):
