@@ -79,10 +79,10 @@ class Conversation:
         """Call ``on_open`` in the request."""
         try:
             self._handler.on_open()
+            if not self._handler.keep_request:
+                self._handler.request = KeptRequest(self._handler.request)
         except Exception as error:
             self._fail(error)
-        if not self._handler.keep_request:
-            self._handler.request = KeptRequest(self._handler.request)
 
     def leave_request(self) -> None:
         """The request ends; what is called from now on still runs in its context."""

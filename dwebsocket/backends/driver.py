@@ -39,7 +39,7 @@ class Listener(Protocol):
 class LoopReads:
     """In the place of the lock of readers, which nobody gets: the loop reads."""
 
-    def acquire(self, blocking: bool) -> bool:
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         return False
 
 

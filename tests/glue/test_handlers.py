@@ -342,3 +342,26 @@ def test_a_request_that_was_never_one():
     """Without a server's socket there is nothing to take."""
     request = RequestFactory().get("/", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
     assert Echo.as_view()(request).status_code in (400, 501)
+
+
+def test_close_does_nothing_after_the_end(site, reports, way):
+    kept = []
+
+    class Kept(Echo):
+        def on_open(self):
+            kept.append(self.websocket)
+
+        def on_close(self):
+            reports("closed")
+
+    site.serve(way(Kept.as_view()))
+    client = site.open()
+    client.send_close(4001)
+    assert client.read_close().close_code == 4001
+    assert client.read_to_eof() == b""
+    assert reports.next() == "closed"
+    [websocket] = kept
+    wait_until(lambda: websocket.fileno() == -1 or way is not letting_go)
+    websocket.close(4002)
+    assert websocket.close_code == 4001
+    client.join()
