@@ -93,6 +93,21 @@ class Conf:
         return value
 
     @property
+    def ROOT_WS_URLCONF(self) -> str | None:
+        """``settings.ROOT_WS_URLCONF``: where WebSockets are looked for first under ASGI; ``None``:
+        in ``ws_urls`` beside ``ROOT_URLCONF``, if there is one.
+        """
+        value: str | None = getattr(django_settings, "ROOT_WS_URLCONF", None)
+        return value
+
+    @property
+    def WS_MIDDLEWARE(self) -> list[str]:
+        """``settings.WS_MIDDLEWARE``: what is put around the life of an async handler, the
+        outermost first.
+        """
+        return list(getattr(django_settings, "WS_MIDDLEWARE", ()))
+
+    @property
     def GROUPS(self) -> dict[str, Any]:
         """What carries what is sent to groups: ``BACKEND``, ``LOCATION``, ``OPTIONS``."""
         value: dict[str, Any] = self._get("GROUPS", {"BACKEND": MEMORY_GROUPS})

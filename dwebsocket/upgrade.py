@@ -24,7 +24,7 @@ from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
 from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.protocol.handshake import HandshakeRequest, check_request, select_subprotocol
+from dwebsocket.protocol.handshake import select_subprotocol
 from dwebsocket.request_context import activate, find_active
 from dwebsocket.websocket import BaseWebSocket
 
@@ -147,6 +147,8 @@ async def acall_view(
         return refusal
     if session is None:
         return await view(request, *args, **kwargs)
+    if session.aleave_server():
+        return HttpResponse(status=101)
     return await session.arun()
 
 
@@ -176,26 +178,12 @@ def open_session(
 def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket | None, str | None]:
     """The request's WebSocket and its subprotocol; nothing is taken or written yet."""
     factory = get_factory(request)
-    check_request(read_handshake(request, factory.get_http_version()))
+    factory.check_handshake()
     check_origin(request)
     subprotocol = select_subprotocol(
         request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL"), terms.subprotocols
     )
     return factory.create_websocket(), subprotocol
-
-
-def read_handshake(request: HttpRequest, http_version: str) -> HandshakeRequest:
-    """What the opening handshake looks at, from the WSGI environ (PEP 3333)."""
-    meta = request.META
-    names = ("Connection", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
-    headers = {name.lower(): meta.get("HTTP_" + name.upper().replace("-", "_")) for name in names}
-    return HandshakeRequest(
-        method=request.method or "",
-        protocol=http_version,
-        headers={name: value for name, value in headers.items() if value is not None},
-        has_body=meta.get("CONTENT_LENGTH") not in (None, "", "0")
-        or bool(meta.get("HTTP_TRANSFER_ENCODING")),
-    )
 
 
 class Session:
@@ -236,6 +224,10 @@ class Session:
             self._end(error)
             raise
 
+    def aleave_server(self) -> bool:
+        """The same for an ``async def`` view."""
+        return self._websocket.aleave_server(self.arun)
+
     def run(self) -> Any:
         """Run the view; the response for Django."""
         try:
@@ -249,10 +241,22 @@ class Session:
         """Run the ``async def`` view; the response for Django."""
         try:
             outcome = await self._view(self._request, *self._args, **self._kwargs)
-        except BaseException as error:
+        except Exception as error:
+            await self._aclose(error)
             return await in_thread(self._fail, error)
-        await in_thread(self._end, None)
+        except BaseException as error:  # cancelled: nothing is waited for
+            return self._fail(error)
+        await self._aclose(None)
+        if self._websocket.ends_in_thread:
+            await in_thread(self._end, None)
+        else:
+            self._end(None)
         return self.respond(outcome)
+
+    async def _aclose(self, error: Exception | None) -> None:
+        """Close without a thread, where that can be done."""
+        if self._websocket.accepted:
+            await self._websocket.aclose(find_close_code(error))
 
     def _run_beside(self) -> None:
         before = database.opened
@@ -314,12 +318,15 @@ class SwitchedResponse(HttpResponse):
 
 def close(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """Close with the code that tells how the view ended (RFC 6455, 7.4.1)."""
-    if error is None or isinstance(error, ConnectionClosed):
-        websocket.close(CloseCode.NORMAL_CLOSURE)
-    elif isinstance(error, Exception):
-        websocket.close(CloseCode.INTERNAL_ERROR)
+    if error is None or isinstance(error, Exception):
+        websocket.close(find_close_code(error))
     else:  # SystemExit, GreenletExit, …: the server ends, and does not wait for a peer
         websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
+
+
+def find_close_code(error: Exception | None) -> int:
+    normal = error is None or isinstance(error, ConnectionClosed)
+    return CloseCode.NORMAL_CLOSURE if normal else CloseCode.INTERNAL_ERROR
 
 
 def refuse_for(request: HttpRequest, error: InvalidHandshake | SocketTakeoverError) -> HttpResponse:

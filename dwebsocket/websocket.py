@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
@@ -16,7 +16,7 @@ from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
 from dwebsocket.protocol.prepared import PreparedMessage
 
-__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes"]
+__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
 
 Message = str | bytes
 BytesLike = bytes | bytearray | memoryview
@@ -53,6 +53,9 @@ class BaseWebSocket:
         "close_reason",
         "subprotocol",
     )
+
+    #: Whether what ends it may wait, and so does not belong into an event loop.
+    ends_in_thread = True
 
     # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
     _read_lock: Any  # made by the backend, of the kind its server waits with
@@ -330,14 +333,7 @@ class BaseWebSocket:
         Raises:
             ValueError: a code that may not be sent, or too long a reason.
         """
-        if isinstance(reason, (bytes, bytearray)):
-            reason = reason.decode()
-        reason = reason or ""
-        if len(reason.encode()) > MAX_REASON_SIZE:
-            raise ValueError(
-                f"the reason to close is {len(reason.encode())} bytes long, a Close frame holds "
-                f"{MAX_REASON_SIZE} at most"
-            )
+        reason = check_reason(reason)
         self._check_accepted()
         self.close_connection(1000 if code is None else code, reason, conf.CLOSE_TIMEOUT)
 
@@ -353,6 +349,10 @@ class BaseWebSocket:
             ``False`` where the server's request must last as long as the connection; ``run`` has
             not been called then.
         """
+        return False
+
+    def aleave_server(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+        """The same for the coroutine of an ``async def`` view."""
         return False
 
     def drive(self, listener: Any) -> Callable[[], None] | None:
@@ -409,6 +409,9 @@ class BaseWebSocket:
         """``send()`` for an async view."""
         await sync_to_async(self.send, thread_sensitive=False)(message)
 
+    async def adrain(self) -> None:
+        """Wait until what was sent without waiting has left."""
+
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """``close()`` for an async view."""
         await sync_to_async(self.close, thread_sensitive=False)(code, reason)
@@ -417,6 +420,24 @@ class BaseWebSocket:
         """The messages, until the connection closes."""
         while (message := await self.areceive()) is not None:
             yield message
+
+
+def check_reason(reason: str | bytes | None) -> str:
+    """The reason to close, as text.
+
+    Raises:
+        ValueError: it does not fit into a Close frame.
+    """
+    if isinstance(reason, (bytes, bytearray)):
+        reason = reason.decode()
+    reason = reason or ""
+    size = len(reason.encode())
+    if size > MAX_REASON_SIZE:
+        raise ValueError(
+            f"the reason to close is {size} bytes long, a Close frame holds {MAX_REASON_SIZE} at "
+            "most"
+        )
+    return reason
 
 
 def as_bytes(message: BytesLike) -> bytes:

@@ -15,6 +15,7 @@ from dwebsocket.exceptions import InvalidWebSocketBackend
 __all__ = ["get_factory"]
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
+ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"
 UWSGI = "dwebsocket.backends.uwsgi.factory.uWsgiWebSocketFactory"
 
 
@@ -28,8 +29,15 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
     """
     path = conf.FACTORY_CLASS
     if path is None:
-        path = UWSGI if "uwsgi.version" in request.META else DEFAULT
+        path = choose_path(request)
     return load(path)(request)
+
+
+def choose_path(request: HttpRequest) -> str:
+    """By what only one kind of server gives to a request."""
+    if hasattr(request, "scope"):
+        return ASGI
+    return UWSGI if "uwsgi.version" in request.META else DEFAULT
 
 
 @cache

@@ -22,6 +22,7 @@ from django.http import HttpRequest
 
 from dwebsocket.conf import conf
 from dwebsocket.legacy import legacy_class
+from dwebsocket.protocol.handshake import HandshakeRequest, check_request
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["BaseWebSocketFactory"]
@@ -52,6 +53,14 @@ class BaseWebSocketFactory:
         version: str | None = self.request.META.get("HTTP_SEC_WEBSOCKET_VERSION")
         return version
 
+    def check_handshake(self) -> None:
+        """Look at what the client asks; nothing is taken or written yet.
+
+        Raises:
+            InvalidHandshake: it is not a good handshake.
+        """
+        check_request(read_handshake(self.request, self.get_http_version()))
+
     def expect_refusal(self) -> None:
         """A refusal is going to be written: see to it, where the server can be told now, that it is
         the last answer on its connection.
@@ -73,3 +82,17 @@ class BaseWebSocketFactory:
         if conf.LEGACY:
             websocket_class = legacy_class(websocket_class)
         return websocket_class(*args)
+
+
+def read_handshake(request: HttpRequest, http_version: str) -> HandshakeRequest:
+    """What the opening handshake looks at, from the WSGI environ (PEP 3333)."""
+    meta = request.META
+    names = ("Connection", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
+    headers = {name.lower(): meta.get("HTTP_" + name.upper().replace("-", "_")) for name in names}
+    return HandshakeRequest(
+        method=request.method or "",
+        protocol=http_version,
+        headers={name: value for name, value in headers.items() if value is not None},
+        has_body=meta.get("CONTENT_LENGTH") not in (None, "", "0")
+        or bool(meta.get("HTTP_TRANSFER_ENCODING")),
+    )

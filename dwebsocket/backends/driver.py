@@ -7,7 +7,7 @@ its end and the listener hears of it there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from dwebsocket.backends.flusher import Flusher
 from dwebsocket.conf import conf
@@ -15,7 +15,7 @@ from dwebsocket.exceptions import InvalidState
 
 if TYPE_CHECKING:
     from dwebsocket.backends.sockets import SocketWebSocket
-    from dwebsocket.websocket import Message
+    from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = ["READ_LOCK", "Driver", "Listener", "driven_class"]
 
@@ -63,17 +63,19 @@ class NobodyWaits:
         self.wait()
 
 
-driven_classes: dict[type[SocketWebSocket], type[SocketWebSocket]] = {}
+driven_classes: dict[type, Any] = {}
+
+SomeWebSocket = TypeVar("SomeWebSocket", bound="BaseWebSocket")
 
 
-def driven_class(websocket_class: type[SocketWebSocket]) -> type[SocketWebSocket]:
+def driven_class(websocket_class: type[SomeWebSocket]) -> type[SomeWebSocket]:
     """A class of WebSockets that nobody waits for."""
-    made = driven_classes.get(websocket_class)
+    made: Any = driven_classes.get(websocket_class)
     if made is None:
         name = "Driven" + websocket_class.__name__
         made = type(name, (NobodyWaits, websocket_class), {"__slots__": ()})
         driven_classes[websocket_class] = made
-    return made
+    return cast(type[SomeWebSocket], made)
 
 
 class Driver(Flusher):

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from dwebsocket.backends import room
 from dwebsocket.conf import conf
-from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dwebsocket.backends.sockets import SocketWebSocket
 
 __all__ = [
+    "TOO_SLOW",
     "Sweeper",
-    "TooManyConnections",
     "add",
     "check_room",
     "count",
@@ -36,6 +36,11 @@ __all__ = [
 ]
 
 logger = logging.getLogger("dwebsocket.connection")
+
+TOO_SLOW = (
+    "WebSocket closed with 1013: more than %d bytes wait for a peer that reads too slowly "
+    "(WEBSOCKET_MAX_SEND_BUFFER)"
+)
 
 #: Seconds between two looks at whether the server ends, and at most between two at the peers.
 STOP_INTERVAL = 0.5
@@ -49,12 +54,6 @@ IDLE_TIMEOUT = 30.0
 
 #: Connections looked at before others get a turn.
 BATCH = 500
-
-
-class TooManyConnections(InvalidHandshake):
-    """This process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets."""
-
-    status_code = 503
 
 
 class Sweeper:
@@ -174,11 +173,7 @@ def discard(websocket: SocketWebSocket) -> None:
 
 def count_slow(websocket: PostingWebSocket) -> None:
     """It is being closed because its peer reads too slowly."""
-    logger.info(
-        "WebSocket closed with 1013: more than %d bytes wait for a peer that reads too slowly "
-        "(WEBSOCKET_MAX_SEND_BUFFER)",
-        conf.MAX_SEND_BUFFER,
-    )
+    logger.info(TOO_SLOW, conf.MAX_SEND_BUFFER)
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.too_slow += 1
@@ -191,12 +186,7 @@ def count() -> int:
 
 def check_room() -> None:
     """Raise ``TooManyConnections`` when this process holds as many as it may."""
-    limit = conf.MAX_CONNECTIONS
-    if count() >= limit:
-        raise TooManyConnections(
-            f"This process holds {limit} WebSockets and takes no more "
-            "(WEBSOCKET_MAX_CONNECTIONS). Try again later."
-        )
+    room.check_room(count())
 
 
 @atexit.register

@@ -13,7 +13,13 @@ from websockets.utils import accept_key
 
 from .exceptions import InvalidHandshake, UnsupportedVersion
 
-__all__ = ["HandshakeRequest", "build_response", "check_request", "select_subprotocol"]
+__all__ = [
+    "HandshakeRequest",
+    "build_response",
+    "check_request",
+    "check_response",
+    "select_subprotocol",
+]
 
 #: Headers of the 101 that belong to the protocol and that a view may not set (RFC 6455, 4.2.2).
 RESERVED_HEADERS = frozenset(
@@ -147,17 +153,28 @@ def build_response(
         "Connection: Upgrade",
         f"Sec-WebSocket-Accept: {accept_key(key)}",
     ]
+    further = check_response(subprotocol, headers)
     if subprotocol is not None:
-        if not is_token(subprotocol):
-            raise ValueError(f"{subprotocol!r} is not the name of a subprotocol")
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
     if extensions is not None:
         lines.append(f"Sec-WebSocket-Extensions: {extensions}")
+    return "\r\n".join([*lines, *further, "", ""]).encode("latin-1")
+
+
+def check_response(subprotocol: str | None, headers: Iterable[tuple[str, str]]) -> list[str]:
+    """What a view adds to the 101, as lines.
+
+    Raises:
+        ValueError: as ``build_response``.
+    """
+    if subprotocol is not None and not is_token(subprotocol):
+        raise ValueError(f"{subprotocol!r} is not the name of a subprotocol")
+    lines = []
     for name, value in headers:
         if name.lower() in RESERVED_HEADERS:
             raise ValueError(f"the {name} header belongs to the handshake and cannot be set")
         lines.append(build_header(name, value))
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return lines
 
 
 def is_token(text: str) -> bool:

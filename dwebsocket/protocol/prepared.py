@@ -14,13 +14,15 @@ class PreparedMessage:
     """A whole message, ready to be written to any number of connections.
 
     Attributes:
+        content: what was given.
         frame: it, not compressed.
         size: bytes of the payload.
     """
 
-    __slots__ = ("_compressed", "_opcode", "_payload", "frame", "size")
+    __slots__ = ("_compressed", "_opcode", "_payload", "content", "frame", "size")
 
     def __init__(self, message: str | bytes) -> None:
+        self.content = message
         if isinstance(message, str):
             self._opcode, self._payload = int(Opcode.TEXT), message.encode()
         else:

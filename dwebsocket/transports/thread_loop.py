@@ -17,7 +17,7 @@ from typing import Any
 from .base import Watcher
 from .pollers import IN, OUT, create_poller
 
-__all__ = ["ThreadLoop", "Watch", "get_loop"]
+__all__ = ["ALL_BUSY", "MAX_WORKERS", "ThreadLoop", "Watch", "get_loop"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -26,6 +26,12 @@ SLOW = 0.005
 
 #: Threads that run calls.
 MAX_WORKERS = 8
+
+ALL_BUSY = (
+    "All %d threads that call WebSocket handlers are busy: until one is done none is called. "
+    "Handlers that wait long, for a database or for another server, should hand that work to a "
+    "task queue. (This is said once.)"
+)
 
 #: Seconds after which a thread that is not needed ends.
 IDLE_TIMEOUT = 30.0
@@ -215,12 +221,7 @@ class ThreadLoop:
             self._start_worker()
         elif not self._told:
             self._told = True
-            logger.warning(
-                "All %d threads that call WebSocket handlers are busy: until one is done none "
-                "is called. Handlers that wait long, for a database or for another server, should "
-                "hand that work to a task queue. (This is said once.)",
-                MAX_WORKERS,
-            )
+            logger.warning(ALL_BUSY, MAX_WORKERS)
         return stalled
 
 

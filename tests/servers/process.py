@@ -14,7 +14,10 @@ from pathlib import Path
 from .log import ServerLog
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTENING = r"(?:LISTENING |(?:Listening at:|server at|running on) https?://127\.0\.0\.1:)(\d+)"
+LISTENING = (
+    r"(?:LISTENING |(?:Listening at:|server at|[Rr]unning on) https?://127\.0\.0\.1:"
+    r"|Listening on TCP address 127\.0\.0\.1:)(\d+)"
+)
 
 
 class ServerProcess:

@@ -15,6 +15,11 @@ GUNICORN = (
     *("--access-logfile", "-", "--log-level", "info"),
 )
 
+GUNICORN_ASGI = (
+    *("gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:0", "--workers", "1"),
+    *("--graceful-timeout", "3", "--no-control-socket", "--log-level", "info"),
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -38,6 +43,9 @@ class Row:
     few_threads: bool = False
     # SIGTERM runs the interpreter's end in the process of the views: clients get Close 1001.
     says_goodbye: bool = False
+
+    # The server itself speaks the protocol.
+    asgi: bool = False
 
     # Each request has a database connection of its own: not so where Django was loaded before
     # gevent patched, or is not patched at all.
@@ -93,6 +101,17 @@ def uwsgi(name, *options, tls=(), **abilities):
     )
 
 
+def asgi(name, *arguments, tls=(), **abilities):
+    """An ASGI server. The protocol is its own: what comes behind a handshake is refused or lost."""
+    return Row(
+        name,
+        ("-m", *arguments, "tests.project.asgi:application"),
+        package=arguments[0],
+        tls_arguments=tls,
+        **{"asgi": True, "early_bytes": False, "few_threads": True, **abilities},
+    )
+
+
 UWSGI_ROUTER = ("--http", "127.0.0.1:PORT", "--http-websockets")
 UWSGI_TLS = "127.0.0.1:PORT,{certificate},{key}"
 UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
@@ -143,5 +162,10 @@ ROWS = [
     uwsgi(
         "uwsgi-https", "--http-websockets", "--threads", "8", tls=("--https", UWSGI_TLS), extra=True
     ),
+    asgi("uvicorn", "uvicorn", "--host", "127.0.0.1", "--port", "0", typical=True),
+    asgi("daphne", "daphne", "-b", "127.0.0.1", "-p", "0"),
+    asgi("hypercorn", "hypercorn", "-b", "127.0.0.1:0"),
+    asgi("granian", "granian", "--interface", "asgi", "--port", "{port}"),
+    asgi("gunicorn-asgi", *GUNICORN_ASGI),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]

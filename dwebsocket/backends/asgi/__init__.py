@@ -1,0 +1,1 @@
+"""WebSockets of ASGI servers, which have the socket and the protocol to themselves."""

@@ -1,0 +1,115 @@
+"""The calls of a handler, which are synchronous: in threads of a small pool, in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from dwebsocket.backends.driver import Listener
+from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
+
+from .inbox import Inbox
+
+if TYPE_CHECKING:
+    from .websocket import AsgiWebSocket
+
+__all__ = ["Calls"]
+
+logger = logging.getLogger("dwebsocket.connection")
+
+#: Messages of one connection in a row, before others get a turn.
+MAX_IN_A_ROW = 16
+
+#: Seconds a call may wait for a thread before the log says so.
+SLOW = 1.0
+
+#: Guards what each connection's calls are doing, for an instant.
+lock = threading.Lock()
+
+
+class Pool:
+    """The threads of this process that call handlers, started when they are needed."""
+
+    def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(MAX_WORKERS, thread_name_prefix="dwebsocket-handler")
+        self._told = False
+
+    def tell_busy(self) -> None:
+        """Say once that there are too few of them."""
+        if not self._told:
+            self._told = True
+            logger.warning(ALL_BUSY, MAX_WORKERS)
+
+
+pool = Pool()
+
+
+class Calls:
+    """Calls the listener of one connection: never two calls at once."""
+
+    __slots__ = ("_ended", "_inbox", "_listener", "_since", "_wanted", "_websocket", "_working")
+
+    def __init__(self, websocket: AsgiWebSocket, inbox: Inbox, listener: Listener) -> None:
+        self._websocket = websocket
+        self._inbox = inbox
+        self._listener = listener
+        self._since = 0.0
+        # Under ``lock``.
+        self._wanted = self._working = False
+        self._ended = False
+
+    def wake(self) -> None:
+        """There is something to call for. From any thread."""
+        with lock:
+            self._wanted = True
+            if self._working:
+                return
+            self._working = True
+        self._submit()
+
+    def _submit(self) -> None:
+        self._since = monotonic()
+        try:
+            pool.executor.submit(self._work)
+        except RuntimeError:  # the interpreter ends
+            pass
+
+    def _work(self) -> None:
+        if monotonic() - self._since > SLOW:
+            pool.tell_busy()
+        for _ in range(MAX_IN_A_ROW):
+            with lock:
+                self._wanted = False
+            if not self._call():
+                with lock:
+                    if not self._wanted:
+                        self._working = False
+                        return
+        self._submit()
+
+    def _call(self) -> bool:
+        """One call; ``False`` when there is nothing to call for."""
+        websocket = self._websocket
+        message = None if websocket.has_closed else self._inbox.take()
+        if message is not None:
+            self._listener.receive([message])
+            return True
+        if websocket.is_over and not self._ended:
+            self._ended = True
+            self._listener.end()
+            websocket.finish()
+        return False
+
+
+def forget_pool() -> None:
+    """In a forked child, which has no threads but its own."""
+    global lock, pool
+    lock, pool = threading.Lock(), Pool()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_pool)

@@ -1,0 +1,80 @@
+"""What an ASGI server gives the application for one WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+
+if TYPE_CHECKING:
+    from .websocket import AsgiWebSocket
+
+__all__ = ["CONNECTION", "AsgiConnection", "Event", "Receive", "Scope", "Send"]
+
+Event = Mapping[str, Any]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+
+#: In request.META, which wrappers of the request share.
+CONNECTION = "dwebsocket.asgi"
+
+
+class AsgiConnection:
+    """The two callables of the server, and the event loop that they belong to.
+
+    Attributes:
+        scope: what the server knows of the connection (ASGI specification, "WebSocket").
+        websocket: the WebSocket, once a view has accepted it.
+    """
+
+    __slots__ = ("_thread", "loop", "receive", "scope", "send", "sensitive", "websocket")
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        sensitive: ThreadSensitiveContext,
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.sensitive = sensitive
+        self.loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self.websocket: AsgiWebSocket | None = None
+
+    def is_in_loop(self) -> bool:
+        """Whether the caller runs in the event loop, and may not wait."""
+        return threading.get_ident() == self._thread
+
+    def call(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have the loop call this, soon. From any thread."""
+        try:
+            if threading.get_ident() == self._thread:
+                self.loop.call_soon(function, *args)
+            else:
+                self.loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:  # the loop is closed: the server has ended
+            pass
+
+    def release_thread(self) -> None:
+        """End the thread in which asgiref runs what is synchronous in this request, and with it
+        the database connections that were opened there. The next call gets a new one.
+        """
+        executors: MutableMapping[Any, Executor] = SyncToAsync.context_to_thread_executor
+        executor = executors.pop(self.sensitive, None)
+        if executor is not None:
+            executor.submit(close_databases)
+            executor.shutdown(wait=False)
+
+
+def close_databases() -> None:
+    from django.db import connections
+
+    connections.close_all()

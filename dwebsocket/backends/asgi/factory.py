@@ -1,0 +1,35 @@
+"""Makes WebSockets under ASGI."""
+
+from __future__ import annotations
+
+from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.websocket import BaseWebSocket
+
+from .connection import CONNECTION
+from .websocket import AsgiWebSocket
+
+__all__ = ["WebSocketFactory"]
+
+
+class WebSocketFactory(BaseWebSocketFactory):
+    """The WebSocket that the server has announced to ``dwebsocket.asgi``."""
+
+    def is_websocket(self) -> bool:
+        return CONNECTION in self.request.META or super().is_websocket()
+
+    def check_handshake(self) -> None:
+        """The server has done so."""
+
+    def create_websocket(self) -> BaseWebSocket | None:
+        connection = self.request.META.get(CONNECTION)
+        if connection is not None:
+            return self.build(AsgiWebSocket, connection)
+        if not self.is_websocket():
+            return None
+        raise SocketTakeoverError(
+            "WebSockets cannot work here: the ASGI server has passed this handshake on as plain "
+            "HTTP. Install what it needs for WebSockets (for uvicorn: pip install websockets), do "
+            "not switch it off (uvicorn --ws none), and have asgi.py say "
+            "application = dwebsocket.asgi.get_websocket_application()."
+        )

@@ -1,0 +1,302 @@
+"""A WebSocket of an ASGI server: the receiving half, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
+from typing import Any
+
+from dwebsocket.backends import view_threads
+from dwebsocket.backends.driver import READ_LOCK, Listener, driven_class
+from dwebsocket.backends.room import check_room
+from dwebsocket.backends.sweeper import TOO_SLOW
+from dwebsocket.conf import conf
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.protocol.handshake import check_response
+from dwebsocket.transports.base import Transport
+from dwebsocket.websocket import Message, check_reason
+
+from .calls import Calls
+from .connection import AsgiConnection, Event
+from .inbox import Inbox
+from .sending import SendingWebSocket
+
+__all__ = ["AsgiWebSocket"]
+
+logger = logging.getLogger("dwebsocket.connection")
+
+#: The WebSockets that are open in this process.
+websockets: set[AsgiWebSocket] = set()
+
+
+class AsgiWebSocket(SendingWebSocket):
+    """Messages come from the server's loop and may be read by a thread or by coroutines.
+
+    While it lasts one task, the pump, takes in what comes; so its end is noticed whatever the view
+    is doing. The task in which the server called us waits in ``serve``.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_closing",
+        "_done",
+        "_gone",
+        "_inbox",
+        "_noticed",
+        "_pump",
+        "_start_view",
+        "_view",
+    )
+
+    ends_in_thread = False
+
+    _calls: Calls | None  # of a handler
+    _closing: asyncio.TimerHandle | None  # our Close must have left by then
+    _done: asyncio.Future[None]  # the view or handler has ended
+    _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
+    _noticed: bool  # the view has been told that the connection has ended
+    _pump: asyncio.Task[None] | None
+    _start_view: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
+    _view: asyncio.Task[None] | None
+
+    def __init__(self, connection: AsgiConnection) -> None:
+        super().__init__(connection)
+        self._read_lock = threading.Lock()
+        self._inbox = Inbox(connection, conf.MAX_MESSAGE_SIZE)
+        loop = connection.loop
+        self._done, self._gone = loop.create_future(), loop.create_future()
+        self._noticed = False
+        self._calls = self._closing = self._pump = self._start_view = self._view = None
+
+    # The opening handshake
+
+    def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        check_response(subprotocol, headers.items())
+        check_room(len(websockets))
+        websockets.add(self)
+        self._connection.websocket = self
+        encoded = [
+            (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}, 0)
+
+    def fileno(self) -> int:
+        return -1
+
+    # Receiving, in the loop
+
+    def _begin(self) -> None:
+        if not self._over:
+            self._pump = self._connection.loop.create_task(self._receive())
+
+    async def _receive(self) -> None:
+        receive, inbox = self._connection.receive, self._inbox
+        try:
+            while True:
+                event = await receive()
+                if event["type"] != "websocket.receive":
+                    break
+                message, size = as_message(event)
+                if size > conf.MAX_MESSAGE_SIZE:
+                    self._refuse(size)
+                    return
+                inbox.put(message, size)
+                if self._calls is not None:
+                    self._calls.wake()
+                if inbox.is_full:
+                    await inbox.wait_for_room()
+        except Exception as error:
+            self.lose(f"receiving failed: {error or type(error).__name__}")
+            return
+        # A Close without a code, or a peer that vanished: servers differ in what they say.
+        self.stop(event.get("code") or CloseCode.NO_STATUS_RCVD, event.get("reason") or "")
+        self._leave()
+
+    def _refuse(self, size: int) -> None:
+        limit = conf.MAX_MESSAGE_SIZE
+        self._finish_with(
+            CloseCode.MESSAGE_TOO_BIG, f"a message of {size} bytes, the limit is {limit}"
+        )
+
+    async def areceive(self, timeout: float | None = None) -> Message | None:
+        if not self._accepted:
+            self._check_accepted()
+        if self._ready:
+            return self._ready.pop()
+        message = self._inbox.take()
+        if message is None and not self._over:
+            message = await self._wait_for_message(timeout)
+        if message is None:
+            self._noticed = True
+            if self._told:
+                raise self._closed_error()
+            self._told = True
+        return message
+
+    async def _wait_for_message(self, timeout: float | None) -> Message | None:
+        loop = self._connection.loop
+        self._connection.release_thread()
+        deadline = None if timeout is None or timeout < 0 else loop.time() + timeout
+        while not self._over:
+            left = None if deadline is None else max(0.0, deadline - loop.time())
+            in_time = await self._inbox.wait(left)
+            message = self._inbox.take()
+            if message is not None:
+                return message
+            if not in_time and not self._over:
+                raise TimeoutError(f"no message within {timeout} seconds")
+        return self._inbox.take()
+
+    # Receiving, in a thread
+
+    def receive_messages(self, deadline: float | None) -> list[Message]:
+        message = self._inbox.take_blocking(deadline)
+        return [] if message is None else [message, *self._inbox.take_all()]
+
+    def receive_available(self) -> list[Message]:
+        return self._inbox.take_all()
+
+    # A view that goes on when the request has ended
+
+    def check_view_room(self) -> None:
+        if not self._connection.is_in_loop():
+            view_threads.check_room()
+
+    def leave_server(self, run: Callable[[], None]) -> bool:
+        if not self._accepted:
+            return False
+        self._watch.start_anew()
+        view_threads.start_counted(Transport.start, run)
+        return True
+
+    def aleave_server(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        if not self._accepted:
+            return False
+        context, loop = copy_context(), self._connection.loop
+        self._start_view = lambda: context.run(loop.create_task, run())
+        return True
+
+    def drive(self, listener: Listener) -> Callable[[], None] | None:
+        if not self._accepted:
+            return None
+        listener.calls_anew = False
+        calls = Calls(self, self._inbox, listener)
+        self.__class__ = driven_class(type(self))
+        self._read_lock = READ_LOCK
+
+        def start() -> None:
+            self._calls = calls
+            calls.wake()
+
+        return start
+
+    def _may_wait(self) -> bool:
+        return self._calls is None and super()._may_wait()
+
+    def finish(self) -> None:
+        self._connection.call(set_done, self._done)
+
+    # The end
+
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        if self._finish_with(code, reason) and timeout and self._may_wait():
+            self._wait_for(lambda: self._left)
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        reason = check_reason(reason)
+        self._check_accepted()
+        if self._finish_with(code, reason):
+            await asyncio.shield(self._gone)
+
+    def stop(self, code: int, reason: str) -> None:
+        if not self._mark_over(code, reason):
+            return
+        self._inbox.close()
+        if self._calls is not None:
+            self._calls.wake()
+        self.leave_groups()
+
+    def lose(self, reason: str) -> None:
+        self._lost = True
+        self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
+        self._leave()
+
+    async def _prepare_close(self) -> None:
+        """One server keeps our Close back as long as we wait for something to come."""
+        pump = self._pump
+        if pump is not None:
+            pump.cancel()
+            await asyncio.wait([pump])
+
+    def _limit_closing(self) -> None:
+        if not self._gone.done():
+            self._closing = self._connection.loop.call_later(
+                conf.CLOSE_TIMEOUT, self.lose, "the Close did not leave in time"
+            )
+
+    def _finish_closing(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        """The server has nothing more to do with this connection."""
+        websockets.discard(self)
+        if self._closing is not None:
+            self._closing.cancel()
+        self._stop_sending()
+        set_done(self._gone)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further message comes."""
+        return self._over
+
+    @property
+    def has_closed(self) -> bool:
+        """Whether we have closed, so that nobody wants what still comes."""
+        return self._last
+
+    def _count_slow(self) -> None:
+        logger.info(TOO_SLOW, conf.MAX_SEND_BUFFER)
+
+    # In the task in which the server called us
+
+    async def serve(self) -> None:
+        """Wait until the connection has ended, and the view, if it has heard of that."""
+        if self._start_view is not None:
+            self._view = self._start_view()
+            self._start_view = None
+        await self._gone
+        if self._view is None:
+            await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
+            return
+        while not self._view.done():
+            await asyncio.wait([self._view], timeout=conf.CLOSE_TIMEOUT)
+            if not self._noticed and not self._view.done():
+                self._view.cancel()
+
+    async def abandon(self) -> None:
+        """The server's call ends: nothing of ours goes on in its loop."""
+        self.stop(CloseCode.GOING_AWAY, "the server ends")
+        tasks = [task for task in (self._pump, self._view, self._flusher) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._leave()
+
+
+def as_message(event: Event) -> tuple[Message, int]:
+    """The message of an event, and its size in bytes."""
+    text = event.get("text")
+    if text is None:
+        payload = bytes(event.get("bytes") or b"")
+        return payload, len(payload)
+    return text, len(text) if text.isascii() else len(text.encode())
+
+
+def set_done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
