@@ -3,38 +3,73 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar
 
-from asgiref.sync import iscoroutinefunction
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.http import HttpRequest, HttpResponse
 from django.views.generic import View
 
+from dwebsocket.async_conversation import call_hook, converse
 from dwebsocket.database import EveryDatabase
+from dwebsocket.handler_tasks import HandlerTasks
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.upgrade import (
     Terms,
+    acall_view,
     attach,
     call_handler,
     end_connection_behind,
     end_connection_behind_error,
     is_upgraded,
 )
-from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
+from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = ["JsonWebSocketHandler", "WebSocketHandler"]
+
+NOT_JSON = "not JSON"
 
 HOOKS = ("on_open", "on_message", "on_close", "on_error")
 
 
-class WebSocketHandler(View):
+class Delivery:
+    """What was sent is on its way. Awaited, it waits until the server has taken it."""
+
+    __slots__ = ("_websocket",)
+
+    def __init__(self, websocket: BaseWebSocket) -> None:
+        self._websocket = websocket
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._websocket.adrain().__await__()
+
+
+class Opening(HttpResponse):
+    """Nobody has refused the request of an ``async`` handler: the handshake is next."""
+
+    def __init__(self, handler: WebSocketHandler, terms: Terms) -> None:
+        super().__init__()
+        self._handler = handler
+        self._terms = terms
+
+    async def open(self, request: HttpRequest) -> Any:
+        """The handshake, in the event loop, and what follows."""
+
+        async def run(request: HttpRequest) -> None:
+            await converse(self._handler, request)
+
+        return await acall_view(request, run, (), {}, self._terms)
+
+
+class WebSocketHandler(HandlerTasks, View):
     """A class-based view for WebSockets: one instance for each connection.
 
     The methods below are called one after the other, never two at once; those of different
     connections run side by side. Each runs in the context of the request. Whatever one raises is
     logged as the error of a view, and closes its connection with 1011.
+
+    Any of them may be ``async def``. Then all run in the event loop, plain ones in a thread, and
+    the handler may have tasks.
 
     Attributes:
         subprotocols: those it speaks, the preferred first.
@@ -68,7 +103,7 @@ class WebSocketHandler(View):
 
     # What you call
 
-    def send(self, message: str | BytesLike) -> None:
+    def send(self, message: Any) -> Delivery:
         """Send ``str`` as text, bytes-like as binary. Never waits: what the socket does not take at
         once waits in memory, up to ``WEBSOCKET_MAX_SEND_BUFFER``.
 
@@ -76,14 +111,32 @@ class WebSocketHandler(View):
             ConnectionClosed: the connection is closed, or was now, since the peer reads too slowly.
         """
         self.websocket.send(message)
+        return Delivery(self.websocket)
 
-    def send_json(self, obj: Any) -> None:
+    def send_json(self, obj: Any) -> Delivery:
         """Send ``obj`` as JSON text."""
         self.websocket.send_json(obj)
+        return Delivery(self.websocket)
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = 1000, reason: str = "") -> Delivery:
         """Close the connection, without waiting for the peer; ``on_close`` is called in the end."""
         self.websocket.close(code, reason)
+        return Delivery(self.websocket)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is open."""
+        return self.websocket.connected
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self.websocket.closed
+
+    @classmethod
+    def is_async(cls) -> bool:
+        """Whether a method is ``async def``."""
+        return any(iscoroutinefunction(getattr(cls, name)) for name in HOOKS)
 
     def _get_receiver(self) -> Callable[[Message], Any]:
         """What the connection calls with each message."""
@@ -94,57 +147,89 @@ class WebSocketHandler(View):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view for ``path()``."""
-        check_hooks(cls)
         inner = super().as_view(**initkwargs)
-
-        def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            attach(request)
-            try:
-                response: HttpResponseBase = inner(request, *args, **kwargs)
-            except Exception:  # a mixin's PermissionDenied, for instance
-                if not is_upgraded(request):
-                    end_connection_behind_error(request)
-                raise
-            if not is_upgraded(request):
-                end_connection_behind(request, response)
-            return response
-
+        view: Any = build_async_view(inner) if cls.is_async() else build_view(inner)
         view.__dict__.update(inner.__dict__)
         view.__doc__, view.__module__ = cls.__doc__, cls.__module__
-        view.accept_websocket = view.require_websocket = True  # type: ignore[attr-defined]
-        view.handles_websocket = True  # type: ignore[attr-defined]
+        view.accept_websocket = view.require_websocket = view.handles_websocket = True
         # A transaction around the handshake would protect nothing that a handler does later.
-        view._non_atomic_requests = EveryDatabase()  # type: ignore[attr-defined]
-        return view
+        view._non_atomic_requests = EveryDatabase()
+        made: Callable[..., Any] = view
+        return made
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The opening handshake. Mixins that refuse a request do so in front of it."""
         if not attach(request) and hasattr(self, "get"):
             return super().dispatch(request, *args, **kwargs)
-        return call_handler(request, self, Terms(True, tuple(self.subprotocols)))
+        terms = Terms(True, tuple(self.subprotocols))
+        return Opening(self, terms) if self.is_async() else call_handler(request, self, terms)
+
+
+def build_view(inner: Callable[..., Any]) -> Callable[..., Any]:
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return enter(inner, request, args, kwargs)
+
+    return view
+
+
+def build_async_view(inner: Callable[..., Any]) -> Callable[..., Any]:
+    async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # In a thread, for mixins are made for views that run in one.
+        response = await sync_to_async(enter)(inner, request, args, kwargs)
+        return await response.open(request) if isinstance(response, Opening) else response
+
+    return view
+
+
+def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: Any) -> Any:
+    """Call a handler's view. Whoever refuses the request, mixins for instance, does so in here."""
+    attach(request)
+    try:
+        response = inner(request, *args, **kwargs)
+    except Exception:  # PermissionDenied
+        if not is_upgraded(request):
+            end_connection_behind_error(request)
+        raise
+    if isinstance(response, Opening):
+        look_up_user(request)
+    elif not is_upgraded(request):
+        end_connection_behind(request, response)
+    return response
+
+
+def look_up_user(request: HttpRequest) -> None:
+    """``request.user`` asks the database when it is first looked at, which no coroutine may do."""
+    user = getattr(request, "user", None)
+    if user is not None:
+        bool(user.is_authenticated)
 
 
 class JsonWebSocketHandler(WebSocketHandler):
-    """``on_message`` gets what a JSON message holds. What is not JSON goes to ``on_error``, and the
-    connection is closed with 1007.
+    """JSON in both directions: ``on_message`` gets what a message holds, ``send`` takes what one is
+    to hold. What is not JSON goes to ``on_error``, and the connection is closed with 1007.
     """
 
+    def send(self, message: Any) -> Delivery:
+        """Send ``message`` as JSON text; otherwise as ``WebSocketHandler.send``."""
+        return self.send_json(message)
+
     def _get_receiver(self) -> Callable[[Message], Any]:
-        return self._decode
+        return self._adecode if self.is_async() else self._decode
 
     def _decode(self, message: Message) -> None:
         try:
             content = json.loads(message)
         except ValueError as error:  # UnicodeDecodeError is one
             self.on_error(error)
-            self.close(CloseCode.INVALID_DATA, "not JSON")
+            self.close(CloseCode.INVALID_DATA, NOT_JSON)
         else:
             self.on_message(content)
 
-
-def check_hooks(cls: type[WebSocketHandler]) -> None:
-    for name in HOOKS:
-        if iscoroutinefunction(getattr(cls, name)):
-            raise ImproperlyConfigured(
-                f"{cls.__qualname__}.{name} is 'async def'; a handler's methods are plain functions"
-            )
+    async def _adecode(self, message: Message) -> None:
+        try:
+            content = json.loads(message)
+        except ValueError as error:
+            await call_hook(self.on_error, error)
+            await self.close(CloseCode.INVALID_DATA, NOT_JSON)
+        else:
+            await call_hook(self.on_message, content)

@@ -200,6 +200,8 @@ class SendingWebSocket(BaseWebSocket):
     async def adrain(self) -> None:
         if self._outgoing or self._busy:
             await self._take_turn(None, 0)
+        if self._lost:
+            raise self._closed_error()
 
     async def _take_turn(self, event: Event | None, size: int) -> None:
         sent = self._connection.loop.create_future()
