@@ -51,5 +51,9 @@ TARGETS = (
     Target("echo64k", "picows_uvloop", 1.5, "1.5 x", ours="handler_gthread"),
     Target("echo", "django_gevent", 1.0, "1.0 x", ours="handler_gevent"),
     Target("idle", None, 9, "9 KiB", ours="handler_gthread"),
+    Target("echo", "bare_uvicorn", 1.25, "1.25 x", ours="async_uvicorn"),
+    Target("echo", "channels_uvicorn", 0.4, "0.4 x", ours="async_uvicorn"),
+    Target("echo", "channels_sync", 0.6, "0.6 x", ours="view_uvicorn"),
+    Target("idle", None, 14, "14 KiB", ours="async_uvicorn"),
     Target("idle", None, 2.5, "2.5 KiB", ours="handler_light"),
 )

@@ -1,36 +1,5 @@
-"""The Channels side of the project: an async consumer in the stack that Channels documents.
+"""Our side of the project under ASGI."""
 
-Sessions and authentication stand around it, as they do around a Django view by Django's default
-middleware.
-"""
+from dwebsocket.asgi import get_websocket_application
 
-from channels.auth import AuthMiddlewareStack
-from channels.generic.websocket import AsyncWebsocketConsumer
-from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
-from django.urls import path
-
-
-class Echo(AsyncWebsocketConsumer):
-    async def receive(self, text_data=None, bytes_data=None):
-        await self.send(text_data=text_data, bytes_data=bytes_data)
-
-
-class Member(AsyncWebsocketConsumer):
-    """Whatever one says, all get the same 125 bytes."""
-
-    async def connect(self):
-        await self.channel_layer.group_add("fanout", self.channel_name)
-        await self.accept()
-
-    async def receive(self, text_data=None, bytes_data=None):
-        await self.channel_layer.group_send("fanout", {"type": "tell", "text": "x" * 125})
-
-    async def tell(self, event):
-        await self.send(text_data=event["text"])
-
-
-http = get_asgi_application()
-routes = URLRouter([path("echo/", Echo.as_asgi()), path("fanout/", Member.as_asgi())])
-
-application = ProtocolTypeRouter({"http": http, "websocket": AuthMiddlewareStack(routes)})
+application = get_websocket_application()

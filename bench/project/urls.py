@@ -4,6 +4,8 @@ from bench.project import views
 
 urlpatterns = [
     path("echo/", views.echo),
+    path("async/", views.async_echo),
+    path("handler/async/", views.AsyncEcho.as_view()),
     path("handler/", views.Echo.as_view()),
     path("handler/light/", views.Echo.as_view(keep_request=False)),
     path("fanout/", views.Member.as_view()),

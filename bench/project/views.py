@@ -11,9 +11,20 @@ def echo(request):
         request.websocket.send(message)
 
 
+@require_websocket
+async def async_echo(request):
+    async for message in request.websocket:
+        await request.websocket.asend(message)
+
+
 class Echo(WebSocketHandler):
     def on_message(self, message):
         self.websocket.send(message)
+
+
+class AsyncEcho(WebSocketHandler):
+    async def on_message(self, message):
+        await self.send(message)
 
 
 class Member(WebSocketHandler):

@@ -62,6 +62,45 @@ SERVERS = (
         ("channels", "Django", "uvicorn", "websockets", "uvloop"),
     ),
     Server("channels_daphne", "Channels, daphne", ("channels", "Django", "daphne", "Twisted")),
+    Server(
+        "channels_sync",
+        "Channels, sync consumer, uvicorn, uvloop",
+        ("channels", "Django", "uvicorn", "websockets", "uvloop"),
+        module="channels_uvicorn",
+        path="/sync/",
+    ),
+    Server(
+        "bare_uvicorn",
+        "bare ASGI application, uvicorn, uvloop",
+        ("uvicorn", "websockets", "uvloop"),
+    ),
+    Server(
+        "async_uvicorn",
+        "dwebsocket async view, uvicorn, uvloop",
+        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        module="django_uvicorn",
+        path="/async/",
+    ),
+    Server(
+        "view_uvicorn",
+        "dwebsocket, uvicorn, uvloop",
+        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        module="django_uvicorn",
+    ),
+    Server(
+        "handler_uvicorn",
+        "dwebsocket handler, uvicorn, uvloop",
+        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        module="django_uvicorn",
+        path="/handler/",
+    ),
+    Server(
+        "handler_async",
+        "dwebsocket async handler, uvicorn, uvloop",
+        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        module="django_uvicorn",
+        path="/handler/async/",
+    ),
 )
 OURS = SERVERS[0]
 

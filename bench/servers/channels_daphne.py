@@ -10,7 +10,7 @@ from bench.servers import BACKLOG, announce
 
 def main():
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.project.settings"
-    from bench.project.asgi import application
+    from bench.project.channels_asgi import application
 
     endpoint = f"tcp:port=0:interface=127.0.0.1:backlog={BACKLOG}"
     server = Server(application, endpoints=[endpoint], verbosity=0)

@@ -1,0 +1,6 @@
+"""dwebsocket on uvicorn."""
+
+from bench.servers.on_uvicorn import serve
+
+if __name__ == "__main__":
+    serve("bench.project.asgi:application")
