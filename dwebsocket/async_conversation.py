@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
@@ -15,7 +15,7 @@ from dwebsocket.error_log import log_error
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 
-__all__ = ["AsyncHandler", "call_hook", "converse"]
+__all__ = ["AsyncHandler", "as_coroutine", "converse"]
 
 
 class AsyncHandler(Handler, Protocol):
@@ -24,11 +24,10 @@ class AsyncHandler(Handler, Protocol):
     async def end_tasks(self) -> None: ...
 
 
-async def call_hook(hook: Callable[..., Any], *args: Any) -> Any:
-    """Call a method of a handler, which may be a plain function: that runs in a thread."""
-    if iscoroutinefunction(hook):
-        return await hook(*args)
-    return await sync_to_async(hook)(*args)
+def as_coroutine(hook: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """A method of a handler, which may be a plain function: that is called in a thread."""
+    called: Any = hook if iscoroutinefunction(hook) else sync_to_async(hook)
+    return cast(Callable[..., Awaitable[Any]], called)
 
 
 async def converse(handler: AsyncHandler, request: HttpRequest) -> None:
@@ -43,18 +42,18 @@ async def converse(handler: AsyncHandler, request: HttpRequest) -> None:
 async def run_loop(handler: AsyncHandler) -> None:
     """From ``on_open`` to ``on_close``. No error but a cancellation gets past here."""
     try:
-        await call_hook(handler.on_open)
+        await as_coroutine(handler.on_open)()
         if not handler.keep_request:
             handler.request = await sync_to_async(KeptRequest)(handler.request)
-        receive = handler._get_receiver()
+        receive = as_coroutine(handler._get_receiver())
         async for message in handler.websocket:
-            await call_hook(receive, message)
+            await receive(message)
     except Exception as error:
         await fail(handler, error)
     finally:
         await handler.end_tasks()
         try:
-            await call_hook(handler.on_close)
+            await as_coroutine(handler.on_close)()
         except Exception as error:
             await log(handler, error)
 
@@ -65,7 +64,7 @@ async def fail(handler: AsyncHandler, error: Exception) -> None:
         return
     await log(handler, error)
     try:
-        await call_hook(handler.on_error, error)
+        await as_coroutine(handler.on_error)(error)
     except Exception as further:
         await log(handler, further)
     await handler.websocket.aclose(CloseCode.INTERNAL_ERROR)

@@ -10,7 +10,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.views.generic import View
 
-from dwebsocket.async_conversation import call_hook, converse
+from dwebsocket.async_conversation import as_coroutine, converse
 from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import HandlerTasks
 from dwebsocket.protocol.frames import CloseCode
@@ -229,7 +229,7 @@ class JsonWebSocketHandler(WebSocketHandler):
         try:
             content = json.loads(message)
         except ValueError as error:
-            await call_hook(self.on_error, error)
+            await as_coroutine(self.on_error)(error)
             await self.close(CloseCode.INVALID_DATA, NOT_JSON)
         else:
-            await call_hook(self.on_message, content)
+            await as_coroutine(self.on_message)(content)

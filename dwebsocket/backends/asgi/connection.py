@@ -68,6 +68,8 @@ class AsgiConnection:
         the database connections that were opened there. The next call gets a new one.
         """
         executors: MutableMapping[Any, Executor] = SyncToAsync.context_to_thread_executor
+        if not executors:  # none anywhere in this process: the usual case
+            return
         executor = executors.pop(self.sensitive, None)
         if executor is not None:
             executor.submit(close_databases)

@@ -11,7 +11,7 @@ from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection
 
-__all__ = ["Inbox"]
+__all__ = ["Inbox", "set_done"]
 
 #: Unread messages beyond these are left to the server, and by it to TCP.
 MAX_UNREAD = 64
@@ -21,7 +21,7 @@ END: Any = object()
 
 
 class Inbox:
-    """The loop puts in, anybody takes out."""
+    """The loop puts in, anybody takes out. A coroutine that waits is handed its message."""
 
     __slots__ = ("_connection", "_max_size", "_messages", "_room", "_size", "_waiters")
 
@@ -30,26 +30,22 @@ class Inbox:
         self._max_size = max_size
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._size = 0  # of what has come since it was last empty
-        self._waiters: list[asyncio.Future[bool]] = []  # the first one first
+        self._waiters: list[asyncio.Future[Message | None]] = []  # the first one first
         self._room: asyncio.Future[None] | None = None  # the loop waits until there is room
 
     # In the loop
 
-    def put(self, message: Message, size: int) -> None:
-        """Add a message; for that of one coroutine that waits."""
-        self._size = self._size + size if self._messages.qsize() else size
-        self._messages.put(message)
-        self._wake()
-
-    def close(self) -> None:
-        """No further message comes. From any thread."""
-        self._messages.put(END)
-        self._connection.call(self._wake_all)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no more should be received for now."""
-        return self._messages.qsize() >= MAX_UNREAD or self._size > self._max_size
+    def put(self, message: Message, size: int) -> bool:
+        """Add a message; whether there is room for more."""
+        while self._waiters:
+            waiter = self._waiters.pop(0)
+            if not waiter.done():
+                waiter.set_result(message)
+                return True
+        messages = self._messages
+        self._size = self._size + size if messages.qsize() else size
+        messages.put(message)
+        return messages.qsize() < MAX_UNREAD and self._size <= self._max_size
 
     async def wait_for_room(self) -> None:
         """Wait until half of it has been taken out."""
@@ -64,37 +60,35 @@ class Inbox:
         count = self._messages.qsize()
         return count > MAX_UNREAD // 2 or (count > 0 and self._size > self._max_size)
 
-    async def wait(self, timeout: float | None) -> bool:
-        """Wait until something has come; ``False`` when the time is over before."""
-        loop = self._connection.loop
-        waiter = loop.create_future()
+    def wait(self) -> asyncio.Future[Message | None]:
+        """The next message, for a coroutine; ``None`` when no further one comes."""
+        waiter: asyncio.Future[Message | None] = self._connection.loop.create_future()
         self._waiters.append(waiter)
-        handle = None if timeout is None else loop.call_later(timeout, expire, waiter)
-        try:
-            in_time: bool = await waiter
-            return in_time
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._wake()  # it was for us, and is for the next one now
-            raise
-        finally:
-            if handle is not None:
-                handle.cancel()
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+        return waiter
 
-    def _wake(self) -> None:
-        while self._waiters:
-            waiter = self._waiters.pop(0)
+    def give_up(self, waiter: asyncio.Future[Message | None]) -> Message | None:
+        """Nobody waits any more; the message that he was handed at the last moment."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        return None if waiter.cancelled() or not waiter.done() else waiter.result()
+
+    def close(self) -> None:
+        """No further message comes. From any thread."""
+        self._messages.put(END)
+        self._connection.call(self._dismiss)
+
+    def _dismiss(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
             if not waiter.done():
-                waiter.set_result(True)
-                return
-
-    def _wake_all(self) -> None:
-        while self._waiters:
-            self._wake()
+                waiter.set_result(None)
 
     # Anywhere
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be taken out, the end neither."""
+        return not self._messages.qsize()
 
     def take(self) -> Message | None:
         """One message, ``None`` when there is none."""
@@ -135,11 +129,6 @@ class Inbox:
             return None
         taken: Message = message
         return taken
-
-
-def expire(waiter: asyncio.Future[bool]) -> None:
-    if not waiter.done():
-        waiter.set_result(False)
 
 
 def set_done(room: asyncio.Future[None]) -> None:

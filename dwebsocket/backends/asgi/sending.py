@@ -183,7 +183,8 @@ class SendingWebSocket(BaseWebSocket):
 
     async def asend(self, message: str | BytesLike) -> None:
         event, size = as_event(message)
-        self._check_open()
+        if self._over or self._last:
+            self._check_open()
         if self._busy or self._outgoing:  # not before those who wait already
             await self._take_turn(event, size)
         else:
@@ -198,8 +199,11 @@ class SendingWebSocket(BaseWebSocket):
             raise self._closed_error()
 
     async def adrain(self) -> None:
-        if self._outgoing or self._busy:
+        if self._busy:
             await self._take_turn(None, 0)
+        elif self._outgoing:
+            self._busy = True
+            await self._flush()
         if self._lost:
             raise self._closed_error()
 

@@ -21,7 +21,7 @@ from dwebsocket.websocket import Message, check_reason
 
 from .calls import Calls
 from .connection import AsgiConnection, Event
-from .inbox import Inbox
+from .inbox import Inbox, set_done
 from .sending import SendingWebSocket
 
 __all__ = ["AsgiWebSocket"]
@@ -93,21 +93,22 @@ class AsgiWebSocket(SendingWebSocket):
             self._pump = self._connection.loop.create_task(self._receive())
 
     async def _receive(self) -> None:
-        receive, inbox = self._connection.receive, self._inbox
+        """The pump."""
+        receive, put, max_size = self._connection.receive, self._inbox.put, conf.MAX_MESSAGE_SIZE
         try:
             while True:
                 event = await receive()
                 if event["type"] != "websocket.receive":
                     break
                 message, size = as_message(event)
-                if size > conf.MAX_MESSAGE_SIZE:
-                    self._refuse(size)
+                if size > max_size:
+                    self._refuse(size, max_size)
                     return
-                inbox.put(message, size)
+                has_room = put(message, size)
                 if self._calls is not None:
                     self._calls.wake()
-                if inbox.is_full:
-                    await inbox.wait_for_room()
+                if not has_room:
+                    await self._inbox.wait_for_room()
         except Exception as error:
             self.lose(f"receiving failed: {error or type(error).__name__}")
             return
@@ -115,40 +116,38 @@ class AsgiWebSocket(SendingWebSocket):
         self.stop(event.get("code") or CloseCode.NO_STATUS_RCVD, event.get("reason") or "")
         self._leave()
 
-    def _refuse(self, size: int) -> None:
-        limit = conf.MAX_MESSAGE_SIZE
+    def _refuse(self, size: int, max_size: int) -> None:
         self._finish_with(
-            CloseCode.MESSAGE_TOO_BIG, f"a message of {size} bytes, the limit is {limit}"
+            CloseCode.MESSAGE_TOO_BIG, f"a message of {size} bytes, the limit is {max_size}"
         )
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
-        if not self._accepted:
-            self._check_accepted()
         if self._ready:
             return self._ready.pop()
-        message = self._inbox.take()
-        if message is None and not self._over:
-            message = await self._wait_for_message(timeout)
+        if not self._inbox.is_empty:
+            message = self._inbox.take()
+        elif self._over:
+            self._check_accepted()
+            message = None
+        else:
+            self._connection.release_thread()
+            waiter = self._inbox.wait()
+            try:
+                if timeout is None or timeout < 0:
+                    message = await waiter
+                else:
+                    message = await in_time(waiter, timeout)
+            except BaseException:
+                unread = self._inbox.give_up(waiter)
+                if unread is not None:
+                    self._ready.append(unread)
+                raise
         if message is None:
             self._noticed = True
             if self._told:
                 raise self._closed_error()
             self._told = True
         return message
-
-    async def _wait_for_message(self, timeout: float | None) -> Message | None:
-        loop = self._connection.loop
-        self._connection.release_thread()
-        deadline = None if timeout is None or timeout < 0 else loop.time() + timeout
-        while not self._over:
-            left = None if deadline is None else max(0.0, deadline - loop.time())
-            in_time = await self._inbox.wait(left)
-            message = self._inbox.take()
-            if message is not None:
-                return message
-            if not in_time and not self._over:
-                raise TimeoutError(f"no message within {timeout} seconds")
-        return self._inbox.take()
 
     # Receiving, in a thread
 
@@ -288,6 +287,18 @@ class AsgiWebSocket(SendingWebSocket):
         self._leave()
 
 
+async def in_time(waiter: asyncio.Future[Message | None], timeout: float) -> Message | None:
+    """The message that is waited for.
+
+    Raises:
+        TimeoutError: it has not come.
+    """
+    await asyncio.wait([waiter], timeout=timeout)
+    if not waiter.done():
+        raise TimeoutError(f"no message within {timeout} seconds")
+    return waiter.result()
+
+
 def as_message(event: Event) -> tuple[Message, int]:
     """The message of an event, and its size in bytes."""
     text = event.get("text")
@@ -295,8 +306,3 @@ def as_message(event: Event) -> tuple[Message, int]:
         payload = bytes(event.get("bytes") or b"")
         return payload, len(payload)
     return text, len(text) if text.isascii() else len(text.encode())
-
-
-def set_done(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
