@@ -13,7 +13,7 @@ def main():
     from bench.project.channels_asgi import application
 
     endpoint = f"tcp:port=0:interface=127.0.0.1:backlog={BACKLOG}"
-    server = Server(application, endpoints=[endpoint], verbosity=0)
+    server = Server(application, endpoints=[endpoint], verbosity=0, ping_interval=600)
     server.ready_callable = lambda: announce(server.listening_addresses[0][1])
     server.run()
 

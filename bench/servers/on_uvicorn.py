@@ -22,6 +22,7 @@ def serve(application: str) -> None:
         application,
         loop="uvloop",
         ws_per_message_deflate=False,
+        ws_ping_interval=None,  # the loads do not answer Pings
         access_log=False,
         log_level="warning",
     )

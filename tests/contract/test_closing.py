@@ -31,6 +31,7 @@ def test_disconnect_is_close(server, open_websocket):
     assert client.read_to_eof() == b""
 
 
+@pytest.mark.rows(asgi=False)  # the server waits as long as it likes
 def test_server_does_not_wait_long_for_the_answer(server, open_websocket, journal, case):
     client = open_websocket("/close/?code=4001")
     assert client.read_close().close_code == 4001
@@ -75,6 +76,7 @@ def test_client_closes_without_a_code(server, open_websocket, journal, case, ech
     assert journal.wait(case, "ended")["close_code"] == 1005
 
 
+@pytest.mark.rows(asgi=False)  # some servers hang up before anybody can answer
 def test_messages_before_the_close_are_answered(server, open_websocket, echo):
     client = open_websocket(echo.path)
     client.send_bytes(build_frame(TEXT, "a") + build_frame(TEXT, "b") + build_close(1000))
@@ -86,23 +88,24 @@ def test_messages_before_the_close_are_answered(server, open_websocket, echo):
 
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 @pytest.mark.parametrize("path", ["/echo/", "/echo/wait/", "/read/end/", "/handler/echo/"])
-def test_client_vanishes(server, open_websocket, journal, case, path, leave):
+def test_client_vanishes(server, row, open_websocket, journal, case, path, leave):
     client = open_websocket(path)
     client.send_text("last words")
     if path != "/read/end/":
         assert client.read_text() == "last words"
     getattr(client, leave)()
     ended = journal.wait(case, "ended", timeout=3)
-    assert ended["close_code"] == 1006
+    assert ended["close_code"] in row.vanished
 
 
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
-def test_client_vanishes_in_mid_frame(server, open_websocket, journal, case, leave, echo):
+def test_client_vanishes_in_mid_frame(server, row, open_websocket, journal, case, leave, echo):
     client = open_websocket(echo.path)
     client.send_bytes(build_frame(TEXT, "never whole")[:-3])
     getattr(client, leave)()
     ended = journal.wait(case, "ended", timeout=3)
-    assert (ended["outcome"], ended["close_code"]) == (echo.outcome, 1006)
+    assert ended["outcome"] == echo.outcome
+    assert ended["close_code"] in row.vanished
 
 
 def test_calls_after_the_end(server, open_websocket, journal, case):

@@ -33,6 +33,13 @@ def narrow(client):
     assert client.read_text() == "narrow"
 
 
+def too_many(row, count):
+    """Messages of 20,000 bytes for one who does not read: the system takes more where the socket
+    could not be made narrow.
+    """
+    return count + 400 if row.asgi else count
+
+
 @pytest.fixture
 def name(case):
     return case.replace(":", "-")
@@ -160,12 +167,13 @@ def test_close(join, journal, case, kind):
 
 
 @kinds
-def test_a_member_that_does_not_answer_the_close_is_given_up(join, journal, case, kind):
+def test_a_member_that_does_not_answer_the_close_is_given_up(join, row, journal, case, kind):
     ada = join(kind)
     do(ada, "close", 4001, "over")
     assert ada.read_close().close_code == 4001
     journal.wait(case, "ended")
-    assert ada.read_to_eof() == b""
+    if not row.asgi:  # there the server waits, for as long as it likes
+        assert ada.read_to_eof() == b""
 
 
 @kinds
@@ -194,13 +202,14 @@ def test_own_messages_keep_their_place(join, kind):
 
 @kinds
 def test_who_does_not_read_is_closed_and_nobody_else_is_held_up(
-    join, server, journal, case, wait_for_members, kind
+    join, server, row, journal, case, wait_for_members, kind
 ):
     slow, quick = join(kind), join("view")
     narrow(slow)
     mark = server.log.mark()
-    do(quick, "send_many", 200, 20_000)
-    assert [int(quick.read_text()[:6]) for _ in range(200)] == list(range(200))
+    for _ in range(too_many(row, 200) // 20):
+        do(quick, "send_many", 20, 20_000)
+        assert [int(quick.read_text()[:6]) for _ in range(20)] == list(range(20))
     server.log.wait_for("WebSocket closed with 1013", since=mark)
     event = journal.wait(case, "ended")
     assert event["close_code"] == 1013
@@ -208,11 +217,11 @@ def test_who_does_not_read_is_closed_and_nobody_else_is_held_up(
 
 
 @kinds
-def test_a_slow_reader_that_wakes_up_reads_what_waited_and_1013(join, server, kind):
+def test_a_slow_reader_that_wakes_up_reads_what_waited_and_1013(join, server, row, kind):
     slow, quick = join(kind), join("view")
     narrow(slow)
     mark = server.log.mark()
-    do(quick, "send_many", 70, 20_000)
+    do(quick, "send_many", too_many(row, 70), 20_000)
     server.log.wait_for("WebSocket closed with 1013", since=mark)
     numbers = []
     while (frame := slow.read_frame()).opcode == TEXT:
@@ -223,6 +232,7 @@ def test_a_slow_reader_that_wakes_up_reads_what_waited_and_1013(join, server, ki
     assert frame.close_code == 1013
 
 
+@pytest.mark.rows(asgi=False)  # the server compresses
 def test_compressed_for_those_who_agreed(join):
     plain, packed, other = join("view"), join("view", headers=OFFER), join("handler", headers=OFFER)
     do(plain, "send_many", 3, 5000)

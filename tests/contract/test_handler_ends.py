@@ -127,6 +127,7 @@ def test_state_after_close(server, open_websocket, journal, case):
     assert journal.wait(case, "ended")["close_code"] == 4000
 
 
+@pytest.mark.rows(asgi=False)  # the server waits as long as it likes
 def test_server_does_not_wait_long_for_the_answer(server, open_websocket, journal, case):
     client = open_websocket("/handler/ending/message/closing/")
     client.send_text("go")

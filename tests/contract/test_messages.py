@@ -92,6 +92,7 @@ def test_unsolicited_pong_is_ignored(server, open_websocket, echo):
     assert client.read_text() == "still here"
 
 
+@pytest.mark.rows(asgi=False)  # the server sends Pings
 def test_view_sends_a_ping_and_never_sees_the_pong(server, open_websocket):
     client = open_websocket("/pinging/")
     assert client.read_frame() == Frame(PING, b"are you there")
@@ -118,6 +119,7 @@ def test_async_view(server, open_websocket, journal, case):
 
 
 @pytest.mark.rows(proxied=False)  # a Unix socket knows no TCP_NODELAY, and needs none
+@pytest.mark.rows(asgi=False)  # the socket is the server's
 def test_small_frames_are_not_held_back(server, open_websocket):
     """TCP_NODELAY: else a second small frame waits 40 ms for the acknowledgement of the first."""
     assert json.loads(open_websocket("/nodelay/").read_text()) == 1

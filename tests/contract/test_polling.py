@@ -3,6 +3,8 @@
 import json
 import time
 
+import pytest
+
 from ..raw_client import PING, PONG, TEXT, Frame, build_frame
 
 
@@ -78,6 +80,7 @@ def test_half_a_frame_is_not_counted(server, open_websocket):
     assert client.read_text() == "d"
 
 
+@pytest.mark.rows(asgi=False)  # there is no descriptor
 def test_select_takes_the_websocket(server, open_websocket):
     client = open_websocket("/select/")
     assert client.read_text() == "idle"

@@ -46,6 +46,12 @@ class Row:
 
     # The server itself speaks the protocol.
     asgi: bool = False
+    # The codes that clients may see at SIGTERM; None: the connection breaks.
+    goodbye: frozenset[int | None] = frozenset({1001, None})
+    # The codes that stand for a client that has vanished: some servers do not know 1006.
+    vanished: frozenset[int] = frozenset({1006})
+    # A handshake can be refused with any HTTP answer; otherwise with 403 alone.
+    denies: bool = True
 
     # Each request has a database connection of its own: not so where Django was loaded before
     # gevent patched, or is not patched at all.
@@ -108,7 +114,13 @@ def asgi(name, *arguments, tls=(), **abilities):
         ("-m", *arguments, "tests.project.asgi:application"),
         package=arguments[0],
         tls_arguments=tls,
-        **{"asgi": True, "early_bytes": False, "few_threads": True, **abilities},
+        **{
+            "asgi": True,
+            "early_bytes": False,
+            "few_threads": True,
+            "vanished": frozenset({1005, 1006}),
+            **abilities,
+        },
     )
 
 
@@ -162,7 +174,16 @@ ROWS = [
     uwsgi(
         "uwsgi-https", "--http-websockets", "--threads", "8", tls=("--https", UWSGI_TLS), extra=True
     ),
-    asgi("uvicorn", "uvicorn", "--host", "127.0.0.1", "--port", "0", typical=True),
+    asgi(
+        "uvicorn",
+        "uvicorn",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        typical=True,
+        goodbye=frozenset({1012, None}),
+    ),
     asgi("daphne", "daphne", "-b", "127.0.0.1", "-p", "0"),
     asgi("hypercorn", "hypercorn", "-b", "127.0.0.1:0"),
     asgi("granian", "granian", "--interface", "asgi", "--port", "{port}"),

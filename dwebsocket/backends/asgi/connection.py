@@ -20,6 +20,9 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
+#: Seconds that a busy loop may take for a round before a thread goes on without it.
+MAX_LOOP_ROUND = 1.0
+
 #: In request.META, which wrappers of the request share.
 CONNECTION = "dwebsocket.asgi"
 
@@ -62,6 +65,13 @@ class AsgiConnection:
                 self.loop.call_soon_threadsafe(function, *args)
         except RuntimeError:  # the loop is closed: the server has ended
             pass
+
+    def let_loop_work(self) -> None:
+        """Wait, in a thread, until the loop has done what it had to do when we came."""
+        done = threading.Event()
+        # The first round starts what is to be sent, the second one comes when that waits.
+        self.call(self.call, self.call, done.set)
+        done.wait(MAX_LOOP_ROUND)
 
     def release_thread(self) -> None:
         """End the thread in which asgiref runs what is synchronous in this request, and with it

@@ -134,12 +134,21 @@ class SendingWebSocket(BaseWebSocket):
             self._connection.call(self._start_flush)
         return True
 
+    def _may_let_loop_work(self) -> bool:
+        """A thread that sends quickly leaves the loop no time to pass anything on: then the reader
+        is not slow.
+        """
+        return not self._last and not self._connection.is_in_loop()
+
     def _append(self, event: Event | None, size: int, sent: Any = None) -> None:
         self._outgoing.append((event, size, sent))
         self._waiting += size
 
     def _put_within_bounds(self, event: Event, size: int) -> None:
-        if self._waiting <= conf.MAX_SEND_BUFFER:
+        bound = conf.MAX_SEND_BUFFER
+        if self._waiting > bound and self._may_let_loop_work():
+            self._connection.let_loop_work()
+        if self._waiting <= bound:
             self._put(event, size)
         elif self._finish_with(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"):
             self._count_slow()

@@ -64,7 +64,10 @@ class Member:
         self.websocket.send("left")
 
     def do_narrow(self):
-        """Let the system take little of what is sent."""
+        """Let the system take little of what is sent, where we have the socket."""
+        if self.websocket.fileno() == -1:
+            self.websocket.send("narrow")
+            return
         with socket.socket(fileno=os.dup(self.websocket.fileno())) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.websocket.send("narrow")
