@@ -24,6 +24,7 @@ UNREAD = {
 }
 
 
+@pytest.mark.rows(codes=True)
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize("how", ENDINGS)
 def test_one_close_and_not_one_byte_more(
@@ -35,6 +36,7 @@ def test_one_close_and_not_one_byte_more(
     check_not_served(journal, case)
 
 
+@pytest.mark.rows(codes=True)
 @pytest.mark.parametrize("how", ENDINGS)
 def test_debug_page_does_not_leak(tuned_server, open_websocket, address, journal, case, how):
     client = open_websocket(f"/ending/{how}/", tuned_server)
@@ -56,6 +58,7 @@ def check_end(client, code, behind_the_close):
     assert client.read_to_eof() == b""
 
 
+@pytest.mark.rows(codes=True)
 def test_error_is_logged_once(server, open_websocket, journal, case):
     mark = server.log.mark()
     path = f"/ending/error/{case}/"
@@ -67,6 +70,7 @@ def test_error_is_logged_once(server, open_websocket, journal, case):
     assert server.log.text(mark).count(f"DeliberateError: must not reach the socket: {path}") == 1
 
 
+@pytest.mark.rows(codes=True)
 def test_escaped_connection_closed_is_no_error(server, open_websocket, journal, case):
     mark = server.log.mark()
     path = f"/ending/closed-by-client/{case}/"
@@ -93,6 +97,7 @@ def test_request_behind_the_clients_close_is_not_served(
     assert not journal.events(case, "smuggled")
 
 
+@pytest.mark.rows(asgi=False)  # the server's own affair
 def test_request_instead_of_the_answer_to_the_close(server, open_websocket, address, journal, case):
     """The client never answers our Close, it sends HTTP. That ends it, and is not served."""
     client = open_websocket("/ending/error/")
@@ -104,6 +109,7 @@ def test_request_instead_of_the_answer_to_the_close(server, open_websocket, addr
     check_not_served(journal, case)
 
 
+@pytest.mark.rows(asgi=False)  # the server's own affair
 def test_request_behind_a_forbidden_frame_is_not_served(
     server, open_websocket, address, journal, case, echo
 ):

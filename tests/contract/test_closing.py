@@ -7,6 +7,7 @@ import pytest
 from ..raw_client import CLOSE, TEXT, Frame, build_close, build_frame
 
 
+@pytest.mark.rows(codes=True)
 @pytest.mark.parametrize(
     ("code", "reason"),
     [(1000, ""), (1000, "done"), (1001, ""), (4000, "Grüße, 日本"), (3000, "x" * 123)],
@@ -39,6 +40,7 @@ def test_server_does_not_wait_long_for_the_answer(server, open_websocket, journa
     assert journal.wait(case, "ended")["outcome"] == "returned"
 
 
+@pytest.mark.rows(codes=True)
 def test_messages_before_the_clients_answer_do_not_disturb(server, open_websocket):
     client = open_websocket("/close/?code=4001")
     client.read_close()
@@ -55,6 +57,7 @@ def test_state_while_open(server, open_websocket, journal, case):
     assert results["hashable"] == 1
 
 
+@pytest.mark.rows(tells_codes=True)
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, ""), (1001, "gone"), (4999, "Grüße"), (1011, ""), (1012, "")]
 )
@@ -68,6 +71,7 @@ def test_client_closes(server, open_websocket, journal, case, code, reason, echo
     assert (ended["close_code"], ended["close_reason"]) == (code, reason)
 
 
+@pytest.mark.rows(tells_codes=True)
 def test_client_closes_without_a_code(server, open_websocket, journal, case, echo):
     client = open_websocket(echo.path)
     client.send_frame(CLOSE)
@@ -108,6 +112,7 @@ def test_client_vanishes_in_mid_frame(server, row, open_websocket, journal, case
     assert ended["close_code"] in row.vanished
 
 
+@pytest.mark.rows(tells_codes=True)
 def test_calls_after_the_end(server, open_websocket, journal, case):
     client = open_websocket("/after-the-end/")
     client.send_bytes(build_frame(TEXT, "a") + build_close(1000))

@@ -55,6 +55,7 @@ def test_connection_fails(server, open_websocket, journal, case, name, echo):
     assert ended["outcome"] == echo.outcome
 
 
+@pytest.mark.rows(codes=True)
 def test_message_of_the_greatest_size_passes(server, row, open_websocket, echo):
     """The limit is Django's DATA_UPLOAD_MAX_MEMORY_SIZE, 2.5 MiB."""
     client = open_websocket(echo.path)

@@ -39,6 +39,7 @@ def test_frames_of_two_threads_do_not_interleave(server, open_websocket):
     assert client.read_close().close_code == 1000
 
 
+@pytest.mark.rows(paces=True)
 def test_a_reader_that_is_too_slow_is_closed(server, row, open_websocket, journal, case):
     """No more than WEBSOCKET_MAX_SEND_BUFFER, 1 MiB, waits in memory for it."""
     if row.tls:
@@ -59,6 +60,7 @@ def test_a_reader_that_is_too_slow_is_closed(server, row, open_websocket, journa
     assert journal.wait(case, "ended")["close_code"] == 1013
 
 
+@pytest.mark.rows(paces=True)
 def test_a_reader_that_is_too_slow_and_stays_so(server, row, open_websocket, journal, case):
     if row.tls:
         pytest.skip("with TLS send() waits for the peer")
@@ -67,6 +69,7 @@ def test_a_reader_that_is_too_slow_and_stays_so(server, row, open_websocket, jou
     assert len(journal.events(case, "flooded")) == 1
 
 
+@pytest.mark.rows(paces=True)
 def test_a_reader_that_takes_nothing_is_dropped(tuned_server, open_websocket, journal, case):
     """After WEBSOCKET_SEND_TIMEOUT, 1 second, although it says that it is there."""
     client = open_websocket("/handler/flood/", tuned_server)
@@ -85,6 +88,7 @@ def test_a_reader_that_takes_nothing_is_dropped(tuned_server, open_websocket, jo
     assert "Ping" not in event["close_reason"]
 
 
+@pytest.mark.rows(paces=True)
 def test_all_of_it_arrives_at_a_slow_reader(server, row, open_websocket, journal, case):
     """As long as no more waits than may; what waits leaves when the peer reads on."""
     client = open_websocket("/handler/flood/")

@@ -63,6 +63,7 @@ def small_server(row, start_server):
     assert not server.log.find_faults(), server.log.text()
 
 
+@pytest.mark.rows(denies=True)
 @pytest.mark.rows(few_threads=True)
 def test_views_are_bounded(small_server, new_client, address, journal, case):
     clients = [

@@ -62,7 +62,7 @@ def check_exactly_one_101(client):
     client.send_close()
     client.read_close()
     assert client.read_to_eof() == b""
-    assert client.received.count(b"101 Switching") == 1
+    assert client.received.count(b"HTTP/1.1 101 ") == 1
 
 
 @pytest.mark.rows(database=True)
@@ -74,6 +74,7 @@ def test_login_required_lets_a_user_in(server, open_websocket, session_key, moun
     check_exactly_one_101(client)
 
 
+@pytest.mark.rows(denies=True)
 def test_login_required_redirects_others_without_101(server, new_client, address):
     client = new_client()
     client.send_request(address("/placing/login/"))
@@ -131,6 +132,7 @@ def test_subprotocol(server, new_client, address, offered, chosen):
     assert client.read_text() == str(selected)
 
 
+@pytest.mark.rows(headers=True)
 def test_view_accepts_by_itself(server, new_client, address, journal, case):
     client = new_client()
     headers = {"Sec-WebSocket-Protocol": "chat"}
@@ -141,6 +143,7 @@ def test_view_accepts_by_itself(server, new_client, address, journal, case):
     assert journal.wait(case, "ended")["outcome"] == "returned"
 
 
+@pytest.mark.rows(denies=True)
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_view_refuses_by_an_ordinary_response(server, new_client, address, mount):
     client = new_client()
@@ -149,6 +152,7 @@ def test_view_refuses_by_an_ordinary_response(server, new_client, address, mount
     assert (response.status, response.body) == (403, b"the room is full")
 
 
+@pytest.mark.rows(denies=True)
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_view_that_raises_before_the_101_is_a_500(server, new_client, address, mount):
     client = new_client()

@@ -74,6 +74,7 @@ OF_THE_SERVER = {
 }
 
 
+@pytest.mark.rows(denies=True)
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusal_says_why(server, row, new_client, address, journal, case, name):
     if row.asgi and name in OF_THE_SERVER:
@@ -116,6 +117,7 @@ def says_close(response):
     return response.head.startswith(b"HTTP/1.0") or response.headers.get("connection") == "close"
 
 
+@pytest.mark.rows(asgi=False)  # the server's own affair
 @pytest.mark.rows(proxied=False)  # a request behind a refused one is nginx's to pass on
 @pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
 @pytest.mark.parametrize("path", ["/manual/refuse/", "/manual/raise/"])
@@ -152,6 +154,7 @@ def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address)
     server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark, timeout=3)
 
 
+@pytest.mark.rows(denies=True)
 def test_websocket_request_for_a_plain_view_without_middleware(server, new_client, address):
     """Nobody of us sees the request, so it is what it was before: plain HTTP."""
     client = new_client()

@@ -21,6 +21,8 @@ NEVER = (
 )
 # uWSGI's router says so of every client that resets its connection, whatever it carries.
 ROUTER = re.compile(r"^\[uwsgi-http key: .* client_addr: .*\] hr_\w+\(\): Connection reset by peer")
+# granian says so of every client that vanishes.
+GRANIAN = re.compile(r"^\[INFO\] Failed to close websocket with error")
 # Our own words for a Redis that is gone say what the system said.
 REDIS = "WARNING dwebsocket.groups: Redis at "
 
@@ -82,6 +84,7 @@ class ServerLog:
             for line in text.splitlines()
             if any(words in line for words in NEVER)
             and not ROUTER.match(line)
+            and not GRANIAN.match(line)
             and not line.startswith(REDIS)
         ]
         for match in TRACEBACK.finditer(text):

@@ -52,6 +52,14 @@ class Row:
     vanished: frozenset[int] = frozenset({1006})
     # A handshake can be refused with any HTTP answer; otherwise with 403 alone.
     denies: bool = True
+    # A view's close code and reason reach the client.
+    codes: bool = True
+    # The client's close code and reason reach the view.
+    tells_codes: bool = True
+    # A view's headers get into the 101.
+    headers: bool = True
+    # A view that sends too much is made to wait.
+    paces: bool = True
 
     # Each request has a database connection of its own: not so where Django was loaded before
     # gevent patched, or is not patched at all.
@@ -184,9 +192,27 @@ ROWS = [
         typical=True,
         goodbye=frozenset({1012, None}),
     ),
-    asgi("daphne", "daphne", "-b", "127.0.0.1", "-p", "0"),
-    asgi("hypercorn", "hypercorn", "-b", "127.0.0.1:0"),
-    asgi("granian", "granian", "--interface", "asgi", "--port", "{port}"),
-    asgi("gunicorn-asgi", *GUNICORN_ASGI),
+    asgi(
+        "daphne",
+        *("daphne", "-b", "127.0.0.1", "-p", "0"),
+        denies=False,
+        codes=False,
+        tells_codes=False,
+        headers=False,
+        paces=False,
+    ),
+    asgi(
+        "hypercorn",
+        *("hypercorn", "-b", "127.0.0.1:0"),
+        tells_codes=False,
+        goodbye=frozenset({1001, 1011, None}),
+    ),
+    asgi(
+        "granian",
+        *("granian", "--interface", "asgi", "--port", "{port}"),
+        tells_codes=False,
+        headers=False,
+    ),
+    asgi("gunicorn-asgi", *GUNICORN_ASGI, denies=False, tells_codes=False),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]
