@@ -1,7 +1,8 @@
 """``get_websocket_application()``: Django under ASGI, with WebSockets.
 
-Each WebSocket becomes a request, which passes Django's middleware and its URLconf as any other. The
-request ends when a view has accepted it; the connection goes on in the same call of the server.
+Each WebSocket becomes a request, which passes Django's middleware and its URLconf as any other, in
+a thread. The request ends when a view has accepted it; the connection goes on in the same call of
+the server.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.core.handlers.base import BaseHandler
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, set_script_prefix
@@ -27,6 +29,7 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
+from dwebsocket.backends.asgi.threads import Threads
 from dwebsocket.ws_urls import choose_urlconf, use_view
 
 __all__ = ["WebSocketRequest", "get_websocket_application"]
@@ -37,6 +40,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Servers that have this let a refusal be an ordinary HTTP response.
 DENIAL = "websocket.http.response"
+
+#: Requests of WebSockets that are answered at the same time.
+handshakes = Threads(32, "dwebsocket-handshake")
 
 
 def get_websocket_application(http_app: Application | None = None) -> WebSocketApplication:
@@ -49,6 +55,44 @@ def get_websocket_application(http_app: Application | None = None) -> WebSocketA
     return WebSocketApplication(http_app)
 
 
+class WebSocketApplication:
+    """Django's own application, which takes WebSockets, too."""
+
+    def __init__(self, http_app: Application | None = None) -> None:
+        self._http_app: Application = http_app or ASGIHandler()
+        handler = HandshakeHandler()
+        self._respond = sync_to_async(  # type: ignore[call-overload]  # any executor will do
+            handler.respond, thread_sensitive=False, executor=handshakes
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await answer_lifespan(receive, send)
+        else:
+            await self._http_app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The whole life of one connection."""
+        event = await receive()
+        if event["type"] != "websocket.connect":
+            return
+        async with ThreadSensitiveContext() as sensitive:
+            connection = AsgiConnection(scope, receive, send, sensitive)
+            try:
+                # In a task: what the request leaves in its context would stay as long as we do.
+                refusal = await connection.loop.create_task(self._respond(connection))
+                if connection.websocket is not None:
+                    await connection.websocket.serve()
+                else:
+                    await refuse(connection, refusal)
+            finally:
+                if connection.websocket is not None:
+                    await connection.websocket.abandon()
+                connection.release_thread()
+
+
 class WebSocketRequest(ASGIRequest):
     """The request of a WebSocket: a GET request without a body."""
 
@@ -59,84 +103,67 @@ class WebSocketRequest(ASGIRequest):
         return "https" if self.scope.get("scheme") == "wss" else "http"
 
 
-class WebSocketApplication(ASGIHandler):
-    """Django's own application, which takes WebSockets, too."""
+class HandshakeHandler(BaseHandler):
+    """Middleware, URLconf and view of the requests of WebSockets.
 
-    def __init__(self, http_app: Application | None = None) -> None:
-        super().__init__()
-        self._http_app: Application = http_app or super().__call__
+    All of it in one thread: most middleware is synchronous, and to change over to a thread and
+    back for each costs more than all the rest.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await self.serve_websocket(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await answer_lifespan(receive, send)
-        else:
-            await self._http_app(scope, receive, send)
+    def __init__(self) -> None:
+        self.load_middleware()
 
-    async def serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The whole life of one connection."""
-        event = await receive()
-        if event["type"] != "websocket.connect":
-            return
-        async with ThreadSensitiveContext() as sensitive:
-            connection = AsgiConnection(scope, receive, send, sensitive)
-            try:
-                await self.respond(connection)
-                connection.release_thread()
-                if connection.websocket is not None:
-                    await connection.websocket.serve()
-            finally:
-                if connection.websocket is not None:
-                    await connection.websocket.abandon()
-                connection.release_thread()
-
-    async def respond(self, connection: AsgiConnection) -> None:
-        """The request. A refusal is written here; otherwise a view has accepted."""
+    def respond(self, connection: AsgiConnection) -> list[Event]:
+        """The request. When it has ended a view has accepted it, or these events refuse it."""
         set_script_prefix(get_script_prefix(connection.scope))
-        await signals.request_started.asend(sender=self.__class__, scope=connection.scope)
-        request, response = self.create_websocket_request(connection)
-        if request is not None:
-            response = await self.run_get_response(request)
-        try:
-            if connection.websocket is None:
-                await self.refuse(connection, response)
-        finally:
-            await sync_to_async(response.close)()
-
-    def create_websocket_request(
-        self, connection: AsgiConnection
-    ) -> tuple[WebSocketRequest | None, HttpResponseBase]:
-        """The request, or the answer to one that cannot be read."""
+        signals.request_started.send(sender=self.__class__, scope=connection.scope)
         try:
             request = WebSocketRequest(connection.scope, BytesIO())
         except UnicodeDecodeError:
             logger.warning("WebSocket refused with 400: its address is not UTF-8")
-            return None, HttpResponse(status=400)
-        request.META[CONNECTION] = connection
-        choose_urlconf(request)
-        return request, HttpResponse()
+            response: HttpResponseBase = HttpResponse(status=400)
+        else:
+            request.META[CONNECTION] = connection
+            choose_urlconf(request)
+            response = self.get_response(request)
+        try:
+            return [] if connection.websocket is not None else as_events(response)
+        finally:
+            response.close()
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Find the view."""
         match: ResolverMatch = super().resolve_request(request)
-        return use_view(match) if isinstance(request, WebSocketRequest) else match
+        return use_view(match)
 
-    async def refuse(self, connection: AsgiConnection, response: HttpResponseBase) -> None:
-        """Answer the handshake with an HTTP response; with 403 where the server has no way for
-        another one.
-        """
-        if DENIAL not in connection.scope.get("extensions", {}):
-            await connection.send({"type": "websocket.close"})
-            return
 
-        async def send(event: Event) -> None:
-            await connection.send({**event, "type": f"websocket.{event['type']}"})
+def as_events(response: HttpResponseBase) -> list[Event]:
+    """The events of the extension ``websocket.http.response``."""
+    headers = [
+        (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
+    ]
+    headers += [
+        (b"set-cookie", cookie.output(header="").strip().encode("ascii"))
+        for cookie in response.cookies.values()
+    ]
+    status = response.status_code
+    return [
+        {"type": "websocket.http.response.start", "status": status, "headers": headers},
+        {"type": "websocket.http.response.body", "body": b"".join(response), "more_body": False},
+    ]
 
-        try:
-            await self.send_response(response, send)
-        except OSError:
-            pass  # the client has left
+
+async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
+    """Answer the handshake with an HTTP response; with 403 where the server has no way for another
+    one.
+    """
+    if DENIAL not in connection.scope.get("extensions", {}):
+        refusal = [{"type": "websocket.close"}]
+    try:
+        for event in refusal:
+            await connection.send(event)
+    except OSError:
+        pass  # the client has left
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.http import HttpRequest, HttpResponse
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest
 from django.views.generic import View
 
 from dwebsocket.async_conversation import as_coroutine, converse
@@ -16,8 +17,8 @@ from dwebsocket.handler_tasks import HandlerTasks
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.upgrade import (
     Terms,
-    acall_view,
     attach,
+    call_coroutine,
     call_handler,
     end_connection_behind,
     end_connection_behind_error,
@@ -42,23 +43,6 @@ class Delivery:
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._websocket.adrain().__await__()
-
-
-class Opening(HttpResponse):
-    """Nobody has refused the request of an ``async`` handler: the handshake is next."""
-
-    def __init__(self, handler: WebSocketHandler, terms: Terms) -> None:
-        super().__init__()
-        self._handler = handler
-        self._terms = terms
-
-    async def open(self, request: HttpRequest) -> Any:
-        """The handshake, in the event loop, and what follows."""
-
-        async def run(request: HttpRequest) -> None:
-            await converse(self._handler, request)
-
-        return await acall_view(request, run, (), {}, self._terms)
 
 
 class WebSocketHandler(HandlerTasks, View):
@@ -148,7 +132,7 @@ class WebSocketHandler(HandlerTasks, View):
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view for ``path()``."""
         inner = super().as_view(**initkwargs)
-        view: Any = build_async_view(inner) if cls.is_async() else build_view(inner)
+        view: Any = build_view(inner)
         view.__dict__.update(inner.__dict__)
         view.__doc__, view.__module__ = cls.__doc__, cls.__module__
         view.accept_websocket = view.require_websocket = view.handles_websocket = True
@@ -162,21 +146,15 @@ class WebSocketHandler(HandlerTasks, View):
         if not attach(request) and hasattr(self, "get"):
             return super().dispatch(request, *args, **kwargs)
         terms = Terms(True, tuple(self.subprotocols))
-        return Opening(self, terms) if self.is_async() else call_handler(request, self, terms)
+        if not self.is_async():
+            return call_handler(request, self, terms)
+        look_up_user(request)
+        return call_coroutine(request, partial(converse, self), terms)
 
 
 def build_view(inner: Callable[..., Any]) -> Callable[..., Any]:
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return enter(inner, request, args, kwargs)
-
-    return view
-
-
-def build_async_view(inner: Callable[..., Any]) -> Callable[..., Any]:
-    async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        # In a thread, for mixins are made for views that run in one.
-        response = await sync_to_async(enter)(inner, request, args, kwargs)
-        return await response.open(request) if isinstance(response, Opening) else response
 
     return view
 
@@ -190,9 +168,7 @@ def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: An
         if not is_upgraded(request):
             end_connection_behind_error(request)
         raise
-    if isinstance(response, Opening):
-        look_up_user(request)
-    elif not is_upgraded(request):
+    if not is_upgraded(request):
         end_connection_behind(request, response)
     return response
 

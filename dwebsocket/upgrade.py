@@ -8,8 +8,9 @@ exactly one 101.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
@@ -32,6 +33,7 @@ __all__ = [
     "Terms",
     "acall_view",
     "attach",
+    "call_coroutine",
     "call_handler",
     "call_view",
     "end_connection_behind",
@@ -98,9 +100,7 @@ def call_view(
         return refusal
     if session is None:
         return view(request, *args, **kwargs)
-    if session.leave_server():
-        return HttpResponse(status=101)
-    return session.run()
+    return session.answer() if session.leave_server() else session.run()
 
 
 def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpResponse:
@@ -147,9 +147,22 @@ async def acall_view(
         return refusal
     if session is None:
         return await view(request, *args, **kwargs)
-    if session.aleave_server():
-        return HttpResponse(status=101)
-    return await session.arun()
+    return session.answer() if await session.aleave_server() else await session.arun()
+
+
+def call_coroutine(
+    request: HttpRequest, run: Callable[[HttpRequest], Coroutine[Any, Any, None]], terms: Terms
+) -> Any:
+    """``acall_view`` in a thread, which is given back where the coroutine does not need it."""
+    session, refusal = open_session(request, run, (), {}, terms)
+    if refusal is not None:
+        return refusal
+    websocket: BaseWebSocket = request.websocket  # type: ignore[attr-defined]
+    if session is None:  # a decorator around it has accepted
+        return websocket.run_coroutine(partial(run, request)) or HttpResponse()
+    if session.leave_for_loop():
+        return session.answer()
+    return websocket.run_coroutine(session.arun)
 
 
 def open_session(
@@ -166,8 +179,8 @@ def open_session(
         if websocket is None:
             return None, None
         session = Session(websocket, request, view, args, kwargs)
+        websocket.check_view_room(terms.auto_accept)
         if terms.auto_accept:
-            websocket.check_view_room()
             session.accept(subprotocol)
         request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     except (InvalidHandshake, SocketTakeoverError) as error:
@@ -191,7 +204,16 @@ class Session:
     gets into it.
     """
 
-    __slots__ = ("_active", "_args", "_kwargs", "_request", "_view", "_websocket")
+    __slots__ = (
+        "_active",
+        "_args",
+        "_error",
+        "_kwargs",
+        "_request",
+        "_response",
+        "_view",
+        "_websocket",
+    )
 
     def __init__(
         self,
@@ -206,6 +228,9 @@ class Session:
         self._view = view
         self._args = args
         self._kwargs = kwargs
+        # What has become, beside the server, of a view that did not accept.
+        self._error: BaseException | None = None
+        self._response: Any = None
 
     def accept(self, subprotocol: str | None) -> None:
         """Send the 101; from here on nothing but the session may end the connection."""
@@ -224,9 +249,19 @@ class Session:
             self._end(error)
             raise
 
-    def aleave_server(self) -> bool:
+    def leave_for_loop(self) -> bool:
+        """The same for a coroutine, once it is accepted."""
+        return self._websocket.leave_for_loop(self.arun)
+
+    async def aleave_server(self) -> bool:
         """The same for an ``async def`` view."""
-        return self._websocket.aleave_server(self.arun)
+        return await self._websocket.aleave_server(self._arun_beside)
+
+    def answer(self) -> Any:
+        """The response for Django when the view has left the server."""
+        if self._error is not None:
+            raise self._error
+        return HttpResponse(status=101) if self._websocket.accepted else self._response
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
@@ -263,10 +298,24 @@ class Session:
         try:
             if self._active is not None:
                 activate(self._active)
-            self.run()
+            self._response = self.run()
+        except BaseException as error:
+            self._keep(error)
         finally:
             if database.opened != before:
                 database.close_all()
+
+    async def _arun_beside(self) -> None:
+        try:
+            self._response = await self.arun()
+        except BaseException as error:
+            self._keep(error)
+
+    def _keep(self, error: BaseException) -> None:
+        """An error for the request, if that waits for an answer still."""
+        if self._websocket.accepted:
+            raise error
+        self._error = error
 
     def respond(self, outcome: Any = None) -> Any:
         """What Django gets: the view's response to a handshake that it did not accept, else one

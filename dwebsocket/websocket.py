@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from time import monotonic
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket import database, groups
@@ -339,8 +339,12 @@ class BaseWebSocket:
 
     disconnect = close
 
-    def check_view_room(self) -> None:
-        """Raise ``InvalidHandshake`` when no further view can run in this process."""
+    def check_view_room(self, accepts: bool) -> None:
+        """Raise ``InvalidHandshake`` when no further view can run in this process.
+
+        Args:
+            accepts: whether the handshake is accepted now, and not by the view.
+        """
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         """Run the view's time beside the server, whose request then ends at once.
@@ -351,9 +355,17 @@ class BaseWebSocket:
         """
         return False
 
-    def aleave_server(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """The same for the coroutine of an ``async def`` view."""
+    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+        """The same for a coroutine and the server's event loop. From any thread."""
         return False
+
+    async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+        """The same for an ``async def`` view, which runs in that loop now."""
+        return self.leave_for_loop(run)
+
+    def run_coroutine(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Call an ``async def`` function that uses this WebSocket, from a thread, which waits."""
+        return async_to_sync(run)()
 
     def drive(self, listener: Any) -> Callable[[], None] | None:
         """From now on nobody waits for this connection: ``listener`` is going to be told of what

@@ -52,8 +52,8 @@ class LeavingWebSocket(SocketWebSocket):
 
     # What it does
 
-    def check_view_room(self) -> None:
-        if self.takes_thread:
+    def check_view_room(self, accepts: bool) -> None:
+        if accepts and self.takes_thread:
             view_threads.check_room()
 
     def leave_server(self, run: Callable[[], None]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from dwebsocket.backends.driver import Listener
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
 
 from .inbox import Inbox
+from .threads import Threads
 
 if TYPE_CHECKING:
     from .websocket import AsgiWebSocket
@@ -31,21 +32,8 @@ SLOW = 1.0
 lock = threading.Lock()
 
 
-class Pool:
-    """The threads of this process that call handlers, started when they are needed."""
-
-    def __init__(self) -> None:
-        self.executor = ThreadPoolExecutor(MAX_WORKERS, thread_name_prefix="dwebsocket-handler")
-        self._told = False
-
-    def tell_busy(self) -> None:
-        """Say once that there are too few of them."""
-        if not self._told:
-            self._told = True
-            logger.warning(ALL_BUSY, MAX_WORKERS)
-
-
-pool = Pool()
+#: Those that call the handlers of this process.
+threads = Threads(MAX_WORKERS, "dwebsocket-handler")
 
 
 class Calls:
@@ -74,13 +62,13 @@ class Calls:
     def _submit(self) -> None:
         self._since = monotonic()
         try:
-            pool.executor.submit(self._work)
+            threads.start(self._work)
         except RuntimeError:  # the interpreter ends
             pass
 
     def _work(self) -> None:
         if monotonic() - self._since > SLOW:
-            pool.tell_busy()
+            tell_busy()
         for _ in range(MAX_IN_A_ROW):
             with lock:
                 self._wanted = False
@@ -105,11 +93,17 @@ class Calls:
         return False
 
 
-def forget_pool() -> None:
-    """In a forked child, which has no threads but its own."""
-    global lock, pool
-    lock, pool = threading.Lock(), Pool()
+@cache
+def tell_busy() -> None:
+    """Say once that there are too few of them."""
+    logger.warning(ALL_BUSY, MAX_WORKERS)
+
+
+def forget_lock() -> None:
+    """In a forked child, whose parent may have held it."""
+    global lock
+    lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_pool)
+    os.register_at_fork(after_in_child=forget_lock)

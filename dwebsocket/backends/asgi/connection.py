@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Executor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
@@ -35,7 +36,16 @@ class AsgiConnection:
         websocket: the WebSocket, once a view has accepted it.
     """
 
-    __slots__ = ("_thread", "loop", "receive", "scope", "send", "sensitive", "websocket")
+    __slots__ = (
+        "_context",
+        "_thread",
+        "loop",
+        "receive",
+        "scope",
+        "send",
+        "sensitive",
+        "websocket",
+    )
 
     def __init__(
         self,
@@ -50,6 +60,8 @@ class AsgiConnection:
         self.sensitive = sensitive
         self.loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        # Tasks keep their context: not that of whoever happens to call.
+        self._context = copy_context()
         self.websocket: AsgiWebSocket | None = None
 
     def is_in_loop(self) -> bool:
@@ -60,9 +72,9 @@ class AsgiConnection:
         """Have the loop call this, soon. From any thread."""
         try:
             if threading.get_ident() == self._thread:
-                self.loop.call_soon(function, *args)
+                self.loop.call_soon(function, *args, context=self._context)
             else:
-                self.loop.call_soon_threadsafe(function, *args)
+                self.loop.call_soon_threadsafe(function, *args, context=self._context)
         except RuntimeError:  # the loop is closed: the server has ended
             pass
 

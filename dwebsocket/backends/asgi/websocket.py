@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from contextvars import copy_context
 from typing import Any
 
 from dwebsocket.backends import view_threads
@@ -16,6 +15,7 @@ from dwebsocket.backends.sweeper import TOO_SLOW
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
+from dwebsocket.request_context import RequestContext
 from dwebsocket.transports.base import Transport
 from dwebsocket.websocket import Message, check_reason
 
@@ -42,6 +42,7 @@ class AsgiWebSocket(SendingWebSocket):
     __slots__ = (
         "_calls",
         "_closing",
+        "_decided",
         "_done",
         "_gone",
         "_inbox",
@@ -55,6 +56,7 @@ class AsgiWebSocket(SendingWebSocket):
 
     _calls: Calls | None  # of a handler
     _closing: asyncio.TimerHandle | None  # our Close must have left by then
+    _decided: Callable[[], None] | None  # tells the request, which waits, that it is accepted
     _done: asyncio.Future[None]  # the view or handler has ended
     _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
     _noticed: bool  # the view has been told that the connection has ended
@@ -69,9 +71,17 @@ class AsgiWebSocket(SendingWebSocket):
         loop = connection.loop
         self._done, self._gone = loop.create_future(), loop.create_future()
         self._noticed = False
-        self._calls = self._closing = self._pump = self._start_view = self._view = None
+        self._calls = self._closing = self._decided = self._pump = None
+        self._start_view = self._view = None
 
     # The opening handshake
+
+    def accept(
+        self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().accept(subprotocol, headers)
+        if self._decided is not None:
+            self._decided()
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         check_response(subprotocol, headers.items())
@@ -160,23 +170,57 @@ class AsgiWebSocket(SendingWebSocket):
 
     # A view that goes on when the request has ended
 
-    def check_view_room(self) -> None:
+    def check_view_room(self, accepts: bool) -> None:
         if not self._connection.is_in_loop():
             view_threads.check_room()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
-        if not self._accepted:
-            return False
         self._watch.start_anew()
-        view_threads.start_counted(Transport.start, run)
+        if self._accepted:
+            view_threads.start_counted(Transport.start, run)
+            return True
+        decided = threading.Event()
+        self._decided = decided.set
+
+        def run_and_tell() -> None:
+            try:
+                run()
+            finally:
+                decided.set()
+
+        view_threads.start_counted(Transport.start, run_and_tell)
+        decided.wait()
+        self._decided = None
         return True
 
-    def aleave_server(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        if not self._accepted:
-            return False
-        context, loop = copy_context(), self._connection.loop
-        self._start_view = lambda: context.run(loop.create_task, run())
+    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        context = RequestContext().enter()
+        self._start_view = lambda: context.run(self._connection.loop.create_task, run())
         return True
+
+    async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        self.leave_for_loop(run)
+        if self._accepted:
+            return True
+        view = self._begin_view()
+        decided = self._connection.loop.create_future()
+        self._decided = lambda: self._connection.call(set_done, decided)
+        try:
+            await asyncio.wait([view, decided], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            view.cancel()
+            raise
+        self._decided = None
+        return True
+
+    def run_coroutine(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        return asyncio.run_coroutine_threadsafe(run(), self._connection.loop).result()
+
+    def _begin_view(self) -> asyncio.Task[None]:
+        assert self._start_view is not None
+        view = self._view = self._start_view()
+        self._start_view = None
+        return view
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
         if not self._accepted:
@@ -265,8 +309,7 @@ class AsgiWebSocket(SendingWebSocket):
     async def serve(self) -> None:
         """Wait until the connection has ended, and the view, if it has heard of that."""
         if self._start_view is not None:
-            self._view = self._start_view()
-            self._start_view = None
+            self._begin_view()
         await self._gone
         if self._view is None:
             await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
