@@ -196,25 +196,45 @@ class SendingWebSocket(BaseWebSocket):
             self._check_open()
         if self._busy or self._outgoing:  # not before those who wait already
             await self._take_turn(event, size)
-        else:
+        else:  # in the caller's own task, whose cancellation hits nobody else
             self._busy = True
             try:
                 await self._transmit(event)
             finally:
-                self._busy = False
-                if self._outgoing:
-                    self._start_flush()
+                self._set_free()
         if self._lost:
             raise self._closed_error()
 
     async def adrain(self) -> None:
-        if self._busy:
-            await self._take_turn(None, 0)
-        elif self._outgoing:
+        # Usually what the caller has just sent, without waiting, and nothing else.
+        event = None if self._busy else self._take_only()
+        if event is not None:
             self._busy = True
-            await self._flush()
+            try:
+                await self._transmit(event)
+            finally:
+                self._set_free()
+        elif self._busy or self._outgoing:
+            await self._take_turn(None, 0)
         if self._lost:
             raise self._closed_error()
+
+    def _take_only(self) -> Event | None:
+        """The message that waits, if there is one and nobody is to be told of it."""
+        with queueing:
+            if len(self._outgoing) != 1:
+                return None
+            event, size, sent = self._outgoing[0]
+            if event is None or event["type"] != "websocket.send" or sent is not None:
+                return None
+            self._outgoing.clear()
+            self._waiting -= size
+        return event
+
+    def _set_free(self) -> None:
+        self._busy = False
+        if self._outgoing:
+            self._start_flush()
 
     async def _take_turn(self, event: Event | None, size: int) -> None:
         sent = self._connection.loop.create_future()
@@ -223,7 +243,7 @@ class SendingWebSocket(BaseWebSocket):
 
     def _start_flush(self) -> None:
         self._scheduled = False
-        if self._outgoing and not self._busy:
+        if (self._outgoing or self._leaving) and not self._busy:
             self._busy = True
             self._flusher = self._connection.loop.create_task(self._flush())
 

@@ -1,4 +1,4 @@
-"""A WebSocket of an ASGI server: the receiving half, and the end."""
+"""A WebSocket of an ASGI server: its beginning, who uses it, and its end."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.request_context import RequestContext
 from dwebsocket.transports.base import Transport
-from dwebsocket.websocket import Message, check_reason
+from dwebsocket.websocket import check_reason
 
 from .calls import Calls
-from .connection import AsgiConnection, Event
-from .inbox import Inbox, set_done
-from .sending import SendingWebSocket
+from .connection import AsgiConnection
+from .inbox import set_done
+from .receiving import ReceivingWebSocket
 
 __all__ = ["AsgiWebSocket"]
 
@@ -32,11 +32,9 @@ logger = logging.getLogger("dwebsocket.connection")
 websockets: set[AsgiWebSocket] = set()
 
 
-class AsgiWebSocket(SendingWebSocket):
-    """Messages come from the server's loop and may be read by a thread or by coroutines.
-
-    While it lasts one task, the pump, takes in what comes; so its end is noticed whatever the view
-    is doing. The task in which the server called us waits in ``serve``.
+class AsgiWebSocket(ReceivingWebSocket):
+    """Used by the thread of a view, by the calls of a handler, or by coroutines. The task in which
+    the server called us waits in ``serve``.
     """
 
     __slots__ = (
@@ -45,9 +43,6 @@ class AsgiWebSocket(SendingWebSocket):
         "_decided",
         "_done",
         "_gone",
-        "_inbox",
-        "_noticed",
-        "_pump",
         "_start_view",
         "_view",
     )
@@ -59,20 +54,15 @@ class AsgiWebSocket(SendingWebSocket):
     _decided: Callable[[], None] | None  # tells the request, which waits, that it is accepted
     _done: asyncio.Future[None]  # the view or handler has ended
     _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
-    _noticed: bool  # the view has been told that the connection has ended
-    _pump: asyncio.Task[None] | None
     _start_view: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
     _view: asyncio.Task[None] | None
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._read_lock = threading.Lock()
-        self._inbox = Inbox(connection, conf.MAX_MESSAGE_SIZE)
         loop = connection.loop
         self._done, self._gone = loop.create_future(), loop.create_future()
-        self._noticed = False
-        self._calls = self._closing = self._decided = self._pump = None
-        self._start_view = self._view = None
+        self._calls = self._closing = self._decided = self._start_view = self._view = None
 
     # The opening handshake
 
@@ -96,78 +86,6 @@ class AsgiWebSocket(SendingWebSocket):
     def fileno(self) -> int:
         return -1
 
-    # Receiving, in the loop
-
-    def _begin(self) -> None:
-        if not self._over:
-            self._pump = self._connection.loop.create_task(self._receive())
-
-    async def _receive(self) -> None:
-        """The pump."""
-        receive, put, max_size = self._connection.receive, self._inbox.put, conf.MAX_MESSAGE_SIZE
-        try:
-            while True:
-                event = await receive()
-                if event["type"] != "websocket.receive":
-                    break
-                message, size = as_message(event)
-                if size > max_size:
-                    self._refuse(size, max_size)
-                    return
-                has_room = put(message, size)
-                if self._calls is not None:
-                    self._calls.wake()
-                if not has_room:
-                    await self._inbox.wait_for_room()
-        except Exception as error:
-            self.lose(f"receiving failed: {error or type(error).__name__}")
-            return
-        # A Close without a code, or a peer that vanished: servers differ in what they say.
-        self.stop(event.get("code") or CloseCode.NO_STATUS_RCVD, event.get("reason") or "")
-        self._leave()
-
-    def _refuse(self, size: int, max_size: int) -> None:
-        self._finish_with(
-            CloseCode.MESSAGE_TOO_BIG, f"a message of {size} bytes, the limit is {max_size}"
-        )
-
-    async def areceive(self, timeout: float | None = None) -> Message | None:
-        if self._ready:
-            return self._ready.pop()
-        if not self._inbox.is_empty:
-            message = self._inbox.take()
-        elif self._over:
-            self._check_accepted()
-            message = None
-        else:
-            self._connection.release_thread()
-            waiter = self._inbox.wait()
-            try:
-                if timeout is None or timeout < 0:
-                    message = await waiter
-                else:
-                    message = await in_time(waiter, timeout)
-            except BaseException:
-                unread = self._inbox.give_up(waiter)
-                if unread is not None:
-                    self._ready.append(unread)
-                raise
-        if message is None:
-            self._noticed = True
-            if self._told:
-                raise self._closed_error()
-            self._told = True
-        return message
-
-    # Receiving, in a thread
-
-    def receive_messages(self, deadline: float | None) -> list[Message]:
-        message = self._inbox.take_blocking(deadline)
-        return [] if message is None else [message, *self._inbox.take_all()]
-
-    def receive_available(self) -> list[Message]:
-        return self._inbox.take_all()
-
     # A view that goes on when the request has ended
 
     def check_view_room(self, accepts: bool) -> None:
@@ -176,6 +94,7 @@ class AsgiWebSocket(SendingWebSocket):
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         self._watch.start_anew()
+        self._connection.call(self.start_pump)
         if self._accepted:
             view_threads.start_counted(Transport.start, run)
             return True
@@ -220,6 +139,7 @@ class AsgiWebSocket(SendingWebSocket):
         assert self._start_view is not None
         view = self._view = self._start_view()
         self._start_view = None
+        self._lookout.busy[self] = self._lookout.tick
         return view
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
@@ -232,6 +152,7 @@ class AsgiWebSocket(SendingWebSocket):
 
         def start() -> None:
             self._calls = calls
+            self._connection.call(self.start_pump)
             calls.wake()
 
         return start
@@ -257,22 +178,18 @@ class AsgiWebSocket(SendingWebSocket):
     def stop(self, code: int, reason: str) -> None:
         if not self._mark_over(code, reason):
             return
-        self._inbox.close()
+        self._stop_receiving()
+        self._tell_of_message()  # or of the end
+        self.leave_groups()
+
+    def _tell_of_message(self) -> None:
         if self._calls is not None:
             self._calls.wake()
-        self.leave_groups()
 
     def lose(self, reason: str) -> None:
         self._lost = True
         self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
         self._leave()
-
-    async def _prepare_close(self) -> None:
-        """One server keeps our Close back as long as we wait for something to come."""
-        pump = self._pump
-        if pump is not None:
-            pump.cancel()
-            await asyncio.wait([pump])
 
     def _limit_closing(self) -> None:
         if not self._gone.done():
@@ -328,24 +245,3 @@ class AsgiWebSocket(SendingWebSocket):
         if tasks:
             await asyncio.wait(tasks)
         self._leave()
-
-
-async def in_time(waiter: asyncio.Future[Message | None], timeout: float) -> Message | None:
-    """The message that is waited for.
-
-    Raises:
-        TimeoutError: it has not come.
-    """
-    await asyncio.wait([waiter], timeout=timeout)
-    if not waiter.done():
-        raise TimeoutError(f"no message within {timeout} seconds")
-    return waiter.result()
-
-
-def as_message(event: Event) -> tuple[Message, int]:
-    """The message of an event, and its size in bytes."""
-    text = event.get("text")
-    if text is None:
-        payload = bytes(event.get("bytes") or b"")
-        return payload, len(payload)
-    return text, len(text) if text.isascii() else len(text.encode())
