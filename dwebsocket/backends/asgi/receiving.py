@@ -96,11 +96,10 @@ class ReceivingWebSocket(SendingWebSocket):
             else:
                 self._may_pull = not self._over
                 self._lookout.busy[self] = self._lookout.tick
-        unpacked = self._unpack(event)
-        if unpacked is None:
+        message = self._unpack(event)
+        if message is None:
             self._noticed = True
-            return None
-        return unpacked[0]
+        return message
 
     def _fail_to_pull(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError) and self._dismissed:
@@ -176,9 +175,9 @@ class ReceivingWebSocket(SendingWebSocket):
         """The pump."""
         receive, inbox = self._connection.receive, self._inbox
         try:
-            while (unpacked := self._unpack(await (first or receive()))) is not None:
+            while (message := self._unpack(await (first or receive()))) is not None:
                 first = None
-                has_room = inbox.put(*unpacked)
+                has_room = inbox.put(message, len(message))
                 self._tell_of_message()
                 if not has_room:
                     await inbox.wait_for_room()
@@ -188,8 +187,8 @@ class ReceivingWebSocket(SendingWebSocket):
     def _tell_of_message(self) -> None:
         """The pump has put one into the inbox."""
 
-    def _unpack(self, event: Event) -> tuple[Message, int] | None:
-        """The message of an event, and its size in bytes; ``None`` at the end."""
+    def _unpack(self, event: Event) -> Message | None:
+        """The message of an event; ``None`` at the end."""
         if event["type"] != "websocket.receive":
             # A Close without a code, or a peer that vanished: servers differ in what they say.
             self.stop(event.get("code") or CloseCode.NO_STATUS_RCVD, event.get("reason") or "")
@@ -199,7 +198,7 @@ class ReceivingWebSocket(SendingWebSocket):
         message = bytes(event.get("bytes") or b"") if text is None else text
         size = len(message) if text is None or text.isascii() else len(text.encode())
         if size <= self._max_size:
-            return message, size
+            return message
         self._finish_with(
             CloseCode.MESSAGE_TOO_BIG, f"a message of {size} bytes, the limit is {self._max_size}"
         )
