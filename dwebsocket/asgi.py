@@ -30,7 +30,8 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.backends.asgi.threads import Threads
-from dwebsocket.ws_urls import choose_urlconf, use_view
+from dwebsocket.coroutine_threads import release_thread
+from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketRequest", "get_websocket_application"]
 
@@ -60,6 +61,8 @@ class WebSocketApplication:
 
     def __init__(self, http_app: Application | None = None) -> None:
         self._http_app: Application = http_app or ASGIHandler()
+        # Django knows nothing of it; another application may have something to start.
+        self._answers_lifespan = isinstance(self._http_app, ASGIHandler)
         handler = HandshakeHandler()
         self._respond = sync_to_async(  # type: ignore[call-overload]  # any executor will do
             handler.respond, thread_sensitive=False, executor=handshakes
@@ -68,7 +71,7 @@ class WebSocketApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        elif scope["type"] == "lifespan" and self._answers_lifespan:
             await answer_lifespan(receive, send)
         else:
             await self._http_app(scope, receive, send)
@@ -78,8 +81,8 @@ class WebSocketApplication:
         event = await receive()
         if event["type"] != "websocket.connect":
             return
-        async with ThreadSensitiveContext() as sensitive:
-            connection = AsgiConnection(scope, receive, send, sensitive)
+        async with ThreadSensitiveContext():
+            connection = AsgiConnection(scope, receive, send)
             try:
                 # In a task: what the request leaves in its context would stay as long as we do.
                 refusal = await connection.loop.create_task(self._respond(connection))
@@ -90,7 +93,7 @@ class WebSocketApplication:
             finally:
                 if connection.websocket is not None:
                     await connection.websocket.abandon()
-                connection.release_thread()
+                release_thread()
 
 
 class WebSocketRequest(ASGIRequest):
@@ -98,6 +101,7 @@ class WebSocketRequest(ASGIRequest):
 
     def __init__(self, scope: Scope, body_file: Any) -> None:
         super().__init__({**scope, "method": "GET"}, body_file)
+        self._body = b""  # a view may ask for it when the request has ended, and its file is closed
 
     def _get_scheme(self) -> str | None:
         return "https" if self.scope.get("scheme") == "wss" else "http"
@@ -124,7 +128,6 @@ class HandshakeHandler(BaseHandler):
             response: HttpResponseBase = HttpResponse(status=400)
         else:
             request.META[CONNECTION] = connection
-            choose_urlconf(request)
             response = self.get_response(request)
         try:
             return [] if connection.websocket is not None else as_events(response)
@@ -133,12 +136,16 @@ class HandshakeHandler(BaseHandler):
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Find the view."""
-        match: ResolverMatch = super().resolve_request(request)
-        return use_view(match)
+        return resolve(request) or super().resolve_request(request)
 
 
 def as_events(response: HttpResponseBase) -> list[Event]:
-    """The events of the extension ``websocket.http.response``."""
+    """The events of the extension ``websocket.http.response``. What streams may have no end, and
+    is left out.
+    """
+    if response.streaming:
+        response.headers.pop("Content-Length", None)
+    body = b"" if response.streaming else b"".join(response)
     headers = [
         (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
     ]
@@ -149,7 +156,7 @@ def as_events(response: HttpResponseBase) -> list[Event]:
     status = response.status_code
     return [
         {"type": "websocket.http.response.start", "status": status, "headers": headers},
-        {"type": "websocket.http.response.body", "body": b"".join(response), "more_body": False},
+        {"type": "websocket.http.response.body", "body": body, "more_body": False},
     ]
 
 
@@ -157,7 +164,7 @@ async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
     """Answer the handshake with an HTTP response; with 403 where the server has no way for another
     one.
     """
-    if DENIAL not in connection.scope.get("extensions", {}):
+    if DENIAL not in (connection.scope.get("extensions") or {}):
         refusal = [{"type": "websocket.close"}]
     try:
         for event in refusal:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, Protocol, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.http import HttpRequest
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from dwebsocket.conf import conf
-from dwebsocket.conversation import Handler, KeptRequest
-from dwebsocket.error_log import log_error
+from dwebsocket.conversation import Handler, KeptRequest, log_failure
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 
-__all__ = ["AsyncHandler", "as_coroutine", "converse"]
+__all__ = ["AsyncHandler", "as_coroutine", "converse", "load_middleware"]
 
 
 class AsyncHandler(Handler, Protocol):
     """What is called besides a ``Handler``'s methods."""
 
-    async def end_tasks(self) -> None: ...
+    async def _end_tasks(self) -> None: ...
+
+
+Run = Callable[[AsyncHandler], Awaitable[Any]]
 
 
 def as_coroutine(hook: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
@@ -30,13 +33,43 @@ def as_coroutine(hook: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     return cast(Callable[..., Awaitable[Any]], called)
 
 
-async def converse(handler: AsyncHandler, request: HttpRequest) -> None:
-    """The whole of it, within ``WS_MIDDLEWARE``."""
-    handler.websocket = request.websocket  # type: ignore[attr-defined]
-    run: Any = run_loop
-    for path in reversed(conf.WS_MIDDLEWARE):
-        run = import_string(path)(run)
-    await run(handler)
+def load_middleware() -> Run:
+    """``run_loop`` within ``WS_MIDDLEWARE``, each of which is made once.
+
+    Raises:
+        ImproperlyConfigured: one cannot be imported.
+    """
+    return wrap(tuple(conf.WS_MIDDLEWARE))
+
+
+@cache
+def wrap(paths: tuple[str, ...]) -> Run:
+    run: Run = run_loop
+    for path in reversed(paths):
+        try:
+            factory = import_string(path)
+        except ImportError as error:
+            raise ImproperlyConfigured(
+                f"WS_MIDDLEWARE holds {path!r}, which cannot be imported: {error}"
+            ) from error
+        run = factory(run)
+    return run
+
+
+async def converse(handler: AsyncHandler) -> Exception | None:
+    """From the accepted handshake to the end, the Close not included.
+
+    Returns:
+        What it has failed with, which is logged.
+    """
+    try:
+        await load_middleware()(handler)
+    except Exception as error:  # of the middleware
+        await log(handler, error)
+        return error
+    finally:
+        await handler._end_tasks()
+    return None
 
 
 async def run_loop(handler: AsyncHandler) -> None:
@@ -51,16 +84,16 @@ async def run_loop(handler: AsyncHandler) -> None:
     except Exception as error:
         await fail(handler, error)
     finally:
-        await handler.end_tasks()
         try:
-            await as_coroutine(handler.on_close)()
-        except Exception as error:
-            await log(handler, error)
+            await handler._end_tasks()
+        finally:
+            await close(handler)
 
 
 async def fail(handler: AsyncHandler, error: Exception) -> None:
     """The handler raised: the end of this connection."""
     if isinstance(error, ConnectionClosed):
+        await handler.websocket.aclose()
         return
     await log(handler, error)
     try:
@@ -70,9 +103,12 @@ async def fail(handler: AsyncHandler, error: Exception) -> None:
     await handler.websocket.aclose(CloseCode.INTERNAL_ERROR)
 
 
+async def close(handler: AsyncHandler) -> None:
+    try:
+        await as_coroutine(handler.on_close)()
+    except Exception as error:
+        await log(handler, error)
+
+
 async def log(handler: AsyncHandler, error: Exception) -> None:
-    if isinstance(error, ConnectionClosed):  # on_close() or on_error() had something to say
-        return
-    request = handler.request
-    kept = request if isinstance(request, HttpRequest) else None
-    await sync_to_async(log_error, thread_sensitive=False)(kept, request.path, error)
+    await sync_to_async(log_failure, thread_sensitive=False)(handler, error)

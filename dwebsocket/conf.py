@@ -28,11 +28,11 @@ class Conf:
     def _forget(self, **kwargs: Any) -> None:
         self._values.clear()
 
-    def _get(self, name: str, default: Any) -> Any:
+    def _get(self, name: str, default: Any, prefix: str = "WEBSOCKET_") -> Any:
         try:
             return self._values[name]
         except KeyError:
-            value = self._values[name] = getattr(django_settings, "WEBSOCKET_" + name, default)
+            value = self._values[name] = getattr(django_settings, prefix + name, default)
             return value
 
     @property
@@ -94,18 +94,18 @@ class Conf:
 
     @property
     def ROOT_WS_URLCONF(self) -> str | None:
-        """``settings.ROOT_WS_URLCONF``: where WebSockets are looked for first under ASGI; ``None``:
-        in ``ws_urls`` beside ``ROOT_URLCONF``, if there is one.
+        """``settings.ROOT_WS_URLCONF``, dotted path of the URLconf in which WebSockets are looked
+        for first under ASGI; ``None``: ``ws_urls`` beside ``ROOT_URLCONF``, if there is one.
         """
-        value: str | None = getattr(django_settings, "ROOT_WS_URLCONF", None)
+        value: str | None = self._get("ROOT_WS_URLCONF", None, prefix="")
         return value
 
     @property
     def WS_MIDDLEWARE(self) -> list[str]:
-        """``settings.WS_MIDDLEWARE``: what is put around the life of an async handler, the
-        outermost first.
+        """``settings.WS_MIDDLEWARE``, dotted paths of what is put around the life of an async
+        handler, the outermost first.
         """
-        return list(getattr(django_settings, "WS_MIDDLEWARE", ()))
+        return list(self._get("WS_MIDDLEWARE", (), prefix=""))
 
     @property
     def GROUPS(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.request_context import RequestContext
 from dwebsocket.websocket import BaseWebSocket, Message
 
-__all__ = ["Conversation", "Handler", "KeptRequest"]
+__all__ = ["Conversation", "Handler", "KeptRequest", "log_failure"]
 
 
 class Handler(Protocol):
@@ -128,7 +128,7 @@ class Conversation:
             self._handler.on_close()
         except BaseException as error:
             self._let_pass(error)
-            self._log(error)
+            log_failure(self._handler, error)
 
     def _let_pass(self, error: BaseException) -> None:
         """A signal's handler runs in whatever greenlet the main thread is in, and ends the process
@@ -143,17 +143,18 @@ class Conversation:
         if isinstance(error, ConnectionClosed):
             websocket.close()
             return
-        self._log(error)
+        log_failure(self._handler, error)
         try:
             self._handler.on_error(error)
         except BaseException as further:
             self._let_pass(further)
-            self._log(further)
+            log_failure(self._handler, further)
         websocket.close(CloseCode.INTERNAL_ERROR)
 
-    def _log(self, error: BaseException) -> None:
-        if isinstance(error, ConnectionClosed):  # on_close() or on_error() had something to say
-            return
-        request = self._handler.request
-        kept = request if isinstance(request, HttpRequest) else None
-        log_error(kept, request.path, error)
+
+def log_failure(handler: Handler, error: BaseException) -> None:
+    """Log what a handler has raised, as the error of a view."""
+    if isinstance(error, ConnectionClosed):  # it had something to say
+        return
+    request = handler.request
+    log_error(request if isinstance(request, HttpRequest) else None, request.path, error)

@@ -11,6 +11,7 @@ from django.db import connections, transaction
 from django.http import HttpRequest
 
 from dwebsocket.database import EveryDatabase
+from dwebsocket.handlers import WebSocketHandler
 from dwebsocket.upgrade import Terms, acall_view, attach, call_view
 
 __all__ = ["accept_websocket", "require_websocket"]
@@ -68,6 +69,8 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
             f"a WebSocket decorator takes a view, not {view!r}; its options are named: "
             "subprotocols=…, auto_accept=…"
         )
+    if issubclass(getattr(view, "view_class", object), WebSocketHandler):
+        return leave_to_handler(view, terms)
     wrapper: Callable[..., Any]
     if iscoroutinefunction(view):
 
@@ -92,6 +95,16 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
     # A transaction must not stay open for as long as a WebSocket; for plain HTTP see make_atomic.
     wrapper._non_atomic_requests = EveryDatabase()  # type: ignore[attr-defined]
     return wrapper
+
+
+def leave_to_handler(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+    """A handler accepts by itself, and does not hold the thread of a view."""
+    if terms.subprotocols or not terms.auto_accept:
+        raise TypeError(
+            f"{view.view_class.__qualname__} is a handler and needs no decorator: "  # type: ignore[attr-defined]
+            "its subprotocols are an attribute of the class, and its mixins refuse requests"
+        )
+    return view
 
 
 def make_atomic(view: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:

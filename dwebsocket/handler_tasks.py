@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest
 from django.utils import timezone
 
+from dwebsocket.async_conversation import as_coroutine
+from dwebsocket.conversation import log_failure
+from dwebsocket.coroutine_threads import own_thread, release_thread
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["TASK_DUPLICATE_STARTED", "TASK_WS_CLOSED", "HandlerTasks"]
 
-logger = logging.getLogger("dwebsocket.handler")
+logger = logging.getLogger("dwebsocket.connection")
 
 #: What a task is told when it is cancelled (``CancelledError.args``).
 TASK_DUPLICATE_STARTED = "task-duplicate-started"
@@ -23,17 +28,23 @@ TASK_WS_CLOSED = "task-websocket-closed"
 #: Seconds between two messages of ``start_ping``.
 PING_INTERVAL = 59
 
-CoroutineFunction = Callable[..., Coroutine[Any, Any, Any]]
+#: Seconds that cancelled tasks have to end before the connection's end goes on without them.
+MAX_ENDING = 5.0
+
+#: A coroutine function, or whatever else returns something to wait for, such as ``send``.
+CoroutineFunction = Callable[..., Awaitable[Any]]
 
 
 class HandlerTasks:
     """What an ``async`` handler can run beside its own methods."""
 
+    request: HttpRequest
     websocket: BaseWebSocket
+    _tasks_ended = False
 
     @property
     def tasks(self) -> dict[Any, asyncio.Task[Any]]:
-        """Those that have been started, by their ids."""
+        """Those that run, by their ids."""
         tasks: dict[Any, asyncio.Task[Any]] = self.__dict__.setdefault("_tasks", {})
         return tasks
 
@@ -50,10 +61,11 @@ class HandlerTasks:
 
         Args:
             task_id: anything hashable.
-            callback: called with the task when it has ended.
+            callback: a plain function, called with the task when it has ended.
 
         Raises:
-            InvalidState: not called in an event loop: the handler's methods are no ``async def``.
+            ConnectionClosed: the connection has ended.
+            InvalidState: not called in an event loop.
         """
         try:
             loop = asyncio.get_running_loop()
@@ -62,28 +74,32 @@ class HandlerTasks:
                 "start_task() and start_ping() work in an event loop: write the method that calls "
                 "them as 'async def'"
             ) from None
+        if self._tasks_ended:
+            raise ConnectionClosed(self.websocket.close_code or 1006)
         self.cancel_task(task_id, TASK_DUPLICATE_STARTED)
-        task = loop.create_task(coroutine(*(args or ()), **(kwargs or {})))
+        running = self._run_task(coroutine, args or (), kwargs or {})
+        task = loop.create_task(running, name=f"{task_id!r} of {type(self).__qualname__}")
         self.tasks[task_id] = task
+        self._unfinished.add(task)
         task.add_done_callback(self._see_off)
         if callback is not None:
             task.add_done_callback(callback)
         return task
 
     def cancel_task(self, task_id: Any, message: str | None = None) -> None:
-        """Cancel one; nothing happens if there is none."""
+        """Cancel one; nothing happens if there is none. From any thread."""
         task = self.tasks.pop(task_id, None)
         if task is not None:
-            task.cancel(message)
+            task.get_loop().call_soon_threadsafe(task.cancel, message)
 
     def cancel_tasks(self) -> None:
-        """Cancel all of them."""
+        """Cancel all of them. From any thread."""
         for task_id in list(self.tasks):
             self.cancel_task(task_id, TASK_WS_CLOSED)
 
     def start_ping(self) -> None:
         """Send ``{"ping": "<the time>"}`` every 59 seconds, for clients that look for a sign of
-        life; the connection itself is kept alive by the server's own Pings.
+        life; the connection itself is kept alive by Pings of the protocol.
         """
         self.start_task("ping", self.sleep_loop, args=(self.ping, PING_INTERVAL))
 
@@ -97,27 +113,55 @@ class HandlerTasks:
     ) -> None:
         """Sleep, call ``coroutine(*args, **kwargs)``, and so on, until it is cancelled."""
         while True:
+            release_thread()
             await asyncio.sleep(seconds)
             await coroutine(*args, **kwargs)
 
-    def on_task_error(self, error: BaseException) -> Any:
-        """A task raised ``error``. Logs it; the connection stays open."""
-        logger.error("A task of %s failed", type(self).__qualname__, exc_info=error)
+    def on_task_error(self, error: Exception) -> Any:
+        """A task raised ``error``. Logs it as the error of a view; the connection stays open."""
+        log_failure(self, error)  # type: ignore[arg-type]  # the handler that this is a part of
 
-    async def end_tasks(self) -> None:
-        """Cancel all of them and wait until they have ended."""
-        tasks = list(self.tasks.values())
+    # What the conversation calls
+
+    async def _end_tasks(self) -> None:
+        """Cancel all of them and wait until they have ended. From now on none is started."""
+        self._tasks_ended = True
         self.cancel_tasks()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._unfinished:
+            _, pending = await asyncio.wait(self._unfinished, timeout=MAX_ENDING)
+            for task in pending:
+                logger.error("The task %s goes on although it was cancelled", task.get_name())
+
+    @property
+    def _unfinished(self) -> set[asyncio.Task[Any]]:
+        """Those that run, and those that were cancelled and have not ended yet."""
+        tasks: set[asyncio.Task[Any]] = self.__dict__.setdefault("_unfinished_tasks", set())
+        return tasks
+
+    async def _run_task(
+        self, coroutine: CoroutineFunction, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        own_thread()
+        try:
+            return await coroutine(*args, **kwargs)
+        except ConnectionClosed:  # it had something to send: the handler hears of the end itself
+            raise
+        except Exception as error:
+            await self._tell(error)
+            raise
+        finally:
+            release_thread()
+
+    async def _tell(self, error: Exception) -> None:
+        try:
+            await as_coroutine(self.on_task_error)(error)
+        except Exception as further:
+            await sync_to_async(log_failure)(self, further)  # type: ignore[arg-type]
 
     def _see_off(self, task: asyncio.Task[Any]) -> None:
+        self._unfinished.discard(task)
         for task_id, known in list(self.tasks.items()):
             if known is task:
                 del self.tasks[task_id]
-        error = None if task.cancelled() else task.exception()
-        if error is None or isinstance(error, ConnectionClosed):
-            return
-        further = self.on_task_error(error)
-        if asyncio.iscoroutine(further):
-            self.start_task(object(), lambda: further)
+        if not task.cancelled():
+            task.exception()  # taken notice of, or asyncio would complain

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
-from functools import partial
+from asyncio import iscoroutine
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, ClassVar
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.generic import View
 
-from dwebsocket.async_conversation import as_coroutine, converse
+from dwebsocket.async_conversation import as_coroutine
 from dwebsocket.database import EveryDatabase
-from dwebsocket.handler_tasks import HandlerTasks
+from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.upgrade import (
     Terms,
     attach,
-    call_coroutine,
+    call_async_handler,
     call_handler,
     end_connection_behind,
     end_connection_behind_error,
@@ -26,7 +27,12 @@ from dwebsocket.upgrade import (
 )
 from dwebsocket.websocket import BaseWebSocket, Message
 
-__all__ = ["JsonWebSocketHandler", "WebSocketHandler"]
+__all__ = [
+    "TASK_DUPLICATE_STARTED",
+    "TASK_WS_CLOSED",
+    "JsonWebSocketHandler",
+    "WebSocketHandler",
+]
 
 NOT_JSON = "not JSON"
 
@@ -52,8 +58,8 @@ class WebSocketHandler(HandlerTasks, View):
     connections run side by side. Each runs in the context of the request. Whatever one raises is
     logged as the error of a view, and closes its connection with 1011.
 
-    Any of them may be ``async def``. Then all run in the event loop, plain ones in a thread, and
-    the handler may have tasks.
+    Any of them may be ``async def``. Then all are called in an event loop, plain ones in a thread
+    of it, after the request has ended, and the handler may have tasks.
 
     Attributes:
         subprotocols: those it speaks, the preferred first.
@@ -117,46 +123,56 @@ class WebSocketHandler(HandlerTasks, View):
         """Whether it has ended."""
         return self.websocket.closed
 
-    @classmethod
-    def is_async(cls) -> bool:
-        """Whether a method is ``async def``."""
-        return any(iscoroutinefunction(getattr(cls, name)) for name in HOOKS)
-
     def _get_receiver(self) -> Callable[[Message], Any]:
         """What the connection calls with each message."""
         return self.on_message
 
     # What Django calls
 
+    #: The view is a plain function: mixins are made for that.
+    view_is_async = False
+
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view for ``path()``."""
+        check_dispatch(cls)
         inner = super().as_view(**initkwargs)
-        view: Any = build_view(inner)
+
+        def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            return enter(inner, request, args, kwargs)
+
         view.__dict__.update(inner.__dict__)
         view.__doc__, view.__module__ = cls.__doc__, cls.__module__
-        view.accept_websocket = view.require_websocket = view.handles_websocket = True
+        made: Any = view
+        made.accept_websocket = made.require_websocket = made.handles_websocket = True
         # A transaction around the handshake would protect nothing that a handler does later.
-        view._non_atomic_requests = EveryDatabase()
-        made: Callable[..., Any] = view
-        return made
+        made._non_atomic_requests = EveryDatabase()
+        return view
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The opening handshake. Mixins that refuse a request do so in front of it."""
-        if not attach(request) and hasattr(self, "get"):
+        is_handshake = attach(request)
+        if not is_handshake and hasattr(self, "get"):
             return super().dispatch(request, *args, **kwargs)
         terms = Terms(True, tuple(self.subprotocols))
-        if not self.is_async():
+        if not is_async(self):
             return call_handler(request, self, terms)
-        look_up_user(request)
-        return call_coroutine(request, partial(converse, self), terms)
+        if is_handshake:
+            look_up_user(request)
+        return call_async_handler(request, self, terms)
 
 
-def build_view(inner: Callable[..., Any]) -> Callable[..., Any]:
-    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return enter(inner, request, args, kwargs)
+def is_async(handler: WebSocketHandler | type[WebSocketHandler]) -> bool:
+    """Whether a method is ``async def``."""
+    return any(iscoroutinefunction(getattr(handler, name)) for name in HOOKS)
 
-    return view
+
+def check_dispatch(handler: type[WebSocketHandler]) -> None:
+    if iscoroutinefunction(handler.dispatch):
+        raise ImproperlyConfigured(
+            f"{handler.__qualname__}.dispatch is 'async def', and it is called in a thread, before "
+            "the handshake: write it as 'def'"
+        )
 
 
 def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: Any) -> Any:
@@ -164,6 +180,8 @@ def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: An
     attach(request)
     try:
         response = inner(request, *args, **kwargs)
+        if iscoroutine(response):  # get() for plain HTTP may be async
+            response = async_to_sync(wait_for)(response)
     except Exception:  # PermissionDenied
         if not is_upgraded(request):
             end_connection_behind_error(request)
@@ -171,6 +189,10 @@ def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: An
     if not is_upgraded(request):
         end_connection_behind(request, response)
     return response
+
+
+async def wait_for(response: Awaitable[Any]) -> Any:
+    return await response
 
 
 def look_up_user(request: HttpRequest) -> None:
@@ -190,7 +212,7 @@ class JsonWebSocketHandler(WebSocketHandler):
         return self.send_json(message)
 
     def _get_receiver(self) -> Callable[[Message], Any]:
-        return self._adecode if self.is_async() else self._decode
+        return self._adecode if is_async(self) else self._decode
 
     def _decode(self, message: Message) -> None:
         try:

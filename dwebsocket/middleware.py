@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import async_to_sync, iscoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
@@ -36,6 +36,17 @@ class WebSocketMiddleware(MiddlewareMixin):
     ``view.accept_websocket = True``, and all with ``WEBSOCKET_ACCEPT_ALL``.
     """
 
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        super().__init__(get_response)
+        if iscoroutinefunction(get_response):  # Django awaits what is a coroutine function
+            self.process_view = self.aprocess_view  # type: ignore[method-assign]
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        # Without the threads of MiddlewareMixin's: nothing here waits.
+        self.process_request(request)
+        response: Any = await self.get_response(request)  # type: ignore[misc]
+        return self.process_response(request, response)
+
     def process_request(self, request: HttpRequest) -> None:
         attach(request)
 
@@ -53,19 +64,42 @@ class WebSocketMiddleware(MiddlewareMixin):
         view: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> HttpResponseBase | None:
+    ) -> Any:
         """Run or refuse what no decorator will take care of."""
-        if find_mark(view, "handles_websocket") or is_upgraded(request):
-            return None
-        required = bool(find_mark(view, "require_websocket"))
-        if not attach(request):
-            return refuse(request, REQUIRED) if required else None
-        if not (conf.ACCEPT_ALL or required or find_mark(view, "accept_websocket")):
-            return refuse(request)
-        check_nothing_is_skipped()
+        terms, refusal = find_terms(request, view)
+        if terms is None:
+            return refusal
         run = async_to_sync(acall_view) if iscoroutinefunction(view) else call_view
-        response: HttpResponseBase = run(request, view, args, kwargs, Terms(required))
-        return response
+        return run(request, view, args, kwargs, terms)
+
+    async def aprocess_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """The same in an event loop."""
+        terms, refusal = find_terms(request, view)
+        if terms is None:
+            return refusal
+        run = acall_view if iscoroutinefunction(view) else sync_to_async(call_view)
+        return await run(request, view, args, kwargs, terms)
+
+
+def find_terms(
+    request: HttpRequest, view: Callable[..., Any]
+) -> tuple[Terms | None, HttpResponseBase | None]:
+    """On what terms we are to run the view; otherwise whether the request is refused."""
+    if find_mark(view, "handles_websocket") or is_upgraded(request):
+        return None, None
+    required = bool(find_mark(view, "require_websocket"))
+    if not attach(request):
+        return None, refuse(request, REQUIRED) if required else None
+    if not (conf.ACCEPT_ALL or required or find_mark(view, "accept_websocket")):
+        return None, refuse(request)
+    check_nothing_is_skipped()
+    return Terms(required), None
 
 
 def find_mark(view: Callable[..., Any], name: str) -> Any:

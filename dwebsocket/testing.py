@@ -18,7 +18,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import HttpRequest
 from django.test import Client
+from django.urls import ResolverMatch
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed as ClientConnectionClosed
@@ -29,6 +31,8 @@ from websockets.uri import parse_uri
 
 from dwebsocket.backends.default.servers.base import STAYS
 from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.upgrade import attach
+from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketClient", "WebSocketRefused", "WebSocketSession"]
 
@@ -227,6 +231,17 @@ def unshare(connection: BaseDatabaseWrapper) -> None:
         del connection.close_if_unusable_or_obsolete
 
 
+class TestApplication(WSGIHandler):
+    """Django, which looks for WebSockets in ``ROOT_WS_URLCONF``, too, as under ASGI."""
+
+    __test__ = False  # for pytest: this is not a test
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """Find the view."""
+        match = resolve(request) if attach(request) else None
+        return match or super().resolve_request(request)
+
+
 class TestServer:
     """What the request handler asks of its server."""
 
@@ -245,7 +260,7 @@ class TestServer:
             "SCRIPT_NAME": "",
             STAYS: True,
         }
-        self._application = WSGIHandler()
+        self._application = TestApplication()
 
     def get_app(self) -> WSGIHandler:
         """Django, with the settings of the moment."""

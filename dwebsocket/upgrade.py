@@ -8,16 +8,17 @@ exactly one 101.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from dwebsocket import database
+from dwebsocket.async_conversation import AsyncHandler, converse, load_middleware
 from dwebsocket.backends import get_factory
 from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.error_log import log_error
@@ -33,7 +34,7 @@ __all__ = [
     "Terms",
     "acall_view",
     "attach",
-    "call_coroutine",
+    "call_async_handler",
     "call_handler",
     "call_view",
     "end_connection_behind",
@@ -105,23 +106,19 @@ def call_view(
 
 def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpResponse:
     """Accept the handshake on behalf of a handler; the response of a request that ends with it."""
-    if is_upgraded(request):  # a decorator around the handler's view has accepted
+    if is_upgraded(request):  # a decorator around dispatch() has accepted
         Conversation(handler, request.websocket).hold(request)  # type: ignore[attr-defined]
         return HttpResponse()
     if not attach(request):
         return refuse(request, REQUIRED)
     try:
-        websocket, subprotocol = create_websocket(request, terms)
-        assert websocket is not None  # the request asks for one
-        conversation = Conversation(handler, websocket)
-        session = Session(websocket, request, conversation.hold, (), {})
-        session.accept(subprotocol)
+        websocket = accept_handshake(request, terms)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
-    request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
+    conversation = Conversation(handler, websocket)
     start = websocket.drive(conversation)
     if start is None:
-        return cast(HttpResponse, session.run())
+        return cast(HttpResponse, Session(websocket, request, conversation.hold, (), {}).run())
     try:
         conversation.open()
     except BaseException:  # the server ends
@@ -133,16 +130,76 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
     return HttpResponse(status=101)
 
 
-async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Waiting for the peer's Close must not hold up the event loop."""
-    return await sync_to_async(function, thread_sensitive=False)(*args)
+def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms) -> HttpResponse:
+    """The same for a handler with ``async def`` methods. Called in a thread, too."""
+    run = partial(run_handler, handler)
+    if is_upgraded(request):
+        handler.websocket = request.websocket  # type: ignore[attr-defined]
+        handler.websocket.run_coroutine(run)
+        return HttpResponse()
+    if not attach(request):
+        return refuse(request, REQUIRED)
+    load_middleware()  # what is wrong with it is told with a 500
+    try:
+        handler.websocket = websocket = accept_handshake(request, terms, in_coroutine=True)
+    except (InvalidHandshake, SocketTakeoverError) as error:
+        return refuse_for(request, error)
+    if websocket.leave_for_loop(run) or leave_server(websocket, async_to_sync(run)):
+        return HttpResponse(status=101)
+    websocket.run_coroutine(run)
+    return SwitchedResponse(websocket)
+
+
+async def run_handler(handler: AsyncHandler) -> None:
+    """An ``async`` handler's time with its WebSocket. Nobody here keeps its request."""
+    websocket = handler.websocket
+    try:
+        error = await converse(handler)
+    except BaseException as cancelled:  # nothing is waited for
+        end(websocket, cancelled)
+        raise
+    await aend(websocket, error)
+
+
+def accept_handshake(
+    request: HttpRequest, terms: Terms, *, in_coroutine: bool = False
+) -> BaseWebSocket:
+    """Check the handshake of a request that asks for a WebSocket, and accept it.
+
+    Raises:
+        InvalidHandshake: it is not a good one.
+        SocketTakeoverError: the server cannot carry it.
+    """
+    websocket, subprotocol = create_websocket(request, terms)
+    assert websocket is not None  # the request asks for one
+    if in_coroutine:
+        websocket.check_coroutines()
+        check_room(websocket, True, in_coroutine)
+    accept(websocket, subprotocol)
+    request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
+    return websocket
+
+
+def check_room(websocket: BaseWebSocket, accepts: bool, in_coroutine: bool) -> None:
+    """Raise ``InvalidHandshake`` when no further view can run; in a server's loop all can."""
+    if not (in_coroutine and websocket.has_loop):
+        websocket.check_view_room(accepts)
+
+
+def accept(websocket: BaseWebSocket, subprotocol: str | None) -> None:
+    """Send the 101; from here on nothing but the session may end the connection."""
+    try:
+        websocket.accept(subprotocol)
+    except BaseException as error:
+        end(websocket, error)
+        raise
 
 
 async def acall_view(
     request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any, terms: Terms
 ) -> Any:
     """``call_view`` for an ``async def`` view."""
-    session, refusal = open_session(request, view, args, kwargs, terms)
+    session, refusal = open_session(request, view, args, kwargs, terms, in_coroutine=True)
     if refusal is not None:
         return refusal
     if session is None:
@@ -150,23 +207,14 @@ async def acall_view(
     return session.answer() if await session.aleave_server() else await session.arun()
 
 
-def call_coroutine(
-    request: HttpRequest, run: Callable[[HttpRequest], Coroutine[Any, Any, None]], terms: Terms
-) -> Any:
-    """``acall_view`` in a thread, which is given back where the coroutine does not need it."""
-    session, refusal = open_session(request, run, (), {}, terms)
-    if refusal is not None:
-        return refusal
-    websocket: BaseWebSocket = request.websocket  # type: ignore[attr-defined]
-    if session is None:  # a decorator around it has accepted
-        return websocket.run_coroutine(partial(run, request)) or HttpResponse()
-    if session.leave_for_loop():
-        return session.answer()
-    return websocket.run_coroutine(session.arun)
-
-
 def open_session(
-    request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any, terms: Terms
+    request: HttpRequest,
+    view: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    terms: Terms,
+    *,
+    in_coroutine: bool = False,
 ) -> tuple[Session | None, HttpResponse | None]:
     """Check the handshake and accept it: a session, or a refusal, or neither for plain HTTP."""
     asked = attach(request)
@@ -179,9 +227,11 @@ def open_session(
         if websocket is None:
             return None, None
         session = Session(websocket, request, view, args, kwargs)
-        websocket.check_view_room(terms.auto_accept)
+        if in_coroutine:
+            websocket.check_coroutines()
+        check_room(websocket, terms.auto_accept, in_coroutine)
         if terms.auto_accept:
-            session.accept(subprotocol)
+            accept(websocket, subprotocol)
         request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     except (InvalidHandshake, SocketTakeoverError) as error:
         return None, refuse_for(request, error)
@@ -204,16 +254,7 @@ class Session:
     gets into it.
     """
 
-    __slots__ = (
-        "_active",
-        "_args",
-        "_error",
-        "_kwargs",
-        "_request",
-        "_response",
-        "_view",
-        "_websocket",
-    )
+    __slots__ = ("_args", "_error", "_kwargs", "_request", "_response", "_view", "_websocket")
 
     def __init__(
         self,
@@ -232,30 +273,19 @@ class Session:
         self._error: BaseException | None = None
         self._response: Any = None
 
-    def accept(self, subprotocol: str | None) -> None:
-        """Send the 101; from here on nothing but the session may end the connection."""
-        try:
-            self._websocket.accept(subprotocol)
-        except BaseException as error:
-            self._end(error)
-            raise
-
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
-        self._active = find_active()
-        try:
-            return self._websocket.leave_server(self._run_beside)
-        except BaseException as error:  # the system has no further thread
-            self._end(error)
-            raise
-
-    def leave_for_loop(self) -> bool:
-        """The same for a coroutine, once it is accepted."""
-        return self._websocket.leave_for_loop(self.arun)
+        return leave_server(self._websocket, self._run_beside)
 
     async def aleave_server(self) -> bool:
         """The same for an ``async def`` view."""
-        return await self._websocket.aleave_server(self._arun_beside)
+        websocket = self._websocket
+        if await websocket.aleave_server(self._arun_beside):
+            return True
+        if not websocket.accepted:
+            return False
+        # In the server's own thread, for some servers want to be told in there.
+        return await sync_to_async(leave_server)(websocket, async_to_sync(self.arun))
 
     def answer(self) -> Any:
         """The response for Django when the view has left the server."""
@@ -269,7 +299,7 @@ class Session:
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             return self._fail(error)
-        self._end(None)
+        end(self._websocket, None)
         return self.respond(outcome)
 
     async def arun(self) -> Any:
@@ -277,33 +307,18 @@ class Session:
         try:
             outcome = await self._view(self._request, *self._args, **self._kwargs)
         except Exception as error:
-            await self._aclose(error)
+            await aend(self._websocket, error)
             return await in_thread(self._fail, error)
         except BaseException as error:  # cancelled: nothing is waited for
             return self._fail(error)
-        await self._aclose(None)
-        if self._websocket.ends_in_thread:
-            await in_thread(self._end, None)
-        else:
-            self._end(None)
+        await aend(self._websocket, None)
         return self.respond(outcome)
 
-    async def _aclose(self, error: Exception | None) -> None:
-        """Close without a thread, where that can be done."""
-        if self._websocket.accepted:
-            await self._websocket.aclose(find_close_code(error))
-
     def _run_beside(self) -> None:
-        before = database.opened
         try:
-            if self._active is not None:
-                activate(self._active)
             self._response = self.run()
         except BaseException as error:
             self._keep(error)
-        finally:
-            if database.opened != before:
-                database.close_all()
 
     async def _arun_beside(self) -> None:
         try:
@@ -328,7 +343,7 @@ class Session:
 
     def _fail(self, error: BaseException) -> Any:
         """The view raised: the response for Django, which sees the error only before the 101."""
-        self._end(error)
+        end(self._websocket, error)
         if not self._websocket.accepted:
             if isinstance(error, (InvalidHandshake, SocketTakeoverError)):
                 return refuse_for(self._request, error)  # what accept() in the view ran into
@@ -339,15 +354,6 @@ class Session:
         if not isinstance(error, ConnectionClosed):
             log_error(self._request, self._request.path, error)
         return self.respond()
-
-    def _end(self, error: BaseException | None) -> None:
-        if self._websocket.accepted:
-            try:
-                close(self._websocket, error)
-            finally:
-                self._websocket.finish()
-                # Not every server ends a request whose client has left.
-                self._websocket.release_database()
 
 
 class SwitchedResponse(HttpResponse):
@@ -365,12 +371,54 @@ class SwitchedResponse(HttpResponse):
         return iter(())
 
 
-def close(websocket: BaseWebSocket, error: BaseException | None) -> None:
-    """Close with the code that tells how the view ended (RFC 6455, 7.4.1)."""
-    if error is None or isinstance(error, Exception):
-        websocket.close(find_close_code(error))
-    else:  # SystemExit, GreenletExit, …: the server ends, and does not wait for a peer
-        websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
+def leave_server(websocket: BaseWebSocket, run: Callable[[], Any]) -> bool:
+    """Run it beside the server, as if it were in the request; ``False`` where that cannot be."""
+    active = find_active()
+
+    def run_beside() -> None:
+        before = database.opened
+        try:
+            if active is not None:
+                activate(active)
+            run()
+        finally:
+            if database.opened != before:
+                database.close_all()
+
+    try:
+        return websocket.leave_server(run_beside)
+    except BaseException as error:  # the system has no further thread
+        end(websocket, error)
+        raise
+
+
+def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
+    """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
+    if websocket.accepted:
+        try:
+            if error is None or isinstance(error, Exception):
+                websocket.close(find_close_code(error))
+            else:  # SystemExit, GreenletExit, …: the server ends, and does not wait for a peer
+                websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
+        finally:
+            websocket.finish()
+            # Not every server ends a request whose client has left.
+            websocket.release_database()
+
+
+async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """Waiting for the peer's Close must not hold up the event loop."""
+    return await sync_to_async(function, thread_sensitive=False)(*args)
+
+
+async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
+    """The same in an event loop, without a thread where that can be done."""
+    if websocket.accepted:
+        await websocket.aclose(find_close_code(error))
+    if websocket.has_loop:
+        end(websocket, error)
+    else:
+        await in_thread(end, websocket, error)
 
 
 def find_close_code(error: Exception | None) -> int:

@@ -54,8 +54,8 @@ class BaseWebSocket:
         "subprotocol",
     )
 
-    #: Whether what ends it may wait, and so does not belong into an event loop.
-    ends_in_thread = True
+    #: Whether the server has an event loop, in which coroutines serve it without a thread.
+    has_loop = False
 
     # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
     _read_lock: Any  # made by the backend, of the kind its server waits with
@@ -338,6 +338,9 @@ class BaseWebSocket:
         self.close_connection(1000 if code is None else code, reason, conf.CLOSE_TIMEOUT)
 
     disconnect = close
+
+    def check_coroutines(self) -> None:
+        """Raise ``SocketTakeoverError`` where no coroutine can serve this connection."""
 
     def check_view_room(self, accepts: bool) -> None:
         """Raise ``InvalidHandshake`` when no further view can run in this process.

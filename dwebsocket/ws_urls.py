@@ -1,4 +1,4 @@
-"""Where WebSockets are looked for under ASGI: in ``ROOT_WS_URLCONF``, then in ``ROOT_URLCONF``."""
+"""``ROOT_WS_URLCONF``: addresses of WebSockets alone, which under ASGI come before all others."""
 
 from __future__ import annotations
 
@@ -9,19 +9,36 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import ResolverMatch, is_valid_path, set_urlconf
+from django.urls import Resolver404, ResolverMatch, get_resolver
 
 from dwebsocket.conf import conf
 from dwebsocket.handlers import WebSocketHandler
 
-__all__ = ["choose_urlconf", "use_view"]
+__all__ = ["find_urlconf", "resolve"]
 
 
-def choose_urlconf(request: HttpRequest) -> None:
-    """Have this request resolved in the URLconf of WebSockets, if it has an entry there."""
-    urlconf = conf.ROOT_WS_URLCONF or find_default(settings.ROOT_URLCONF)
-    if urlconf is not None and is_valid_path(request.path_info, urlconf):
-        request.urlconf = urlconf
+def resolve(request: HttpRequest) -> ResolverMatch | None:
+    """The entry for this request, ``None`` if there is none. Names of addresses, for ``reverse()``,
+    go on to be those of the whole site.
+    """
+    urlconf = find_urlconf()
+    if urlconf is None:
+        return None
+    try:
+        match = get_resolver(urlconf).resolve(request.path_info)
+    except Resolver404:
+        return None
+    match.func = as_view(match.func)
+    request.resolver_match = match
+    return match
+
+
+def find_urlconf() -> str | None:
+    """The setting, or the module that is there without it."""
+    root = settings.ROOT_URLCONF
+    if conf.ROOT_WS_URLCONF is not None or not isinstance(root, str):  # tests have tuples, too
+        return conf.ROOT_WS_URLCONF
+    return find_default(root)
 
 
 @cache
@@ -32,13 +49,11 @@ def find_default(root: str) -> str | None:
     return name if find_spec(name) is not None else None
 
 
-def use_view(match: ResolverMatch) -> ResolverMatch:
+def as_view(view: Callable[..., Any]) -> Callable[..., Any]:
     """A handler may be listed as it is, without ``as_view()``."""
-    view = match.func
     if isinstance(view, type) and issubclass(view, WebSocketHandler):
-        match.func = make_view(view)  # type: ignore[arg-type]  # a class can be hashed
-    set_urlconf(None)  # what reverse() finds: the names of the whole site
-    return match
+        return make_view(view)  # type: ignore[arg-type]  # a class can be hashed
+    return view
 
 
 @cache

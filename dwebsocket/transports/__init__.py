@@ -12,7 +12,17 @@ from typing import Any
 
 from .base import Transport
 
-__all__ = ["Transport", "create_transport"]
+__all__ = ["Transport", "create_transport", "waits_in_greenlets"]
+
+
+def find_library(sock: Any) -> str:
+    """The name of the package that the socket's type comes from."""
+    return type(sock).__module__.partition(".")[0]
+
+
+def waits_in_greenlets(sock: Any) -> bool:
+    """Whether those who use this server's socket all run in one thread."""
+    return find_library(sock) in ("gevent", "eventlet")
 
 
 def create_transport(sock: Any) -> Transport:
@@ -21,12 +31,12 @@ def create_transport(sock: Any) -> Transport:
     Args:
         sock: a connected stream socket of ``socket``, ``ssl``, gevent or eventlet.
     """
-    module = type(sock).__module__.partition(".")[0]
-    if module == "gevent":
+    library = find_library(sock)
+    if library == "gevent":
         from . import gevent as gevent_transports
 
         return _create(gevent_transports, sock, tls=hasattr(sock, "pending"))
-    if module == "eventlet":
+    if library == "eventlet":
         from . import eventlet as eventlet_transports
 
         return _create(eventlet_transports, sock, tls=hasattr(sock, "pending"))

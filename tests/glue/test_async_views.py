@@ -35,8 +35,8 @@ VIEWS = [
 
 @pytest.mark.parametrize("middleware", [MIDDLEWARE, [*MIDDLEWARE, OURS]])
 @pytest.mark.parametrize("view", VIEWS)
-def test_echo(site, caplog, view, middleware):
-    with site.serve(view, MIDDLEWARE=middleware).websocket("/") as websocket:
+def test_echo(serve_either, caplog, view, middleware):
+    with serve_either(view, MIDDLEWARE=middleware).websocket("/") as websocket:
         for message in ("text", b"binary", "\u20ac"):
             websocket.send(message)
             assert websocket.receive() == message
@@ -54,20 +54,20 @@ async def marked_async(request):
 marked_async.accept_websocket = True
 
 
-def test_undecorated_async_view_below_the_middleware(site):
-    with site.serve(marked_async, MIDDLEWARE=[OURS]).websocket("/") as websocket:
+def test_undecorated_async_view_below_the_middleware(serve_either):
+    with serve_either(marked_async, MIDDLEWARE=[OURS]).websocket("/") as websocket:
         websocket.send("hello")
         assert websocket.receive() == "hello"
 
 
-def test_accept_all_async_view(site):
-    client = site.serve(echo, MIDDLEWARE=[OURS], WEBSOCKET_ACCEPT_ALL=True)
+def test_accept_all_async_view(serve_either):
+    client = serve_either(echo, MIDDLEWARE=[OURS], WEBSOCKET_ACCEPT_ALL=True)
     with client.websocket("/") as websocket:
         websocket.send("hello")
         assert websocket.receive() == "hello"
 
 
-def test_areceive(site, reports):
+def test_areceive(serve_either, reports):
     @require_websocket
     async def view(request):
         websocket = request.websocket
@@ -80,24 +80,24 @@ def test_areceive(site, reports):
             await websocket.areceive()
         reports("raised")
 
-    with site.serve(view).websocket("/") as websocket:
+    with serve_either(view).websocket("/") as websocket:
         assert websocket.receive() == "go"
         websocket.send("one")
     assert reports.all() == ["one", None, "raised"]
 
 
-def test_aclose(site):
+def test_aclose(serve_either):
     @require_websocket
     async def view(request):
         await request.websocket.aclose(4001, "over")
 
-    with site.serve(view).websocket("/") as websocket:
+    with serve_either(view).websocket("/") as websocket:
         with pytest.raises(ConnectionClosed) as caught:
             websocket.receive()
         assert (caught.value.code, caught.value.reason) == (4001, "over")
 
 
-def test_the_event_loop_runs_while_a_view_receives(site):
+def test_the_event_loop_runs_while_a_view_receives(serve_either):
     @require_websocket
     async def view(request):
         async def push():
@@ -109,45 +109,45 @@ def test_the_event_loop_runs_while_a_view_receives(site):
         await push()
         await request.websocket.asend(await receiving)
 
-    with site.serve(view).websocket("/") as websocket:
+    with serve_either(view).websocket("/") as websocket:
         assert [websocket.receive() for _ in range(3)] == ["0", "1", "2"]
         websocket.send("after the pushes")
         assert websocket.receive() == "after the pushes"
 
 
-def test_error_is_1011(site, caplog):
+def test_error_is_1011(serve_either, caplog):
     @require_websocket
     async def view(request):
         raise LookupError
 
-    with site.serve(view).websocket("/") as websocket:
+    with serve_either(view).websocket("/") as websocket:
         with pytest.raises(ConnectionClosed) as caught:
             websocket.receive()
         assert caught.value.code == 1011
     assert [record.name for record in caplog.records] == ["django.request"]
 
 
-def test_connection_closed_may_escape(site, caplog):
+def test_connection_closed_may_escape(serve_either, caplog):
     @require_websocket
     async def view(request):
         while True:
             await request.websocket.areceive()
 
-    with site.serve(view).websocket("/"):
+    with serve_either(view).websocket("/"):
         pass
     assert caplog.records == []
 
 
-def test_plain_http(site):
+def test_plain_http(serve_either):
     @accept_websocket
     async def view(request):
         return HttpResponse(f"plain {request.is_websocket()}")
 
-    assert site.serve(view).get("/").content == b"plain False"
-    assert site.serve(require_websocket(echo)).get("/").status_code == 400
+    assert serve_either(view).get("/").content == b"plain False"
+    assert serve_either(require_websocket(echo)).get("/").status_code == 400
 
 
-def test_refused_and_accepted_by_the_view(site):
+def test_refused_and_accepted_by_the_view(serve_either):
     @require_websocket(auto_accept=False)
     async def view(request):
         if "no" in request.GET:
@@ -156,7 +156,7 @@ def test_refused_and_accepted_by_the_view(site):
         await request.websocket.asend("yes")
         return None
 
-    client = site.serve(view)
+    client = serve_either(view)
     with pytest.raises(WebSocketRefused) as caught:
         client.websocket("/?no")
     assert (caught.value.status_code, caught.value.content) == (403, b"no")

@@ -4,7 +4,6 @@ from functools import wraps
 
 import pytest
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django.urls import path
@@ -20,7 +19,6 @@ from dwebsocket import (
 )
 from dwebsocket.backends.default.servers.base import STAYS
 from dwebsocket.exceptions import InvalidState
-from dwebsocket.handlers import HOOKS
 from dwebsocket.testing import WebSocketRefused
 
 from ..raw_client import TEXT, build_close, build_frame
@@ -210,16 +208,6 @@ def test_the_view_looks_like_djangos():
     assert not getattr(view, "csrf_exempt", False)
     with pytest.raises(TypeError):
         Echo.as_view(unknown=1)
-
-
-@pytest.mark.parametrize("hook", HOOKS)
-def test_async_hooks_are_refused(hook):
-    async def method(self, *args):
-        pass
-
-    made = type("Async", (WebSocketHandler,), {hook: method})
-    with pytest.raises(ImproperlyConfigured, match=rf"Async\.{hook} is 'async def'"):
-        made.as_view()
 
 
 def test_json(site, reports, way):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
-
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
 if TYPE_CHECKING:
     from .websocket import AsgiWebSocket
@@ -36,28 +33,12 @@ class AsgiConnection:
         websocket: the WebSocket, once a view has accepted it.
     """
 
-    __slots__ = (
-        "_context",
-        "_thread",
-        "loop",
-        "receive",
-        "scope",
-        "send",
-        "sensitive",
-        "websocket",
-    )
+    __slots__ = ("_context", "_thread", "loop", "receive", "scope", "send", "websocket")
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        sensitive: ThreadSensitiveContext,
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.receive = receive
         self.send = send
-        self.sensitive = sensitive
         self.loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         # Tasks keep their context: not that of whoever happens to call.
@@ -84,21 +65,3 @@ class AsgiConnection:
         # The first round starts what is to be sent, the second one comes when that waits.
         self.call(self.call, self.call, done.set)
         done.wait(MAX_LOOP_ROUND)
-
-    def release_thread(self) -> None:
-        """End the thread in which asgiref runs what is synchronous in this request, and with it
-        the database connections that were opened there. The next call gets a new one.
-        """
-        executors: MutableMapping[Any, Executor] = SyncToAsync.context_to_thread_executor
-        if not executors:  # none anywhere in this process: the usual case
-            return
-        executor = executors.pop(self.sensitive, None)
-        if executor is not None:
-            executor.submit(close_databases)
-            executor.shutdown(wait=False)
-
-
-def close_databases() -> None:
-    from django.db import connections
-
-    connections.close_all()

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from dwebsocket.conf import conf
+from dwebsocket.coroutine_threads import release_thread
+from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import Message
 
@@ -75,7 +77,7 @@ class ReceivingWebSocket(SendingWebSocket):
         """The next message, ``None`` at the end. The usual case: ask the server."""
         if timeout is not None or not self._may_pull or self._ready:
             return await self._receive_otherwise(timeout)
-        self._connection.release_thread()
+        release_thread()
         coming = self._connection.receive()
         if not isinstance(coming, Coroutine):
             # What is no coroutine may lose a message when whoever awaits it is cancelled.
@@ -118,14 +120,14 @@ class ReceivingWebSocket(SendingWebSocket):
                 return await self._receive_next(None)
         if self._ready or self._over or not self._inbox.is_empty:
             return self._take_now()
-        self._connection.release_thread()
+        release_thread()
         self.start_pump()
         return await self._wait(timeout)
 
     def _take_now(self) -> Message | None:
         if self._ready:
             return self._ready.pop()
-        message = self._inbox.take()
+        message = None if self._mute else self._inbox.take()
         if message is None:
             self._check_accepted()
             self._noticed = True
@@ -149,12 +151,20 @@ class ReceivingWebSocket(SendingWebSocket):
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
         message = self._inbox.take_blocking(deadline)
-        return [] if message is None else [message, *self._inbox.take_all()]
+        return [] if message is None or self._mute else [message, *self._inbox.take_all()]
 
     def receive_available(self) -> list[Message]:
         if not self._wants_pump:
             self._connection.call(self.start_pump)
-        return self._inbox.take_all()
+        return [] if self._mute else self._inbox.take_all()
+
+    def _next(self, timeout: float | None) -> Message | None:
+        if self._connection.is_in_loop():
+            raise InvalidState(
+                "what waits here stops the event loop, through which messages come: write "
+                "'await areceive()' or 'async for'"
+            )
+        return super()._next(timeout)
 
     # In the loop
 
@@ -199,9 +209,8 @@ class ReceivingWebSocket(SendingWebSocket):
         size = len(message) if text is None or text.isascii() else len(text.encode())
         if size <= self._max_size:
             return message
-        self._finish_with(
-            CloseCode.MESSAGE_TOO_BIG, f"a message of {size} bytes, the limit is {self._max_size}"
-        )
+        reason = f"a message of {size} bytes, the limit is {self._max_size}"
+        self._finish_with(CloseCode.MESSAGE_TOO_BIG, reason, mute=False)
         return None
 
     async def _prepare_close(self) -> None:

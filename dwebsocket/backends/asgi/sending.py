@@ -44,6 +44,7 @@ class SendingWebSocket(BaseWebSocket):
         "_leaving",
         "_left",
         "_lost",
+        "_mute",
         "_outgoing",
         "_room",
         "_scheduled",
@@ -73,13 +74,14 @@ class SendingWebSocket(BaseWebSocket):
     _timer: asyncio.TimerHandle | None
 
     _lost: bool  # the connection broke
+    _mute: bool  # we have closed: what comes, or has come, is not read any more
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__()
         self._connection = connection
         self._outgoing, self._leaving = [], []
         self._waiting = 0
-        self._busy = self._last = self._left = self._lost = False
+        self._busy = self._last = self._left = self._lost = self._mute = False
         self._scheduled = self._stalled = False
         self._flusher: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = self._room = None
@@ -153,7 +155,7 @@ class SendingWebSocket(BaseWebSocket):
         elif self._finish_with(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"):
             self._count_slow()
 
-    def _finish_with(self, code: int, reason: str) -> bool:
+    def _finish_with(self, code: int, reason: str, *, mute: bool = True) -> bool:
         """Nothing is sent behind this Close; whether it is not the second one."""
         build_close(code, reason)  # raises for what may not be sent
         with queueing:
@@ -161,7 +163,9 @@ class SendingWebSocket(BaseWebSocket):
                 return False
             event = {"type": "websocket.close", "code": int(code), "reason": reason}
             self._append(event, 0)
-            self._last = True
+            self._last, self._mute = True, mute
+        if mute:
+            self._ready.clear()
         self.stop(code, reason)
         self._connection.call(self._start_flush)
         self._connection.call(self._limit_closing)
@@ -206,6 +210,9 @@ class SendingWebSocket(BaseWebSocket):
             raise self._closed_error()
 
     async def adrain(self) -> None:
+        if self._last:
+            await self._wait_for_end()
+            return
         # Usually what the caller has just sent, without waiting, and nothing else.
         event = None if self._busy else self._take_only()
         if event is not None:
@@ -364,6 +371,10 @@ class SendingWebSocket(BaseWebSocket):
 
     def _finish_closing(self) -> None:
         """It has left."""
+        raise NotImplementedError
+
+    async def _wait_for_end(self) -> None:
+        """Wait until the server has nothing more to do with the connection."""
         raise NotImplementedError
 
     def _limit_closing(self) -> None:

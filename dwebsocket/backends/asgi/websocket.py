@@ -47,7 +47,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         "_view",
     )
 
-    ends_in_thread = False
+    has_loop = True
 
     _calls: Calls | None  # of a handler
     _closing: asyncio.TimerHandle | None  # our Close must have left by then
@@ -89,8 +89,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     # A view that goes on when the request has ended
 
     def check_view_room(self, accepts: bool) -> None:
-        if not self._connection.is_in_loop():
-            view_threads.check_room()
+        view_threads.check_room()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         self._watch.start_anew()
@@ -113,8 +112,8 @@ class AsgiWebSocket(ReceivingWebSocket):
         return True
 
     def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        context = RequestContext().enter()
-        self._start_view = lambda: context.run(self._connection.loop.create_task, run())
+        context, loop = RequestContext(), self._connection.loop
+        self._start_view = lambda: context.enter().run(loop.create_task, run())
         return True
 
     async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
@@ -173,7 +172,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         reason = check_reason(reason)
         self._check_accepted()
         if self._finish_with(code, reason):
-            await asyncio.shield(self._gone)
+            await self._wait_for_end()
 
     def stop(self, code: int, reason: str) -> None:
         if not self._mark_over(code, reason):
@@ -200,6 +199,9 @@ class AsgiWebSocket(ReceivingWebSocket):
     def _finish_closing(self) -> None:
         self._leave()
 
+    async def _wait_for_end(self) -> None:
+        await asyncio.shield(self._gone)
+
     def _leave(self) -> None:
         """The server has nothing more to do with this connection."""
         websockets.discard(self)
@@ -216,7 +218,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     @property
     def has_closed(self) -> bool:
         """Whether we have closed, so that nobody wants what still comes."""
-        return self._last
+        return self._mute
 
     def _count_slow(self) -> None:
         logger.info(TOO_SLOW, conf.MAX_SEND_BUFFER)

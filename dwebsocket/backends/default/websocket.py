@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from dwebsocket.backends.default.servers import SocketTakeover
 from dwebsocket.backends.leaving import LeavingWebSocket
 from dwebsocket.conf import conf
-from dwebsocket.transports import Transport, create_transport
+from dwebsocket.transports import Transport, create_transport, waits_in_greenlets
 
 __all__ = ["DefaultWebSocket"]
 
@@ -40,6 +40,10 @@ class DefaultWebSocket(LeavingWebSocket):
     @property
     def may_leave(self) -> bool:
         return self._takeover is not None and self._takeover.lets_go
+
+    @property
+    def waits_in_greenlets(self) -> bool:
+        return self._takeover is not None and waits_in_greenlets(self._takeover.get_socket())
 
     def let_go(self) -> None:
         if self._takeover is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 
 from dwebsocket.backends.base import BaseWebSocketFactory
@@ -51,11 +50,6 @@ class uWsgiNativeWebSocketFactory(uWsgiWebSocketFactory):  # noqa: N801
                 "turns, and with --async or --ugreen one that waits would stop all others. Use "
                 "--gevent N or --threads N instead."
             )
-        if is_in_event_loop():
-            raise SocketTakeoverError(
-                "WebSockets cannot work here: with --https-socket an async view cannot have one, "
-                "for uWSGI's calls work in the request's own thread. Use --https, or a proxy."
-            )
         return self.build(NativeWebSocket, self.request, server, fd)
 
 
@@ -72,12 +66,3 @@ def find_server() -> Server:
             "WEBSOCKET_FACTORY_CLASS names the uWSGI backend, but this process is not run by "
             "uWSGI. Remove the setting: the backend is chosen by the server."
         ) from error
-
-
-def is_in_event_loop() -> bool:
-    """Whether the caller is a coroutine: then it is in another thread than the request."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -23,7 +23,7 @@ from django.http import HttpRequest
 from dwebsocket.backends.uwsgi.descriptor import copy_socket, put_under
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import InvalidState
+from dwebsocket.exceptions import InvalidState, SocketTakeoverError
 from dwebsocket.protocol.frames import CloseCode, Opcode, build_close, build_frame_header
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports.base import Lock, Transport, remaining
@@ -55,6 +55,12 @@ class NativeWebSocket(BaseWebSocket):
         self._owner = server.current()
 
     # The opening handshake
+
+    def check_coroutines(self) -> None:
+        raise SocketTakeoverError(
+            "WebSockets cannot work here: with --https-socket an async view or handler cannot have "
+            "one, for uWSGI's calls work in the request's own thread. Use --https, or a proxy."
+        )
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         self._transport = create_waiter(self._fd, gevent=self._server.is_gevent)

@@ -47,6 +47,10 @@ class UwsgiWebSocket(LeavingWebSocket):
     def may_leave(self) -> bool:
         return self._server.is_gevent or self._server.has_threads
 
+    @property
+    def waits_in_greenlets(self) -> bool:
+        return self._server.is_gevent
+
     # uWSGI's router ends both directions when one has ended, and our Close would be torn away from
     # a peer that is still sending.
 

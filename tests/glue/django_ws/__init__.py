@@ -1,0 +1,1 @@
+"""What django-ws 1.0 shows on its page, and what was wrong with it."""

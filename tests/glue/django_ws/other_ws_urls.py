@@ -1,0 +1,5 @@
+from django.urls import path
+
+from .ws_urls import Telling
+
+urlpatterns = [path("other/<str:where>", Telling)]

@@ -1,0 +1,150 @@
+"""Under ASGI: what has come before the end is read, and what waits to be sent leaves in order."""
+
+import asyncio
+import threading
+
+import pytest
+
+from dwebsocket import ConnectionClosed, WebSocketHandler, require_websocket
+from dwebsocket.exceptions import InvalidState
+
+from .site import wait_until
+
+
+@pytest.fixture(params=["handler", "async handler", "view", "async view"])
+def reader(request, reports):
+    """A view or handler that reports what it reads, once the event ``go`` is set."""
+    go = threading.Event()
+
+    class Handler(WebSocketHandler):
+        def on_open(self):
+            go.wait(10)
+
+        def on_message(self, message):
+            reports(message)
+
+        def on_close(self):
+            reports(("end", self.websocket.close_code))
+
+    class AsyncHandler(Handler):
+        async def on_message(self, message):
+            reports(message)
+
+    @require_websocket
+    def view(request):
+        go.wait(10)
+        for message in request.websocket:
+            reports(message)
+        reports(("end", request.websocket.close_code))
+
+    @require_websocket
+    async def async_view(request):
+        while not go.is_set():
+            await asyncio.sleep(0.005)
+        async for message in request.websocket:
+            reports(message)
+        reports(("end", request.websocket.close_code))
+
+    made = {
+        "handler": Handler.as_view(),
+        "async handler": AsyncHandler.as_view(),
+        "view": view,
+        "async view": async_view,
+    }[request.param]
+    made.go = go
+    return made
+
+
+def test_messages_before_the_clients_close(serve, reports, reader):
+    session = serve(reader).websocket("/")
+    for message in ("a", b"b", "c"):
+        session.send(message)
+    session.put_event({"type": "websocket.disconnect", "code": 4001})
+    wait_until(session.incoming.empty)
+    reader.go.set()
+    assert [reports.next() for _ in range(4)] == ["a", b"b", "c", ("end", 4001)]
+    session.join()
+
+
+class Closing(WebSocketHandler):
+    """Closes at the first message, in the way that the address names."""
+
+    async def on_message(self, message):
+        self.reports(message)
+        while self.websocket.count_messages() < 1:
+            await asyncio.sleep(0.005)
+        how = self.kwargs["how"]
+        if how == "awaited":
+            await self.close(4000)
+        elif how == "aclose":
+            await self.websocket.aclose(4000)
+        else:
+            self.close(4000)
+
+    async def on_close(self):
+        self.reports(self.websocket.close_code)
+
+
+@pytest.mark.parametrize("how", ["awaited", "not awaited", "aclose"])
+def test_messages_behind_our_close_are_thrown_away(serve, reports, how):
+    from django.urls import path
+
+    class Here(Closing):
+        pass
+
+    Here.reports = staticmethod(reports)
+    session = serve(Here.as_view(), path("<str:how>/", Here.as_view())).websocket(f"/{how}/")
+    for message in "abc":
+        session.send(message)
+    with pytest.raises(ConnectionClosed) as caught:
+        session.receive()
+    assert caught.value.code == 4000
+    session.close()
+    assert [reports.next(), reports.next()] == ["a", 4000]
+    assert reports.all() == []
+
+
+def test_who_is_cancelled_while_waiting_takes_no_message_along(serve):
+    """A task's end, in the middle of a wait for others' messages, holds none of them up."""
+    started = threading.Event()
+
+    class Sending(WebSocketHandler):
+        async def on_message(self, message):
+            for number in range(5):
+                self.send(f"{number}")
+            self.start_task("waiting", self.wait_until_sent)
+            await asyncio.sleep(0)
+            self.cancel_task("waiting")
+            self.start_task("waiting", self.wait_until_sent)
+            started.set()
+
+        async def wait_until_sent(self):
+            await self.send("mine")
+
+    session = serve(Sending.as_view()).websocket("/")
+    session.send("go")
+    assert started.wait(10)
+    found = [session.receive() for _ in range(7)]
+    assert found == ["0", "1", "2", "3", "4", "mine", "mine"]
+    session.close()
+
+
+@pytest.mark.parametrize("call", ["wait", "wait_json", "list"])
+def test_a_coroutine_does_not_block_the_loop(serve, reports, call):
+    """It would never end: what it waits for has to come through the loop."""
+
+    @require_websocket
+    async def view(request):
+        websocket = request.websocket
+        with pytest.raises(InvalidState, match=r"await areceive\(\)"):
+            list(websocket) if call == "list" else getattr(websocket, call)()
+        with pytest.raises(InvalidState, match=r"await areceive\(\)"):
+            websocket.wait(timeout=10)
+        assert websocket.read("nothing") == "nothing"
+        await websocket.asend("checked")
+        reports(await websocket.areceive())
+
+    with serve(view).websocket("/") as session:
+        assert session.receive() == "checked"
+        session.send("a")
+        assert reports.next() == "a"

@@ -1,0 +1,103 @@
+"""Under ASGI coroutines hold no thread, whatever middleware stood around their request."""
+
+import threading
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connections
+
+from dwebsocket import WebSocketHandler, require_websocket
+
+from .site import MIDDLEWARE, OURS, wait_until
+
+CONNECTIONS = 20
+
+
+def old(get_response):
+    """Middleware of the old kind: nothing but a function."""
+
+    def middleware(request):
+        return get_response(request)
+
+    return middleware
+
+
+OLD = f"{__name__}.old"
+
+
+@require_websocket
+async def decorated(request):
+    await (await request.auser()).arefresh_from_db()
+    await request.websocket.asend("open")
+    async for _ in request.websocket:
+        pass
+
+
+async def marked(request):
+    await request.websocket.asend("open")
+    async for _ in request.websocket:
+        pass
+
+
+marked.accept_websocket = True
+
+
+class Handler(WebSocketHandler):
+    async def on_open(self):
+        await get_user_model().objects.acount()
+        self.send("open")
+
+
+class Mixed(WebSocketHandler):
+    def on_open(self):
+        get_user_model().objects.count()
+        self.send("open")
+
+    async def on_message(self, message):
+        pass
+
+
+class Asking(WebSocketHandler):
+    """Its tasks ask the database, while the handler waits for messages."""
+
+    asked = 0
+
+    async def on_open(self):
+        self.start_task("ask once", self.ask)
+        self.start_task("ask often", self.sleep_loop, args=(self.ask, 0.2))
+
+    async def ask(self):
+        await get_user_model().objects.acount()
+        self.asked += 1
+        if self.asked == 3:
+            self.send("open")
+
+
+VIEWS = [decorated, marked, Handler.as_view(), Mixed.as_view(), Asking.as_view()]
+
+
+def threads():
+    return {thread for thread in threading.enumerate() if "dwebsocket" not in thread.name}
+
+
+@pytest.mark.parametrize(
+    "middleware",
+    [
+        [*MIDDLEWARE, OURS],
+        [OURS, *MIDDLEWARE],
+        [OLD, *MIDDLEWARE, OURS],
+        [*MIDDLEWARE, OURS, OLD],
+        [*MIDDLEWARE, OLD, OURS],
+    ],
+)
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_thread_is_held(serve, user, view, middleware):
+    client = serve(view, MIDDLEWARE=middleware)
+    client.force_login(user)
+    before = threads()
+    sessions = [client.websocket("/") for _ in range(CONNECTIONS)]
+    assert {session.receive() for session in sessions} == {"open"}
+    wait_until(lambda: threads() <= before)
+    for session in sessions:
+        session.close()
+    connections.close_all()
