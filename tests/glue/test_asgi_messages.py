@@ -17,10 +17,8 @@ def reader(request, reports):
     go = threading.Event()
 
     class Handler(WebSocketHandler):
-        def on_open(self):
-            go.wait(10)
-
         def on_message(self, message):
+            go.wait(10)
             reports(message)
 
         def on_close(self):
@@ -28,7 +26,12 @@ def reader(request, reports):
 
     class AsyncHandler(Handler):
         async def on_message(self, message):
+            await wait_for_go()
             reports(message)
+
+    async def wait_for_go():
+        while not go.is_set():
+            await asyncio.sleep(0.005)
 
     @require_websocket
     def view(request):
@@ -39,8 +42,7 @@ def reader(request, reports):
 
     @require_websocket
     async def async_view(request):
-        while not go.is_set():
-            await asyncio.sleep(0.005)
+        await wait_for_go()
         async for message in request.websocket:
             reports(message)
         reports(("end", request.websocket.close_code))

@@ -132,5 +132,6 @@ class Inbox:
 
 
 def set_done(room: asyncio.Future[None]) -> None:
+    """Have it be over, if it is not."""
     if not room.done():
         room.set_result(None)
