@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 from django.apps import AppConfig
@@ -16,6 +17,7 @@ from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.workers import count_workers
+from dwebsocket.ws_urls import find_urlconf
 
 __all__ = ["check_groups", "check_middleware", "check_settings"]
 
@@ -44,13 +46,15 @@ FLAGS = {
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Every ``WEBSOCKET_`` setting has a usable value."""
+    """Every setting of ours has a usable value."""
     return [
         *check_factory_class(),
         *check_flags(),
         *check_allowed_origins(),
         *check_numbers(),
         *check_group_backend(),
+        *check_urlconf(),
+        *check_async_middleware(),
     ]
 
 
@@ -157,6 +161,48 @@ def check_group_backend() -> Iterator[CheckMessage]:
         create_backend(conf.GROUPS, Members()).close()
     except InvalidGroupBackend as error:
         yield Error(f"{error}.", id="dwebsocket.E016")
+
+
+def check_urlconf() -> Iterator[CheckMessage]:
+    name = find_urlconf()
+    if name is None:
+        return
+    wrong = None
+    if not isinstance(name, str):
+        wrong = "must be the dotted path of a URLconf"
+    else:
+        try:
+            if not isinstance(getattr(import_module(name), "urlpatterns", None), (list, tuple)):
+                wrong = "has no list of urlpatterns"
+        except ImportError as error:
+            wrong = f"cannot be imported: {error}"
+    if wrong:
+        yield Error(
+            f"ROOT_WS_URLCONF is {name!r}, which {wrong}.",
+            hint="Without the setting it is ws_urls beside ROOT_URLCONF, if that is there.",
+            id="dwebsocket.E017",
+        )
+
+
+def check_async_middleware() -> Iterator[CheckMessage]:
+    value = getattr(settings, "WS_MIDDLEWARE", ())
+    if not isinstance(value, (list, tuple)):
+        yield Error(
+            f"WS_MIDDLEWARE is {value!r}, it must be a list of dotted paths.", id="dwebsocket.E018"
+        )
+        return
+    for path in value:
+        try:
+            wrong = None if callable(import_string(path)) else "is no callable"
+        except (AttributeError, ImportError) as error:  # it is not even a string
+            wrong = f"cannot be imported: {error}"
+        if wrong:
+            yield Error(
+                f"WS_MIDDLEWARE holds {path!r}, which {wrong}.",
+                hint="An entry is called with what it wraps, and returns an async callable that "
+                "takes the handler.",
+                id="dwebsocket.E018",
+            )
 
 
 def check_groups(

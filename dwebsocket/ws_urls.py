@@ -35,7 +35,7 @@ def resolve(request: HttpRequest) -> ResolverMatch | None:
 
 def find_urlconf() -> str | None:
     """The setting, or the module that is there without it."""
-    root = settings.ROOT_URLCONF
+    root = getattr(settings, "ROOT_URLCONF", None)
     if conf.ROOT_WS_URLCONF is not None or not isinstance(root, str):  # tests have tuples, too
         return conf.ROOT_WS_URLCONF
     return find_default(root)

@@ -54,6 +54,14 @@ BAD = [
     ("E015", "VIEW_THREADS", True),
     ("E016", "GROUPS", "memory"),
     ("E016", "GROUPS", None),
+    ("E017", "ROOT_WS_URLCONF", 5),
+    ("E017", "ROOT_WS_URLCONF", "no_such_module"),
+    ("E017", "ROOT_WS_URLCONF", "dwebsocket.conf"),
+    ("E018", "WS_MIDDLEWARE", "tests.glue.django_ws.page.AuthAsyncMiddleware"),
+    ("E018", "WS_MIDDLEWARE", None),
+    ("E018", "WS_MIDDLEWARE", ["no_such_module.Middleware"]),
+    ("E018", "WS_MIDDLEWARE", ["dwebsocket.conf.UNLIMITED"]),
+    ("E018", "WS_MIDDLEWARE", [5]),
 ]
 GOOD = [
     ("GROUPS", {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}),
@@ -76,24 +84,41 @@ GOOD = [
     ("VIEW_THREADS", 0),
     ("VIEW_THREADS", 4),
     ("LEGACY", True),
+    ("ROOT_WS_URLCONF", None),
+    ("ROOT_WS_URLCONF", "tests.glue.django_ws.ws_urls"),
+    ("WS_MIDDLEWARE", []),
+    ("WS_MIDDLEWARE", ("tests.glue.django_ws.page.AuthAsyncMiddleware",)),
 ]
+#: The names that django-ws gave them.
+UNPREFIXED = {"ROOT_WS_URLCONF", "WS_MIDDLEWARE"}
+
+
+def full_name(name):
+    return name if name in UNPREFIXED else f"WEBSOCKET_{name}"
 
 
 @pytest.mark.parametrize(("check_id", "name", "value"), BAD)
 def test_bad_value(check_id, name, value):
-    with override_settings(**{f"WEBSOCKET_{name}": value}):
+    with override_settings(**{full_name(name): value}):
         found = check_settings()
     assert [message.id for message in found] == [f"dwebsocket.{check_id}"]
     assert found[0].is_serious()
-    assert found[0].msg.startswith(f"WEBSOCKET_{name}")
+    assert found[0].msg.startswith(full_name(name))
     shown = value[0] if isinstance(value, list) else value
     assert repr(shown) in found[0].msg
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
 def test_good_value(name, value):
-    with override_settings(**{f"WEBSOCKET_{name}": value}):
+    with override_settings(**{full_name(name): value}):
         assert check_settings() == []
+
+
+@override_settings(ROOT_URLCONF="tests.glue.django_ws.broken.urls")
+def test_the_urlconf_that_is_found_without_a_setting_is_looked_at():
+    [message] = check_settings()
+    assert message.id == "dwebsocket.E017"
+    assert "'tests.glue.django_ws.broken.ws_urls', which cannot be imported" in message.msg
 
 
 def test_defaults_are_good():

@@ -7,6 +7,8 @@ from django.test import override_settings
 
 from dwebsocket.conf import Conf, conf, default_max_connections
 
+from .test_checks import full_name
+
 DEFAULTS = {
     "FACTORY_CLASS": None,
     "ACCEPT_ALL": False,
@@ -22,6 +24,8 @@ DEFAULTS = {
     "COMPRESSION": True,
     "COMPRESSION_CONTEXT_TAKEOVER": False,
     "LEGACY": False,
+    "ROOT_WS_URLCONF": None,
+    "WS_MIDDLEWARE": [],
 }
 VALUES = {
     "FACTORY_CLASS": "dwebsocket.backends.default.factory.WebSocketFactory",
@@ -39,6 +43,8 @@ VALUES = {
     "COMPRESSION_CONTEXT_TAKEOVER": True,
     "MAX_CONNECTIONS": 7,
     "LEGACY": True,
+    "ROOT_WS_URLCONF": "mysite.sockets",
+    "WS_MIDDLEWARE": ["mysite.middleware.AuthAsyncMiddleware"],
 }
 
 
@@ -50,7 +56,7 @@ def test_default(name):
 @pytest.mark.parametrize("name", VALUES)
 def test_value_counts_while_it_is_set(name):
     before = getattr(conf, name)
-    with override_settings(**{f"WEBSOCKET_{name}": VALUES[name]}):
+    with override_settings(**{full_name(name): VALUES[name]}):
         assert getattr(conf, name) == VALUES[name]
     assert getattr(conf, name) == before != VALUES[name]
 

@@ -89,11 +89,11 @@ def test_http_is_not_looked_for_there(open_site):
 
 
 def test_an_error_in_the_module_is_told(open_site, caplog):
-    client = open_site(ROOT_WS_URLCONF=f"{PACKAGE}.broken_ws_urls")
+    client = open_site(ROOT_WS_URLCONF=f"{PACKAGE}.broken.ws_urls")
     with pytest.raises(WebSocketRefused) as caught:
         client.websocket("/ws")
     assert caught.value.status_code == 500
-    assert caplog.records[0].exc_info[0] is LookupError
+    assert caplog.records[0].exc_info[0] is ModuleNotFoundError
 
 
 def test_a_site_without_one(open_site):

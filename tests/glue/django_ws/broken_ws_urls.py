@@ -1,1 +1,0 @@
-raise LookupError("on purpose")
