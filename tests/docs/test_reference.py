@@ -15,10 +15,14 @@ from .pages import code_in, page
 # Of BaseWebSocket, but no business of a view's; docs/explanation/write-a-backend.md has them.
 PRIMITIVES = {
     "accept_connection",
+    "aleave_server",
+    "check_coroutines",
     "check_view_room",
     "close_connection",
     "drive",
     "has_ended",
+    "has_loop",
+    "leave_for_loop",
     "leave_groups",
     "post",
     "post_close",
@@ -27,6 +31,7 @@ PRIMITIVES = {
     "receive_available",
     "receive_messages",
     "release_database",
+    "run_coroutine",
     "send_ping",
 }
 
