@@ -151,28 +151,6 @@ def test_redis_is_down_at_the_start(serve, redis):
             assert text == "hello"
 
 
-def test_a_redis_that_does_not_answer(redis):
-    """Publishers hear of it within WEBSOCKET_SEND_TIMEOUT."""
-    redis.start()
-    with override_settings(WEBSOCKET_GROUPS=redis.setting, WEBSOCKET_SEND_TIMEOUT=1.5):
-        Group("a").send("fine")
-        redis.pause()
-        begun = time.monotonic()
-        with pytest.raises(GroupUnavailable, match="only the members in this process"):
-            Group("a").send("never")
-        assert time.monotonic() - begun < 1.5
-        redis.resume()
-        wait_until(lambda: sends("a"), "it answers again")
-
-
-def sends(name):
-    try:
-        Group(name).send("again")
-    except GroupUnavailable:
-        return False
-    return True
-
-
 def test_something_else_on_a_channel(serve, redis):
     """Is told once, and harms nobody."""
     import redis as redis_py
