@@ -89,7 +89,7 @@ class Reader(threading.Thread):
             self.ended = error
 
 
-@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent"])
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent", "uvicorn"])
 def test_redis_is_killed_and_comes_back_under_traffic(serve, redis, name):
     redis.start()
     site = serve(name)
@@ -125,10 +125,14 @@ def test_redis_is_killed_and_comes_back_under_traffic(serve, redis, name):
         assert numbers == sorted(set(numbers)), "twice, or out of order"
         first_after = min(when for _, when in reader.got if when > back)
         assert first_after - back < 2
+    delivered = set()
     for pid, after in site.counts().items():
         received = after["received"] - before[pid]["received"]
         lost = after["lost"] - before[pid]["lost"]
         assert received + lost == total + 1
+        assert lost >= counts["unavailable"]
+        delivered.add(received - 1)
+    assert {len(reader.got) for reader in readers} == delivered, "received, but not passed on"
     log = site.server.log.text()
     assert log.count("cannot be reached") == log.count("is back after") == 4, log
 
