@@ -14,19 +14,20 @@ class PreparedMessage:
     """A whole message, ready to be written to any number of connections.
 
     Attributes:
-        content: what was given.
+        event: it, for servers that frame by themselves (ASGI specification, "Send").
         frame: it, not compressed.
         size: bytes of the payload.
     """
 
-    __slots__ = ("_compressed", "_opcode", "_payload", "content", "frame", "size")
+    __slots__ = ("_compressed", "_opcode", "_payload", "event", "frame", "size")
 
     def __init__(self, message: str | bytes) -> None:
-        self.content = message
         if isinstance(message, str):
             self._opcode, self._payload = int(Opcode.TEXT), message.encode()
         else:
             self._opcode, self._payload = int(Opcode.BINARY), message
+        kind = "text" if isinstance(message, str) else "bytes"
+        self.event = {"type": "websocket.send", kind: message}
         self.size = len(self._payload)
         self.frame = build_frame_header(self._opcode, self.size) + self._payload
         self._compressed: dict[int, bytes] = {}

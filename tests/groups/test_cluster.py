@@ -1,76 +1,157 @@
 """A cluster: sharded publish and subscribe, one listener for each node."""
 
-import socket
+from itertools import count
 
 import pytest
 
-from ..servers.process import find_free_port
-from ..servers.redis import RedisServer
+from dwebsocket.exceptions import GroupUnavailable
+
+from ..servers.process import find_free_port, wait_until
+from ..servers.redis import BACKEND, redis_servers
+from .peers import check_order
 from .test_processes import Site, row_of_workers
 
+#: So many that each node has some.
+NAMES = [f"group {number}" for number in range(12)]
 
-class ClusterNode(RedisServer):
-    """A cluster of one node that has all slots."""
+marks = count(1)
 
-    def __init__(self, directory):
-        self.port = find_free_port()
-        super().__init__(
-            directory,
-            *("--port", str(self.port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"),
-            *("--cluster-port", str(find_free_port())),
+
+class Node:
+    def __init__(self, make_redis):
+        self.port, self.bus = find_free_port(), find_free_port()
+        self.redis = make_redis(
+            *("--port", str(self.port), "--cluster-enabled", "yes"),
+            *("--cluster-port", str(self.bus), "--cluster-node-timeout", "1000"),
+            *("--repl-diskless-sync-delay", "0"),
         )
+        self.redis.start()
+        self.command, self.kill = self.redis.command, self.redis.kill
+        self.id = self.command("CLUSTER", "MYID")
 
-    @property
-    def setting(self):
-        location = f"redis://127.0.0.1:{self.port}"
-        return {**super().setting, "LOCATION": location, "OPTIONS": {"CLUSTER": True}}
+    def knows(self, nodes):
+        state = self.command("CLUSTER", "INFO").split()
+        return {"cluster_state:ok", f"cluster_known_nodes:{nodes}"} <= set(state)
 
-    def take_slots(self):
-        with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
-            sock.sendall(b"CLUSTER ADDSLOTSRANGE 0 16383\r\n")
-            assert sock.recv(100) == b"+OK\r\n"
-
-
-@pytest.fixture
-def node(test_directory, request):
-    server = ClusterNode(test_directory / f"cluster-{id(request)}")
-    yield server
-    server.kill()
+    def channels(self):
+        return self.command("PUBSUB", "SHARDCHANNELS")
 
 
-@pytest.fixture
-def site(start_server, node):
-    settings = {"WEBSOCKET_GROUPS": node.setting, "WEBSOCKET_SEND_TIMEOUT": 3}
-    site = Site(start_server(row_of_workers("gunicorn-gthread"), settings))
-    yield site
-    site.close()
-    site.server.stop()
-    assert not site.server.log.find_faults(), site.server.log.text()
+class Cluster:
+    """Three nodes with a third of the slots each, and a replica of the first."""
+
+    def __init__(self, make_redis):
+        self.nodes = [Node(make_redis) for _ in range(3)]
+        self.replica = Node(make_redis)
+        first, *others = everybody = [*self.nodes, self.replica]
+        for node, slots in zip(self.nodes, ((0, 5460), (5461, 10922), (10923, 16383)), strict=True):
+            node.command("CLUSTER", "ADDSLOTSRANGE", *slots)
+        for node in others:
+            first.command("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus)
+        wait_until(lambda: all(one.knows(4) for one in everybody), "the nodes meet", timeout=20)
+        self.replica.command("CLUSTER", "REPLICATE", first.id)
+        wait_until(
+            lambda: (
+                self.replica.command("INFO", "replication")["master_link_status"] == "up"
+                and all("slave" in str(one.command("CLUSTER", "NODES")) for one in everybody)
+            ),
+            "the replica follows",
+            timeout=20,
+        )
+        self.setting = {
+            "BACKEND": BACKEND,
+            "LOCATION": [f"redis://127.0.0.1:{node.port}" for node in self.nodes[:2]],
+            "OPTIONS": {"CLUSTER": True},
+        }
+
+    def move(self, slot):
+        """To another node, as resharding does for a slot without keys."""
+        owner = self.owner(slot)
+        other = self.nodes[owner - 1]
+        for node in (other, self.nodes[owner], *self.nodes):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", other.id)
+
+    @staticmethod
+    def owner(slot):
+        return 0 if slot <= 5460 else 1 if slot <= 10922 else 2
 
 
-def test_messages_reach_members_in_all_processes(site, node):
-    node.start()
-    node.take_slots()
+@pytest.fixture(scope="module")
+def cluster(test_directory):
+    with redis_servers(test_directory) as make_redis:
+        yield Cluster(make_redis)
+
+
+def join_all(peer):
+    return {name: peer.join(name) for name in NAMES}
+
+
+def wait_until_heard(sender, members):
+    """Each of the groups anew; what still comes of earlier tries is taken out."""
+    for name, member in members.items():
+        wait_until(lambda: is_heard(sender, name, member), f"{name} is heard", timeout=10)  # noqa: B023
+        last = f"last {next(marks)}"
+        sender.publish(name, last)
+        while member.next() != last:
+            pass
+
+
+def is_heard(sender, name, member):
+    try:
+        sender.publish(name, "again")
+        return member.next(timeout=0.1) == "again"
+    except (GroupUnavailable, TimeoutError):
+        return False
+
+
+def test_three_nodes(cluster, make_peer):
+    here, there = make_peer(cluster.setting), make_peer(cluster.setting)
+    members = join_all(there)
+    for name, member in members.items():
+        check_order(here, member, name=name, count=20)
+    for node in cluster.nodes:  # each has some of the groups, as long as they have members
+        one, other, *_ = (name for name in NAMES if f"dwebsocket:{name}" in node.channels())
+        there.leave(one, members[one])
+        check_order(here, members[other], name=other, count=1)
+        wait_until(lambda: f"dwebsocket:{one}" not in node.channels(), "nobody listens")  # noqa: B023
+
+
+def test_a_node_fails_and_its_replica_takes_over(make_redis, make_peer, caplog):
+    caplog.set_level("INFO", "dwebsocket.groups")
+    cluster = Cluster(make_redis)
+    here, there = make_peer(cluster.setting), make_peer(cluster.setting)
+    members = join_all(there)  # which never sends: only its listeners can notice
+    assert cluster.nodes[0].channels()
+    cluster.nodes[0].kill()
+    wait_until(lambda: cluster.replica.command("ROLE")[0] == "master", "it takes over", timeout=15)
+    wait_until_heard(here, members)
+    for name, member in members.items():
+        check_order(here, member, name=name, count=20)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], caplog.text
+
+
+def test_a_slot_moves(cluster, make_peer, caplog):
+    here, there, late = (make_peer(cluster.setting) for _ in range(3))
+    members = join_all(there)
+    late.join(NAMES[1])  # it knows where the slots were
+    cluster.move(cluster.nodes[0].command("CLUSTER", "KEYSLOT", f"dwebsocket:{NAMES[0]}"))
+    wait_until_heard(here, members)
+    wait_until_heard(here, {NAMES[0]: late.join(NAMES[0])})
+    for name, member in members.items():
+        wait_until_heard(here, {name: member})
+        check_order(here, member, name=name, count=20)
+    assert not caplog.records
+
+
+def test_server_processes(cluster, start_server):
+    settings = {"WEBSOCKET_GROUPS": cluster.setting}
+    server = start_server(row_of_workers("gunicorn-gthread"), settings)
+    site = Site(server)
     members = site.join_everywhere()
     for sender in members[:3]:
         sender.send_text('["send_many", 50, 20]')
         for member in members:
             assert [int(member.read_text()[:6]) for _ in range(50)] == list(range(50))
-
-
-def test_the_cluster_comes_later(site, node):
-    members = site.join_everywhere()
-    node.start()
-    node.take_slots()
-    for _ in range(40):  # until every process has found it
-        members[0].send_text('["send_to_others", "hello"]')
-        members[0].send_text('["answer", "sent"]')
-        while members[0].read_text() != "sent":
-            pass
-        try:
-            for member in members[1:]:
-                assert member.read_text(timeout=0.5) == "hello"
-        except TimeoutError:
-            continue
-        return
-    raise AssertionError("some processes do not hear")
+    site.close()
+    server.stop()
+    assert not server.log.find_faults(), server.log.text()

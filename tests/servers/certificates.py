@@ -11,6 +11,7 @@ import trustme
 class Certificates:
     certificate: Path
     key: Path
+    authority: Path
     client_context: ssl.SSLContext
 
 
@@ -18,8 +19,10 @@ def make_certificates(directory):
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1", "localhost")
     certificate, key = directory / "server.pem", directory / "server.key"
+    authority_path = directory / "authority.pem"
+    authority.cert_pem.write_to_path(authority_path)
     certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     key.write_bytes(issued.private_key_pem.bytes())
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    return Certificates(certificate, key, context)
+    return Certificates(certificate, key, authority_path, context)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from .ready import ready_queue
 
 if TYPE_CHECKING:
     from .websocket import AsgiWebSocket
@@ -33,13 +36,23 @@ class AsgiConnection:
         websocket: the WebSocket, once a view has accepted it.
     """
 
-    __slots__ = ("_context", "_thread", "loop", "receive", "scope", "send", "websocket")
+    __slots__ = (
+        "_context",
+        "_ready",
+        "_thread",
+        "loop",
+        "receive",
+        "scope",
+        "send",
+        "websocket",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.receive = receive
         self.send = send
         self.loop = asyncio.get_running_loop()
+        self._ready = ready_queue(self.loop)
         self._thread = threading.get_ident()
         # Tasks keep their context: not that of whoever happens to call.
         self._context = copy_context()
@@ -51,11 +64,20 @@ class AsgiConnection:
 
     def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Have the loop call this, soon. From any thread."""
+        self._call_in(self._context, function, *args)
+
+    def call_with_others(self, function: Callable[[], None]) -> None:
+        """The same for what very many connections may ask for at once."""
+        ready = self._ready
+        if ready.add(partial(self._context.run, function)):
+            self._call_in(ready.context, ready.run, self.loop)
+
+    def _call_in(self, context: Context, function: Callable[..., Any], *args: Any) -> None:
         try:
             if threading.get_ident() == self._thread:
-                self.loop.call_soon(function, *args, context=self._context)
+                self.loop.call_soon(function, *args, context=context)
             else:
-                self.loop.call_soon_threadsafe(function, *args, context=self._context)
+                self.loop.call_soon_threadsafe(function, *args, context=context)
         except RuntimeError:  # the loop is closed: the server has ended
             pass
 
@@ -63,5 +85,5 @@ class AsgiConnection:
         """Wait, in a thread, until the loop has done what it had to do when we came."""
         done = threading.Event()
         # The first round starts what is to be sent, the second one comes when that waits.
-        self.call(self.call, self.call, done.set)
+        self.call_with_others(lambda: self.call(self.call, done.set))
         done.wait(MAX_LOOP_ROUND)

@@ -107,9 +107,7 @@ class SendingWebSocket(BaseWebSocket):
         )
 
     def post(self, message: PreparedMessage) -> None:
-        content = message.content
-        kind = "text" if isinstance(content, str) else "bytes"
-        self._put_within_bounds({"type": "websocket.send", kind: content}, message.size)
+        self._put_within_bounds(message.event, message.size)
 
     def post_close(self, code: int, reason: str) -> None:
         self._finish_with(code, reason)
@@ -131,9 +129,10 @@ class SendingWebSocket(BaseWebSocket):
             if self._last:
                 return False
             self._append(event, size, sent)
-            wake, self._scheduled = not self._scheduled, True
-        if wake:
-            self._connection.call(self._start_flush)
+            if self._scheduled:
+                return True
+            self._scheduled = True
+        self._connection.call_with_others(self._start_flush)
         return True
 
     def _may_let_loop_work(self) -> bool:
@@ -282,7 +281,7 @@ class SendingWebSocket(BaseWebSocket):
 
     async def _pass_on(self, event: Event) -> None:
         if event["type"] == "websocket.send":
-            await self._transmit(event)
+            await self._transmit(dict(event))  # a group's is everybody's: none may change it
         elif event["type"] == "websocket.accept":
             await self._transmit(event)
             self._begin()

@@ -12,9 +12,11 @@ from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
 from dwebsocket.groups.members import Members
 
-from .clients import ERRORS, create_client
+from .client import ERRORS, explain
+from .clients import create_client
 from .envelope import Parcel, pack, unpack
 from .numbers import Numberer, Tally
+from .outage import Outage
 from .subscriber import MAX_DELAY, Subscriber
 
 __all__ = ["RedisGroupBackend"]
@@ -35,6 +37,7 @@ class RedisGroupBackend(BaseGroupBackend):
         self._tally = Tally()
         self._lock = threading.Lock()
         self._subscribers: dict[str, Subscriber] = {}
+        self._outage = Outage(self._client.shown)
         self._closed = self._routing = self._told = False
         self._published = self._unavailable = 0
 
@@ -51,7 +54,7 @@ class RedisGroupBackend(BaseGroupBackend):
             self._count(unavailable=1)
             raise GroupUnavailable(
                 f"group {name!r}: Redis at {self._client.shown} did not take the message, only the "
-                f"members in this process have got it: {error}"
+                f"members in this process have got it: {explain(error)}"
             ) from error
         self._count(published=1)
 
@@ -66,33 +69,40 @@ class RedisGroupBackend(BaseGroupBackend):
         try:
             self._subscriber_of(name).want(self._prefix + name)
         except ERRORS as error:  # a cluster that cannot say where the channel lives
-            self._tell_once(f"the cluster cannot be reached, and is asked again: {error}")
-            self._route_later()
+            self._route_later(error)
 
-    def _route_later(self) -> None:
+    def _route_later(self, error: BaseException) -> None:
         with self._lock:
             if self._routing:
                 return
             self._routing = True
+        self._outage.begin(error)
         threading.Thread(target=self._route, name="dwebsocket-routing", daemon=True).start()
 
     def _route(self) -> None:
         """Ask the cluster again until it answers."""
         while not self._closed:
             time.sleep(MAX_DELAY)
-            self._routing = False  # who comes from now on needs another round
             try:
                 self._ensure_all()
-                return
+                self._routing = False  # who comes from now on needs another round
+                self._ensure_all()  # and this is for those who came just before
             except ERRORS:
                 self._routing = True
+            else:
+                self._outage.end()
+                return
 
     def _ensure_all(self) -> None:
+        wanted: dict[Subscriber, list[str]] = {}
         for name in self.members.names():
-            self._subscriber_of(name).ensure(self._prefix + name)
+            wanted.setdefault(self._subscriber_of(name), []).append(self._prefix + name)
+        for subscriber, channels in wanted.items():
+            subscriber.ensure(channels)
 
     def route_anew(self) -> None:
         try:
+            self._client.look_for_nodes()
             self._ensure_all()
         except ERRORS:
             pass  # whoever asks does so again
@@ -138,6 +148,6 @@ class RedisGroupBackend(BaseGroupBackend):
 
     def close(self) -> None:
         self._closed = True
-        for subscriber in self._subscribers.values():
+        for subscriber in list(self._subscribers.values()):
             subscriber.close()
         self._client.close()

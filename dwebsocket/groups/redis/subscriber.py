@@ -6,22 +6,21 @@ on a channel of our own, and waits for a moment until Redis has confirmed it.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import threading
 import time
 from collections import deque
-from time import monotonic
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import redis
+from redis.exceptions import MovedError
 
-from .clients import ERRORS, Client
+from .client import ERRORS, Client
+from .outage import Outage
 
 __all__ = ["MAX_DELAY", "Owner", "Subscriber"]
-
-logger = logging.getLogger("dwebsocket.groups")
 
 #: Seconds without a message after which Redis is asked whether it is still there, and by which
 #: subscriptions of groups without members are given up.
@@ -33,8 +32,8 @@ MAX_CONFIRMATION = 1.0
 #: Seconds between two tries to connect.
 MIN_DELAY, MAX_DELAY = 0.05, 1.0
 
-#: Channels in one SUBSCRIBE.
-BATCH = 500
+#: Channels in one SUBSCRIBE. Those of one SSUBSCRIBE must be of one slot of the cluster.
+BATCH, SHARDED_BATCH = 500, 1
 
 
 class Owner(Protocol):
@@ -57,11 +56,7 @@ class Owner(Protocol):
 
 
 class Subscriber:
-    """One connection and the one who listens to it, started on first use.
-
-    Attributes:
-        is_down: whether the connection is lost and not back yet.
-    """
+    """One connection and the one who listens to it, started on first use."""
 
     def __init__(self, client: Client, node: str, owner: Owner) -> None:
         self._client = client
@@ -72,45 +67,48 @@ class Subscriber:
         self._pending: deque[str] = deque()  # channels whose need has changed
         self._asked: set[str] = set()  # subscribed to, or about to be
         self._confirmed: set[str] = set()
-        self._started = self._closed = self.is_down = False
-        self._down_since = 0.0
+        self._outage = Outage(client.show(node))
+        self._thread: threading.Thread | None = None
+        self._listens = self._closed = False
 
     # What the backend calls
 
     def look_at(self, channel: str) -> None:
         """It is wanted no more, perhaps. Never waits."""
-        self._pending.append(channel)
-
-    def ensure(self, channel: str) -> None:
-        """It is wanted, perhaps anew. Never waits."""
-        with self._changed:
+        if self._listens:  # otherwise it asks for all that is wanted when it connects
             self._pending.append(channel)
-            self._start()
 
-    def _start(self) -> None:
-        if not self._started:
-            self._started = True
-            threading.Thread(target=self._run, name="dwebsocket-groups", daemon=True).start()
+    def ensure(self, channels: list[str]) -> None:
+        """They are wanted, perhaps anew."""
+        with self._changed:
+            missing = [channel for channel in channels if channel not in self._confirmed]
+            if not missing:
+                return
+            if self._listens:
+                self._pending.extend(missing)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="dwebsocket-groups", daemon=True
+                )
+                self._thread.start()
+        if not self._outage.lasts:
+            self._wake()
 
     def want(self, channel: str) -> None:
         """It is wanted, perhaps anew: wait until it is subscribed to, but not long."""
-        with self._changed:
-            if channel in self._confirmed:
-                return
-            self._pending.append(channel)
-            self._start()
-        if not self.is_down:
-            self._wake()
+        self.ensure([channel])
         with self._changed:
             self._changed.wait_for(
-                lambda: channel in self._confirmed or self.is_down, MAX_CONFIRMATION
+                lambda: channel in self._confirmed or self._outage.lasts, MAX_CONFIRMATION
             )
 
     def close(self) -> None:
         """Nobody listens any more."""
         self._closed = True
-        if self._started:
+        thread = self._thread
+        if thread is not None:
             self._wake()
+            thread.join(MAX_CONFIRMATION)
 
     def _wake(self) -> None:
         try:
@@ -130,8 +128,8 @@ class Subscriber:
                 while not self._closed:
                     self._listen(pubsub)
                     delay = MIN_DELAY
-            except ERRORS as error:
-                self._go_down(error)
+            except Exception as error:  # of ours, too: nobody else would listen
+                self._stop_listening(error)
                 time.sleep(delay * random.uniform(0.5, 1))
                 delay = min(delay * 2, MAX_DELAY)
                 if self._client.sharded and self._is_needed_no_more():
@@ -149,21 +147,26 @@ class Subscriber:
                     return False
             except ERRORS:
                 return False
-            self._started = self.is_down = False
-            return True
+            self._thread = None
+        self._outage.end("is replaced by other nodes")
+        return True
 
     def _subscribe_to_all(self, pubsub: Any) -> None:
         pubsub.subscribe(self._wake_channel)
         with self._changed:
+            self._listens = True
             self._pending.clear()
             self._asked = self._owner.channels_of(self._node)
             channels = list(self._asked)
         self._subscribe(pubsub, channels)
 
     def _subscribe(self, pubsub: Any, channels: list[str]) -> None:
-        subscribe = pubsub.ssubscribe if self._client.sharded else pubsub.subscribe
-        for start in range(0, len(channels), BATCH):
-            subscribe(*channels[start : start + BATCH])
+        sharded = self._client.sharded
+        send_in_batches(pubsub.ssubscribe if sharded else pubsub.subscribe, channels, sharded)
+
+    def _unsubscribe(self, pubsub: Any, channels: list[str]) -> None:
+        sharded = self._client.sharded
+        send_in_batches(pubsub.sunsubscribe if sharded else pubsub.unsubscribe, channels, sharded)
 
     def _listen(self, pubsub: Any) -> None:
         """Hand on what comes, until there is silence."""
@@ -188,20 +191,21 @@ class Subscriber:
         elif kind in ("subscribe", "ssubscribe"):
             self._confirm(as_text(channel))
         elif kind == "sunsubscribe" and as_text(channel) in self._confirmed:
-            raise redis.ConnectionError("the cluster has moved a group to another node")
+            self._lose(as_text(channel))
 
     def _confirm(self, channel: str) -> None:
+        self._outage.end()
         with self._changed:
-            was_down, self.is_down = self.is_down, False
             if channel in self._asked:
                 self._confirmed.add(channel)
             self._changed.notify_all()
-        if was_down:
-            logger.info(
-                "Redis at %s is back after %.1f seconds: groups reach all processes again",
-                self._client.shown,
-                monotonic() - self._down_since,
-            )
+
+    def _lose(self, channel: str) -> None:
+        """The cluster has moved it to another node."""
+        with self._changed:
+            self._asked.discard(channel)
+            self._confirmed.discard(channel)
+        self._owner.route_anew()
 
     def _follow_wishes(self, pubsub: Any) -> None:
         """Subscribe to what is wanted now, and to nothing else."""
@@ -217,24 +221,25 @@ class Subscriber:
             self._asked.difference_update(gone)
             self._confirmed.difference_update(gone)
         self._subscribe(pubsub, new)
-        if gone:
-            (pubsub.sunsubscribe if self._client.sharded else pubsub.unsubscribe)(*gone)
-            for channel in gone:
-                self._owner.forget(channel)
+        self._unsubscribe(pubsub, gone)
+        for channel in gone:
+            self._owner.forget(channel)
 
-    def _go_down(self, error: BaseException) -> None:
+    def _stop_listening(self, error: BaseException) -> None:
+        # A channel that is elsewhere in the cluster is no outage: it is looked for anew.
+        if not self._closed and not isinstance(error, MovedError):
+            self._outage.begin(error)
         with self._changed:
-            was_down, self.is_down = self.is_down, True
+            self._listens = False
+            self._pending.clear()
             self._confirmed.clear()
             self._changed.notify_all()
-        if not was_down:
-            self._down_since = monotonic()
-            logger.warning(
-                "Redis at %s cannot be reached: %s. Until it is back groups reach only the members "
-                "in the sender's process",
-                self._client.shown,
-                str(error).rstrip("."),
-            )
+
+
+def send_in_batches(command: Callable[..., Any], channels: list[str], sharded: bool) -> None:
+    size = SHARDED_BATCH if sharded else BATCH
+    for start in range(0, len(channels), size):
+        command(*channels[start : start + size])
 
 
 def hang_up(pubsub: Any) -> None:

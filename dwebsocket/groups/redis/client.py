@@ -1,0 +1,96 @@
+"""What we do with Redis, by redis-py: one server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from dwebsocket.exceptions import InvalidGroupBackend
+
+try:
+    import redis
+    from redis.sentinel import MasterNotFoundError
+except ImportError as error:
+    raise InvalidGroupBackend(
+        "the Redis backend for groups needs redis-py: pip install 'dwebsocket[redis]'"
+    ) from error
+
+__all__ = ["ERRORS", "Client", "check_options", "explain", "without_password"]
+
+#: What redis-py raises when Redis cannot be reached or does not answer.
+ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
+
+
+class Client:
+    """What we do with Redis.
+
+    Attributes:
+        shown: where it is, for messages: without a password.
+    """
+
+    sharded = False
+
+    def __init__(self, shown: str, make: Callable[[], Any]) -> None:
+        self.shown = shown
+        self._make = make
+        self._made: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def _client(self) -> Any:
+        """redis-py's; that of a cluster asks the cluster for its nodes when it is made."""
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make()
+        return self._made
+
+    def publish(self, channel: str, data: bytes) -> None:
+        """To those who have subscribed to it in whatever way ``subscribe`` does."""
+        self._client.publish(channel, data)
+
+    def publish_to_all(self, channel: str, data: bytes) -> None:
+        """To those who have subscribed to it by SUBSCRIBE, on whatever node."""
+        self._client.publish(channel, data)
+
+    def node_of(self, channel: str) -> str:
+        """Where a channel lives: each node has a listener of its own."""
+        return ""
+
+    def look_for_nodes(self) -> None:
+        """Ask the cluster anew where channels live."""
+
+    def show(self, node: str) -> str:
+        """That node, for messages."""
+        return self.shown
+
+    def pubsub(self, node: str) -> Any:
+        """A subscriber on that node."""
+        return self._client.pubsub()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        if self._made is not None:
+            self._made.close()
+
+
+def check_options(pool: Any) -> None:
+    """Make a connection, which does not connect yet: it tells of an option that does not exist."""
+    pool.connection_class(**pool.connection_kwargs)
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong, without a full stop."""
+    text = str(error).rstrip(".")
+    if isinstance(error, MasterNotFoundError):  # whose text shows redis-py's objects
+        text, *unreachable = text.split(" : ", 1)
+        text += "; not every Sentinel answers" if unreachable else ""
+    return text or type(error).__name__
+
+
+def without_password(location: str) -> str:
+    """A URL, for messages."""
+    parts = urlsplit(location)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

@@ -1,0 +1,75 @@
+"""The same with a cluster: sharded publish and subscribe."""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import signature
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.cluster import ClusterNode
+
+from .client import Client, check_options, without_password
+
+__all__ = ["ClusterClient", "addresses"]
+
+#: redis-py's for a cluster, which a connection does not have.
+CLUSTER_OPTIONS = set(signature(redis.RedisCluster).parameters) - set(
+    signature(redis.Redis).parameters
+)
+
+
+class ClusterClient(Client):
+    """Sharded publish and subscribe: a message goes to one node, not to all of them."""
+
+    sharded = True
+
+    def __init__(self, locations: list[str], given: dict[str, Any]) -> None:
+        super().__init__(", ".join(map(without_password, locations)), self._connect)
+        self._addresses = addresses(locations, 6379)
+        self._connect_to = partial(redis.RedisCluster.from_url, locations[0], **given)
+        others = {key: value for key, value in given.items() if key not in CLUSTER_OPTIONS}
+        self._pool = redis.ConnectionPool.from_url(locations[0], **others)
+        check_options(self._pool)
+
+    def _connect(self) -> Any:
+        nodes = [ClusterNode(*one) for one in self._addresses]  # type: ignore[no-untyped-call]
+        return self._connect_to(startup_nodes=nodes)
+
+    def publish(self, channel: str, data: bytes) -> None:
+        self._client.spublish(channel, data)
+
+    def node_of(self, channel: str) -> str:
+        name: str = self._client.get_node_from_key(channel).name
+        return name
+
+    def look_for_nodes(self) -> None:
+        self._client.nodes_manager.initialize()
+
+    def show(self, node: str) -> str:
+        return f"{self.shown}, node {node},"
+
+    def pubsub(self, node: str) -> Any:
+        """On a connection of its own: redis-py has those to a node made anew whenever it asks the
+        cluster for its nodes, and then subscribes in a way that a cluster does not allow.
+        """
+        found = self._client.get_node(node_name=node)
+        if found is None:
+            raise redis.ConnectionError(f"the cluster has no node {node} any more")
+        pool = self._pool
+        address = {"host": found.host, "port": found.port}
+        own: Any = type(pool)(pool.connection_class, **{**pool.connection_kwargs, **address})
+        return redis.Redis(connection_pool=own).pubsub()  # type: ignore[no-untyped-call]
+
+
+def addresses(locations: list[str], port: int) -> list[tuple[str, int]]:
+    """Hosts and ports of these URLs.
+
+    Raises:
+        ValueError: one has no host.
+    """
+    found = [(urlsplit(one).hostname or "", urlsplit(one).port or port) for one in locations]
+    if "" in dict(found):
+        raise ValueError("each must be a URL such as 'redis://host:6379'")
+    return found

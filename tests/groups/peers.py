@@ -1,0 +1,61 @@
+"""What is another process elsewhere: a backend with members of its own, in the test's process."""
+
+from queue import Empty, SimpleQueue
+
+from django.test import override_settings
+
+from dwebsocket.groups.base import Closing
+from dwebsocket.groups.current import create_backend
+from dwebsocket.groups.members import Members
+
+TIMEOUT = 10.0  # seconds after which a test that waits has failed
+
+
+class Member:
+    """Keeps what it is sent."""
+
+    def __init__(self):
+        self._got = SimpleQueue()
+
+    def post(self, message):
+        self._got.put(message.event.get("text", message.event.get("bytes")))
+
+    def post_close(self, code, reason):
+        self._got.put(Closing(code, reason))
+
+    def next(self, timeout=TIMEOUT):
+        try:
+            return self._got.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError(f"nothing came within {timeout} s") from None
+
+
+class Peer:
+    def __init__(self, setting, **settings):
+        self.members = Members()
+        with override_settings(**settings):
+            self.backend = create_backend(setting, self.members)
+
+    def join(self, name):
+        member = Member()
+        if self.members.add(name, member):
+            self.backend.subscribe(name)
+        return member
+
+    def leave(self, name, member):
+        if self.members.discard(name, member):
+            self.backend.unsubscribe(name)
+
+    def publish(self, name, content):
+        self.backend.publish(name, content)
+
+    def close(self):
+        self.backend.close()
+
+
+def check_order(sender, *members, name="a", count=100):
+    """What one sends arrives at all of them, once and in order."""
+    for number in range(count):
+        sender.publish(name, str(number))
+    for member in members:
+        assert [member.next() for _ in range(count)] == [str(number) for number in range(count)]

@@ -1,0 +1,56 @@
+"""Redis as the settings describe it; what it does when it is away is in test_unavailable.py."""
+
+from dwebsocket.groups.base import Closing
+
+from ..servers.process import find_free_port
+from ..servers.redis import BACKEND, tls_arguments
+from .peers import check_order
+
+
+def test_tls_and_a_password(make_redis, make_peer, certificates):
+    port = find_free_port()
+    make_redis(*tls_arguments(certificates, port), password="p@ss:word/").start()
+    setting = {
+        "BACKEND": BACKEND,
+        "LOCATION": f"rediss://:p%40ss%3Aword%2F@127.0.0.1:{port}/0",
+        "OPTIONS": {"ssl_ca_certs": str(certificates.authority)},
+    }
+    here, there = make_peer(setting), make_peer(setting)
+    member = there.join("a")
+    check_order(here, member)
+    here.publish("a", b"\x00\xff")
+    here.publish("a", Closing(4000, "over"))
+    assert (member.next(), member.next()) == (b"\x00\xff", Closing(4000, "over"))
+
+
+def test_sites_that_share_a_redis(make_redis, make_peer):
+    """Each has a prefix of its own."""
+    redis = make_redis()
+    redis.start()
+    one, other = ({**redis.setting, "OPTIONS": {"PREFIX": prefix}} for prefix in ("one", "other"))
+    here, there, elsewhere = make_peer(one), make_peer(one), make_peer(other)
+    stranger, member = elsewhere.join("a"), there.join("a")
+    here.publish("a", "of one")
+    elsewhere.publish("a", "to nobody")
+    make_peer(other).publish("a", "of the other")
+    assert stranger.next() == "of the other"
+    assert member.next() == "of one"
+    check_order(here, member)
+
+
+def test_one_that_is_loading_carries_messages(make_redis, make_peer):
+    """Redis publishes already while it reads its data: ten thousand keys, two milliseconds each."""
+    redis = make_redis(
+        *("--enable-debug-command", "yes", "--key-load-delay", "2000"),
+        *("--loading-process-events-interval-bytes", "1024"),
+    )
+    redis.start()
+    redis.command("DEBUG", "POPULATE", "10000", "key", "100")
+    redis.command("SAVE")
+    redis.kill()
+    redis.start()
+    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    member = there.join("a")
+    here.publish("a", "hello")
+    assert member.next() == "hello"
+    assert redis.command("INFO", "persistence")["loading"] == 1

@@ -1,0 +1,66 @@
+"""Sentinels name the Redis, and another one when that has failed."""
+
+from ..servers.process import find_free_port, wait_until
+from ..servers.redis import BACKEND
+from .peers import check_order
+
+SERVICE = "mymaster"
+
+
+class Watched:
+    """A Redis, its replica, and a Sentinel, all with passwords; a further Sentinel is away."""
+
+    def __init__(self, make_redis):
+        ports = [find_free_port() for _ in range(2)]
+        access = ("--masterauth", "secret", "--repl-diskless-sync-delay", "0")
+        self.redis, self.replica = (
+            make_redis("--port", str(port), *access, password="secret") for port in ports
+        )
+        self.redis.start()
+        self.replica.start()
+        self.replica.command("REPLICAOF", "127.0.0.1", ports[0])
+        wait_until(self._is_replicating, "the replica follows", timeout=10)
+        configuration = f"""
+            sentinel monitor {SERVICE} 127.0.0.1 {ports[0]} 1
+            sentinel auth-pass {SERVICE} secret
+            sentinel down-after-milliseconds {SERVICE} 500
+        """
+        port = find_free_port()
+        self.sentinel = make_redis(
+            "--sentinel", "--port", str(port), password="first", configuration=configuration
+        )
+        self.sentinel.start()
+        wait_until(self._is_watched, "the Sentinel knows the replica", timeout=10)
+        self.setting = {
+            "BACKEND": BACKEND,
+            "LOCATION": [f"redis://:first@127.0.0.1:{port}" for port in (find_free_port(), port)],
+            "OPTIONS": {"SENTINEL": SERVICE, "password": "secret"},
+        }
+
+    def _is_replicating(self):
+        return self.replica.command("INFO", "replication")["master_link_status"] == "up"
+
+    def _is_watched(self):
+        return len(self.sentinel.command("SENTINEL", "REPLICAS", SERVICE)) == 1
+
+    def has_switched(self):
+        return self.replica.command("ROLE")[0] == "master"
+
+
+def test_another_redis_takes_over(make_redis, make_peer, caplog):
+    caplog.set_level("INFO", "dwebsocket.groups")
+    watched = Watched(make_redis)
+    peers = [make_peer(watched.setting, WEBSOCKET_SEND_TIMEOUT=3) for _ in range(3)]
+    members = [peer.join("a") for peer in peers]
+    check_order(peers[0], *members[1:])
+    watched.redis.kill()
+    wait_until(watched.has_switched, "the replica takes over", timeout=15)
+    wait_until(
+        lambda: [record.levelname for record in caplog.records].count("INFO") == 3,
+        "everybody listens again",
+        timeout=10,
+    )
+    check_order(peers[0], *members[1:])
+    check_order(peers[1], members[0], members[2])
+    levels = [record.levelname for record in caplog.records]
+    assert sorted(levels) == ["INFO"] * 3 + ["WARNING"] * 3, caplog.text
