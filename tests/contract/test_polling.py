@@ -81,7 +81,6 @@ def test_half_a_frame_is_not_counted(server, open_websocket):
     assert client.read_text() == "d"
 
 
-@pytest.mark.rows(asgi=False)  # there is no descriptor
 def test_select_takes_the_websocket(server, open_websocket):
     client = open_websocket("/select/")
     assert client.read_text() == "idle"
@@ -90,6 +89,14 @@ def test_select_takes_the_websocket(server, open_websocket):
     client.send_bytes(build_frame(TEXT, "second") + build_frame(TEXT, "third"))
     assert client.read_text() == "second"
     assert client.read_text() == "third"
+
+
+def test_select_wakes_up_at_the_end(server, open_websocket, journal, case):
+    client = open_websocket("/select/")
+    assert client.read_text() == "idle"
+    client.send_close()
+    assert client.read_close().close_code == 1000
+    assert journal.wait(case, "ended")["outcome"] == "returned"
 
 
 def test_blocking_wait_answers_pings_at_once(server, open_websocket):

@@ -84,7 +84,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}, 0)
 
     def fileno(self) -> int:
-        return -1
+        return self._inbox.fileno() if self._accepted and not self._done.done() else -1
 
     # A view that goes on when the request has ended
 
@@ -161,6 +161,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         return self._calls is None and super()._may_wait()
 
     def finish(self) -> None:
+        self._inbox.close_descriptor()
         self._connection.call(set_done, self._done)
 
     # The end

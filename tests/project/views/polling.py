@@ -75,10 +75,10 @@ def selecting(request):
     websocket.send("idle" if not idle else "readable too early")
     answered = 0
     while answered < 3:
-        if not websocket.has_messages() and not select.select([websocket], [], [], PATIENCE)[0]:
-            websocket.close(4000, "select saw nothing")
-            return
-        message = websocket.read()
-        if message is not None:
-            websocket.send(message)
+        while websocket.has_messages():
+            websocket.send(websocket.read())
             answered += 1
+        if websocket.close_code is not None:
+            return
+        if not select.select([websocket], [], [], PATIENCE)[0]:
+            raise TimeoutError("select saw nothing")
