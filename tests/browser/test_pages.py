@@ -5,6 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+CONNECT_TO_INDEX = """async () => {
+  const { connect } = await import("/static/demo/connection.js");
+  connect("/", { state: document.querySelector(".state") });
+}"""
+
 
 @pytest.fixture(params=["gunicorn-gthread", "uvicorn"])
 def server(request, start_example):
@@ -28,6 +33,12 @@ def test_pages(server, context, screenshot):
     echo.get_by_label("Message", exact=True).fill("Grüße")
     echo.keyboard.press("Enter")
     expect(echo.locator("[data-side='←']")).to_have_text("Grüße")
+
+    # Where a page cannot be reached from the first it does not say that something was lost.
+    echo.evaluate(CONNECT_TO_INDEX)
+    expect(echo.get_by_role("status")).to_have_text("Cannot connect, see the log of the server")
+    expect(echo.get_by_role("button", name="Send")).to_be_disabled()
+    screenshot(echo, "cannot-connect")
 
     lower_case = open_page(context, server, "/echo/lower/")
     lower_case.get_by_label("Message", exact=True).fill("GRÜSSE")
