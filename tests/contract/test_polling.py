@@ -28,6 +28,12 @@ def test_timeout_loses_nothing_of_half_a_frame(server, open_websocket):
     assert client.read_text() == "in two halves"
 
 
+@pytest.mark.rows(asgi=True, typical=True)
+def test_waiting_in_the_event_loop_is_refused(server, open_websocket):
+    client = open_websocket("/wait-in-loop/")
+    assert "await request.websocket.areceive()" in client.read_text()
+
+
 def test_read_never_blocks(server, open_websocket, journal, case):
     frame = build_frame(TEXT, "later")
     client = open_websocket("/read/")

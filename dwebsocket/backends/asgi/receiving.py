@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from dwebsocket.conf import conf
+from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import Message
 
@@ -148,13 +149,21 @@ class ReceivingWebSocket(SendingWebSocket):
     # For threads
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
+        if self._connection.is_in_loop():
+            raise InvalidState(
+                "wait() and `for` in an async view would stop the server's event loop: say `await "
+                "request.websocket.areceive()` or `async for message in request.websocket`"
+            )
         message = self._inbox.take_blocking(deadline)
         return [] if message is None else [message, *self._inbox.take_all()]
 
     def receive_available(self) -> list[Message]:
+        self._want_pump()
+        return self._inbox.take_all()
+
+    def _want_pump(self) -> None:
         if not self._wants_pump:
             self._connection.call(self.start_pump)
-        return self._inbox.take_all()
 
     # In the loop
 

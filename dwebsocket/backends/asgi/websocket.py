@@ -84,7 +84,10 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}, 0)
 
     def fileno(self) -> int:
-        return self._inbox.fileno() if self._accepted and not self._done.done() else -1
+        if not self._accepted or self._done.done():
+            return -1
+        self._want_pump()
+        return self._inbox.fileno()
 
     # A view that goes on when the request has ended
 

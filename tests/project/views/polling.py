@@ -4,6 +4,7 @@ import select
 import time
 
 from dwebsocket import ConnectionClosed, require_websocket
+from dwebsocket.exceptions import InvalidState
 
 from ..journal import record, recorded
 
@@ -25,6 +26,15 @@ def wait_timeout(request):
         request.websocket.wait(timeout=PATIENCE)
     except ConnectionClosed:
         record(request, "end", first=first, second="ConnectionClosed")
+
+
+@require_websocket
+async def wait_in_loop(request):
+    try:
+        request.websocket.wait()
+    except InvalidState as error:
+        await request.websocket.asend(str(error))
+    await request.websocket.areceive()
 
 
 @require_websocket
