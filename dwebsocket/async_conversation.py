@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -15,7 +16,7 @@ from dwebsocket.error_log import log_error
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 
-__all__ = ["AsyncHandler", "as_coroutine", "converse"]
+__all__ = ["AsyncHandler", "as_coroutine", "converse", "load_middleware"]
 
 
 class AsyncHandler(Handler, Protocol):
@@ -35,8 +36,23 @@ async def converse(handler: AsyncHandler, request: HttpRequest) -> None:
     handler.websocket = request.websocket  # type: ignore[attr-defined]
     run: Any = run_loop
     for path in reversed(conf.WS_MIDDLEWARE):
-        run = import_string(path)(run)
+        run = load_middleware(path)(run)
     await run(handler)
+
+
+def load_middleware(path: str) -> Callable[..., Any]:
+    """One of ``WS_MIDDLEWARE``.
+
+    Raises:
+        ImproperlyConfigured: the path names nothing that can be imported.
+    """
+    try:
+        middleware: Callable[..., Any] = import_string(path)
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"WS_MIDDLEWARE names {path!r}, which cannot be imported: {error}"
+        ) from error
+    return middleware
 
 
 async def run_loop(handler: AsyncHandler) -> None:

@@ -9,13 +9,17 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
+from dwebsocket.async_conversation import load_middleware
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.workers import count_workers
+from dwebsocket.ws_urls import find_urlconf
 
 __all__ = ["check_groups", "check_middleware", "check_settings"]
 
@@ -51,6 +55,8 @@ def check_settings(
         *check_allowed_origins(),
         *check_numbers(),
         *check_group_backend(),
+        *check_ws_urlconf(),
+        *check_ws_middleware(),
     ]
 
 
@@ -157,6 +163,34 @@ def check_group_backend() -> Iterator[CheckMessage]:
         create_backend(conf.GROUPS, Members()).close()
     except InvalidGroupBackend as error:
         yield Error(f"{error}.", id="dwebsocket.E016")
+
+
+def check_ws_urlconf() -> Iterator[CheckMessage]:
+    urlconf = find_urlconf()
+    if urlconf is None:
+        return
+    try:
+        len(get_resolver(urlconf).url_patterns)
+    except (ImportError, ImproperlyConfigured, TypeError) as error:
+        yield Error(
+            f"ROOT_WS_URLCONF: {urlconf!r} cannot be used: {error}",
+            hint="It is the dotted path of a module with urlpatterns, such as 'mysite.ws_urls'.",
+            id="dwebsocket.E017",
+        )
+
+
+def check_ws_middleware() -> Iterator[CheckMessage]:
+    value = getattr(settings, "WS_MIDDLEWARE", ())
+    if not isinstance(value, (list, tuple)):
+        yield Error(
+            f"WS_MIDDLEWARE is {value!r}, it must be a list of dotted paths.", id="dwebsocket.E018"
+        )
+        return
+    for path in value:
+        try:
+            load_middleware(path)
+        except ImproperlyConfigured as error:
+            yield Error(f"{error}.", id="dwebsocket.E018")
 
 
 def check_groups(

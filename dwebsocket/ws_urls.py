@@ -14,14 +14,20 @@ from django.urls import ResolverMatch, is_valid_path, set_urlconf
 from dwebsocket.conf import conf
 from dwebsocket.handlers import WebSocketHandler
 
-__all__ = ["choose_urlconf", "use_view"]
+__all__ = ["choose_urlconf", "find_urlconf", "use_view"]
 
 
 def choose_urlconf(request: HttpRequest) -> None:
     """Have this request resolved in the URLconf of WebSockets, if it has an entry there."""
-    urlconf = conf.ROOT_WS_URLCONF or find_default(settings.ROOT_URLCONF)
+    urlconf = find_urlconf()
     if urlconf is not None and is_valid_path(request.path_info, urlconf):
         request.urlconf = urlconf
+
+
+def find_urlconf() -> str | None:
+    """The URLconf of WebSockets, if there is one."""
+    root = getattr(settings, "ROOT_URLCONF", None)
+    return conf.ROOT_WS_URLCONF or (find_default(root) if isinstance(root, str) else None)
 
 
 @cache
