@@ -165,12 +165,28 @@ async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
     one.
     """
     if DENIAL not in (connection.scope.get("extensions") or {}):
+        tell_of_lost(refusal[0], connection.scope["path"])
         refusal = [{"type": "websocket.close"}]
     try:
         for event in refusal:
             await connection.send(event)
     except OSError:
         pass  # the client has left
+
+
+def tell_of_lost(start: Event, path: str) -> None:
+    """An answer that the client does not get; those from 400 on are in the log already."""
+    status, headers = start["status"], dict(start["headers"])
+    if b"location" in headers:
+        location = headers[b"location"].decode("latin-1")
+        logger.warning("WebSocket refused: %s redirects to %s", path, location)
+    elif status < 400:
+        logger.warning(
+            "WebSocket refused: the view of %s has answered with HTTP %d and has not accepted it. "
+            "Is it decorated with accept_websocket or require_websocket?",
+            path,
+            status,
+        )
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:

@@ -126,7 +126,8 @@ class BaseWebSocket:
         raise NotImplementedError
 
     def fileno(self) -> int:
-        """The socket's descriptor, for ``select`` and its kin, -1 where there is none.
+        """A descriptor for ``select`` and its kin, the socket's where there is one; -1 before the
+        WebSocket is accepted.
 
         Messages may wait in memory while the descriptor is silent: ask ``has_messages()`` first.
         """

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .servers.certificates import make_certificates
+from .servers.examples import manage
 from .servers.journal import Journal
 from .servers.process import ROOT, ServerProcess
 from .servers.redis import RedisServer
@@ -75,6 +76,14 @@ def start_server(server_environment, certificates, session_key):
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def example_database(tmp_path_factory):
+    """The tables of the examples, empty; each server gets a copy."""
+    path = tmp_path_factory.mktemp("examples") / "database.sqlite3"
+    manage(path, "migrate", "--verbosity", "0")
+    return path
 
 
 @pytest.fixture(scope="session")

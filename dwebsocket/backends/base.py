@@ -21,6 +21,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from dwebsocket.conf import conf
+from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.legacy import legacy_class
 from dwebsocket.protocol.handshake import HandshakeRequest, check_request
 from dwebsocket.websocket import BaseWebSocket
@@ -58,7 +59,13 @@ class BaseWebSocketFactory:
 
         Raises:
             InvalidHandshake: it is not a good handshake.
+            SocketTakeoverError: an ASGI server has checked it, and keeps the socket.
         """
+        if hasattr(self.request, "scope"):
+            raise SocketTakeoverError(
+                "WEBSOCKET_FACTORY_CLASS names a backend for WSGI servers, but this process is run "
+                "by an ASGI server. Remove the setting: the backend is chosen by the server."
+            )
         check_request(read_handshake(self.request, self.get_http_version()))
 
     def expect_refusal(self) -> None:

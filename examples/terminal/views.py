@@ -50,7 +50,7 @@ def connect(websocket, shell):
             # First what has been read already: the descriptor would not tell.
             while websocket.has_messages():
                 shell.write(websocket.read())
-            if websocket.closed:
+            if websocket.close_code is not None:  # `closed` would read once more
                 return
             ready = [key.fileobj for key, _ in selector.select()]
             if shell in ready:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from .example_server import ExampleServer
+from ..servers.examples import ExampleServer
 
 TIMEOUT = 15_000  # ms: what takes longer has failed, also on a busy machine
 ARTIFACTS = Path(__file__).resolve().parents[2] / "build" / "artifacts"
@@ -53,17 +53,15 @@ def screenshot():
 
 
 @pytest.fixture
-def start_example(tmp_path):
+def start_example(tmp_path_factory, example_database):
     servers = []
 
     def start(name):
-        server = ExampleServer(name, tmp_path / f"{name}.log")
+        server = ExampleServer(name, tmp_path_factory.mktemp("example"), example_database)
         servers.append(server)
-        server.migrate()
         server.start()
         return server
 
     yield start
     for server in servers:
-        server.stop()
-        assert "Traceback" not in server.log()
+        server.stop_for_good()

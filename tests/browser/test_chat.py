@@ -6,14 +6,14 @@ from playwright.sync_api import expect
 RECONNECT = 30_000  # ms: the longest delay between two tries is 15 s
 
 
-@pytest.fixture
-def server(start_example):
-    return start_example("runserver")
+@pytest.fixture(params=["runserver", "uvicorn"])
+def server(request, start_example):
+    return start_example(request.param)
 
 
 @pytest.fixture
 def join(context, server):
-    def join(name, room="lobby", server=server):
+    def join(name, room="lobby"):
         page = context.new_page()
         page.goto(f"{server.url}/chat/{room}/")
         page.get_by_role("textbox", name="What is your name?").fill(name)
@@ -108,9 +108,9 @@ def test_a_new_name_is_known_to_the_others(join):
     expect(ada.locator("#count")).to_have_text("2 people")
 
 
-def test_what_is_said_in_one_process_is_heard_in_the_other(join, start_example):
-    server = start_example("two processes and Redis")
-    pages = [join(f"Person {number}", server=server) for number in range(8)]
+@pytest.mark.parametrize("server", ["two processes and Redis"], indirect=True)
+def test_what_is_said_in_one_process_is_heard_in_the_other(join):
+    pages = [join(f"Person {number}") for number in range(8)]
     expect(pages[0].locator("#count")).to_have_text("8 people")
     for number, page in enumerate(pages[:3]):
         say(page, f"message {number}")

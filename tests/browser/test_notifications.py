@@ -1,19 +1,14 @@
 """Two tabs of a real browser hear of what a form of one of them saves."""
 
-import subprocess
-import sys
-
 import pytest
 from playwright.sync_api import expect
-
-from .example_server import EXAMPLES, TIMEOUT
 
 RECONNECT = 30_000  # ms: the longest delay between two tries is 15 s
 
 
-@pytest.fixture
-def server(start_example):
-    return start_example("runserver")
+@pytest.fixture(params=["runserver", "uvicorn"])
+def server(request, start_example):
+    return start_example(request.param)
 
 
 @pytest.fixture
@@ -82,14 +77,3 @@ def test_what_the_form_refuses_is_said_and_kept(open_tab):
     expect(page.get_by_role("alert")).to_have_text("The server did not take it (400).")
     expect(text).to_have_value("x" * 201)
     expect(texts(page)).to_have_count(0)
-
-
-def test_migrations_are_up_to_date(server):
-    subprocess.run(
-        [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
-        cwd=EXAMPLES,
-        env=server.environment,
-        stdin=subprocess.DEVNULL,
-        timeout=TIMEOUT,
-        check=True,
-    )

@@ -4,6 +4,7 @@ import pytest
 
 from ..raw_client import BINARY, build_frame
 from ..servers.process import count_descriptors, wait_until
+from .conftest import Echo
 
 CLIENTS = 200
 HALF_A_MESSAGE = build_frame(BINARY, bytes(100_000))[:50_000]
@@ -30,6 +31,18 @@ def test_clients_that_close(server, open_websocket, journal, case, mount, echo):
         assert client.read_to_eof() == b""
         client.hang_up()
     check_all_gone(pid, before, 50, journal, case)
+
+
+@pytest.mark.rows(asgi=True)  # where select gets one that is made for it
+def test_views_that_select(server, open_websocket, journal, case):
+    echo = Echo("/echo/", "returned")
+    pid = warm_up(open_websocket, journal, case, echo)
+    before = count_descriptors(pid)
+    for _ in range(10):
+        client = open_websocket("/select/")
+        assert client.read_text() == "idle"
+        client.hang_up()
+    check_all_gone(pid, before, 10, journal, case)
 
 
 def warm_up(open_websocket, journal, case, echo):

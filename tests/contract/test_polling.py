@@ -28,6 +28,12 @@ def test_timeout_loses_nothing_of_half_a_frame(server, open_websocket):
     assert client.read_text() == "in two halves"
 
 
+@pytest.mark.rows(asgi=True, typical=True)
+def test_waiting_in_the_event_loop_is_refused(server, open_websocket):
+    client = open_websocket("/wait-in-loop/")
+    assert "await request.websocket.areceive()" in client.read_text()
+
+
 def test_read_never_blocks(server, open_websocket, journal, case):
     frame = build_frame(TEXT, "later")
     client = open_websocket("/read/")
@@ -81,7 +87,6 @@ def test_half_a_frame_is_not_counted(server, open_websocket):
     assert client.read_text() == "d"
 
 
-@pytest.mark.rows(asgi=False)  # there is no descriptor
 def test_select_takes_the_websocket(server, open_websocket):
     client = open_websocket("/select/")
     assert client.read_text() == "idle"
@@ -90,6 +95,14 @@ def test_select_takes_the_websocket(server, open_websocket):
     client.send_bytes(build_frame(TEXT, "second") + build_frame(TEXT, "third"))
     assert client.read_text() == "second"
     assert client.read_text() == "third"
+
+
+def test_select_wakes_up_at_the_end(server, open_websocket, journal, case):
+    client = open_websocket("/select/")
+    assert client.read_text() == "idle"
+    client.send_close()
+    assert client.read_close().close_code == 1000
+    assert journal.wait(case, "ended")["outcome"] == "returned"
 
 
 def test_blocking_wait_answers_pings_at_once(server, open_websocket):

@@ -161,3 +161,19 @@ def test_websocket_request_for_a_plain_view_without_middleware(server, new_clien
     client.send_request(address("/plain/"))
     response = client.read_response()
     assert (response.status, response.body) == (200, b"plain")
+
+
+@pytest.mark.rows(denies=False)
+@pytest.mark.parametrize(
+    ("path", "words"), [("/plain/", "HTTP 200"), ("/placing/login/", "redirects to /")]
+)
+def test_an_answer_that_the_client_does_not_get_is_in_the_log(
+    server, new_client, address, path, words
+):
+    mark = server.log.mark()
+    client = new_client()
+    client.send_request(address(path))
+    assert client.read_response().status == 403
+    line = server.log.wait_for(r"^WARNING dwebsocket\.handshake: .*", since=mark)[0]
+    assert path in line
+    assert words in line

@@ -138,9 +138,9 @@ def test_a_coroutine_does_not_block_the_loop(serve, reports, call):
     @require_websocket
     async def view(request):
         websocket = request.websocket
-        with pytest.raises(InvalidState, match=r"await areceive\(\)"):
+        with pytest.raises(InvalidState, match=r"await request\.websocket\.areceive\(\)"):
             list(websocket) if call == "list" else getattr(websocket, call)()
-        with pytest.raises(InvalidState, match=r"await areceive\(\)"):
+        with pytest.raises(InvalidState, match=r"await request\.websocket\.areceive\(\)"):
             websocket.wait(timeout=10)
         assert websocket.read("nothing") == "nothing"
         await websocket.asend("checked")

@@ -108,6 +108,25 @@ def test_bad_value(check_id, name, value):
     assert repr(shown) in found[0].msg
 
 
+BAD_WITHOUT_PREFIX = [
+    ("E017", "ROOT_WS_URLCONF", "nowhere.ws_urls", "No module named 'nowhere'"),
+    ("E017", "ROOT_WS_URLCONF", "dwebsocket.conf", "has no list of urlpatterns"),
+    ("E018", "WS_MIDDLEWARE", "mysite.middleware.Auth", "must be a list of dotted paths"),
+    ("E018", "WS_MIDDLEWARE", ["nowhere.Auth"], "No module named 'nowhere'"),
+]
+
+
+@pytest.mark.parametrize(("check_id", "name", "value", "why"), BAD_WITHOUT_PREFIX)
+def test_bad_value_of_a_setting_without_our_prefix(check_id, name, value, why):
+    with override_settings(**{name: value}):
+        [message] = check_settings()
+    assert message.id == f"dwebsocket.{check_id}"
+    assert message.msg.startswith(name)
+    assert why in message.msg
+    shown = value[0] if isinstance(value, list) else value
+    assert repr(shown) in message.msg
+
+
 @pytest.mark.parametrize(("name", "value"), GOOD)
 def test_good_value(name, value):
     with override_settings(**{full_name(name): value}):
@@ -185,7 +204,7 @@ def test_manage_py_check(tmp_path):
 
 
 def test_each_setting_has_an_id_of_its_own():
-    pairs = {(check_id, name) for check_id, name, _ in BAD}
+    pairs = {(check_id, name) for check_id, name, *_ in [*BAD, *BAD_WITHOUT_PREFIX]}
     assert len({check_id for check_id, _ in pairs}) == len(pairs)
     assert {name for _, name in pairs} == {name for name in vars(Conf) if name.isupper()}
 

@@ -2,7 +2,7 @@
 
 import pytest
 from django.http import HttpResponse
-from django.test import RequestFactory, override_settings
+from django.test import AsyncRequestFactory, RequestFactory, override_settings
 
 from dwebsocket import accept_websocket, require_websocket
 from dwebsocket.backends import get_factory
@@ -13,6 +13,13 @@ from dwebsocket.factory import WebSocketFactory
 
 from ..raw_client import KEY
 from .site import OURS
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": KEY,
+    "Sec-WebSocket-Version": "13",
+}
 
 
 class LoudWebSocket(DefaultWebSocket):
@@ -93,6 +100,24 @@ def test_bad_path(make_request, path, why):
         get_factory(make_request())
     assert why in str(caught.value)
     assert isinstance(caught.value.__cause__, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "named"),
+    [
+        (AsyncRequestFactory, "default.factory.WebSocketFactory", "names a backend for WSGI"),
+        (AsyncRequestFactory, "uwsgi.factory.uWsgiWebSocketFactory", "names a backend for WSGI"),
+        (RequestFactory, "asgi.factory.WebSocketFactory", "names the ASGI backend"),
+        (RequestFactory, "uwsgi.factory.uWsgiWebSocketFactory", "names the uWSGI backend"),
+    ],
+)
+def test_a_backend_for_another_kind_of_server_is_refused(make, kind, named):
+    request = make().get("/", headers=HANDSHAKE)
+    with override_settings(WEBSOCKET_FACTORY_CLASS=f"dwebsocket.backends.{kind}"):
+        response = view(request)
+    assert response.status_code == 501
+    assert f"WEBSOCKET_FACTORY_CLASS {named}" in response.text
+    assert "Remove the setting" in response.text
 
 
 def test_ones_own_websocket(site):

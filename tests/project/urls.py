@@ -43,6 +43,7 @@ urlpatterns = [
     path("pinging/", messages.pinging),
     path("after-the-end/", messages.after_the_end),
     path("wait-timeout/", polling.wait_timeout),
+    path("wait-in-loop/", polling.wait_in_loop),
     path("read/", polling.read),
     path("read/end/", polling.read_to_the_end),
     path("count/", polling.count),

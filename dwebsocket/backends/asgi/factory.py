@@ -27,6 +27,11 @@ class WebSocketFactory(BaseWebSocketFactory):
             return self.build(AsgiWebSocket, connection)
         if not self.is_websocket():
             return None
+        if not hasattr(self.request, "scope"):
+            raise SocketTakeoverError(
+                "WEBSOCKET_FACTORY_CLASS names the ASGI backend, but this process is run by a WSGI "
+                "server. Remove the setting: the backend is chosen by the server."
+            )
         raise SocketTakeoverError(
             "WebSockets cannot work here: the ASGI server has passed this handshake on as plain "
             "HTTP. Install what it needs for WebSockets (for uvicorn: pip install websockets), do "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection
+from .readiness import Readiness
 
 __all__ = ["Inbox", "set_done"]
 
@@ -19,11 +21,22 @@ MAX_UNREAD = 64
 #: Behind the last message.
 END: Any = object()
 
+#: Of two threads that ask for a descriptor one makes it.
+making_descriptor = threading.Lock()
+
 
 class Inbox:
     """The loop puts in, anybody takes out. A coroutine that waits is handed its message."""
 
-    __slots__ = ("_connection", "_max_size", "_messages", "_room", "_size", "_waiters")
+    __slots__ = (
+        "_connection",
+        "_max_size",
+        "_messages",
+        "_readiness",
+        "_room",
+        "_size",
+        "_waiters",
+    )
 
     def __init__(self, connection: AsgiConnection, max_size: int) -> None:
         self._connection = connection
@@ -32,6 +45,7 @@ class Inbox:
         self._size = 0  # of what has come since it was last empty
         self._waiters: list[asyncio.Future[Message | None]] = []  # the first one first
         self._room: asyncio.Future[None] | None = None  # the loop waits until there is room
+        self._readiness: Readiness | None = None  # somebody selects
 
     # In the loop
 
@@ -45,6 +59,8 @@ class Inbox:
         messages = self._messages
         self._size = self._size + size if messages.qsize() else size
         messages.put(message)
+        if self._readiness is not None:
+            self._readiness.set()
         return messages.qsize() < MAX_UNREAD and self._size <= self._max_size
 
     async def wait_for_room(self) -> None:
@@ -75,6 +91,8 @@ class Inbox:
     def close(self) -> None:
         """No further message comes. From any thread."""
         self._messages.put(END)
+        if self._readiness is not None:
+            self._readiness.set()
         self._connection.call(self._dismiss)
 
     def _dismiss(self) -> None:
@@ -84,6 +102,19 @@ class Inbox:
                 waiter.set_result(None)
 
     # Anywhere
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while something is to be taken out."""
+        with making_descriptor:
+            if self._readiness is None:
+                self._readiness = Readiness()
+                self._show(self._readiness)
+        return self._readiness.fileno()
+
+    def close_descriptor(self) -> None:
+        """Nobody selects any more."""
+        if self._readiness is not None:
+            self._readiness.close()
 
     @property
     def is_empty(self) -> bool:
@@ -126,9 +157,15 @@ class Inbox:
             self._connection.call(set_done, room)
         if message is END:
             self._messages.put(END)  # for others who ask
-            return None
-        taken: Message = message
-        return taken
+        if self._readiness is not None:
+            self._show(self._readiness)
+        return None if message is END else message
+
+    def _show(self, readiness: Readiness) -> None:
+        if self.is_empty:
+            readiness.clear()
+        if not self.is_empty:  # now: what has come meanwhile, too
+            readiness.set()
 
 
 def set_done(room: asyncio.Future[None]) -> None:

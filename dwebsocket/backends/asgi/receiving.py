@@ -154,15 +154,18 @@ class ReceivingWebSocket(SendingWebSocket):
         return [] if message is None or self._mute else [message, *self._inbox.take_all()]
 
     def receive_available(self) -> list[Message]:
+        self._want_pump()
+        return [] if self._mute else self._inbox.take_all()
+
+    def _want_pump(self) -> None:
         if not self._wants_pump:
             self._connection.call(self.start_pump)
-        return [] if self._mute else self._inbox.take_all()
 
     def _next(self, timeout: float | None) -> Message | None:
         if self._connection.is_in_loop():
             raise InvalidState(
-                "what waits here stops the event loop, through which messages come: write "
-                "'await areceive()' or 'async for'"
+                "wait() and `for` in an async view would stop the server's event loop: write "
+                "`await request.websocket.areceive()` or `async for message in request.websocket`"
             )
         return super()._next(timeout)
 

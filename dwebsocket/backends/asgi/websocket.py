@@ -84,7 +84,10 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}, 0)
 
     def fileno(self) -> int:
-        return -1
+        if not self._accepted or self._done.done():
+            return -1
+        self._want_pump()
+        return self._inbox.fileno()
 
     # A view that goes on when the request has ended
 
@@ -160,6 +163,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         return self._calls is None and super()._may_wait()
 
     def finish(self) -> None:
+        self._inbox.close_descriptor()
         self._connection.call(set_done, self._done)
 
     # The end

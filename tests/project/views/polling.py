@@ -4,6 +4,7 @@ import select
 import time
 
 from dwebsocket import ConnectionClosed, require_websocket
+from dwebsocket.exceptions import InvalidState
 
 from ..journal import record, recorded
 
@@ -25,6 +26,15 @@ def wait_timeout(request):
         request.websocket.wait(timeout=PATIENCE)
     except ConnectionClosed:
         record(request, "end", first=first, second="ConnectionClosed")
+
+
+@require_websocket
+async def wait_in_loop(request):
+    try:
+        request.websocket.wait()
+    except InvalidState as error:
+        await request.websocket.asend(str(error))
+    await request.websocket.areceive()
 
 
 @require_websocket
@@ -75,10 +85,10 @@ def selecting(request):
     websocket.send("idle" if not idle else "readable too early")
     answered = 0
     while answered < 3:
-        if not websocket.has_messages() and not select.select([websocket], [], [], PATIENCE)[0]:
-            websocket.close(4000, "select saw nothing")
-            return
-        message = websocket.read()
-        if message is not None:
-            websocket.send(message)
+        while websocket.has_messages():
+            websocket.send(websocket.read())
             answered += 1
+        if websocket.close_code is not None:
+            return
+        if not select.select([websocket], [], [], PATIENCE)[0]:
+            raise TimeoutError("select saw nothing")

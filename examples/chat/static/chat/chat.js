@@ -60,14 +60,11 @@ function show(message) {
   showMessage(message, message.author === author);
 }
 
-// The state of the connection decides whether one can send; what is being written stays.
 new MutationObserver(() => {
-  const open = state.dataset.state === "open";
   if (state.dataset.state === "lost" && !gone) {
     gone = true;
     showNote("Connection lost. What you write stays here until it is back.");
   }
-  $("send").disabled = !open;
 }).observe(state, { attributeFilter: ["data-state"] });
 
 $("composer").onsubmit = (event) => {

@@ -1,11 +1,12 @@
-// A WebSocket that comes back by itself, and the words that say how it is.
+// A WebSocket that comes back by itself, the words that say how it is, and the buttons that need it:
+// those with data-sends.
 
 const FIRST_DELAY = 500, LONGEST_DELAY = 15_000; // milliseconds
 const STABLE_AFTER = 5_000; // a connection that lasted this long starts the delays anew
 
 export function connect(path, { state, onopen = () => {}, onmessage }) {
   const show = stateOf(state);
-  let socket, timer, opened, failures = 0;
+  let socket, timer, opened, reached = false, failures = 0;
 
   function open() {
     clearTimeout(timer);
@@ -15,6 +16,7 @@ export function connect(path, { state, onopen = () => {}, onmessage }) {
     current.binaryType = "arraybuffer";
     current.onopen = () => {
       opened = Date.now();
+      reached = true;
       show("open", "Connected");
       onopen();
     };
@@ -35,7 +37,9 @@ export function connect(path, { state, onopen = () => {}, onmessage }) {
   function wait(until) {
     const left = until - Date.now();
     if (left <= 0) return open();
-    show("lost", "Connection lost", `retrying in ${Math.ceil(left / 1000)} s`);
+    // A browser does not tell scripts whether it was refused, why, or whether nobody was there.
+    const words = reached ? "Connection lost" : "Cannot connect, see the log of the server";
+    show("lost", words, `retrying in ${Math.ceil(left / 1000)} s`);
     timer = setTimeout(wait, Math.min(left, 250), until);
   }
 
@@ -65,10 +69,12 @@ function addressOf(path) {
 
 function stateOf(element) {
   const [words, seconds, button] = element.children;
+  const senders = document.querySelectorAll("[data-sends]");
   return (name, text, left = "") => {
     element.dataset.state = name;
     if (words.textContent !== text) words.textContent = text; // said aloud once, not each second
     seconds.textContent = left;
+    for (const sender of senders) sender.disabled = name !== "open";
     button.hidden = name !== "lost" && name !== "ended";
     button.textContent = name === "ended" ? "Start again" : "Retry now";
   };

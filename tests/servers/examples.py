@@ -1,63 +1,64 @@
 """Serve the example project as a person would: each server by its own command line."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+from .process import ROOT, find_free_port
+
+EXAMPLES = ROOT / "examples"
 TIMEOUT = 20  # seconds, to start and to stop
 
 COMMANDS = {
-    "runserver": ["manage.py", "runserver", "--noreload", "{address}"],
-    "gevent": ["run_gevent.py", "-b", "{address}"],
-    "eventlet": ["run_eventlet.py", "-b", "{address}"],
-    "two processes and Redis": ["run_with_redis.py", "-b", "{address}"],
+    "runserver": ["manage.py", "runserver", "--noreload", "{host}:{port}"],
+    "gevent": ["run_gevent.py", "-b", "{host}:{port}"],
+    "eventlet": ["run_eventlet.py", "-b", "{host}:{port}"],
+    "two processes and Redis": ["run_with_redis.py", "-b", "{host}:{port}"],
     "gunicorn-gthread": [
         *("-m", "gunicorn", "--no-control-socket", "-k", "gthread", "--threads", "4"),
-        *("-b", "{address}", "demo.wsgi"),
+        *("-b", "{host}:{port}", "demo.wsgi"),
     ],
+    "uvicorn": ["-m", "uvicorn", "--host", "{host}", "--port", "{port}", "demo.asgi:application"],
+    "daphne": ["-m", "daphne", "-b", "{host}", "-p", "{port}", "demo.asgi:application"],
 }
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def manage(database, *arguments):
+    """Run manage.py of the examples; a failure of it is an error."""
+    subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=EXAMPLES,
+        env={**os.environ, "DEMO_DATABASE": str(database)},
+        stdin=subprocess.DEVNULL,
+        timeout=TIMEOUT,
+        check=True,
+    )
 
 
 class ExampleServer:
-    """A server that can be stopped and started again on the same port."""
+    """A server that can be stopped and started again on the same port.
 
-    def __init__(self, name, log_path):
+    `database` has the tables and is copied; `directory` is for what this server writes.
+    """
+
+    def __init__(self, name, directory, database):
+        self.host, self.port = "127.0.0.1", find_free_port()
+        self.url = f"http://{self.host}:{self.port}"
         self.environment = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
-            "DEMO_DATABASE": str(log_path.with_suffix(".sqlite3")),
+            "DEMO_DATABASE": shutil.copy(database, directory),
         }
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log_path = log_path
-        address = f"127.0.0.1:{self.port}"
+        self.log_path = directory / "log"
         self.command = [
             sys.executable,
-            *(word.format(address=address) for word in COMMANDS[name]),
+            *(word.format(host=self.host, port=self.port) for word in COMMANDS[name]),
         ]
         self.process = None
-
-    def migrate(self):
-        """Make the tables, as the README says."""
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=EXAMPLES,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            timeout=TIMEOUT,
-            check=True,
-        )
 
     def start(self):
         with self.log_path.open("ab") as log:
@@ -76,7 +77,7 @@ class ExampleServer:
 
     def accepts_connections(self):
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            socket.create_connection((self.host, self.port), timeout=1).close()
         except OSError:
             return False
         return True
@@ -96,6 +97,11 @@ class ExampleServer:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"SIGTERM did not end it in {TIMEOUT} s:\n{self.log()}")
+
+    def stop_for_good(self):
+        """The end of a test: nothing has gone wrong meanwhile."""
+        self.stop()
+        assert "Traceback" not in self.log(), self.log()
 
     def log(self):
         return self.log_path.read_text(errors="replace")

@@ -1,0 +1,156 @@
+"""Every example on every server that the README of the examples names, as they stand."""
+
+import json
+import os
+import re
+import select
+import socket
+import time
+from contextlib import contextmanager
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from websockets.exceptions import ConnectionClosedOK
+from websockets.sync.client import connect
+
+from ..servers.examples import COMMANDS, ExampleServer
+
+TIMEOUT = 10  # seconds
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def server(request, tmp_path_factory, example_database):
+    server = ExampleServer(request.param, tmp_path_factory.mktemp("example"), example_database)
+    server.start()
+    yield server
+    server.stop_for_good()
+
+
+@pytest.fixture
+def open_socket(server):
+    @contextmanager
+    def open_socket(path):
+        url = f"ws://{server.host}:{server.port}{path}"
+        with connect(url, origin=server.url, open_timeout=TIMEOUT) as websocket:
+            yield websocket
+
+    return open_socket
+
+
+def get(server, path, **headers):
+    with urlopen(Request(server.url + path, headers=headers), timeout=TIMEOUT) as response:
+        return response.read().decode()
+
+
+def receive_json(websocket):
+    return json.loads(websocket.recv(TIMEOUT))
+
+
+def test_pages_and_static_files(server):
+    for name in ("chat/lobby", "echo", "echo/lower", "notifications", "ticker", "terminal"):
+        page = get(server, f"/{name}/")
+        scripts = re.findall(r"/static/[\w/.]+\.js", page)
+        assert scripts, page
+        for script in scripts:
+            assert "connect" in get(server, script)
+
+
+def test_echo(open_socket):
+    with open_socket("/echo/socket/") as websocket:
+        for message in ("Grüße", b"\0\xff", "x" * 100_000):
+            websocket.send(message)
+            assert websocket.recv(TIMEOUT) == message
+
+
+def test_lower_case(server, open_socket):
+    assert get(server, "/echo/lower/socket/?message=HELLO%20HTTP") == "hello http"
+    with open_socket("/echo/lower/socket/") as websocket:
+        websocket.send("GRÜSSE")
+        assert websocket.recv(TIMEOUT) == "grüsse"
+
+
+def test_ticker(open_socket):
+    with open_socket("/ticker/socket/") as websocket:
+        assert [receive_json(websocket)["number"] for _ in range(2)] == [1, 2]
+
+
+def test_chat(open_socket):
+    with open_socket("/chat/lobby/socket/?name=Ada") as ada:
+        assert wait_for("welcome", ada)["people"] == ["Ada"]
+        with open_socket("/chat/lobby/socket/?name=Bob") as bob:
+            assert wait_for("welcome", bob)["people"] == ["Ada", "Bob"]
+            assert wait_for("joined", ada)["name"] == "Bob"
+            bob.send(json.dumps({"text": "Hello Ada"}))
+            for websocket in (ada, bob):
+                message = wait_for("message", websocket)
+                assert (message["name"], message["text"]) == ("Bob", "Hello Ada")
+        assert wait_for("left", ada)["people"] == ["Ada"]
+
+
+def wait_for(kind, websocket):
+    """The next event of this kind. Between processes others may be late."""
+    while (event := receive_json(websocket))["type"] != kind:
+        pass
+    return event
+
+
+def test_notifications(server, open_socket):
+    page = get(server, "/notifications/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+    with open_socket("/notifications/socket/") as one, open_socket("/notifications/socket/") as two:
+        body = f"csrfmiddlewaretoken={token}&level=good&text=The+backup+is+complete"
+        headers = {"Cookie": f"csrftoken={token}"}
+        request = Request(f"{server.url}/notifications/", body.encode(), headers)
+        with urlopen(request, timeout=TIMEOUT) as response:
+            assert response.status == 204
+        for websocket in (one, two):
+            assert receive_json(websocket)["text"] == "The backup is complete"
+    with open_socket("/notifications/socket/") as late:
+        assert receive_json(late)["text"] == "The backup is complete"
+
+
+def test_terminal(open_socket):
+    with open_socket("/terminal/socket/") as websocket:
+        websocket.send("expr 6 '*' 7\n")
+        read_until(websocket, r"42\r")  # a result, not the echo of what was typed
+        websocket.send("(expr 10 '*' 11; exec sleep 600)\n")  # one job, for Ctrl-C to meet
+        read_until(websocket, r"110\r")
+        websocket.send("\x03")
+        for number in (1, 2, 3):
+            websocket.send(f"expr {number} + 100\n")
+        read_until(websocket, r"(?s)101\r.*102\r.*103\r")
+        websocket.send("exit\n")
+        with pytest.raises(ConnectionClosedOK):
+            read_until(websocket, "what never comes")
+
+
+def read_until(websocket, pattern):
+    """The first match of the pattern in what the shell prints."""
+    printed, deadline = b"", time.monotonic() + TIMEOUT
+    while not (match := re.search(pattern, printed.decode())):
+        printed += websocket.recv(deadline - time.monotonic())
+    return match
+
+
+@pytest.mark.parametrize("end", ["close", "hang up"])
+def test_the_shell_ends_with_its_page(open_socket, end):
+    with open_socket("/terminal/socket/") as websocket:
+        websocket.send("trap '' HUP; echo shell $$ ready\n")
+        shell = os.pidfd_open(int(read_until(websocket, r"shell (\d+) ready")[1]))
+        try:
+            if end == "hang up":
+                websocket.socket.shutdown(socket.SHUT_RDWR)
+            else:
+                websocket.close()
+            ended, _, _ = select.select([shell], [], [], TIMEOUT)
+            assert ended, f"The shell is still there {TIMEOUT} s after its page was closed."
+        finally:
+            os.close(shell)
+
+
+def test_the_terminal_is_for_this_machine_only(server):
+    with pytest.raises(HTTPError) as refused:
+        get(server, "/terminal/", **{"X-Forwarded-For": "203.0.113.9"})
+    assert refused.value.code == 403
+    refused.value.close()
