@@ -30,6 +30,7 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.backends.asgi.threads import Threads
+from dwebsocket.upgrade import printable
 from dwebsocket.ws_urls import choose_urlconf, use_view
 
 __all__ = ["WebSocketRequest", "get_websocket_application"]
@@ -40,6 +41,11 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Servers that have this let a refusal be an ordinary HTTP response.
 DENIAL = "websocket.http.response"
+
+REPLACED = (
+    "WebSocket refused with 403 in the place of %s, the view's answer: %s: this server has no way "
+    "to send another one"
+)
 
 #: Requests of WebSockets that are answered at the same time.
 handshakes = Threads(32, "dwebsocket-handshake")
@@ -88,9 +94,12 @@ class WebSocketApplication:
                 else:
                     await refuse(connection, refusal)
             finally:
-                if connection.websocket is not None:
-                    await connection.websocket.abandon()
-                connection.release_thread()
+                try:
+                    if connection.websocket is not None:
+                        await connection.websocket.abandon()
+                finally:  # some servers cancel a second time
+                    connection.release_thread()
+                    connection.let_go()
 
 
 class WebSocketRequest(ASGIRequest):
@@ -127,7 +136,7 @@ class HandshakeHandler(BaseHandler):
             choose_urlconf(request)
             response = self.get_response(request)
         try:
-            return [] if connection.websocket is not None else as_events(response)
+            return [] if connection.websocket is not None else as_refusal(response, connection.scope)
         finally:
             response.close()
 
@@ -137,8 +146,18 @@ class HandshakeHandler(BaseHandler):
         return use_view(match)
 
 
-def as_events(response: HttpResponseBase) -> list[Event]:
-    """The events of the extension ``websocket.http.response``."""
+def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
+    """The events that answer a handshake with an HTTP response, and see to it that no request is
+    read behind it; with 403 where the server has no way for another answer.
+    """
+    if DENIAL not in scope.get("extensions", {}):
+        if response.status_code < 400:  # nobody has said so yet
+            logger.warning(REPLACED, response.status_code, printable(scope["path"]))
+        return [{"type": "websocket.close"}]
+    if response.streaming:  # it may have no end, and the client may have left
+        response = HttpResponse(status=response.status_code)
+    if scope.get("http_version", "1.1") == "1.1":
+        response["Connection"] = "close"
     headers = [
         (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
     ]
@@ -154,11 +173,6 @@ def as_events(response: HttpResponseBase) -> list[Event]:
 
 
 async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
-    """Answer the handshake with an HTTP response; with 403 where the server has no way for another
-    one.
-    """
-    if DENIAL not in connection.scope.get("extensions", {}):
-        refusal = [{"type": "websocket.close"}]
     try:
         for event in refusal:
             await connection.send(event)

@@ -85,6 +85,12 @@ class AsgiConnection:
         self.call(self.call, self.call, done.set)
         done.wait(MAX_LOOP_ROUND)
 
+    def let_go(self) -> None:
+        """The server's call ends, but the request, which holds this, may last until its cycles are
+        collected. One server hangs up when nobody holds its callables any more.
+        """
+        del self.receive, self.send
+
     def release_thread(self) -> None:
         """End the thread in which asgiref runs what is synchronous in this request, and with it
         the database connections that were opened there. The next call gets a new one.
