@@ -38,6 +38,7 @@ class SendingWebSocket(BaseWebSocket):
 
     __slots__ = (
         "_busy",
+        "_closed",
         "_connection",
         "_flusher",
         "_last",
@@ -60,6 +61,7 @@ class SendingWebSocket(BaseWebSocket):
     _outgoing: list[Item]
     _waiting: int  # bytes there
     _last: bool  # our Close is there, or has left: nothing is added any more
+    _closed: bool  # it was ours
     _left: bool  # that has left, or never will
     _scheduled: bool  # the loop is going to look at it
     _room: threading.Condition | None  # threads wait here for room
@@ -79,7 +81,7 @@ class SendingWebSocket(BaseWebSocket):
         self._connection = connection
         self._outgoing, self._leaving = [], []
         self._waiting = 0
-        self._busy = self._last = self._left = self._lost = False
+        self._busy = self._last = self._closed = self._left = self._lost = False
         self._scheduled = self._stalled = False
         self._flusher: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = self._room = None
@@ -94,9 +96,8 @@ class SendingWebSocket(BaseWebSocket):
             if self._waiting > MAX_WAITING:
                 self._wait_for_room()
                 self._check_open()
-        else:
-            self._put_within_bounds(event, size)
-            self._check_open()
+        elif not self._put_within_bounds(event, size):
+            raise self._closed_error()
 
     def send_ping(self, payload: bytes) -> None:
         raise NotImplementedError(
@@ -144,14 +145,15 @@ class SendingWebSocket(BaseWebSocket):
         self._outgoing.append((event, size, sent))
         self._waiting += size
 
-    def _put_within_bounds(self, event: Event, size: int) -> None:
+    def _put_within_bounds(self, event: Event, size: int) -> bool:
         bound = conf.MAX_SEND_BUFFER
         if self._waiting > bound and self._may_let_loop_work():
             self._connection.let_loop_work()
         if self._waiting <= bound:
-            self._put(event, size)
-        elif self._finish_with(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"):
+            return self._put(event, size)
+        if self._finish_with(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"):
             self._count_slow()
+        return False
 
     def _finish_with(self, code: int, reason: str) -> bool:
         """Nothing is sent behind this Close; whether it is not the second one."""
@@ -161,7 +163,7 @@ class SendingWebSocket(BaseWebSocket):
                 return False
             event = {"type": "websocket.close", "code": int(code), "reason": reason}
             self._append(event, 0)
-            self._last = True
+            self._last = self._closed = True
         self.stop(code, reason)
         self._connection.call(self._start_flush)
         self._connection.call(self._limit_closing)
