@@ -31,6 +31,7 @@ from dwebsocket.backends.asgi.connection import (
 )
 from dwebsocket.backends.asgi.threads import Threads
 from dwebsocket.coroutine_threads import release_thread
+from dwebsocket.upgrade import printable
 from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketRequest", "get_websocket_application"]
@@ -91,9 +92,12 @@ class WebSocketApplication:
                 else:
                     await refuse(connection, refusal)
             finally:
-                if connection.websocket is not None:
-                    await connection.websocket.abandon()
-                release_thread()
+                try:
+                    if connection.websocket is not None:
+                        await connection.websocket.abandon()
+                finally:  # some servers cancel a second time
+                    release_thread()
+                    connection.let_go()
 
 
 class WebSocketRequest(ASGIRequest):
@@ -130,7 +134,9 @@ class HandshakeHandler(BaseHandler):
             request.META[CONNECTION] = connection
             response = self.get_response(request)
         try:
-            return [] if connection.websocket is not None else as_events(response)
+            return (
+                [] if connection.websocket is not None else as_refusal(response, connection.scope)
+            )
         finally:
             response.close()
 
@@ -139,12 +145,17 @@ class HandshakeHandler(BaseHandler):
         return resolve(request) or super().resolve_request(request)
 
 
-def as_events(response: HttpResponseBase) -> list[Event]:
-    """The events of the extension ``websocket.http.response``. What streams may have no end, and
-    is left out.
+def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
+    """The events that answer a handshake with an HTTP response, and see to it that no request is
+    read behind it; with 403 where the server has no way for another answer.
     """
-    if response.streaming:
+    if DENIAL not in (scope.get("extensions") or {}):
+        tell_of_lost(response, printable(scope["path"]))
+        return [{"type": "websocket.close"}]
+    if response.streaming:  # it may have no end, and is left out
         response.headers.pop("Content-Length", None)
+    if scope.get("http_version", "1.1") == "1.1":
+        response.headers["Connection"] = "close"
     body = b"" if response.streaming else b"".join(response)
     headers = [
         (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
@@ -160,33 +171,27 @@ def as_events(response: HttpResponseBase) -> list[Event]:
     ]
 
 
+def tell_of_lost(response: HttpResponseBase, path: str) -> None:
+    """An answer that the client does not get; those from 400 on are in the log already."""
+    status = response.status_code
+    if "Location" in response.headers:
+        location = response.headers["Location"]
+        logger.warning("WebSocket refused with 403: %s redirects to %s", path, location)
+    elif status < 400:
+        logger.warning(
+            "WebSocket refused with 403: the view of %s has answered with HTTP %d and has not "
+            "accepted it. Is it decorated with accept_websocket or require_websocket?",
+            path,
+            status,
+        )
+
+
 async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
-    """Answer the handshake with an HTTP response; with 403 where the server has no way for another
-    one.
-    """
-    if DENIAL not in (connection.scope.get("extensions") or {}):
-        tell_of_lost(refusal[0], connection.scope["path"])
-        refusal = [{"type": "websocket.close"}]
     try:
         for event in refusal:
             await connection.send(event)
     except OSError:
         pass  # the client has left
-
-
-def tell_of_lost(start: Event, path: str) -> None:
-    """An answer that the client does not get; those from 400 on are in the log already."""
-    status, headers = start["status"], dict(start["headers"])
-    if b"location" in headers:
-        location = headers[b"location"].decode("latin-1")
-        logger.warning("WebSocket refused: %s redirects to %s", path, location)
-    elif status < 400:
-        logger.warning(
-            "WebSocket refused: the view of %s has answered with HTTP %d and has not accepted it. "
-            "Is it decorated with accept_websocket or require_websocket?",
-            path,
-            status,
-        )
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:

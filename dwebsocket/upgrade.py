@@ -40,6 +40,7 @@ __all__ = [
     "end_connection_behind",
     "end_connection_behind_error",
     "is_upgraded",
+    "printable",
     "refuse",
 ]
 

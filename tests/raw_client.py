@@ -176,8 +176,12 @@ class RawClient:
         headers = {}
         for line in lines:
             name, _, value = line.partition(":")
-            assert name.lower() not in headers, f"header {name} came twice"
-            headers[name.lower()] = value.strip()
+            name, value = name.lower(), value.strip()
+            if name == "connection" and name in headers:  # a list
+                value = f"{headers[name]}, {value}"
+            else:
+                assert name not in headers, f"header {name} came twice"
+            headers[name] = value
         status = int(status_line.split(" ")[1])
         body = b"" if status == 101 else self._read_body(headers, deadline)
         return Response(status, headers, head, body)

@@ -136,9 +136,10 @@ class Echo(NamedTuple):
     outcome: str
 
 
-@pytest.fixture(
-    params=[Echo("/echo/", "returned"), Echo("/handler/echo/", "on_close")], ids=["view", "handler"]
-)
+ECHOES = [Echo("/echo/", "returned"), Echo("/handler/echo/", "on_close")]
+
+
+@pytest.fixture(params=ECHOES, ids=["view", "handler"])
 def echo(request):
     """What holds for a view that echoes holds for a handler that does."""
     return request.param

@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from ..raw_client import BINARY, CLOSE, CONT, PING, TEXT, build_frame
+from .conftest import ECHOES
 
 MIB = 1 << 20
 FORBIDDEN = {
@@ -40,7 +41,7 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.rows(asgi=False)  # the server's own affair
+@pytest.mark.rows(asgi=False)  # there the server finds it, see below
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_connection_fails(server, open_websocket, journal, case, name, echo):
     code, forbidden = FORBIDDEN[name]
@@ -55,7 +56,26 @@ def test_connection_fails(server, open_websocket, journal, case, name, echo):
     assert ended["outcome"] == echo.outcome
 
 
-@pytest.mark.rows(codes=True)
+@pytest.mark.rows(asgi=True)
+def test_view_hears_of_a_server_that_fails_the_connection(server, row, new_client, journal, case):
+    """With or without a Close; the limits of size are its own, greater than ours."""
+    clients = {}
+    for name, (code, forbidden) in FORBIDDEN.items():
+        if code == 1009:
+            continue
+        for path, outcome in ECHOES:
+            client = new_client()
+            client.open(f"{path}?case={case}-{name}{path}")
+            client.send_text("good")
+            assert client.read_text() == "good"
+            client.send_bytes(forbidden)
+            clients[f"{case}-{name}{path}"] = client, outcome
+    for name, (client, outcome) in clients.items():
+        received = client.read_to_eof(timeout=3)
+        assert received[:1] in (b"", b"\x88"), name
+        assert journal.wait(name, "ended")["outcome"] == outcome
+
+
 def test_message_of_the_greatest_size_passes(server, row, open_websocket, echo):
     """The limit is Django's DATA_UPLOAD_MAX_MEMORY_SIZE, 2.5 MiB."""
     client = open_websocket(echo.path)
@@ -64,4 +84,4 @@ def test_message_of_the_greatest_size_passes(server, row, open_websocket, echo):
     assert client.read_frame(timeout=10).payload == payload
     # Under ASGI a message is seen when it is whole, otherwise its header is enough.
     client.send_frame(BINARY, payload + b"x" if row.asgi else b"", length=len(payload) + 1)
-    assert client.read_close().close_code == 1009
+    assert client.read_close().close_code == row.shown(1009)[0]

@@ -1,13 +1,13 @@
 """However a handler's connection ends: one on_close, one Close, one line in the log."""
 
 import re
-from contextlib import suppress
 
 import pytest
 
-from ..raw_client import TEXT, build_frame
+from ..raw_client import TEXT, build_close, build_frame
 from ..servers.process import wait_until
 from .test_after_the_view import check_not_served, smuggle
+from .test_closing import send_behind_the_close
 
 # (where, how): the code of the Close, how often on_error is called.
 ENDINGS = {
@@ -46,7 +46,6 @@ def open_ending(open_websocket, path, where):
     return client
 
 
-@pytest.mark.rows(codes=True)
 @each
 def test_one_close_and_one_on_close(
     server, row, open_websocket, address, journal, case, where, how
@@ -57,10 +56,8 @@ def test_one_close_and_one_on_close(
     mark = server.log.mark()
     path = f"/handler/ending/{where}/{how}/{case}/"
     client = open_ending(open_websocket, path, where)
-    assert client.read_close().close_code == code
-    client.send_close(code)
-    with suppress(ConnectionError):  # it has hung up already
-        client.send_bytes(smuggle(client, address))
+    assert client.read_close().close_code == row.shown(code)[0]
+    send_behind_the_close(row, client, build_close(code) + smuggle(client, address))
     assert client.read_to_eof() == b""
     check_not_served(journal, case)
     assert journal.wait(case, "ended")["close_code"] == code
@@ -80,14 +77,13 @@ def check_logged(server, mark, path, count):
     assert found() == count, server.log.text(mark)
 
 
-@pytest.mark.rows(codes=True)
 @pytest.mark.parametrize("where", ["open", "message", "close"])
-def test_debug_page_does_not_leak(tuned_server, open_websocket, journal, case, where):
+def test_debug_page_does_not_leak(tuned_server, row, open_websocket, journal, case, where):
     def open_on_tuned(path):
         return open_websocket(path, tuned_server)
 
     client = open_ending(open_on_tuned, f"/handler/ending/{where}/raising/", where)
-    assert client.read_close().close_code == ENDINGS[where, "raising"][0]
+    assert client.read_close().close_code == row.shown(ENDINGS[where, "raising"][0])[0]
     client.send_close()
     assert client.read_to_eof() == b""
     journal.wait(case, "ended")
@@ -131,25 +127,25 @@ def test_state_after_close(server, open_websocket, journal, case):
     assert journal.wait(case, "ended")["close_code"] == 4000
 
 
-@pytest.mark.rows(asgi=False)  # the server waits as long as it likes
-def test_server_does_not_wait_long_for_the_answer(server, open_websocket, journal, case):
+def test_server_does_not_wait_long_for_the_answer(server, row, open_websocket, journal, case):
     client = open_websocket("/handler/ending/message/closing/")
     client.send_text("go")
     assert client.read_text() == "work"
     assert client.read_close().close_code == 4000
-    assert client.read_to_eof(timeout=3) == b""  # WEBSOCKET_CLOSE_TIMEOUT is 0.5
+    if row.gives_up_soon:
+        assert client.read_to_eof(timeout=3) == b""  # WEBSOCKET_CLOSE_TIMEOUT is 0.5
     journal.wait(case, "ended")
 
 
-@pytest.mark.rows(codes=True)
-def test_messages_before_the_clients_answer_do_not_disturb(server, open_websocket, journal, case):
+def test_messages_before_the_clients_answer_do_not_disturb(
+    server, row, open_websocket, journal, case
+):
     client = open_websocket("/handler/ending/message/closing/")
     client.send_text("go")
     assert client.read_text() == "work"
     assert client.read_close().close_code == 4000
-    with suppress(ConnectionError):
-        client.send_bytes(build_frame(TEXT, "crossed the Close") * 3)
-        client.send_close(4000)
+    crossed = build_frame(TEXT, "crossed the Close") * 3
+    send_behind_the_close(row, client, crossed + build_close(4000))
     assert client.read_to_eof() == b""
-    assert not client.reset_by_peer
+    assert not client.reset_by_peer or not row.ends_gently
     assert journal.wait(case, "ended")["close_code"] == 4000

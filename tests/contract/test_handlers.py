@@ -68,28 +68,25 @@ def test_plain_http_goes_to_get(server, open_websocket, new_client, address):
     check_exactly_one_101(open_websocket("/handler/with-get/"))
 
 
-@pytest.mark.rows(tells_codes=True)
-@pytest.mark.rows(codes=True)
-def test_json(server, open_websocket, journal, case):
+def test_json(server, row, open_websocket, journal, case):
     client = open_websocket("/handler/json/")
     client.send_text('{"a": [1, null, "ü"]}')
     assert json.loads(client.read_text()) == {"got": {"a": [1, None, "ü"]}}
     client.send_close(4001)
-    assert client.read_close().close_code == 4001
-    assert journal.wait(case, "ended")["close_code"] == 4001
+    assert client.read_close().close_code == row.answered(4001)
+    assert journal.wait(case, "ended")["close_code"] == row.heard(4001)[0]
     assert not journal.events(case, "error")
 
 
-@pytest.mark.rows(codes=True)
 @pytest.mark.parametrize("bad", ["{", "", b"\xff\xfe\x00"], ids=repr)
-def test_bad_json(server, open_websocket, journal, case, bad):
+def test_bad_json(server, row, open_websocket, journal, case, bad):
     """What follows in the same read is not delivered."""
     client = open_websocket("/handler/json/")
     opcode = TEXT if isinstance(bad, str) else 2
     client.send_bytes(build_frame(TEXT, "1") + build_frame(opcode, bad) + build_frame(TEXT, "2"))
     assert json.loads(client.read_text()) == {"got": 1}
     close = client.read_close()
-    assert (close.close_code, close.close_reason) == (1007, "not JSON")
+    assert (close.close_code, close.close_reason) == row.shown(1007, "not JSON")
     client.send_close(1007)
     assert client.read_to_eof() == b""
     assert journal.wait(case, "ended")["close_code"] == 1007

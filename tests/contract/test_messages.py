@@ -11,7 +11,9 @@ SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20]
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY], ids=["text", "binary"])
 @pytest.mark.parametrize("size", SIZES)
-def test_echo(server, open_websocket, opcode, size, echo):
+def test_echo(server, row, open_websocket, opcode, size, echo):
+    if not size and not row.empty_messages:
+        pytest.skip("this server throws empty messages away")
     payload = (bytes(range(32, 127)) * (size // 95 + 1))[:size]
     if opcode == BINARY:
         payload = payload[::-1].replace(b"a", b"\xff")
@@ -107,17 +109,15 @@ def test_frames_from_the_server_are_not_masked(server, open_websocket, echo):
     assert client.read_frame().masked is False
 
 
-@pytest.mark.rows(tells_codes=True)
-@pytest.mark.rows(codes=True)
-def test_async_view(server, open_websocket, journal, case):
+def test_async_view(server, row, open_websocket, journal, case):
     client = open_websocket("/echo/async/")
     client.send_bytes(build_frame(TEXT, "a") + build_frame(BINARY, b"b"))
     assert client.read_text() == "a"
     assert client.read_frame() == Frame(BINARY, b"b")
     client.send_close(4001)
-    assert client.read_close().close_code == 4001
+    assert client.read_close().close_code == row.answered(4001)
     assert client.read_to_eof() == b""
-    assert journal.wait(case, "ended")["close_code"] == 4001
+    assert journal.wait(case, "ended")["close_code"] == row.heard(4001)[0]
 
 
 @pytest.mark.rows(proxied=False)  # a Unix socket knows no TCP_NODELAY, and needs none

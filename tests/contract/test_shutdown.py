@@ -8,16 +8,17 @@ import pytest
 from ..raw_client import CLOSE, TEXT, Frame, RawClient
 
 
-def test_sigterm(row, start_server):
+def test_sigterm(row, start_server, journal):
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
     server = start_server(row)
     try:
         paths = ["/echo/", "/echo/wait/", "/push/", "/push/connected/"]
         paths = paths[: 1 if not row.concurrent else len(paths) if row.patched else 2]
+        cases = [f"{row.name}:sigterm-{path}" for path in paths]
         clients = [RawClient(server) for _ in paths]
-        for client, path in zip(clients, paths, strict=True):
-            client.open(path)
+        for client, path, case in zip(clients, paths, cases, strict=True):
+            client.open(f"{path}?case={case}")
             # The view runs: it answers, or it sends by itself.
             client.send_text("ready")
             client.read_text()
@@ -30,6 +31,8 @@ def test_sigterm(row, start_server):
         server.kill()
     assert codes == [1001 if row.says_goodbye else code for code in codes]
     assert set(codes) <= row.goodbye
+    if row.ends_views:
+        assert [journal.wait(case, "ended")["outcome"] for case in cases]
     server.log.join()
     assert not server.log.find_faults(), server.log.text()
 

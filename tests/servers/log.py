@@ -17,12 +17,27 @@ NEVER = (
     "Exception ignored",
     "Exception in thread",
     "Task exception was never retrieved",
+    "Task was destroyed but it is pending",
+    "was never awaited",
     "ResourceWarning",
 )
 # uWSGI's router says so of every client that resets its connection, whatever it carries.
 ROUTER = re.compile(r"^\[uwsgi-http key: .* client_addr: .*\] hr_\w+\(\): Connection reset by peer")
 # granian says so of every client that vanishes.
 GRANIAN = re.compile(r"^\[INFO\] Failed to close websocket with error")
+# hypercorn cancels the task of each connection that is open at its end, and Python 3.11 asks such a
+# task for its error.
+HYPERCORN = re.compile(
+    r"^ERROR asyncio: Exception in callback StreamReaderProtocol\.connection_made.*\nhandle: .*\n"
+    r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*asyncio\.exceptions\.CancelledError\n",
+    re.M,
+)
+# uvicorn says so, with its traceback, of every client that sends text which is not UTF-8.
+UVICORN = re.compile(
+    r"^ERROR: +Invalid UTF-8 sequence received from client\.\n"
+    r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*UnicodeDecodeError: .*\n",
+    re.M,
+)
 # Our own words for a Redis that is gone say what the system said.
 REDIS = "WARNING dwebsocket.groups: Redis at "
 
@@ -78,7 +93,7 @@ class ServerLog:
 
     def find_faults(self, since=0):
         """Every line that a server's log must not hold."""
-        text = self.text(since)
+        text = UVICORN.sub("", HYPERCORN.sub("", self.text(since)))
         faults = [
             line
             for line in text.splitlines()

@@ -37,28 +37,48 @@ class Row:
     early_bytes: bool = True
     # time.sleep() and threading.Thread are right in a view: all but gevent without monkey patching.
     patched: bool = True
-    # The application learns the request's HTTP version: eventlet always says 1.0.
+    # The application learns the request's HTTP version: eventlet always says 1.0, uvicorn 1.1,
+    # daphne nothing.
     http_version: bool = True
     # Views leave the server's threads, of which there are few.
     few_threads: bool = False
     # SIGTERM runs the interpreter's end in the process of the views: clients get Close 1001.
     says_goodbye: bool = False
 
-    # The server itself speaks the protocol.
+    # The server itself speaks the protocol, and is asked through ASGI: compression, Pings, what it
+    # does with forbidden frames and with what comes behind a handshake are its own affair.
     asgi: bool = False
     # The codes that clients may see at SIGTERM; None: the connection breaks.
     goodbye: frozenset[int | None] = frozenset({1001, None})
+    # At SIGTERM it waits until the views have ended.
+    ends_views: bool = False
     # The codes that stand for a client that has vanished: some servers do not know 1006.
     vanished: frozenset[int] = frozenset({1006})
-    # A handshake can be refused with any HTTP answer; otherwise with 403 alone.
+    # A handshake that is no GET request is refused.
+    checks_method: bool = True
+    # A handshake can be refused with any HTTP answer; otherwise with an empty 403 alone.
     denies: bool = True
-    # A view's close code and reason reach the client.
+    # A Close of ours may have any code; otherwise 1000 or one above 2999: then 3000 is added.
     codes: bool = True
-    # The client's close code and reason reach the view.
+    # A Close of ours may have a reason.
+    reasons: bool = True
+    # A client's Close is answered with the code that it has; otherwise with 1000.
+    echoes_codes: bool = True
+    # The code of a client's Close reaches the view; otherwise it reads 1006.
     tells_codes: bool = True
+    # So does its reason.
+    tells_reasons: bool = True
+    # Behind its Close the server waits for the client's; otherwise it hangs up at once.
+    waits_for_close: bool = True
+    # A client that does not answer our Close is soon hung up on; otherwise after some ten seconds.
+    gives_up_soon: bool = True
+    # Behind both Closes the connection ends without a reset.
+    ends_gently: bool = True
     # A view's headers get into the 101.
     headers: bool = True
-    # A view that sends too much is made to wait.
+    # A message may be empty; otherwise such a one of ours is thrown away.
+    empty_messages: bool = True
+    # A view that sends too much is made to wait; otherwise all of it waits in the server's memory.
     paces: bool = True
 
     # Each request has a database connection of its own: not so where Django was loaded before
@@ -74,6 +94,19 @@ class Row:
     @property
     def tls(self):
         return bool(self.tls_arguments)
+
+    def shown(self, code, reason=""):
+        """What a client sees of a Close of ours."""
+        sendable = self.codes or code == 1000 or code >= 3000
+        return code if sendable else 3000 + code, reason if self.reasons else ""
+
+    def answered(self, code):
+        """The code in the answer to a client's Close."""
+        return code if self.echoes_codes else 1000
+
+    def heard(self, code, reason=""):
+        """What a view hears of a client's Close."""
+        return (code, reason if self.tells_reasons else "") if self.tells_codes else (1006, "")
 
     @property
     def missing(self):
@@ -184,35 +217,63 @@ ROWS = [
     ),
     asgi(
         "uvicorn",
-        "uvicorn",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
+        *("uvicorn", "--host", "127.0.0.1", "--port", "0"),
         typical=True,
+        http_version=False,
+        gives_up_soon=False,
         goodbye=frozenset({1012, None}),
+        ends_views=True,
     ),
+    # WebSocketProtocol.handle_reply() looks at nothing of an accept but its subprotocol, at nothing
+    # of a close but its code, which sendClose() of autobahn checks, and sends what is true; it
+    # never waits. autobahn echoes a code only if it is told to, and drops the
+    # connection (dropConnection(abort=True)) when it has an answer to its Close. At SIGTERM
+    # Server.kill_all_applications() cancels, unless a connection of which there is no application,
+    # such as one that has just become a WebSocket, is a KeyError before.
     asgi(
         "daphne",
         *("daphne", "-b", "127.0.0.1", "-p", "0"),
+        *("--websocket-max-message-size", "4000000", "--websocket-max-frame-size", "4000000"),
+        http_version=False,
+        goodbye=frozenset({4001, None}),
         denies=False,
         codes=False,
-        tells_codes=False,
+        reasons=False,
+        echoes_codes=False,
+        ends_gently=False,
+        tells_reasons=False,
         headers=False,
+        empty_messages=False,
         paces=False,
     ),
+    # WSStream takes a client's Close for the end of its stream, which is 1006. At SIGTERM it goes
+    # on for config.graceful_timeout, 3 seconds, then cancels, and when the first application has
+    # ended asyncio.run() cancels again.
     asgi(
         "hypercorn",
         *("hypercorn", "-b", "127.0.0.1:0"),
         tells_codes=False,
-        goodbye=frozenset({1001, 1011, None}),
+        goodbye=frozenset({1001}),
     ),
+    # Looks at no method (src/ws.rs), and does not tell it, as ASGI has it. Reads an accept's
+    # subprotocol and a Close's code, and lets go of the connection when its own Close has been
+    # written (src/asgi/io.rs).
     asgi(
         "granian",
         *("granian", "--interface", "asgi", "--port", "{port}"),
-        tells_codes=False,
+        checks_method=False,
+        tells_reasons=False,
+        waits_for_close=False,
         headers=False,
     ),
-    asgi("gunicorn-asgi", *GUNICORN_ASGI, denies=False, tells_codes=False),
+    # gunicorn/asgi/websocket.py: its disconnect has a code alone.
+    asgi(
+        "gunicorn-asgi",
+        *GUNICORN_ASGI,
+        says_goodbye=True,
+        ends_views=True,
+        denies=False,
+        tells_reasons=False,
+    ),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
 ]

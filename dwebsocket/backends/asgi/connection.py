@@ -87,3 +87,9 @@ class AsgiConnection:
         # The first round starts what is to be sent, the second one comes when that waits.
         self.call_with_others(lambda: self.call(self.call, done.set))
         done.wait(MAX_LOOP_ROUND)
+
+    def let_go(self) -> None:
+        """The server's call ends, but the request, which holds this, may last until its cycles are
+        collected. One server hangs up when nobody holds its callables any more.
+        """
+        del self.receive, self.send

@@ -18,8 +18,14 @@ class WebSocketFactory(BaseWebSocketFactory):
     def is_websocket(self) -> bool:
         return CONNECTION in self.request.META or super().is_websocket()
 
+    def get_http_version(self) -> str:
+        scope = getattr(self.request, "scope", {})
+        return f"HTTP/{scope.get('http_version', '1.1')}"
+
     def check_handshake(self) -> None:
-        """The server has done so."""
+        """The server has done so, but not every one has looked at all of it."""
+        if self.get_http_version().startswith("HTTP/1"):  # HTTP/2 has a handshake of its own
+            super().check_handshake()
 
     def create_websocket(self) -> BaseWebSocket | None:
         connection = self.request.META.get(CONNECTION)

@@ -96,9 +96,8 @@ class SendingWebSocket(BaseWebSocket):
             if self._waiting > MAX_WAITING:
                 self._wait_for_room()
                 self._check_open()
-        else:
-            self._put_within_bounds(event, size)
-            self._check_open()
+        elif not self._put_within_bounds(event, size):
+            raise self._closed_error()
 
     def send_ping(self, payload: bytes) -> None:
         raise NotImplementedError(
@@ -145,14 +144,15 @@ class SendingWebSocket(BaseWebSocket):
         self._outgoing.append((event, size, sent))
         self._waiting += size
 
-    def _put_within_bounds(self, event: Event, size: int) -> None:
+    def _put_within_bounds(self, event: Event, size: int) -> bool:
         bound = conf.MAX_SEND_BUFFER
         if self._waiting > bound and self._may_let_loop_work():
             self._connection.let_loop_work()
         if self._waiting <= bound:
-            self._put(event, size)
-        elif self._finish_with(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"):
+            return self._put(event, size)
+        if self._finish_with(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"):
             self._count_slow()
+        return False
 
     def _finish_with(self, code: int, reason: str, *, mute: bool = True) -> bool:
         """Nothing is sent behind this Close; whether it is not the second one."""

@@ -21,12 +21,16 @@ from dwebsocket.websocket import check_reason
 
 from .calls import Calls
 from .connection import AsgiConnection
+from .goodbye import watch_worker
 from .inbox import set_done
 from .receiving import ReceivingWebSocket
 
 __all__ = ["AsgiWebSocket"]
 
 logger = logging.getLogger("dwebsocket.connection")
+
+#: Seconds that the server's end waits for the Close which says so, and for the view.
+GRACE = 1.0
 
 #: The WebSockets that are open in this process.
 websockets: set[AsgiWebSocket] = set()
@@ -82,6 +86,10 @@ class AsgiWebSocket(ReceivingWebSocket):
             (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
         ]
         self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}, 0)
+
+    def _begin(self) -> None:
+        watch_worker(self._connection.loop, websockets)
+        super()._begin()
 
     def fileno(self) -> int:
         if not self._accepted or self._done.done():
@@ -233,7 +241,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         """Wait until the connection has ended, and the view, if it has heard of that."""
         if self._start_view is not None:
             self._begin_view()
-        await self._gone
+        await asyncio.wait([self._gone])  # which a cancellation must not reach
         if self._view is None:
             await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
             return
@@ -244,7 +252,8 @@ class AsgiWebSocket(ReceivingWebSocket):
 
     async def abandon(self) -> None:
         """The server's call ends: nothing of ours goes on in its loop."""
-        self.stop(CloseCode.GOING_AWAY, "the server ends")
+        if self._finish_with(CloseCode.GOING_AWAY, ""):  # it was cancelled, for the server ends
+            await asyncio.wait([self._gone, self._done], timeout=GRACE)
         tasks = [task for task in (self._pump, self._view, self._flusher) if task is not None]
         for task in tasks:
             task.cancel()

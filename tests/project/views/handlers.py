@@ -48,6 +48,19 @@ class Echo(Recorded):
         self.send(message)
 
 
+class Keeping(Recorded):
+    """Tells in the end what has come."""
+
+    def on_open(self):
+        self.messages = []
+
+    def on_message(self, message):
+        self.messages.append(message)
+
+    def on_close(self):
+        record(self.request, "kept", messages=self.messages)
+
+
 class Dropping(Echo):
     """Gives its request back, and tells what is left of it."""
 

@@ -85,3 +85,8 @@ def after_the_end(request):
             results[name] = f"ConnectionClosed, EOFError: {isinstance(error, EOFError)}"
     websocket.close()
     record(request, "results", **results)
+
+
+@require_websocket
+def keeping(request):
+    record(request, "kept", messages=list(request.websocket))

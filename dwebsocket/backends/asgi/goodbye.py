@@ -1,0 +1,51 @@
+"""The end of gunicorn's ``asgi`` worker, which tells applications nothing of it: it waits until all
+connections have ended by themselves, and is killed if they do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from dwebsocket.backends.default.servers.gunicorn import find_stop_signal
+
+if TYPE_CHECKING:
+    from .websocket import AsgiWebSocket
+
+__all__ = ["watch_worker"]
+
+WORKER = "gunicorn.workers.gasgi"
+
+#: Seconds between two looks at whether the worker is to end.
+INTERVAL = 0.5
+
+#: The loops in which somebody looks.
+watched: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+def watch_worker(loop: asyncio.AbstractEventLoop, websockets: Collection[AsgiWebSocket]) -> None:
+    """Say goodbye to all of them when this process's worker is told to end."""
+    if WORKER not in sys.modules or loop in watched:
+        return
+    get_stop_code = find_stop_signal()
+    if get_stop_code is not None:
+        watched.add(loop)
+        loop.call_later(INTERVAL, look, loop, websockets, get_stop_code)
+
+
+def look(
+    loop: asyncio.AbstractEventLoop,
+    websockets: Collection[AsgiWebSocket],
+    get_stop_code: Callable[[], int | None],
+) -> None:
+    if not websockets:
+        watched.discard(loop)
+        return
+    code = get_stop_code()
+    if code is not None:
+        for websocket in list(websockets):
+            websocket.post_close(code, "")
+    loop.call_later(INTERVAL, look, loop, websockets, get_stop_code)
