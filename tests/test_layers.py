@@ -163,7 +163,7 @@ OPTIONAL = {
     "transports/eventlet": {"eventlet", "greenlet"},
     "transports/greenlets": {"greenlet"},
     "transports/poll": {"gevent", "eventlet"},
-    "backends/default/servers/gunicorn": {"gunicorn", "greenlet"},
+    "backends/gunicorn_worker": {"gunicorn", "greenlet"},
     "backends/default/servers/eventlet": {"eventlet"},
     "backends/uwsgi/descriptor": {"gevent"},
     "backends/uwsgi/server": {"gevent"},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.base import BaseWebSocketFactory, read_handshake
 from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.protocol.handshake import check_request
 from dwebsocket.websocket import BaseWebSocket
 
 from .connection import CONNECTION
@@ -25,7 +26,7 @@ class WebSocketFactory(BaseWebSocketFactory):
     def check_handshake(self) -> None:
         """The server has done so, but not every one has looked at all of it."""
         if self.get_http_version().startswith("HTTP/1"):  # HTTP/2 has a handshake of its own
-            super().check_handshake()
+            check_request(read_handshake(self.request, self.get_http_version()))
 
     def create_websocket(self) -> BaseWebSocket | None:
         connection = self.request.META.get(CONNECTION)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from dwebsocket.backends.default.servers.gunicorn import find_stop_signal
+from dwebsocket.backends.gunicorn_worker import find_stop_signal
 
 if TYPE_CHECKING:
     from .websocket import AsgiWebSocket
