@@ -84,7 +84,9 @@ def test_login_required_redirects_others_without_101(server, row, new_client, ad
         assert response.headers["location"].startswith("/accounts/login/?next=")
     else:
         assert response.status == 403
-        server.log.wait_for("^WARNING dwebsocket.handshake: .* 302, the view's answer", since=mark)
+        server.log.wait_for(
+            r"^WARNING dwebsocket\.handshake: .* redirects to /accounts/login", since=mark
+        )
     assert b" 101 " not in client.received
 
 
