@@ -129,11 +129,6 @@ def test_client_that_does_not_read(tuned_server, open_websocket, journal, case):
     assert (ended["outcome"], ended["close_code"]) == ("ConnectionClosed", 1006)
 
 
-def test_a_ping_is_the_servers_affair(server, open_websocket):
-    client = open_websocket("/async/pinging/")
-    assert "an application cannot send a Ping" in client.read_text()
-
-
 def test_database_is_released_before_waiting(server, open_websocket, journal, case, database_path):
     client = open_websocket("/async/querying/")
     pid = journal.wait(case, "started")["pid"]

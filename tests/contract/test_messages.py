@@ -94,11 +94,12 @@ def test_unsolicited_pong_is_ignored(server, open_websocket, echo):
     assert client.read_text() == "still here"
 
 
-@pytest.mark.rows(asgi=False)  # the server sends Pings
-def test_view_sends_a_ping_and_never_sees_the_pong(server, open_websocket):
+def test_view_sends_a_ping_and_never_sees_the_pong(server, row, open_websocket):
+    """An ASGI server alone sends Pings; a view that would send one goes on all the same."""
     client = open_websocket("/pinging/")
-    assert client.read_frame() == Frame(PING, b"are you there")
-    client.send_frame(PONG, b"are you there")
+    if not row.asgi:
+        assert client.read_frame() == Frame(PING, b"are you there")
+        client.send_frame(PONG, b"are you there")
     client.send_text("yes")
     assert client.read_text() == "yes"
 

@@ -102,7 +102,6 @@ urlpatterns = [
     path("async/raising/", asynchronous.raising),
     path("async/deaf/", asynchronous.deaf),
     path("async/flood/", asynchronous.flood),
-    path("async/pinging/", asynchronous.pinging),
     path("async/querying/", asynchronous.querying),
     path("async/pushing/", asynchronous.pushing),
     path("async/member/<str:name>/", asynchronous.member),

@@ -100,10 +100,7 @@ class SendingWebSocket(BaseWebSocket):
             raise self._closed_error()
 
     def send_ping(self, payload: bytes) -> None:
-        raise NotImplementedError(
-            "under ASGI an application cannot send a Ping: the server does so by itself (uvicorn: "
-            "--ws-ping-interval)"
-        )
+        self._check_open()  # the server alone sends Pings, and does so by itself
 
     def post(self, message: PreparedMessage) -> None:
         self._put_within_bounds(message.event, message.size)
