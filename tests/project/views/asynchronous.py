@@ -114,15 +114,6 @@ async def flood(request):
 
 @require_websocket
 @recorded
-async def pinging(request):
-    try:
-        request.websocket.ping()
-    except NotImplementedError as error:
-        await request.websocket.asend(str(error))
-
-
-@require_websocket
-@recorded
 async def querying(request):
     before = count_open_databases()
     await get_user_model().objects.acount()
