@@ -5,6 +5,7 @@ from dwebsocket import require_websocket
 from .views import (
     accepting,
     closing,
+    coroutines,
     database,
     ending,
     groups,
@@ -81,6 +82,7 @@ urlpatterns = [
     path("handler/pushed/", handlers.Pushed.as_view()),
     path("handler/flood/", handlers.Flood.as_view()),
     path("handler/decorated/", require_websocket(handlers.Echo.as_view())),
+    path("handler/async/", coroutines.Async.as_view()),
     # Groups.
     path("group/view/<str:name>/", groups.member),
     path("group/handler/<str:name>/", groups.Handler.as_view()),
