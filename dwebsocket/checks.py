@@ -16,7 +16,7 @@ from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
-from dwebsocket.groups.workers import count_workers
+from dwebsocket.groups.workers import SEVERAL_WORKERS, count_workers
 from dwebsocket.ws_urls import find_urlconf
 
 __all__ = ["check_groups", "check_middleware", "check_settings"]
@@ -215,11 +215,9 @@ def check_groups(
             return []
     except InvalidGroupBackend:  # which check_settings tells
         return []
-    workers, where = found
     return [
         Warning(
-            f"{where} asks for {workers} worker processes, and the backend of WEBSOCKET_GROUPS "
-            "reaches the members of groups in the sender's own process only.",
+            SEVERAL_WORKERS % found,
             hint="Choose 'dwebsocket.groups.redis.RedisGroupBackend', or run one worker. If no "
             "groups are used, silence this check.",
             id="dwebsocket.W002",

@@ -11,11 +11,11 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from dwebsocket.backends import sweeper
 from dwebsocket.backends.flusher import Flusher
+from dwebsocket.backends.slow import TOO_SLOW, count_slow
 from dwebsocket.conf import conf
 from dwebsocket.protocol.deflate import PerMessageDeflate
-from dwebsocket.protocol.frames import CloseCode, build_close
+from dwebsocket.protocol.frames import build_close
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock
@@ -28,9 +28,6 @@ __all__ = ["MIN_COMPRESSED", "PostingWebSocket"]
 
 #: Below this, compressing costs more than it saves.
 MIN_COMPRESSED = 1024
-
-#: The Close to a reader for whom more than MAX_SEND_BUFFER bytes wait.
-TOO_SLOW = CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"
 
 #: Guards _outgoing and _queued of all connections against each other's change, for an instant.
 queueing = threading.Lock()
@@ -146,7 +143,7 @@ class PostingWebSocket(BaseWebSocket):
                 self._queued += len(frame)
                 return
         if self._finish_with(*TOO_SLOW):
-            sweeper.count_slow(self)
+            count_slow()
 
     def _finish_with(self, code: int, reason: str) -> bool:
         """Nothing waits behind this Close; whether it is not the second one."""

@@ -24,23 +24,16 @@ if TYPE_CHECKING:
     from dwebsocket.backends.sockets import SocketWebSocket
 
 __all__ = [
-    "TOO_SLOW",
     "Sweeper",
     "add",
     "check_room",
     "count",
-    "count_slow",
     "discard",
     "expect_restart",
     "watch_deadline",
 ]
 
 logger = logging.getLogger("dwebsocket.connection")
-
-TOO_SLOW = (
-    "WebSocket closed with 1013: more than %d bytes wait for a peer that reads too slowly "
-    "(WEBSOCKET_MAX_SEND_BUFFER)"
-)
 
 #: Seconds between two looks at whether the server ends, and at most between two at the peers.
 STOP_INTERVAL = 0.5
@@ -62,12 +55,11 @@ class Sweeper:
     Attributes:
         connections: those that are open.
         dropped: how many peers were dropped because they did not answer a Ping.
-        too_slow: how many readers were closed with 1013 because too much waited for them.
     """
 
     def __init__(self, start: Callable[..., None], sleep: Callable[[float], None]) -> None:
         self.connections: set[SocketWebSocket] = set()
-        self.dropped = self.too_slow = 0
+        self.dropped = 0
         self.timed: set[PostingWebSocket] = set()  # something must have happened at a certain time
         self._start = start
         self._sleep = sleep
@@ -169,14 +161,6 @@ def discard(websocket: SocketWebSocket) -> None:
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.connections.discard(websocket)
-
-
-def count_slow(websocket: PostingWebSocket) -> None:
-    """It is being closed because its peer reads too slowly."""
-    logger.info(TOO_SLOW, conf.MAX_SEND_BUFFER)
-    sweeper = sweepers.get(websocket.transport.start)
-    if sweeper is not None:
-        sweeper.too_slow += 1
 
 
 def count() -> int:

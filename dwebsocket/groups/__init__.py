@@ -12,12 +12,12 @@ from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import build_close
 
 from .base import Closing, Counts, Envelope
-from .current import find_backend, get_backend, get_members
+from .current import count_slow, find_backend, get_backend, get_members, get_slow
 
 if TYPE_CHECKING:
     from dwebsocket.websocket import BaseWebSocket, BytesLike
 
-__all__ = ["Counts", "Group", "get_counts", "leave_all"]
+__all__ = ["Counts", "Group", "count_slow", "get_counts", "leave_all"]
 
 
 class Group:
@@ -132,8 +132,8 @@ def check_accepted(websocket: BaseWebSocket) -> None:
 
 
 def get_counts() -> Counts:
-    """What this process has sent to others and received from them."""
-    return get_backend().get_counts()
+    """What this process has sent to others and received from them, and whom it had to close."""
+    return get_backend().get_counts()._replace(slow=get_slow())
 
 
 def leave_all(websocket: BaseWebSocket) -> None:

@@ -34,19 +34,22 @@ Envelope = str | bytes | Closing
 
 
 class Counts(NamedTuple):
-    """What a process has counted since its backend was made; each number only grows.
+    """What a process has counted; each number only grows.
 
     Attributes:
         published: messages handed to the other processes.
         unavailable: messages that could not be (``GroupUnavailable``).
         received: messages that came from other processes.
         lost: messages that other processes have sent and that did not come here.
+        slow: readers that were closed with 1013, because too much waited for them. Backends leave
+            this at 0.
     """
 
     published: int = 0
     unavailable: int = 0
     received: int = 0
     lost: int = 0
+    slow: int = 0
 
 
 class BaseGroupBackend:

@@ -16,7 +16,15 @@ from dwebsocket.exceptions import InvalidGroupBackend
 from .base import BaseGroupBackend
 from .members import Members
 
-__all__ = ["create_backend", "find_backend", "get_backend", "get_members", "load_class"]
+__all__ = [
+    "count_slow",
+    "create_backend",
+    "find_backend",
+    "get_backend",
+    "get_members",
+    "get_slow",
+    "load_class",
+]
 
 KEYS = {"BACKEND", "LOCATION", "OPTIONS"}
 
@@ -28,6 +36,7 @@ class Process:
         self.lock = threading.Lock()
         self.members = Members()
         self.backend: BaseGroupBackend | None = None
+        self.slow = 0
 
 
 process = Process()
@@ -36,6 +45,17 @@ process = Process()
 def get_members() -> Members:
     """The members of this process."""
     return process.members
+
+
+def count_slow() -> None:
+    """A reader is closed because too much waits for it."""
+    with process.lock:
+        process.slow += 1
+
+
+def get_slow() -> int:
+    """How many were."""
+    return process.slow
 
 
 def find_backend() -> BaseGroupBackend | None:

@@ -202,11 +202,11 @@ def test_own_messages_keep_their_place(join, kind):
 
 @kinds
 def test_who_does_not_read_is_closed_and_nobody_else_is_held_up(
-    join, server, row, journal, case, wait_for_members, kind
+    join, server, row, journal, case, ask, wait_for_members, kind
 ):
     slow, quick = join(kind), join("view")
     narrow(slow)
-    mark = server.log.mark()
+    mark, closed = server.log.mark(), json.loads(ask("count"))["slow"]
     for _ in range(too_many(row, 200) // 20):
         do(quick, "send_many", 20, 20_000)
         assert [int(quick.read_text()[:6]) for _ in range(20)] == list(range(20))
@@ -214,6 +214,7 @@ def test_who_does_not_read_is_closed_and_nobody_else_is_held_up(
     event = journal.wait(case, "ended")
     assert event["close_code"] == 1013
     wait_for_members(1)
+    assert json.loads(ask("count"))["slow"] == closed + 1
 
 
 @kinds

@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from dwebsocket.checks import check_groups, check_middleware, check_settings
 from dwebsocket.conf import Conf
+from dwebsocket.groups.workers import VARIABLES, count_workers
 
 from .site import MIDDLEWARE, OURS
 
@@ -217,10 +218,33 @@ WORKERS = [
     ({}, "bind = ':80'\nworkers = 5\n", r"gunicorn\.conf\.py asks for 5"),
     ({"WEB_CONCURRENCY": "4"}, "workers = 1\n", None),
     ({"WEB_CONCURRENCY": "1"}, None, None),
+    ({"UVICORN_WORKERS": "4"}, None, "UVICORN_WORKERS asks for 4"),
+    ({"GRANIAN_WORKERS": "4"}, None, "GRANIAN_WORKERS asks for 4"),
     ({}, "workers = 'several'", None),
     ({}, "this is no Python", None),
     ({}, None, None),
 ]
+
+
+@pytest.mark.parametrize(
+    ("command_line", "found"),
+    [
+        ("/usr/bin/gunicorn mysite.wsgi -w 4", ("The command line of gunicorn", 4)),
+        ("/lib/gunicorn/__main__.py -w 1 --workers=3", ("The command line of gunicorn", 3)),
+        ("uvicorn mysite.asgi --workers 2", ("The command line of uvicorn", 2)),
+        ("hypercorn mysite.asgi -w2", ("The command line of hypercorn", 2)),
+        ("granian --workers 2 --interface asgi", ("The command line of granian", 2)),
+        ("uvicorn mysite.asgi", None),
+        ("uvicorn mysite.asgi --workers 1", None),
+        ("manage.py loads --workers 8", None),
+    ],
+)
+def test_workers_on_a_command_line(monkeypatch, tmp_path, command_line, found):
+    monkeypatch.chdir(tmp_path)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.argv", command_line.split())
+    assert count_workers() == found
 
 
 @pytest.mark.parametrize(("environment", "configuration", "text"), WORKERS)
@@ -228,7 +252,7 @@ def test_groups_of_one_process_and_several_workers(
     monkeypatch, tmp_path, environment, configuration, text
 ):
     monkeypatch.chdir(tmp_path)
-    for name in ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"):
+    for name in ("GUNICORN_CMD_ARGS", *VARIABLES):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from itertools import count, cycle
 
@@ -17,9 +18,10 @@ WORKERS = 4
 names = count(1)
 
 
-def row_of_workers(name):
+def row_of_workers(name, workers=WORKERS):
     row = next(row for row in ROWS if row.name == name)
-    return replace(row, arguments=(*row.arguments, "--workers", str(WORKERS)))
+    option = "--processes" if "uwsgi" in name else "--workers"
+    return replace(row, arguments=(*row.arguments, option, str(workers)))
 
 
 #: Clients that stay, while processes without one are looked for.
@@ -41,15 +43,22 @@ class Site:
         client.alone = client.read_text() == "member 1"  # the first one of its process
         return client
 
+    def join_soon(self, kind="handler"):
+        """The same while perhaps no worker listens yet."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return self.join(kind)
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline, "no worker listens"
+                time.sleep(0.05)
+
     def join_everywhere(self):
         """A member in each process, and perhaps more of them."""
         kinds = cycle(["view", "handler"])
 
         def join():
-            try:
-                client = self.join(next(kinds))
-            except ConnectionRefusedError:  # no worker listens yet
-                return False
+            client = self.join_soon(next(kinds))
             if not client.alone and len(self.clients) > MEMBERS:
                 self.clients.pop().hang_up()
             return sum(client.alone for client in self.clients) == WORKERS

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from dwebsocket.backends.slow import TOO_SLOW, count_slow
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode, build_close
 from dwebsocket.protocol.prepared import PreparedMessage
@@ -147,8 +148,8 @@ class SendingWebSocket(BaseWebSocket):
             self._connection.let_loop_work()
         if self._waiting <= bound:
             return self._put(event, size)
-        if self._finish_with(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"):
-            self._count_slow()
+        if self._finish_with(*TOO_SLOW):
+            count_slow()
         return False
 
     def _finish_with(self, code: int, reason: str, *, mute: bool = True) -> bool:
@@ -375,10 +376,6 @@ class SendingWebSocket(BaseWebSocket):
 
     def _limit_closing(self) -> None:
         """It must leave within a while."""
-        raise NotImplementedError
-
-    def _count_slow(self) -> None:
-        """The peer reads too slowly."""
         raise NotImplementedError
 
     def stop(self, code: int, reason: str) -> None:

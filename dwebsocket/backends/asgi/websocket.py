@@ -11,7 +11,6 @@ from typing import Any
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.driver import READ_LOCK, Listener, driven_class
 from dwebsocket.backends.room import check_room
-from dwebsocket.backends.sweeper import TOO_SLOW
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
@@ -231,9 +230,6 @@ class AsgiWebSocket(ReceivingWebSocket):
     def has_closed(self) -> bool:
         """Whether we have closed, so that nobody wants what still comes."""
         return self._mute
-
-    def _count_slow(self) -> None:
-        logger.info(TOO_SLOW, conf.MAX_SEND_BUFFER)
 
     # In the task in which the server called us
 
