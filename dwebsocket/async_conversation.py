@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -16,7 +16,7 @@ from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
 
-__all__ = ["AsyncHandler", "as_coroutine", "converse", "load_middleware"]
+__all__ = ["AsyncHandler", "as_coroutine", "converse", "empty", "load_middleware"]
 
 
 class AsyncHandler(Handler, Protocol):
@@ -28,8 +28,23 @@ class AsyncHandler(Handler, Protocol):
 Run = Callable[[AsyncHandler], Awaitable[Any]]
 
 
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+def empty(hook: Hook) -> Hook:
+    """Mark a method that does nothing: no thread is needed for it."""
+    hook.__dict__["is_empty"] = True
+    return hook
+
+
+async def do_nothing(*args: Any) -> None:
+    pass
+
+
 def as_coroutine(hook: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     """A method of a handler, which may be a plain function: that is called in a thread."""
+    if getattr(hook, "is_empty", False):
+        return do_nothing
     called: Any = hook if iscoroutinefunction(hook) else sync_to_async(hook)
     return cast(Callable[..., Awaitable[Any]], called)
 

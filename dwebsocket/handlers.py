@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.generic import View
 
-from dwebsocket.async_conversation import as_coroutine
+from dwebsocket.async_conversation import as_coroutine, empty
 from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.protocol.frames import CloseCode
@@ -75,17 +75,21 @@ class WebSocketHandler(HandlerTasks, View):
 
     # What you write
 
+    @empty
     def on_open(self) -> Any:
         """The connection is open. Called in the request, whose middleware is still around it."""
 
+    @empty
     def on_message(self, message: Any) -> Any:
         """A message has come: ``str`` for text, ``bytes`` for binary."""
 
+    @empty
     def on_close(self) -> Any:
         """The connection has ended, for whatever reason; ``self.websocket.close_code`` tells.
         Called once for every ``on_open`` that began.
         """
 
+    @empty
     def on_error(self, error: Exception) -> Any:
         """``on_open`` or ``on_message`` raised ``error``, which is logged; a Close with 1011
         follows.

@@ -30,6 +30,9 @@ FREE_CODES = range(3000, 5000)
 #: An event, if it is not only a place in the queue; its bytes; whom to tell that its turn has come.
 Item = tuple[Event | None, int, asyncio.Future[None] | None]
 
+#: How the loop is told that there is something to send.
+Wake = Callable[[Callable[[], None]], None]
+
 #: Guards what waits to be sent, of all connections, for an instant.
 queueing = threading.Lock()
 
@@ -104,7 +107,7 @@ class SendingWebSocket(BaseWebSocket):
         self._check_open()  # the server alone sends Pings, and does so by itself
 
     def post(self, message: PreparedMessage) -> None:
-        self._put_within_bounds(message.event, message.size)
+        self._put_within_bounds(message.event, message.size, self._connection.call_with_others)
 
     def post_close(self, code: int, reason: str) -> None:
         self._finish_with(code, reason)
@@ -119,7 +122,11 @@ class SendingWebSocket(BaseWebSocket):
             raise self._closed_error()
 
     def _put(
-        self, event: Event | None, size: int, sent: asyncio.Future[None] | None = None
+        self,
+        event: Event | None,
+        size: int,
+        sent: asyncio.Future[None] | None = None,
+        wake: Wake | None = None,
     ) -> bool:
         """Let it wait for its turn; ``False`` when nothing is sent any more."""
         with queueing:
@@ -129,7 +136,7 @@ class SendingWebSocket(BaseWebSocket):
             if self._scheduled:
                 return True
             self._scheduled = True
-        self._connection.call_with_others(self._start_flush)
+        (wake or self._connection.call)(self._start_flush)
         return True
 
     def _may_let_loop_work(self) -> bool:
@@ -142,12 +149,12 @@ class SendingWebSocket(BaseWebSocket):
         self._outgoing.append((event, size, sent))
         self._waiting += size
 
-    def _put_within_bounds(self, event: Event, size: int) -> bool:
+    def _put_within_bounds(self, event: Event, size: int, wake: Wake | None = None) -> bool:
         bound = conf.MAX_SEND_BUFFER
         if self._waiting > bound and self._may_let_loop_work():
             self._connection.let_loop_work()
         if self._waiting <= bound:
-            return self._put(event, size)
+            return self._put(event, size, wake=wake)
         if self._finish_with(*TOO_SLOW):
             count_slow()
         return False
