@@ -19,6 +19,9 @@ RUNNERS = {
     "{toctree}": "sphinx",
 }
 
+# Looked at by the server that test_commands.py starts.
+SERVED = {SETTINGS, "gunicorn.conf.py", "mysite/asgi.py"}
+
 
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
 class TestPage:
@@ -39,7 +42,7 @@ class TestPage:
 
     def test_python_has_a_behaviour(self, shown):
         """Settings alone are checked; other Python is also talked to."""
-        files = {block.file for block in shown.blocks_in("python")} - {SETTINGS, "gunicorn.conf.py"}
+        files = {block.file for block in shown.blocks_in("python")} - SERVED
         if any("serve_" not in file for file in files):
             assert shown.name in BEHAVIOURS
 

@@ -25,7 +25,15 @@ ELSEWHERE = ("docs/servers/nginx.md", "docs/howto/uwsgi.md")
 WITH_COMMANDS = [
     shown for shown in PAGES if shown.blocks_in("console") and shown.name not in ELSEWHERE
 ]
-SERVERS = {"gunicorn": "gunicorn", "waitress-serve": "waitress", "cheroot": "cheroot"}
+SERVERS = {
+    "gunicorn": "gunicorn",
+    "waitress-serve": "waitress",
+    "cheroot": "cheroot",
+    "uvicorn": "uvicorn",
+    "daphne": "daphne",
+    "hypercorn": "hypercorn",
+    "granian": "granian",
+}
 
 
 @pytest.mark.parametrize("shown", WITH_COMMANDS, ids=lambda shown: shown.name)

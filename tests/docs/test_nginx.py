@@ -1,4 +1,4 @@
-"""The nginx configuration, in front of gunicorn; its page is right about each line."""
+"""The nginx configuration, in front of gunicorn and uvicorn; its page is right about each line."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from ..servers.process import find_free_port, wait_until
 from .conversations import check_echo
 from .pages import code_in, page
-from .projects import make_project
+from .projects import make_project, write_files
 from .running import RunningServer
 
 PAGE = page("docs/servers/nginx.md")
@@ -44,9 +44,14 @@ def test_braces_and_semicolons():
 
 
 @pytest.fixture(scope="module")
-def server(skeleton, tmp_path_factory):
+def server(request, skeleton, tmp_path_factory):
     (command,) = PAGE.blocks_in("console")[0].commands
     project = make_project(skeleton, tmp_path_factory.mktemp("nginx") / "project", PAGE)
+    name = getattr(request, "param", "gunicorn")
+    if name == "uvicorn":
+        write_files(page("docs/howto/asgi.md"), project)
+        (command,) = page("docs/howto/asgi.md").blocks_in("console")[0].commands[1:]
+    assert command.startswith(name)
     with RunningServer(command.replace("8000", "0"), project) as running:
         yield running
 
@@ -98,7 +103,8 @@ needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 
 @needs_nginx
-def test_websocket_through_nginx(start_nginx):
+@pytest.mark.parametrize("server", ["gunicorn", "uvicorn"], indirect=True)
+def test_websocket_through_nginx(server, start_nginx):
     with open_through(start_nginx(BLOCK.code)) as websocket:
         check_echo(websocket)
 
