@@ -3,7 +3,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from chat import careful, handlers, lobby, members, notes, orders, reports, ticker
+from chat import careful, handlers, lobby, members, notes, orders, prices, reports, ticker
 from chat.models import Note
 from django.contrib.auth.models import User
 from django.db import connection
@@ -43,6 +43,7 @@ urlpatterns = [
     path("ticker/", ticker.Ticker.as_view()),
     path("reports/", reports.Reports.as_view()),
     path("careful/", careful.Careful.as_view()),
+    path("prices/", prices.Prices.as_view()),
 ]
 
 
@@ -136,6 +137,27 @@ class Members(TestCase):
                 assert websocket.subprotocol == "chat.v1"
                 assert websocket.receive() == "Welcome, ada"
         assert self.client.session["visits"] == 2
+
+
+@override_settings(ROOT_URLCONF=__name__)
+class AsyncHandlers(TestCase):
+    client_class = WebSocketClient
+
+    def test_strangers_are_turned_away_by_the_middleware(self):
+        with self.client.websocket("/prices/") as websocket:
+            assert close_of(websocket) == (4003, "Not for you")
+
+    def test_a_second_task_takes_the_place_of_the_first(self):
+        self.client.force_login(User.objects.create_superuser("ada"))
+        with self.client.websocket("/prices/") as websocket:
+            websocket.send_json("GOOG")
+            for _ in range(2):
+                assert list(websocket.receive_json()) == ["GOOG"]
+            websocket.send_json("ACME")
+            # One of the other may have been on its way.
+            symbols = [*websocket.receive_json(), *websocket.receive_json()]
+            assert symbols in (["GOOG", "ACME"], ["ACME", "ACME"])
+            assert list(websocket.receive_json()) == ["ACME"]
 
 
 @override_settings(ROOT_URLCONF=__name__)
