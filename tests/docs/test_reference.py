@@ -132,7 +132,7 @@ def test_old_names_can_be_imported(name):
     assert import_string(name)
 
 
-@pytest.mark.parametrize("name", ["django-websocket", "django-ws"])
+@pytest.mark.parametrize("name", ["django-websocket", "django-ws", "channels"])
 def test_new_names_can_be_imported(name):
     for table in page(f"docs/migration/{name}.md").tables:
         for row in table.rows:
@@ -142,7 +142,7 @@ def test_new_names_can_be_imported(name):
 
 def test_members_named_in_the_migration_pages_exist():
     members = public_members(BaseWebSocket)
-    for name in ["dwebsocket", "django-websocket", "django-ws"]:
+    for name in ["dwebsocket", "django-websocket", "django-ws", "channels"]:
         for table in page(f"docs/migration/{name}.md").tables:
             for row in table.rows:
                 for member in re.findall(r"`websocket\.(\w+)", row[1]):

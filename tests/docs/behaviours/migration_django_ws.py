@@ -1,16 +1,12 @@
-from chat import views
-from django.test import SimpleTestCase, override_settings
-from django.urls import path
+from django.test import SimpleTestCase
 
 from dwebsocket.testing import WebSocketClient
 
-urlpatterns = [path("<slug:room>/", views.chat)]
 
+class MySocket(SimpleTestCase):
+    """On a real server: test_migration.py."""
 
-@override_settings(ROOT_URLCONF=__name__)
-class Handler(SimpleTestCase):
-    def test_loop(self):
-        with WebSocketClient().websocket("/lobby/") as websocket:
-            assert websocket.receive_json() == {"entered": "lobby"}
-            websocket.send_json("Hello")
-            assert websocket.receive_json() == {"said": "Hello"}
+    def test_reply(self):
+        with WebSocketClient().websocket("/ws") as websocket:
+            websocket.send_json({"a": 1})
+            assert websocket.receive_json() == {"reply": {"a": 1}}
