@@ -110,6 +110,7 @@ def test_frames_from_the_server_are_not_masked(server, open_websocket, echo):
     assert client.read_frame().masked is False
 
 
+@pytest.mark.rows(coroutines=True)
 def test_async_view(server, row, open_websocket, journal, case):
     client = open_websocket("/echo/async/")
     client.send_bytes(build_frame(TEXT, "a") + build_frame(BINARY, b"b"))

@@ -6,6 +6,7 @@ from .views import (
     accepting,
     asynchronous,
     closing,
+    coroutines,
     database,
     ending,
     groups,
@@ -85,6 +86,7 @@ urlpatterns = [
     path("handler/pushed/", handlers.Pushed.as_view()),
     path("handler/flood/", handlers.Flood.as_view()),
     path("handler/decorated/", require_websocket(handlers.Echo.as_view())),
+    path("handler/async/", coroutines.Async.as_view()),
     # Groups.
     path("group/view/<str:name>/", groups.member),
     path("group/handler/<str:name>/", groups.Handler.as_view()),

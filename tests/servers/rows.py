@@ -37,6 +37,8 @@ class Row:
     early_bytes: bool = True
     # time.sleep() and threading.Thread are right in a view: all but gevent without monkey patching.
     patched: bool = True
+    # Coroutines can run: not where greenlets share a thread.
+    coroutines: bool = True
     # The application learns the request's HTTP version: eventlet always says 1.0, uvicorn 1.1,
     # daphne nothing.
     http_version: bool = True
@@ -176,14 +178,27 @@ ROWS = [
     gunicorn("gunicorn-sync", few_threads=True),
     gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True),
     gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True),
-    gunicorn("gunicorn-gevent", "--worker-class", "gevent"),
-    gunicorn("gunicorn-gevent-tls", "--worker-class", "gevent", tls=True, extra=True),
-    gunicorn("gunicorn-gevent-pywsgi", "--worker-class", "gevent_pywsgi"),
-    launched("gevent-pywsgi", "gevent", "gevent", typical=True),
-    launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True, typical=True),
-    launched("gevent-unpatched", "gevent-unpatched", "gevent", patched=False, typical=True),
-    launched("eventlet", "eventlet", "eventlet", http_version=False, typical=True),
-    launched("eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False),
+    gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False),
+    gunicorn(
+        "gunicorn-gevent-tls", "--worker-class", "gevent", tls=True, extra=True, coroutines=False
+    ),
+    gunicorn("gunicorn-gevent-pywsgi", "--worker-class", "gevent_pywsgi", coroutines=False),
+    launched("gevent-pywsgi", "gevent", "gevent", typical=True, coroutines=False),
+    launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True, typical=True, coroutines=False),
+    launched(
+        "gevent-unpatched",
+        "gevent-unpatched",
+        "gevent",
+        patched=False,
+        typical=True,
+        coroutines=False,
+    ),
+    launched(
+        "eventlet", "eventlet", "eventlet", http_version=False, typical=True, coroutines=False
+    ),
+    launched(
+        "eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False, coroutines=False
+    ),
     launched("werkzeug", "werkzeug", "werkzeug"),
     launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True, extra=True),
     launched("cheroot", "cheroot", "cheroot", few_threads=True),
@@ -191,11 +206,19 @@ ROWS = [
     launched("waitress", "waitress", "waitress", early_bytes=False),
     uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False),
     uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
-    uwsgi("uwsgi-gevent", *UWSGI_ROUTER, "--gevent", "50", "--gevent-early-monkey-patch"),
+    uwsgi(
+        "uwsgi-gevent",
+        *UWSGI_ROUTER,
+        "--gevent",
+        "50",
+        "--gevent-early-monkey-patch",
+        coroutines=False,
+    ),
     uwsgi(
         "uwsgi-gevent-late-patch",
         *(*UWSGI_ROUTER, "--gevent", "50", "--gevent-monkey-patch"),
         database=False,
+        coroutines=False,
         extra=True,
     ),
     uwsgi(
@@ -203,6 +226,7 @@ ROWS = [
         *(*UWSGI_ROUTER, "--gevent", "50"),
         patched=False,
         database=False,
+        coroutines=False,
         extra=True,
     ),
     uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen", extra=True),
@@ -210,6 +234,7 @@ ROWS = [
     uwsgi(
         "uwsgi-http-socket-gevent",
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
+        coroutines=False,
         extra=True,
     ),
     uwsgi(
