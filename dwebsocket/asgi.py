@@ -29,8 +29,8 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
-from dwebsocket.backends.asgi.threads import Threads
 from dwebsocket.coroutine_threads import release_thread
+from dwebsocket.threads import Threads
 from dwebsocket.upgrade import printable
 from dwebsocket.ws_urls import resolve
 

@@ -14,6 +14,7 @@ from dwebsocket.conf import conf
 from dwebsocket.conversation import Handler, KeptRequest, log_failure
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.threads import in_thread
 
 __all__ = ["AsyncHandler", "as_coroutine", "converse", "load_middleware"]
 
@@ -111,4 +112,4 @@ async def close(handler: AsyncHandler) -> None:
 
 
 async def log(handler: AsyncHandler, error: Exception) -> None:
-    await sync_to_async(log_failure, thread_sensitive=False)(handler, error)
+    await in_thread(log_failure, handler, error)

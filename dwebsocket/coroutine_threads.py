@@ -7,15 +7,19 @@ first. Where a thread waits for the coroutine to end that one is used, and nothi
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import asyncio
+from collections.abc import Callable, Coroutine, MutableMapping
 from concurrent.futures import Executor
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
 from dwebsocket import database
+from dwebsocket.threads import Threads
 
-__all__ = ["own_thread", "release_thread"]
+__all__ = ["own_thread", "release_thread", "run_in_loop"]
+
+executors: MutableMapping[Any, Executor] = SyncToAsync.context_to_thread_executor
 
 
 def own_thread() -> None:
@@ -25,11 +29,26 @@ def own_thread() -> None:
 
 def release_thread() -> None:
     """The running coroutine needs its thread no more, until it makes another call."""
-    executors: MutableMapping[Any, Executor] = SyncToAsync.context_to_thread_executor
     if not executors:  # none anywhere in this process: the usual case
         return
     context = SyncToAsync.thread_sensitive_context.get(None)
-    executor = None if context is None else executors.pop(context, None)
-    if executor is not None:
-        executor.submit(database.close_all)
-        executor.shutdown(wait=False)
+    executor = None if context is None else executors.get(context)
+    if executor is None:
+        return
+    if isinstance(executor, Threads):
+        executor.dismiss()
+        return
+    del executors[context]
+    executor.submit(database.close_all)
+    executor.shutdown(wait=False)
+
+
+def run_in_loop(run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """Run it in an event loop of this thread. No process waits for that at its end."""
+    context = ThreadSensitiveContext()
+    SyncToAsync.thread_sensitive_context.set(context)
+    executors[context] = Threads(1, "dwebsocket-sync", patience=None)
+    try:
+        asyncio.run(run())
+    finally:
+        release_thread()

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -15,6 +14,7 @@ from dwebsocket.async_conversation import as_coroutine
 from dwebsocket.conversation import log_failure
 from dwebsocket.coroutine_threads import own_thread, release_thread
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
+from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["TASK_DUPLICATE_STARTED", "TASK_WS_CLOSED", "HandlerTasks"]
@@ -156,7 +156,7 @@ class HandlerTasks:
         try:
             await as_coroutine(self.on_task_error)(error)
         except Exception as further:
-            await sync_to_async(log_failure)(self, further)  # type: ignore[arg-type]
+            await in_thread(log_failure, self, further)
 
     def _see_off(self, task: asyncio.Task[Any]) -> None:
         self._unfinished.discard(task)

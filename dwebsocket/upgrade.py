@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import async_to_sync, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -28,6 +28,7 @@ from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import select_subprotocol
 from dwebsocket.request_context import activate, find_active
+from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [
@@ -145,8 +146,9 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
         handler.websocket = websocket = accept_handshake(request, terms, in_coroutine=True)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
-    if websocket.leave_for_loop(run) or leave_server(websocket, async_to_sync(run)):
-        return HttpResponse(status=101)
+    with ending_on_error(websocket):
+        if websocket.leave_for_loop(run):
+            return HttpResponse(status=101)
     websocket.run_coroutine(run)
     return SwitchedResponse(websocket)
 
@@ -174,23 +176,18 @@ def accept_handshake(
     websocket, subprotocol = create_websocket(request, terms)
     assert websocket is not None  # the request asks for one
     if in_coroutine:
-        websocket.check_coroutines()
-        check_room(websocket, True, in_coroutine)
-    accept(websocket, subprotocol)
+        websocket.check_coroutines(True)
+    with ending_on_error(websocket):
+        websocket.accept(subprotocol)
     request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     return websocket
 
 
-def check_room(websocket: BaseWebSocket, accepts: bool, in_coroutine: bool) -> None:
-    """Raise ``InvalidHandshake`` when no further view can run; in a server's loop all can."""
-    if not (in_coroutine and websocket.has_loop):
-        websocket.check_view_room(accepts)
-
-
-def accept(websocket: BaseWebSocket, subprotocol: str | None) -> None:
-    """Send the 101; from here on nothing but the session may end the connection."""
+@contextmanager
+def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
+    """Once it is accepted nothing but its session may end the connection: this is before."""
     try:
-        websocket.accept(subprotocol)
+        yield
     except BaseException as error:
         end(websocket, error)
         raise
@@ -228,11 +225,11 @@ def open_session(
         if websocket is None:
             return None, None
         session = Session(websocket, request, view, args, kwargs)
-        if in_coroutine:
-            websocket.check_coroutines()
-        check_room(websocket, terms.auto_accept, in_coroutine)
+        check = websocket.check_coroutines if in_coroutine else websocket.check_view_room
+        check(terms.auto_accept)
         if terms.auto_accept:
-            accept(websocket, subprotocol)
+            with ending_on_error(websocket):
+                websocket.accept(subprotocol)
         request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     except (InvalidHandshake, SocketTakeoverError) as error:
         return None, refuse_for(request, error)
@@ -255,7 +252,16 @@ class Session:
     gets into it.
     """
 
-    __slots__ = ("_args", "_error", "_kwargs", "_request", "_response", "_view", "_websocket")
+    __slots__ = (
+        "_active",
+        "_args",
+        "_error",
+        "_kwargs",
+        "_request",
+        "_response",
+        "_view",
+        "_websocket",
+    )
 
     def __init__(
         self,
@@ -276,17 +282,14 @@ class Session:
 
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
-        return leave_server(self._websocket, self._run_beside)
+        self._active = find_active()
+        with ending_on_error(self._websocket):  # the system has no further thread
+            return self._websocket.leave_server(self._run_beside)
 
     async def aleave_server(self) -> bool:
         """The same for an ``async def`` view."""
-        websocket = self._websocket
-        if await websocket.aleave_server(self._arun_beside):
-            return True
-        if not websocket.accepted:
-            return False
-        # In the server's own thread, for some servers want to be told in there.
-        return await sync_to_async(leave_server)(websocket, async_to_sync(self.arun))
+        with ending_on_error(self._websocket):
+            return await self._websocket.aleave_server(self._arun_beside)
 
     def answer(self) -> Any:
         """The response for Django when the view has left the server."""
@@ -316,10 +319,16 @@ class Session:
         return self.respond(outcome)
 
     def _run_beside(self) -> None:
+        before = database.opened
         try:
+            if self._active is not None:
+                activate(self._active)
             self._response = self.run()
         except BaseException as error:
             self._keep(error)
+        finally:
+            if database.opened != before:
+                database.close_all()
 
     async def _arun_beside(self) -> None:
         try:
@@ -372,27 +381,6 @@ class SwitchedResponse(HttpResponse):
         return iter(())
 
 
-def leave_server(websocket: BaseWebSocket, run: Callable[[], Any]) -> bool:
-    """Run it beside the server, as if it were in the request; ``False`` where that cannot be."""
-    active = find_active()
-
-    def run_beside() -> None:
-        before = database.opened
-        try:
-            if active is not None:
-                activate(active)
-            run()
-        finally:
-            if database.opened != before:
-                database.close_all()
-
-    try:
-        return websocket.leave_server(run_beside)
-    except BaseException as error:  # the system has no further thread
-        end(websocket, error)
-        raise
-
-
 def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
     if websocket.accepted:
@@ -405,11 +393,6 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
             websocket.finish()
             # Not every server ends a request whose client has left.
             websocket.release_database()
-
-
-async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Waiting for the peer's Close must not hold up the event loop."""
-    return await sync_to_async(function, thread_sensitive=False)(*args)
 
 
 async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:

@@ -15,6 +15,7 @@ from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
 from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.threads import in_thread
 
 __all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
 
@@ -340,15 +341,15 @@ class BaseWebSocket:
 
     disconnect = close
 
-    def check_coroutines(self) -> None:
-        """Raise ``SocketTakeoverError`` where no coroutine can serve this connection."""
-
     def check_view_room(self, accepts: bool) -> None:
         """Raise ``InvalidHandshake`` when no further view can run in this process.
 
         Args:
             accepts: whether the handshake is accepted now, and not by the view.
         """
+
+    def check_coroutines(self, accepts: bool) -> None:
+        """The same for coroutines. Raise ``SocketTakeoverError`` where they cannot work."""
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         """Run the view's time beside the server, whose request then ends at once.
@@ -360,12 +361,13 @@ class BaseWebSocket:
         return False
 
     def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """The same for a coroutine and the server's event loop. From any thread."""
+        """The same for a coroutine: in the server's event loop, or one of its own."""
         return False
 
     async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """The same for an ``async def`` view, which runs in that loop now."""
-        return self.leave_for_loop(run)
+        """The same for an ``async def`` view, which Django has called in a loop."""
+        # In the thread of the request, for some servers want to be told in there.
+        return await sync_to_async(self.leave_for_loop)(run)
 
     def run_coroutine(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Call an ``async def`` function that uses this WebSocket, from a thread, which waits."""
@@ -419,18 +421,18 @@ class BaseWebSocket:
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
         """``wait()`` for an async view."""
-        return await sync_to_async(self.wait, thread_sensitive=False)(timeout)
+        return await in_thread(self.wait, timeout)
 
     async def asend(self, message: str | BytesLike) -> None:
         """``send()`` for an async view."""
-        await sync_to_async(self.send, thread_sensitive=False)(message)
+        await in_thread(self.send, message)
 
     async def adrain(self) -> None:
         """Wait until what was sent without waiting has left."""
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """``close()`` for an async view."""
-        await sync_to_async(self.close, thread_sensitive=False)(code, reason)
+        await in_thread(self.close, code, reason)
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         """The messages, until the connection closes."""

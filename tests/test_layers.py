@@ -15,6 +15,7 @@ LAYERS = [
     {"transports"},
     {"exceptions", "conf"},
     {"database", "origin", "request_context", "groups"},
+    {"threads"},
     {"coroutine_threads"},
     {"websocket"},
     {"legacy"},

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.driver import Listener
 from dwebsocket.backends.sockets import SocketWebSocket
-from dwebsocket.exceptions import SocketTakeoverError
 
 __all__ = ["LeavingWebSocket"]
 
@@ -51,20 +50,7 @@ class LeavingWebSocket(SocketWebSocket):
         """Whether the server lets the connection go on by itself."""
         raise NotImplementedError
 
-    @property
-    def waits_in_greenlets(self) -> bool:
-        """Whether all that wait for connections run in one thread."""
-        raise NotImplementedError
-
     # What it does
-
-    def check_coroutines(self) -> None:
-        if self.waits_in_greenlets:
-            raise SocketTakeoverError(
-                "WebSockets cannot work here: an async view or handler needs a thread for its "
-                "event loop, and with gevent and eventlet there is one thread for all. Write "
-                "'def' instead of 'async def', or take an ASGI server, or one with threads."
-            )
 
     def check_view_room(self, accepts: bool) -> None:
         if accepts and self.takes_thread:

@@ -2,8 +2,11 @@
 
 import pytest
 
+from dwebsocket.backends import view_threads
+from dwebsocket.testing import WebSocketClient
+
 from .asgi import Loop, serve_asgi
-from .site import make_reports, make_site, make_user
+from .site import letting_go, make_reports, make_site, make_user, wait_until
 
 __all__ = ["make_reports", "make_site", "make_user"]
 
@@ -21,7 +24,40 @@ def serve(site, loop):
     return lambda view, *more, **changed: serve_asgi(site, loop, view, *more, **changed)
 
 
-@pytest.fixture(params=["asgi", "wsgi"])
+@pytest.fixture(params=["asgi", "held", "left"])
 def serve_either(request, site):
-    """The same, and through the test client that the package ships: what is said is the same."""
-    return request.getfixturevalue("serve") if request.param == "asgi" else site.serve
+    """The same, and through the test client that the package ships: what is said is the same.
+
+    There a WebSocket is held in the thread of its request, or leaves it as on other servers.
+    """
+    if request.param == "asgi":
+        return request.getfixturevalue("serve")
+    if request.param == "held":
+        return site.serve
+
+    def serve(view, *more, **changed):
+        site.serve(letting_go(view), *more, **changed)
+        return LeftClient()
+
+    return serve
+
+
+class LeftClient(WebSocketClient):
+    """Waits for the thread in which a view goes on, as its base waits for the server's."""
+
+    def __init__(self):
+        super().__init__()
+        self._open = set()
+
+    def websocket(self, *args, **kwargs):
+        session = super().websocket(*args, **kwargs)
+        self._open.add(session)
+        close = session.close
+
+        def close_and_wait(*args):
+            close(*args)
+            self._open.discard(session)
+            wait_until(lambda: view_threads.running <= len(self._open))
+
+        session.close = close_and_wait
+        return session

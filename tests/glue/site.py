@@ -5,18 +5,31 @@ import queue
 import socket
 import tempfile
 import time
+from functools import wraps
 
 import django
 import pytest
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 from django.urls import path
 
+from dwebsocket.backends.default.servers.base import STAYS
+
 from ..raw_client import RawClient
 
-__all__ = ["MIDDLEWARE", "OURS", "Reports", "make_reports", "make_site", "make_user", "wait_until"]
+__all__ = [
+    "MIDDLEWARE",
+    "OURS",
+    "Reports",
+    "letting_go",
+    "make_reports",
+    "make_site",
+    "make_user",
+    "wait_until",
+]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -86,6 +99,21 @@ class Reports:
         while not self._queue.empty():
             found.append(self._queue.get())
         return found
+
+
+def letting_go(view):
+    """The test client's server keeps its connections; as on another server, it lets them go."""
+
+    @wraps(view)
+    def wrapper(request, *args, **kwargs):
+        request.META.pop(STAYS, None)
+        return view(request, *args, **kwargs)
+
+    @wraps(view)
+    async def async_wrapper(request, *args, **kwargs):
+        return await wrapper(request, *args, **kwargs)
+
+    return async_wrapper if iscoroutinefunction(view) else wrapper
 
 
 class PairClient(RawClient):

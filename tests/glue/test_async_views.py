@@ -189,3 +189,82 @@ def test_a_peer_slow_to_close_does_not_hold_up_the_loop(site, reports):
 
     with site.serve(view).websocket("/"):
         assert reports.next() != loops[0]
+
+
+def test_a_wait_that_is_cancelled_takes_no_message_along(serve_either):
+    """asyncio's own time-outs are as good as ours."""
+
+    @require_websocket
+    async def view(request):
+        websocket = request.websocket
+        for _ in range(3):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(websocket.areceive(), 0.01)
+        await websocket.asend("go")
+        async for message in websocket:
+            await websocket.asend(message)
+
+    with serve_either(view).websocket("/") as websocket:
+        assert websocket.receive() == "go"
+        for message in ("a", b"b"):
+            websocket.send(message)
+            assert websocket.receive() == message
+
+
+def test_two_coroutines_receive(serve_either):
+    """Each message goes to one of them."""
+
+    @require_websocket
+    async def view(request):
+        async def echo():
+            async for message in request.websocket:
+                await request.websocket.asend(message)
+
+        await asyncio.gather(echo(), echo())
+
+    with serve_either(view).websocket("/") as websocket:
+        for number in range(6):
+            websocket.send(str(number))
+        assert {websocket.receive() for _ in range(6)} == set("012345")
+
+
+def test_another_coroutine_sends_and_looks_meanwhile(serve_either):
+    """What it notices in passing wakes the one that receives."""
+
+    @require_websocket
+    async def view(request):
+        websocket = request.websocket
+
+        async def push():
+            while not websocket.closed:
+                await websocket.asend("tick")
+                websocket.has_messages()
+                await asyncio.sleep(0.005)
+
+        pushing = asyncio.ensure_future(push())
+        async for message in websocket:
+            await websocket.asend(message)
+        await asyncio.wait([pushing])
+
+    with serve_either(view).websocket("/") as websocket:
+        for number in range(3):
+            websocket.send(str(number))
+            while websocket.receive() != str(number):
+                pass
+
+
+def test_another_coroutine_closes(serve_either, reports):
+    @require_websocket
+    async def view(request):
+        websocket = request.websocket
+        asyncio.get_running_loop().call_later(0.01, websocket.close, 4001, "over")
+        reports(await websocket.areceive())
+        with pytest.raises(ConnectionClosed) as caught:
+            await websocket.areceive()
+        reports((caught.value.code, websocket.closed, websocket.connected))
+
+    with serve_either(view).websocket("/") as websocket:
+        with pytest.raises(ConnectionClosed) as caught:
+            websocket.receive()
+        assert (caught.value.code, caught.value.reason) == (4001, "over")
+    assert [reports.next(), reports.next()] == [None, (4001, True, False)]

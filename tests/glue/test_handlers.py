@@ -1,7 +1,5 @@
 """WebSocketHandler as one of Django's class-based views: who may reach it, and what it is given."""
 
-from functools import wraps
-
 import pytest
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpResponse
@@ -17,23 +15,11 @@ from dwebsocket import (
     accept_websocket,
     require_websocket,
 )
-from dwebsocket.backends.default.servers.base import STAYS
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.testing import WebSocketRefused
 
 from ..raw_client import TEXT, build_close, build_frame
-from .site import OURS, wait_until
-
-
-def letting_go(view):
-    """The test client's server keeps its connections; as on another server, it lets them go."""
-
-    @wraps(view)
-    def wrapper(request, *args, **kwargs):
-        del request.META[STAYS]
-        return view(request, *args, **kwargs)
-
-    return wrapper
+from .site import OURS, letting_go, wait_until
 
 
 @pytest.fixture(params=["held", "driven"])

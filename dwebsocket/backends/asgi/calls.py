@@ -10,10 +10,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from dwebsocket.backends.driver import Listener
+from dwebsocket.threads import Threads
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
 
 from .inbox import Inbox
-from .threads import Threads
 
 if TYPE_CHECKING:
     from .websocket import AsgiWebSocket

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from django.http import HttpRequest
 
 from dwebsocket.backends.default.servers import SocketTakeover
-from dwebsocket.backends.leaving import LeavingWebSocket
+from dwebsocket.backends.looping import LoopingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport, waits_in_greenlets
 
 __all__ = ["DefaultWebSocket"]
 
 
-class DefaultWebSocket(LeavingWebSocket):
+class DefaultWebSocket(LoopingWebSocket):
     """Takes the socket when it is accepted, and leaves the server content when it is done."""
 
     __slots__ = ("_stop_signal", "_takeover")

@@ -56,7 +56,7 @@ class NativeWebSocket(BaseWebSocket):
 
     # The opening handshake
 
-    def check_coroutines(self) -> None:
+    def check_coroutines(self, accepts: bool) -> None:
         raise SocketTakeoverError(
             "WebSockets cannot work here: with --https-socket an async view or handler cannot have "
             "one, for uWSGI's calls work in the request's own thread. Use --https, or a proxy."

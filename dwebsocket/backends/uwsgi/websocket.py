@@ -6,7 +6,7 @@ from time import monotonic
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.leaving import LeavingWebSocket
+from dwebsocket.backends.looping import LoopingWebSocket
 from dwebsocket.backends.uwsgi.descriptor import take_socket
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.conf import conf
@@ -19,7 +19,7 @@ __all__ = ["UwsgiWebSocket"]
 PAUSE = 0.2
 
 
-class UwsgiWebSocket(LeavingWebSocket):
+class UwsgiWebSocket(LoopingWebSocket):
     """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
     __slots__ = ("_fd", "_routed", "_server")

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakSet
+
+from asgiref.sync import sync_to_async
 
 from dwebsocket import database
 
-__all__ = ["Threads"]
+__all__ = ["Threads", "in_thread"]
 
 #: Seconds after which a thread that has nothing to do ends.
 IDLE_TIMEOUT = 1.0
@@ -20,22 +23,34 @@ IDLE_TIMEOUT = 1.0
 Result = TypeVar("Result")
 Work = Callable[[], None]
 
+#: Those in which coroutines have something done that waits. A process does not wait for them.
+MAX_WAITING = 1000
+
+
+pools: WeakSet[Threads] = WeakSet()
+
 
 class Threads(Executor):
     """Like the standard library's pool; but an idle process has none of its threads, and none of
     them keeps a process from ending.
+
+    Args:
+        count: how many there may be.
+        patience: seconds after which one that has nothing to do ends; ``None``: it waits until it
+            is dismissed.
     """
 
-    def __init__(self, count: int, name: str) -> None:
+    def __init__(self, count: int, name: str, patience: float | None = IDLE_TIMEOUT) -> None:
         self._count = count
         self._name = name
-        self._begin()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin)  # a child has none of them
+        self._patience = patience
+        self.start_anew()
+        pools.add(self)
 
-    def _begin(self) -> None:
+    def start_anew(self) -> None:
+        """In a forked child, which has none of the threads."""
         self._changed = threading.Condition()  # guards what follows
-        self._work: deque[Work] = deque()
+        self._work: deque[Work | None] = deque()
         self._running = self._idle = 0
 
     def submit(
@@ -66,6 +81,13 @@ class Threads(Executor):
                 self._running -= 1
             raise
 
+    def dismiss(self) -> None:
+        """Have one thread end when it has done what there is to do."""
+        with self._changed:
+            if self._running:
+                self._work.append(None)
+                self._changed.notify()
+
     def _run(self) -> None:
         while (work := self._take()) is not None:
             work()
@@ -75,12 +97,14 @@ class Threads(Executor):
         with self._changed:
             if not self._work:
                 self._idle += 1
-                self._changed.wait_for(lambda: self._work, IDLE_TIMEOUT)
+                self._changed.wait_for(lambda: self._work, self._patience)
                 self._idle -= 1
-            if self._work:
-                return self._work.popleft()
-            self._running -= 1
-            return None
+            work = None
+            while work is None and self._work:
+                work = self._work.popleft()
+            if work is None:
+                self._running -= 1
+            return work
 
 
 def settle(future: Future[Result], function: Callable[[], Result]) -> None:
@@ -93,3 +117,25 @@ def settle(future: Future[Result], function: Callable[[], Result]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+async def in_thread(function: Callable[..., Result], *args: Any) -> Result:
+    """Call what may wait, so that the running event loop does not."""
+    called: Any = sync_to_async(  # type: ignore[call-overload]  # any executor will do
+        function, thread_sensitive=False, executor=waiting
+    )
+    result: Result = await called(*args)
+    return result
+
+
+waiting = Threads(MAX_WAITING, "dwebsocket-waiting")
+
+
+def start_all_anew() -> None:
+    """In a forked child."""
+    for threads in list(pools):
+        threads.start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=start_all_anew)

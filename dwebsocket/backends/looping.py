@@ -1,0 +1,135 @@
+"""A WebSocket over a socket, used by coroutines: in a loop that nobody else uses.
+
+A server for WSGI has no event loop. So each connection has one, in a thread of ours where the
+server lets go of the connection, otherwise in one that Django starts while the request waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from django.http import HttpRequest
+
+from dwebsocket.backends import view_threads
+from dwebsocket.backends.leaving import LeavingWebSocket
+from dwebsocket.conf import conf
+from dwebsocket.coroutine_threads import release_thread, run_in_loop
+from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.request_context import RequestContext
+from dwebsocket.websocket import Message
+
+__all__ = ["LoopingWebSocket"]
+
+
+class LoopingWebSocket(LeavingWebSocket):
+    """Coroutines wait for the socket itself, without a second thread."""
+
+    __slots__ = ("_shut", "_wake")
+
+    _shut: bool  # a coroutine has closed it
+    _wake: Callable[[], object] | None  # ends the wait of the coroutine that receives
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        self._shut, self._wake = False, None
+
+    # What a backend says
+
+    @property
+    def waits_in_greenlets(self) -> bool:
+        """Whether all that wait for connections run in one thread."""
+        raise NotImplementedError
+
+    # What it does
+
+    def check_coroutines(self, accepts: bool) -> None:
+        if self.waits_in_greenlets:
+            raise SocketTakeoverError(
+                "WebSockets cannot work here: an async view or handler needs a thread for its "
+                "event loop, and with gevent and eventlet there is one thread for all. Write "
+                "'def' instead of 'async def', or take an ASGI server, or one with threads."
+            )
+        if accepts and self.may_leave:
+            view_threads.check_room()
+
+    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+        if not self._accepted or not self.may_leave or conf.VIEW_THREADS == 0:
+            return False
+        if not self.transport.detach():
+            return False
+        self.let_go()
+        context = RequestContext()
+        view_threads.start_counted(
+            self.transport.start, lambda: context.enter().run(run_in_loop, run)
+        )
+        return True
+
+    async def areceive(self, timeout: float | None = None) -> Message | None:
+        self._check_accepted()
+        loop = asyncio.get_running_loop()
+        can_watch = isinstance(loop, asyncio.SelectorEventLoop)
+        if not can_watch or not self._read_lock.acquire(False):  # somebody else is reading
+            return await super().areceive(timeout)
+        end = None if timeout is None or timeout < 0 else loop.time() + timeout
+        try:
+            while not (self._ready or self._over or self._shut):
+                messages = self.receive_available()
+                messages.reverse()
+                self._ready = messages
+                if not messages and not self._over:
+                    release_thread()
+                    await self._until_readable(loop, end)
+        finally:
+            self._read_lock.release()
+        if not self._shut:
+            return self.wait(0)
+        if self._told:
+            raise self._closed_error()
+        self._told = True
+        return None
+
+    async def _until_readable(self, loop: asyncio.AbstractEventLoop, end: float | None) -> None:
+        readable: asyncio.Future[None] = loop.create_future()
+        self._wake = lambda: loop.call_soon_threadsafe(set_done, readable)
+        fd = self.transport.fileno()
+        loop.add_reader(fd, set_done, readable)
+        try:
+            await asyncio.wait([readable], timeout=None if end is None else end - loop.time())
+        finally:
+            loop.remove_reader(fd)
+            self._wake = None
+        if not readable.done():
+            raise TimeoutError("no message came in time")
+
+    # The end: a coroutine that closes does not wait, for it would keep others from reading
+
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        if not timeout or not is_in_loop():
+            super().close_connection(code, reason, timeout)
+            return
+        self.post_close(code, reason)
+        self._ready.clear()
+        self._shut = True
+        if self._wake is not None:
+            self._wake()
+
+    @property
+    def closed(self) -> bool:
+        return self._shut or super().closed
+
+
+def is_in_loop() -> bool:
+    """Whether the caller is a coroutine."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def set_done(readable: asyncio.Future[None]) -> None:
+    """Have it be over, if it is not."""
+    if not readable.done():
+        readable.set_result(None)
