@@ -1,0 +1,34 @@
+"""SIGTERM with open WebSockets of async views and handlers: the server ends in a few seconds."""
+
+import time
+
+import pytest
+
+from ..raw_client import RawClient
+from .test_shutdown import read_close_code
+
+pytestmark = pytest.mark.rows(coroutines=True, asgi=False)  # those say goodbye themselves
+
+
+def test_sigterm(row, start_server):
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
+    server = start_server(row)
+    try:
+        paths = ["/echo/async/", "/handler/async/"][: 2 if row.concurrent else 1]
+        clients = [RawClient(server) for _ in paths]
+        for client, path in zip(clients, paths, strict=True):
+            client.open(path)
+            client.send_text("ready")
+            assert client.read_text() == "ready"
+        server.terminate()
+        started = time.monotonic()
+        codes = [read_close_code(client) for client in clients]
+        server.wait(timeout=8)
+        assert time.monotonic() - started < 8
+    finally:
+        server.kill()
+    assert codes == [1001 if row.says_goodbye else code for code in codes]
+    assert set(codes) <= row.goodbye
+    server.log.join()
+    assert not server.log.find_faults(), server.log.text()
