@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
@@ -50,18 +51,22 @@ def find_workers() -> Iterator[Any]:
 
 
 def running_frames() -> Iterator[FrameType]:
-    """The frames below this call; in a greenlet those of the greenlets that run it, too."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+    """The frames below this call, in a greenlet those of the greenlets that run it, too; and those
+    of the main thread: the loop that Django has started for an async view is in another one.
+    """
+    yield from frames_below(sys._getframe(1))
     if "greenlet" in sys.modules:
         from greenlet import getcurrent
 
         greenlet = getcurrent().parent
         while greenlet is not None:
-            frame = greenlet.gr_frame
-            while frame is not None:
-                yield frame
-                frame = frame.f_back
+            yield from frames_below(greenlet.gr_frame)
             greenlet = greenlet.parent
+    yield from frames_below(sys._current_frames().get(threading.main_thread().ident or 0))
+
+
+def frames_below(frame: FrameType | None) -> Iterator[FrameType]:
+    """This one, and those that have called it."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back

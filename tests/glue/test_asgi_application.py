@@ -12,6 +12,7 @@ from django.test import AsyncRequestFactory
 
 from dwebsocket import WebSocketHandler, accept_websocket, require_websocket
 from dwebsocket.asgi import WebSocketRequest, get_websocket_application
+from dwebsocket.middleware import WebSocketMiddleware
 from dwebsocket.testing import WebSocketRefused
 
 from .site import MIDDLEWARE, OURS, wait_until
@@ -54,6 +55,33 @@ def get_page(loop, application):
 def test_http_goes_to_django(loop, serve):
     application = serve(plain).application
     assert get_page(loop, application) == (200, b"plain GET")
+
+
+def test_our_middleware_takes_no_thread(loop, serve, monkeypatch):
+    def fail(*args):
+        raise AssertionError
+
+    async def view(request):
+        return HttpResponse(str(request.is_websocket()))
+
+    async def get_response(request):
+        assert await middleware.process_view(request, view, (), {}) is None
+        return await view(request)
+
+    serve(view)
+    middleware = WebSocketMiddleware(get_response)
+    monkeypatch.setattr(loop.loop, "run_in_executor", fail)
+    request = AsyncRequestFactory().get("/")
+    assert loop.run(middleware(request)).content == b"False"
+
+
+def test_a_view_that_must_have_a_websocket_and_our_middleware(loop, serve):
+    async def view(request):
+        raise AssertionError
+
+    view.require_websocket = True
+    status, body = get_page(loop, serve(view, MIDDLEWARE=[OURS]).application)
+    assert (status, b"WebSockets only" in body) == (400, True)
 
 
 async def other_app(scope, receive, send):

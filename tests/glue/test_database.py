@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 from django.test import TestCase
 
-from dwebsocket import database, require_websocket
+from dwebsocket import WebSocketHandler, database, require_websocket
 from dwebsocket.database import ConnectionWatch
 from dwebsocket.testing import WebSocketClient
 
@@ -186,6 +186,45 @@ class TransactionTests(TestCase):
         with self.serve(view).websocket("/") as websocket:
             assert websocket.receive_json() == ["written by the test"]
         assert users.filter(username="written by the view").exists()
+
+    def test_coroutines_see_it_too(self):
+        users = get_user_model().objects
+        users.create(username="test")
+
+        async def view(request):
+            await request.websocket.areceive()
+            names = [user.username async for user in users.all()]
+            await request.websocket.asend(" ".join(names))
+            await users.acreate(username="view")
+
+        with self.serve(view).websocket("/") as websocket:
+            websocket.send("go")
+            assert websocket.receive() == "test"
+        assert users.filter(username="view").exists()
+
+    def test_async_handlers_and_their_tasks_see_it_too(self):
+        users = get_user_model().objects
+        users.create(username="test")
+
+        class Handler(WebSocketHandler):
+            def on_open(self):
+                self.send(users.get().username)
+
+            async def on_message(self, message):
+                self.start_task("tell", self.tell)
+
+            async def tell(self):
+                self.send((await users.aget()).username)
+
+            async def on_close(self):
+                await users.acreate(username="handler")
+
+        self.site.serve(Handler.as_view())
+        with WebSocketClient().websocket("/") as websocket:
+            assert websocket.receive() == "test"
+            websocket.send("go")
+            assert websocket.receive() == "test"
+        assert users.filter(username="handler").exists()
 
     def test_a_login_carries_over(self):
         client = self.serve(lambda request: request.websocket.send(request.user.get_username()))

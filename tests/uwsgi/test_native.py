@@ -136,9 +136,10 @@ def test_other_threads_get_an_error(server, connect):
     assert read_frame(client).payload == b"the view's own thread"
 
 
-def test_async_view_is_refused(server, connect):
+@pytest.mark.parametrize("path", ["/echo/async/", "/handler/async/"])
+def test_coroutines_are_refused(server, connect, path):
     client = connect(server)
-    client.send_request("/echo/async/")
+    client.send_request(path)
     response = client.read_response()
     assert response.status == 501
     assert b"async view" in response.body

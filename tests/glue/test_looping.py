@@ -1,0 +1,128 @@
+"""Coroutines on a server without an event loop: what each connection holds, and how many may be."""
+
+import asyncio
+import os
+import threading
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connections
+
+from dwebsocket import WebSocketHandler, require_websocket
+from dwebsocket.testing import WebSocketClient, WebSocketRefused
+
+from .site import letting_go, wait_until
+
+
+@require_websocket
+async def view(request):
+    await get_user_model().objects.acount()
+    await request.websocket.asend("open")
+    async for message in request.websocket:
+        await request.websocket.asend(message)
+
+
+class Handler(WebSocketHandler):
+    def on_open(self):
+        get_user_model().objects.count()
+        self.send("open")
+
+    async def on_message(self, message):
+        await get_user_model().objects.acount()
+        self.send(message)
+
+
+both = pytest.mark.parametrize("view", [view, Handler.as_view()], ids=["view", "handler"])
+
+
+def thread_names():
+    return sorted(thread.name for thread in threading.enumerate())
+
+
+def count_open_databases():
+    """How often this process has the database file open."""
+    path = str(connections["default"].settings_dict["NAME"])
+    found = 0
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        try:
+            found += os.readlink(f"/proc/self/fd/{name}") == path  # noqa: PTH115
+        except FileNotFoundError:
+            continue
+    return found
+
+
+@both
+def test_an_idle_connection_holds_one_thread_and_no_database(site, view):
+    site.serve(letting_go(view))
+    connections.close_all()
+    wait_until(lambda: "dwebsocket-view" not in thread_names())
+    before = count_open_databases()
+    sessions = [WebSocketClient().websocket("/") for _ in range(3)]
+    for session in sessions:
+        assert session.receive() == "open"
+        session.send("again")
+        assert session.receive() == "again"
+    wait_until(lambda: count_open_databases() == before)
+    wait_until(lambda: "dwebsocket-sync" not in thread_names())
+    wait_until(lambda: "dwebsocket-waiting" not in thread_names())
+    assert thread_names().count("dwebsocket-view") == 3
+    for session in sessions:
+        session.close()
+    wait_until(lambda: "dwebsocket-view" not in thread_names())
+
+
+@both
+def test_their_number_is_bounded(site, view):
+    client = site.serve(letting_go(view), WEBSOCKET_VIEW_THREADS=1)
+    with client.websocket("/") as session:
+        assert session.receive() == "open"
+        with pytest.raises(WebSocketRefused) as caught:
+            client.websocket("/")
+        assert caught.value.status_code == 503
+        assert b"WEBSOCKET_VIEW_THREADS" in caught.value.content
+    wait_until(lambda: "dwebsocket-view" not in thread_names())
+
+
+@both
+def test_without_such_threads_they_stay_with_the_server(site, view):
+    client = site.serve(letting_go(view), WEBSOCKET_VIEW_THREADS=0)
+    with client.websocket("/") as session:
+        assert session.receive() == "open"
+        assert "dwebsocket-view" not in thread_names()
+
+
+def test_what_a_coroutine_leaves_running_ends_with_it(site, reports):
+    @require_websocket
+    async def view(request):
+        async def run_for_ever():
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                reports("cancelled")
+                raise
+
+        view.task = asyncio.ensure_future(run_for_ever())
+        await request.websocket.asend("open")
+        await request.websocket.areceive()
+
+    with site.serve(letting_go(view)).websocket("/") as session:
+        assert session.receive() == "open"
+        assert reports.all() == []
+    assert reports.next() == "cancelled"
+
+
+def test_a_system_without_a_further_thread(site, monkeypatch, caplog):
+    """The connection is closed, and no thread is counted that does not run."""
+    from dwebsocket.backends import view_threads
+    from dwebsocket.transports.threads import ThreadTransport
+
+    def fail(function, name):
+        raise RuntimeError("can't start new thread")
+
+    client = site.serve(letting_go(view))
+    with client.websocket("/"):  # whatever else there is has begun
+        pass
+    monkeypatch.setattr(ThreadTransport, "start", staticmethod(fail))
+    with client.websocket("/") as session, pytest.raises(Exception, match="closed"):
+        session.receive()
+    wait_until(lambda: view_threads.running == 0)
