@@ -1,5 +1,8 @@
 """Redis as the settings describe it; what it does when it is away is in test_unavailable.py."""
 
+import asyncio
+import time
+
 from dwebsocket.groups.base import Closing
 
 from ..servers.process import find_free_port
@@ -54,3 +57,25 @@ def test_one_that_is_loading_carries_messages(make_redis, make_peer):
     here.publish("a", "hello")
     assert member.next() == "hello"
     assert redis.command("INFO", "persistence")["loading"] == 1
+
+
+async def join_in_loop(peer, name):
+    return peer.join(name)
+
+
+def test_whoever_joins_waits_for_a_second_at_most(make_redis, make_peer):
+    """And not at all in an event loop, which has others to serve."""
+    redis = make_redis()
+    redis.start()
+    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    members = {"warm": there.join("warm")}
+    redis.pause()
+    begun = time.monotonic()
+    members["loop"] = asyncio.run(join_in_loop(there, "loop"))
+    assert time.monotonic() - begun < 0.5
+    members["thread"] = there.join("thread")
+    assert time.monotonic() - begun < 1.5
+    redis.resume()
+    members["again"] = there.join("again")  # confirmed behind the others
+    for name, member in members.items():
+        check_order(here, member, name=name, count=10)

@@ -18,6 +18,7 @@ from .envelope import Parcel, pack, unpack
 from .numbers import Numberer, Tally
 from .outage import Outage
 from .subscriber import MAX_DELAY, Subscriber
+from .waker import start
 
 __all__ = ["RedisGroupBackend"]
 
@@ -77,7 +78,7 @@ class RedisGroupBackend(BaseGroupBackend):
                 return
             self._routing = True
         self._outage.begin(error)
-        threading.Thread(target=self._route, name="dwebsocket-routing", daemon=True).start()
+        start(self._route, "dwebsocket-routing")
 
     def _route(self) -> None:
         """Ask the cluster again until it answers."""

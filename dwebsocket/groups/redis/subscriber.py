@@ -1,12 +1,12 @@
 """Listens to one node of Redis for the groups that have members in this process.
 
-Only the listener uses its connection; whoever needs a further subscription asks for it by a message
-on a channel of our own, and waits for a moment until Redis has confirmed it.
+Only the listener uses its connection; whoever needs a further subscription wakes it, and waits for
+a moment until Redis has confirmed it.
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
 import random
 import threading
 import time
@@ -19,6 +19,7 @@ from redis.exceptions import MovedError
 
 from .client import ERRORS, Client
 from .outage import Outage
+from .waker import Waker, start
 
 __all__ = ["MAX_DELAY", "Owner", "Subscriber"]
 
@@ -62,7 +63,7 @@ class Subscriber:
         self._client = client
         self._node = node
         self._owner = owner
-        self._wake_channel = f"dwebsocket:wake:{os.urandom(8).hex()}"
+        self._waker = Waker(client)
         self._changed = threading.Condition()  # guards what follows; never held across a wait
         self._pending: deque[str] = deque()  # channels whose need has changed
         self._asked: set[str] = set()  # subscribed to, or about to be
@@ -79,7 +80,7 @@ class Subscriber:
             self._pending.append(channel)
 
     def ensure(self, channels: list[str]) -> None:
-        """They are wanted, perhaps anew."""
+        """They are wanted, perhaps anew. Never waits."""
         with self._changed:
             missing = [channel for channel in channels if channel not in self._confirmed]
             if not missing:
@@ -87,16 +88,15 @@ class Subscriber:
             if self._listens:
                 self._pending.extend(missing)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="dwebsocket-groups", daemon=True
-                )
-                self._thread.start()
-        if not self._outage.lasts:
-            self._wake()
+                self._thread = start(self._run, "dwebsocket-groups")
+            elif not self._outage.lasts:
+                self._waker.wake_soon()
 
     def want(self, channel: str) -> None:
         """It is wanted, perhaps anew: wait until it is subscribed to, but not long."""
         self.ensure([channel])
+        if is_in_event_loop():
+            return
         with self._changed:
             self._changed.wait_for(
                 lambda: channel in self._confirmed or self._outage.lasts, MAX_CONFIRMATION
@@ -107,14 +107,8 @@ class Subscriber:
         self._closed = True
         thread = self._thread
         if thread is not None:
-            self._wake()
+            self._waker.wake()
             thread.join(MAX_CONFIRMATION)
-
-    def _wake(self) -> None:
-        try:
-            self._client.publish_to_all(self._wake_channel, b"")
-        except ERRORS:
-            pass  # the listener finds out by itself
 
     # What the listener does
 
@@ -152,7 +146,7 @@ class Subscriber:
         return True
 
     def _subscribe_to_all(self, pubsub: Any) -> None:
-        pubsub.subscribe(self._wake_channel)
+        pubsub.subscribe(self._waker.channel)
         with self._changed:
             self._listens = True
             self._pending.clear()
@@ -186,7 +180,7 @@ class Subscriber:
         kind, channel = message["type"], message["channel"]
         if kind in ("message", "smessage"):
             name = as_text(channel)
-            if name != self._wake_channel:
+            if name != self._waker.channel:
                 self._owner.hand_on(name, message["data"])
         elif kind in ("subscribe", "ssubscribe"):
             self._confirm(as_text(channel))
@@ -236,10 +230,19 @@ class Subscriber:
             self._changed.notify_all()
 
 
+def is_in_event_loop() -> bool:
+    """Whether the caller may not wait."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def send_in_batches(command: Callable[..., Any], channels: list[str], sharded: bool) -> None:
     size = SHARDED_BATCH if sharded else BATCH
-    for start in range(0, len(channels), size):
-        command(*channels[start : start + size])
+    for first in range(0, len(channels), size):
+        command(*channels[first : first + size])
 
 
 def hang_up(pubsub: Any) -> None:
