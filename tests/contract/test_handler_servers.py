@@ -53,11 +53,16 @@ def test_sigterm(row, start_server):
 # Views that leave the server's thread: 12 are more than each of these servers has threads
 
 VIEW_THREADS = 12
+HANDLERS = 4
 
 
 @pytest.fixture(scope="module")
 def small_server(row, start_server):
-    server = start_server(row, {"WEBSOCKET_VIEW_THREADS": VIEW_THREADS})
+    settings = {
+        "WEBSOCKET_VIEW_THREADS": VIEW_THREADS,
+        "WEBSOCKET_MAX_CONNECTIONS": VIEW_THREADS + HANDLERS,
+    }
+    server = start_server(row, settings)
     yield server
     server.stop()
     assert not server.log.find_faults(), server.log.text()
@@ -70,24 +75,34 @@ def test_views_are_bounded(small_server, row, new_client, address, journal, case
         for _ in range(VIEW_THREADS)
     ]
     journal.wait(case, "started", count=VIEW_THREADS)
-    mark = small_server.log.mark()
-    refused = new_client(small_server)
-    refused.send_request(address("/echo/"))
-    response = refused.read_response()
-    if row.denies:
-        assert response.status == 503
-        assert b"WEBSOCKET_VIEW_THREADS" in response.body
-    else:
-        assert response.status == 403
-        small_server.log.wait_for("refused with 503: .*WEBSOCKET_VIEW_THREADS", since=mark)
+    check_refused(row, small_server, new_client, address("/echo/"), "WEBSOCKET_VIEW_THREADS")
     # Handlers do not count, and HTTP is served.
-    new_client(small_server).open(address("/handler/echo/"))
+    for _ in range(HANDLERS):
+        handler = new_client(small_server)
+        handler.open(address("/handler/echo/"))
+        handler.send_text("beside")
+        assert handler.read_text() == "beside"
+    full = "WEBSOCKET_MAX_CONNECTIONS"
+    check_refused(row, small_server, new_client, address("/handler/echo/"), full)
     other = new_client(small_server)
     other.send_request(address("/plain/"), websocket=False)
     assert other.read_response().body == b"plain"
     for client in clients:
         client.send_text("still here")
         assert client.read_text() == "still here"
+
+
+def check_refused(row, server, new_client, path, limit):
+    mark = server.log.mark()
+    client = new_client(server)
+    client.send_request(path)
+    response = client.read_response()
+    if row.denies:
+        assert response.status == 503
+        assert limit in response.body.decode()
+    else:
+        assert response.status == 403
+    server.log.wait_for(f"refused with 503: .*{limit}", since=mark)
 
 
 @pytest.mark.rows(few_threads=True)

@@ -16,6 +16,7 @@ NEVER = (
     "ConnectionResetError",
     "Exception ignored",
     "Exception in thread",
+    "ifespan",  # a server that says this word complains
     "Task exception was never retrieved",
     "Task was destroyed but it is pending",
     "was never awaited",

@@ -17,6 +17,7 @@ GUNICORN = (
 
 GUNICORN_ASGI = (
     *("gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:0", "--workers", "1"),
+    *("--asgi-lifespan", "on"),
     *("--graceful-timeout", "3", "--no-control-socket", "--log-level", "info"),
 )
 
@@ -272,21 +273,22 @@ ROWS = [
         paces=False,
     ),
     # WSStream takes a client's Close for the end of its stream, which is 1006. At SIGTERM it goes
-    # on for config.graceful_timeout, 3 seconds, then cancels, and when the first application has
-    # ended asyncio.run() cancels again.
+    # on for its graceful time-out, then cancels, and when the first application has ended
+    # asyncio.run() cancels again.
     asgi(
         "hypercorn",
-        *("hypercorn", "-b", "127.0.0.1:0"),
+        *("hypercorn", "-b", "127.0.0.1:0", "--graceful-timeout", "1"),
         tells_codes=False,
         goodbye=frozenset({1001}),
     ),
     # Looks at no method (src/ws.rs), and does not tell it, as ASGI has it. Reads an accept's
     # subprotocol and a Close's code, and lets go of the connection when its own Close has been
-    # written (src/asgi/io.rs).
+    # written, whatever the client has sent (src/asgi/io.rs).
     asgi(
         "granian",
         *("granian", "--interface", "asgi", "--port", "{port}"),
         checks_method=False,
+        ends_gently=False,
         tells_reasons=False,
         waits_for_close=False,
         headers=False,

@@ -28,7 +28,7 @@ __all__ = ["AsgiWebSocket"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
-#: Seconds that the server's end waits for the Close which says so, and for the view.
+#: Seconds that a server which ends waits for the Close that says so, and for the view.
 GRACE = 1.0
 
 #: The WebSockets that are open in this process.
@@ -235,6 +235,14 @@ class AsgiWebSocket(ReceivingWebSocket):
 
     async def serve(self) -> None:
         """Wait until the connection has ended, and the view, if it has heard of that."""
+        try:
+            await self._serve()
+        except asyncio.CancelledError:  # the server ends
+            self._finish_with(CloseCode.GOING_AWAY, "")
+            await asyncio.wait([self._gone, self._done], timeout=GRACE)
+            raise
+
+    async def _serve(self) -> None:
         if self._start_view is not None:
             self._begin_view()
         await asyncio.wait([self._gone])  # which a cancellation must not reach
@@ -248,8 +256,7 @@ class AsgiWebSocket(ReceivingWebSocket):
 
     async def abandon(self) -> None:
         """The server's call ends: nothing of ours goes on in its loop."""
-        if self._finish_with(CloseCode.GOING_AWAY, ""):  # it was cancelled, for the server ends
-            await asyncio.wait([self._gone, self._done], timeout=GRACE)
+        self.stop(CloseCode.GOING_AWAY, "the server ends")
         tasks = [task for task in (self._pump, self._view, self._flusher) if task is not None]
         for task in tasks:
             task.cancel()

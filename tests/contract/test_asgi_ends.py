@@ -1,0 +1,150 @@
+"""A thousand clients at once: they vanish, or the server ends under them. Nothing stays behind."""
+
+import json
+import socket
+import struct
+from itertools import cycle, islice
+from pathlib import Path
+
+import pytest
+
+from ..raw_client import TEXT, build_frame, build_request
+from ..servers.process import count_descriptors, wait_until
+from .test_gunicorn_ends import read_goodbyes
+
+pytestmark = pytest.mark.rows(asgi=True)
+
+#: How many on each server; on the others fewer.
+COUNTS = {"uvicorn": 1000, "daphne": 1000}
+FEW = 200
+
+#: Views with and without a thread, handlers of both kinds, with tasks, members of groups, and who
+#: never asks for anything. One in ten holds a thread.
+IDLE = [
+    "/async/echo/",
+    "/handler/echo/",
+    "/async/handler/echo/",
+    "/async/member/crowd/",
+    "/group/handler/crowd/",
+    "/async/handler/member/crowd/",
+    "/async/handler/ticking/",
+    "/async/deaf/",
+    "/async/echo/receive/",
+    "/echo/",
+]
+#: Who sends all the time, and who answers.
+BUSY = [
+    "/async/pushing/",
+    "/async/handler/pushing/",
+    "/handler/echo/",
+    "/async/handler/echo/",
+    "/async/echo/",
+    "/push/",
+]
+BURST = b"".join(build_frame(TEXT, "x" * 100) for _ in range(20))
+
+#: Seconds in which each server, as its row starts it, must have ended.
+GRACE = 8
+
+#: Bytes by which the same may take more a second time.
+ROUNDING = 8 << 20
+
+
+@pytest.fixture
+def own_server(row, start_server):
+    server = start_server(row)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def count(row):
+    return COUNTS.get(row.name, FEW)
+
+
+def open_all(server, paths, case):
+    """A socket for each path, whose view or handler has begun."""
+    sockets = []
+    for path in paths:
+        sock = socket.create_connection((server.host, server.port), 30)
+        sock.sendall(build_request(f"{path}?case={case}", f"{server.host}:{server.port}"))
+        head = sock.recv(1000)
+        assert head.startswith(b"HTTP/1.1 101"), head
+        sockets.append(sock)
+    return sockets
+
+
+def drop(sockets):
+    """All at once: every second one by RST, the others by FIN."""
+    for sock in sockets[::2]:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    for sock in sockets:
+        sock.close()
+
+
+def take_census(server):
+    """What the server's process has of threads and tasks."""
+    with socket.create_connection((server.host, server.port), 10) as sock:
+        headers = {"Connection": "close"}
+        sock.sendall(build_request("/census/", "localhost", websocket=False, headers=headers))
+        answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def measure_memory(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
+
+
+def test_all_clients_drop(own_server, count, journal, case):
+    drop(open_all(own_server, IDLE, f"{case}-warm"))
+    journal.wait(f"{case}-warm", "ended", count=len(IDLE))
+    before = wait_for_idleness(own_server)
+    pid = before["pid"]
+    descriptors = count_descriptors(pid)
+    memory = []
+    for turn in range(2 if count > FEW else 1):
+        name = f"{case}-{turn}"
+        sockets = open_all(own_server, islice(cycle(IDLE), count), name)
+        journal.wait(name, "started", count=count, timeout=20)
+        drop(sockets)
+        journal.wait(name, "ended", count=count, timeout=20)
+        wait_for_idleness(own_server, before)
+        wait_until(lambda: count_descriptors(pid) <= descriptors, f"{descriptors} descriptors")
+        assert len(journal.events(name, "ended")) == count
+        memory.append(measure_memory(pid))
+    assert memory[-1] < memory[0] + ROUNDING
+    own_server.stop()
+    assert not own_server.log.find_faults(), own_server.log.text()
+
+
+def wait_for_idleness(server, before=None):
+    """The census when no thread of ours is left, and nothing else either that was not there."""
+    found = {}
+
+    def is_idle():
+        found.update(take_census(server))
+        known = before or found
+        return not any(name.startswith("dwebsocket") for name in found["threads"]) and all(
+            len(found[what]) <= len(known[what]) for what in ("threads", "tasks")
+        )
+
+    try:
+        wait_until(is_idle, "nothing is left", timeout=10)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {found}") from None
+    return found
+
+
+def test_sigterm_under_load(own_server, row, count, journal, case):
+    sockets = open_all(own_server, islice(cycle(BUSY), count // 2), case)
+    journal.wait(case, "started", count=len(sockets), timeout=20)
+    for sock in sockets:
+        sock.sendall(BURST)
+    own_server.terminate()
+    read_goodbyes(sockets, timeout=GRACE)
+    own_server.wait(timeout=GRACE)
+    own_server.log.join()
+    assert not own_server.log.find_faults(), own_server.log.text()
+    if row.ends_views:
+        journal.wait(case, "ended", count=len(sockets))
