@@ -70,21 +70,31 @@ class LoopingWebSocket(LeavingWebSocket):
         self._check_accepted()
         loop = asyncio.get_running_loop()
         can_watch = isinstance(loop, asyncio.SelectorEventLoop)
-        if not can_watch or not self._read_lock.acquire(False):  # somebody else is reading
-            return await super().areceive(timeout)
         end = None if timeout is None or timeout < 0 else loop.time() + timeout
-        try:
-            while not (self._ready or self._over or self._shut):
-                messages = self.receive_available()
-                messages.reverse()
-                self._ready = messages
-                if not messages and not self._over:
-                    release_thread()
-                    await self._until_readable(loop, end)
-        finally:
-            self._read_lock.release()
-        if not self._shut:
-            return self.wait(0)
+        while can_watch and self._read_lock.acquire(False):
+            try:
+                await self._wait_for_something(loop, end)
+            finally:
+                self._read_lock.release()
+            if self._shut:
+                return self._take_end()
+            try:
+                return self.wait(0)
+            except TimeoutError:  # another reader was faster
+                pass
+        return await super().areceive(None if end is None else max(0.0, end - loop.time()))
+
+    async def _wait_for_something(self, loop: asyncio.AbstractEventLoop, end: float | None) -> None:
+        """Until there is a message, or will never be one. Called with the read lock held."""
+        while not (self._ready or self._over or self._shut):
+            messages = self.receive_available()
+            messages.reverse()
+            self._ready = messages
+            if not messages and not self._over:
+                release_thread()
+                await self._until_readable(loop, end)
+
+    def _take_end(self) -> Message | None:
         if self._told:
             raise self._closed_error()
         self._told = True
