@@ -43,7 +43,7 @@ def test_server_does_not_wait_long_for_the_answer(server, row, open_websocket, j
 def test_messages_before_the_clients_answer_do_not_disturb(server, row, open_websocket):
     client = open_websocket("/close/?code=4001")
     client.read_close()
-    crossed = build_frame(TEXT, "crossed the Close") * 3
+    crossed = build_frame(TEXT, "crossed the Close") * 100
     send_behind_the_close(row, client, crossed + build_close(4001))
     assert client.read_to_eof() == b""
     assert not client.reset_by_peer or not row.ends_gently

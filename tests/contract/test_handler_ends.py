@@ -144,7 +144,7 @@ def test_messages_before_the_clients_answer_do_not_disturb(
     client.send_text("go")
     assert client.read_text() == "work"
     assert client.read_close().close_code == 4000
-    crossed = build_frame(TEXT, "crossed the Close") * 3
+    crossed = build_frame(TEXT, "crossed the Close") * 100
     send_behind_the_close(row, client, crossed + build_close(4000))
     assert client.read_to_eof() == b""
     assert not client.reset_by_peer or not row.ends_gently

@@ -32,6 +32,7 @@ class ReceivingWebSocket(SendingWebSocket):
     __slots__ = (
         "_begun",
         "_dismissed",
+        "_heard_end",
         "_inbox",
         "_lookout",
         "_max_size",
@@ -44,6 +45,7 @@ class ReceivingWebSocket(SendingWebSocket):
 
     _begun: bool  # the server has our acceptance
     _dismissed: bool  # the puller was told to give up
+    _heard_end: bool  # the server has said that nothing more comes
     _may_pull: bool  # the next coroutine may ask the server itself
     _noticed: bool  # a coroutine has been told that the connection has ended
     _puller: asyncio.Task[Any] | None  # the one that asks the server
@@ -55,7 +57,8 @@ class ReceivingWebSocket(SendingWebSocket):
         self._max_size = conf.MAX_MESSAGE_SIZE
         self._inbox = Inbox(connection, self._max_size)
         self._lookout = get_lookout(connection.loop)
-        self._begun = self._dismissed = self._may_pull = self._noticed = self._wants_pump = False
+        self._begun = self._dismissed = self._heard_end = False
+        self._may_pull = self._noticed = self._wants_pump = False
         self._puller = self._pump = None
 
     # For coroutines
@@ -203,6 +206,7 @@ class ReceivingWebSocket(SendingWebSocket):
     def _unpack(self, event: Event) -> Message | None:
         """The message of an event; ``None`` at the end."""
         if event["type"] != "websocket.receive":
+            self._heard_end = True
             # A Close without a code, or a peer that vanished: servers differ in what they say.
             self.stop(event.get("code") or CloseCode.NO_STATUS_RCVD, event.get("reason") or "")
             self._leave()
@@ -221,6 +225,22 @@ class ReceivingWebSocket(SendingWebSocket):
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait([self._pump])
+
+    async def _discard(self, timeout: float) -> None:
+        """Our Close has left: take what still comes, until the client has answered it. There is a
+        server that never ends a connection whose application has left ten messages with it.
+        """
+        if self._lost or self._heard_end:
+            return
+        try:
+            await asyncio.wait_for(self._take_the_rest(), timeout)
+        except Exception:  # it has not answered in time, or the server has nothing to say any more
+            pass
+
+    async def _take_the_rest(self) -> None:
+        while isinstance(coming := self._connection.receive(), Coroutine):
+            if (await coming)["type"] != "websocket.receive":
+                break
 
     def _stop_receiving(self) -> None:
         """No further message is wanted. From any thread."""

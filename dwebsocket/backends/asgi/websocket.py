@@ -239,13 +239,16 @@ class AsgiWebSocket(ReceivingWebSocket):
             await self._serve()
         except asyncio.CancelledError:  # the server ends
             self._finish_with(CloseCode.GOING_AWAY, "")
-            await asyncio.wait([self._gone, self._done], timeout=GRACE)
+            await asyncio.wait([self._gone], timeout=GRACE)
+            await self._discard(GRACE)
+            await asyncio.wait([self._done], timeout=GRACE)
             raise
 
     async def _serve(self) -> None:
         if self._start_view is not None:
             self._begin_view()
         await asyncio.wait([self._gone])  # which a cancellation must not reach
+        await self._discard(conf.CLOSE_TIMEOUT)
         if self._view is None:
             await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
             return
