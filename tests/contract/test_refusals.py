@@ -139,8 +139,9 @@ def test_nothing_behind_a_views_refusal_is_served(
     early = b"" if row.asgi else smuggled  # what comes too early is lost there, or refused
     client.send_request(address(mount + path), early=early)
     assert client.read_response().status >= 400
-    with suppress(ConnectionError):
-        client.send_bytes(smuggled)
+    if not early:
+        with suppress(ConnectionError):
+            client.send_bytes(smuggled)
     client.read_to_eof()
     assert b" 200 " not in client.received
     assert not journal.events(case, "smuggled")

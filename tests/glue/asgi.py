@@ -54,8 +54,8 @@ class Loop:
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
         self.complaints += [str(warning.message) for warning in caught]
-        assert left == []
-        assert self.complaints == []
+        assert left == [], left
+        assert self.complaints == [], self.complaints
 
     async def _find_tasks(self):
         gc.collect(1)  # a coroutine that nobody awaited, an exception that nobody saw

@@ -6,8 +6,9 @@ import pytest
 from django.http import HttpResponse
 
 from dwebsocket import accept_websocket, require_websocket
+from dwebsocket.backends import sweeper
 
-from .site import MIDDLEWARE, OURS
+from .site import MIDDLEWARE, OURS, wait_until
 
 
 @require_websocket
@@ -128,6 +129,7 @@ def test_too_many_connections_are_503(site, caplog):
         request.websocket.send("in")
         request.websocket.wait()
 
+    wait_until(lambda: sweeper.count() == 0)  # the threads of an earlier test's views have ended
     client = site.serve(view, WEBSOCKET_MAX_CONNECTIONS=2)
     with client.websocket("/") as first, client.websocket("/") as second:
         assert (first.receive(), second.receive()) == ("in", "in")
