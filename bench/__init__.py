@@ -7,6 +7,8 @@ load.py         builds the load generator (wsload.c), runs it, reads its figures
 __main__.py     the order of a run: rounds, servers, works
 results.py      medians, ratios, targets
 report.py       the text: progress, summary, docs/benchmarks.md; machine.py knows the versions
-fanout.py       by itself: one message to many, and the same through Redis
+fanout.py       by itself: one message to many, also through Redis; members.py are the many,
+                fanout_report.py is its section of docs/benchmarks.md
+stalled.py      a part of that, or by itself: one reader of many stops reading
 chart.py        the bars: docs/benchmarks.svg
 """

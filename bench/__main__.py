@@ -92,7 +92,7 @@ def write(run: report.Run, no_write: bool) -> None:
             f"no failure of {OURS.name}."
         )
         return
-    report.PAGE.write_text(report.page(run), encoding="utf-8")
+    report.write_page(report.page(run))
     report.CHART.write_text(chart.draw(run.results), encoding="utf-8")
     print(f"Written: docs/{report.PAGE.name}, docs/{report.CHART.name}")
 

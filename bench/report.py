@@ -11,6 +11,7 @@ from bench.works import TARGETS, WORKS, Target
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "benchmarks.md"
 CHART = DOCS / "benchmarks.svg"
+FANOUT = "## One message to many"
 
 UNPINNED = (
     "Not pinned: this needs taskset (util-linux) and two processor cores, one for the server and "
@@ -147,6 +148,18 @@ def summary(run: Run) -> str:
     if run.results.failed:
         parts.append("Failed:\n" + failures(run.results))
     return "\n\n".join(parts)
+
+
+def write_page(page: str) -> None:
+    """Put down all but the last section, which bench.fanout writes."""
+    _, heading, section = PAGE.read_text(encoding="utf-8").partition(f"\n{FANOUT}\n")
+    PAGE.write_text(page + heading + section, encoding="utf-8")
+
+
+def write_fanout(section: str) -> None:
+    """Put down the last section."""
+    page, _, _ = PAGE.read_text(encoding="utf-8").partition(f"\n{FANOUT}\n")
+    PAGE.write_text(f"{page}\n{FANOUT}\n\n{section}\n", encoding="utf-8")
 
 
 def page(run: Run) -> str:

@@ -22,14 +22,15 @@ class SyncEcho(WebsocketConsumer):
 
 
 class Member(AsyncWebsocketConsumer):
-    """Whatever one says, all get the same 125 bytes."""
+    """As many bytes as one says, all get."""
 
     async def connect(self):
         await self.channel_layer.group_add("fanout", self.channel_name)
         await self.accept()
 
     async def receive(self, text_data=None, bytes_data=None):
-        await self.channel_layer.group_send("fanout", {"type": "tell", "text": "x" * 125})
+        text = "x" * int(text_data)
+        await self.channel_layer.group_send("fanout", {"type": "tell", "text": text})
 
     async def tell(self, event):
         await self.send(text_data=event["text"])

@@ -42,7 +42,11 @@ if REDIS:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS], "capacity": 100_000},
+            # redis-py gives up after 5 seconds, and the layer waits as long for messages.
+            "CONFIG": {
+                "hosts": [{"address": REDIS, "socket_timeout": 60}],
+                "capacity": 100_000,
+            },
         }
     }
 else:

@@ -9,6 +9,8 @@ urlpatterns = [
     path("handler/", views.Echo.as_view()),
     path("handler/light/", views.Echo.as_view(keep_request=False)),
     path("fanout/", views.Member.as_view()),
+    path("fanout/async/", views.AsyncMember.as_view()),
+    path("fanout/counts/", views.counts),
     path("handler/slow/", views.Slow.as_view()),
     path("plain/", views.plain),
 ]

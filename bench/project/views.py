@@ -1,8 +1,9 @@
 import time
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 
 from dwebsocket import Group, WebSocketHandler, require_websocket
+from dwebsocket.groups import get_counts
 
 
 @require_websocket
@@ -28,7 +29,7 @@ class AsyncEcho(WebSocketHandler):
 
 
 class Member(WebSocketHandler):
-    """Whatever one says, all get the same 125 bytes."""
+    """As many bytes as one says, all get."""
 
     keep_request = False
 
@@ -36,7 +37,17 @@ class Member(WebSocketHandler):
         Group("fanout").add(self.websocket)
 
     def on_message(self, message):
-        Group("fanout").send("x" * 125)
+        Group("fanout").send("x" * int(message))
+
+
+class AsyncMember(WebSocketHandler):
+    keep_request = False
+
+    async def on_open(self):
+        Group("fanout").add(self.websocket)
+
+    async def on_message(self, message):
+        await Group("fanout").asend("x" * int(message))
 
 
 class Slow(WebSocketHandler):
@@ -47,3 +58,7 @@ class Slow(WebSocketHandler):
 
 def plain(request):
     return HttpResponse("plain")
+
+
+def counts(request):
+    return JsonResponse({"members": len(Group("fanout")), **get_counts()._asdict()})

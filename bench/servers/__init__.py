@@ -104,8 +104,13 @@ SERVERS = (
 )
 OURS = SERVERS[0]
 
-#: Those that send one message to many, and what that costs without anything around it.
+#: Those that send one message to many; the first ones without a group, in a loop over all.
+BARE_SEND = Server("bare_send", "bare socket.send", (), websocket=False)
+BARE_ASGI_SEND = Server(
+    "bare_asgi_send", "bare ASGI send, uvicorn, uvloop", ("uvicorn", "websockets", "uvloop")
+)
 FANOUT = (
+    BARE_SEND,
     Server(
         "group_gthread",
         "dwebsocket Group, handlers, gthread",
@@ -120,6 +125,21 @@ FANOUT = (
         module="django_gevent",
         path="/fanout/",
     ),
+    BARE_ASGI_SEND,
+    Server(
+        "group_uvicorn",
+        "dwebsocket Group, handlers, uvicorn, uvloop",
+        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        module="django_uvicorn",
+        path="/fanout/",
+    ),
+    Server(
+        "group_async",
+        "dwebsocket Group, async handlers, uvicorn, uvloop",
+        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        module="django_uvicorn",
+        path="/fanout/async/",
+    ),
     Server(
         "channels_uvicorn",
         "Channels, uvicorn, uvloop",
@@ -133,7 +153,6 @@ FANOUT = (
         path="/fanout/",
     ),
 )
-BARE_SEND = Server("bare_send", "bare socket.send", (), websocket=False)
 
 #: Further ones for the crowd.
 CROWD = (
