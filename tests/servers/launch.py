@@ -35,8 +35,11 @@ def run_gevent(options):
 
 
 def run_gevent_unpatched(options):
+    from gevent import signal_handler
     from gevent.pywsgi import WSGIServer
 
+    # In a greenlet of its own: one that is a thread of a view would keep the SystemExit to itself.
+    signal_handler(signal.SIGTERM, sys.exit, 0)
     tls = {"certfile": options.certificate, "keyfile": options.key} if options.certificate else {}
     server = WSGIServer(("127.0.0.1", 0), load_application(), **tls)
     server.start()
