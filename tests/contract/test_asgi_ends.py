@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 from itertools import cycle, islice
-from pathlib import Path
 
 import pytest
 
@@ -43,11 +42,8 @@ BUSY = [
 ]
 BURST = b"".join(build_frame(TEXT, "x" * 100) for _ in range(20))
 
-#: Seconds in which each server, as its row starts it, must have ended.
-GRACE = 8
-
-#: Bytes by which the same may take more a second time.
-ROUNDING = 8 << 20
+#: Seconds in which each server must have ended, on a machine that does much else.
+GRACE = 30
 
 
 @pytest.fixture
@@ -91,29 +87,21 @@ def take_census(server):
     return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-def measure_memory(pid):
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
-
-
 def test_all_clients_drop(own_server, count, journal, case):
     drop(open_all(own_server, IDLE, f"{case}-warm"))
     journal.wait(f"{case}-warm", "ended", count=len(IDLE))
     before = wait_for_idleness(own_server)
-    pid = before["pid"]
-    descriptors = count_descriptors(pid)
-    memory = []
-    for turn in range(2 if count > FEW else 1):
-        name = f"{case}-{turn}"
-        sockets = open_all(own_server, islice(cycle(IDLE), count), name)
-        journal.wait(name, "started", count=count, timeout=20)
-        drop(sockets)
-        journal.wait(name, "ended", count=count, timeout=20)
-        wait_for_idleness(own_server, before)
-        wait_until(lambda: count_descriptors(pid) <= descriptors, f"{descriptors} descriptors")
-        assert len(journal.events(name, "ended")) == count
-        memory.append(measure_memory(pid))
-    assert memory[-1] < memory[0] + ROUNDING
+    descriptors = count_descriptors(before["pid"])
+    sockets = open_all(own_server, islice(cycle(IDLE), count), case)
+    journal.wait(case, "started", count=count, timeout=20)
+    drop(sockets)
+    journal.wait(case, "ended", count=count, timeout=20)
+    wait_for_idleness(own_server, before)
+    # Not at once: gunicorn's asgi worker remembers a connection for some seconds.
+    few = before["objects"] + count
+    wait_until(lambda: take_census(own_server)["objects"] < few, "no object is left", timeout=30)
+    assert len(journal.events(case, "ended")) == count
+    wait_until(lambda: count_descriptors(before["pid"]) <= descriptors, "no descriptor is left")
     own_server.stop()
     assert not own_server.log.find_faults(), own_server.log.text()
 

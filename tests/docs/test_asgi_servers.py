@@ -101,7 +101,7 @@ def check_longest_message(server, name):
     options = {"max_size": None, "compression": None}
     with open_websocket(server, ["/echo/"], **options) as websocket:
         websocket.send(b"x" * size)
-        assert len(websocket.recv(TIMEOUT)) == size
+        assert len(websocket.recv(60)) == size  # unmasked in Python by some
     with open_websocket(server, ["/echo/"], **options) as websocket:
         with suppress(ConnectionClosed):
             websocket.send(b"x" * (size + 1))

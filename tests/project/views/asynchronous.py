@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import os
 import threading
 
@@ -207,11 +208,13 @@ class Pushing(Recorded):
 
 
 async def census(request):
-    """What this process has of threads and tasks."""
+    """What this process has of threads, tasks and objects."""
+    gc.collect()
     return JsonResponse(
         {
             "pid": os.getpid(),
             "threads": [thread.name for thread in threading.enumerate()],
             "tasks": [repr(task.get_coro()) for task in asyncio.all_tasks()],
+            "objects": len(gc.get_objects()),
         }
     )
