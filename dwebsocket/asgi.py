@@ -30,8 +30,8 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.coroutine_threads import release_thread
+from dwebsocket.refusals import printable
 from dwebsocket.threads import Threads
-from dwebsocket.upgrade import printable
 from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketRequest", "get_websocket_application"]

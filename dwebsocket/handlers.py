@@ -13,18 +13,12 @@ from django.http import HttpRequest
 from django.views.generic import View
 
 from dwebsocket.async_conversation import as_coroutine, empty
+from dwebsocket.attachment import attach, is_upgraded
 from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.upgrade import (
-    Terms,
-    attach,
-    call_async_handler,
-    call_handler,
-    end_connection_behind,
-    end_connection_behind_error,
-    is_upgraded,
-)
+from dwebsocket.refusals import end_connection_behind, end_connection_behind_error
+from dwebsocket.upgrade import Terms, call_async_handler, call_handler
 from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = [

@@ -12,17 +12,10 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
+from dwebsocket.attachment import attach, is_upgraded
 from dwebsocket.conf import conf
-from dwebsocket.upgrade import (
-    REQUIRED,
-    Terms,
-    acall_view,
-    attach,
-    call_view,
-    end_connection_behind,
-    is_upgraded,
-    refuse,
-)
+from dwebsocket.refusals import REQUIRED, end_connection_behind, refuse
+from dwebsocket.upgrade import Terms, acall_view, call_view
 
 __all__ = ["WebSocketMiddleware", "find_skipped_middleware"]
 

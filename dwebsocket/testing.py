@@ -29,9 +29,9 @@ from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from dwebsocket.attachment import attach
 from dwebsocket.backends.default.servers.base import STAYS
 from dwebsocket.exceptions import ConnectionClosed
-from dwebsocket.upgrade import attach
 from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketClient", "WebSocketRefused", "WebSocketSession"]

@@ -1,0 +1,96 @@
+"""Answers to handshakes that become no WebSocket, and the end of the connection behind them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from dwebsocket.attachment import attach
+from dwebsocket.backends import get_factory
+from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.protocol.exceptions import InvalidHandshake
+
+__all__ = [
+    "REQUIRED",
+    "end_connection_behind",
+    "end_connection_behind_error",
+    "printable",
+    "refuse",
+    "refuse_for",
+]
+
+logger = logging.getLogger("dwebsocket.handshake")
+
+#: Characters of what a client sent that are repeated to it, or to the log.
+MAX_QUOTED = 500
+
+NOT_ACCEPTED = "This address does not accept WebSockets."
+REQUIRED = "This address accepts WebSockets only, and this is a plain HTTP request."
+
+
+def refuse_for(request: HttpRequest, error: InvalidHandshake | SocketTakeoverError) -> HttpResponse:
+    """The refusal that an error stands for."""
+    if isinstance(error, SocketTakeoverError):
+        return refuse(request, str(error), 501, level=logging.ERROR)
+    return refuse(request, str(error), error.status_code, dict(error.headers))
+
+
+def refuse(
+    request: HttpRequest,
+    reason: str = NOT_ACCEPTED,
+    status: int = 400,
+    headers: dict[str, str] | None = None,
+    level: int = logging.WARNING,
+) -> HttpResponse:
+    """An HTTP answer that says why, and one line in the log."""
+    reason = printable(reason)
+    logger.log(
+        level,
+        "WebSocket refused with %s: %s %s: %s",
+        status,
+        request.method,
+        printable(request.path),
+        reason,
+        extra={"status_code": status, "request": request},
+    )
+    response = HttpResponse(
+        reason + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers
+    )
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django would add a second line
+    end_connection_behind(request, response)
+    return response
+
+
+def end_connection_behind(request: HttpRequest, response: Any) -> None:
+    """See to it that no further request is read behind the answer to a handshake: the client may
+    have sent frames already, or wants a request to be taken for one.
+    """
+    if attach(request) and isinstance(response, HttpResponseBase):
+        factory = get_factory(request)
+        factory.expect_refusal()
+        # Called with close(), by the server, when it has written everything (PEP 3333).
+        response._resource_closers.append(factory.hang_up)  # type: ignore[attr-defined]
+
+
+def end_connection_behind_error(request: HttpRequest) -> None:
+    """The same where an error is going to be the answer: the response is still to be made, by
+    Django, which closes the request with it.
+    """
+    if attach(request):
+        factory = get_factory(request)
+        factory.expect_refusal()
+        close, hang_up = request.close, factory.hang_up
+
+        def close_and_hang_up() -> None:
+            close()
+            hang_up()
+
+        request.close = close_and_hang_up  # type: ignore[method-assign]
+
+
+def printable(text: str) -> str:
+    """What a client sent, fit for a log and for a screen: no line breaks, no end of its own."""
+    return text[:MAX_QUOTED].encode("unicode_escape").decode()

@@ -1,0 +1,194 @@
+"""A view's time with its WebSocket, and the Close that tells how it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from dwebsocket import database
+from dwebsocket.error_log import log_error
+from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
+from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.refusals import end_connection_behind, end_connection_behind_error, refuse_for
+from dwebsocket.request_context import activate, find_active
+from dwebsocket.threads import in_thread
+from dwebsocket.websocket import BaseWebSocket
+
+__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
+
+
+class Session:
+    """A view's time with its WebSocket: however it ends, the connection is closed and no error page
+    gets into it.
+    """
+
+    __slots__ = (
+        "_active",
+        "_args",
+        "_error",
+        "_kwargs",
+        "_request",
+        "_response",
+        "_view",
+        "_websocket",
+    )
+
+    def __init__(
+        self,
+        websocket: BaseWebSocket,
+        request: HttpRequest,
+        view: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+    ) -> None:
+        self._websocket = websocket
+        self._request = request
+        self._view = view
+        self._args = args
+        self._kwargs = kwargs
+        # What has become, beside the server, of a view that did not accept.
+        self._error: BaseException | None = None
+        self._response: Any = None
+
+    def leave_server(self) -> bool:
+        """Run the view beside the server, whose request then ends at once; whether that is so."""
+        self._active = find_active()
+        with ending_on_error(self._websocket):  # the system has no further thread
+            return self._websocket.leave_server(self._run_beside)
+
+    async def aleave_server(self) -> bool:
+        """The same for an ``async def`` view."""
+        with ending_on_error(self._websocket):
+            return await self._websocket.aleave_server(self._arun_beside)
+
+    def answer(self) -> Any:
+        """The response for Django when the view has left the server."""
+        if self._error is not None:
+            raise self._error
+        return HttpResponse(status=101) if self._websocket.accepted else self._response
+
+    def run(self) -> Any:
+        """Run the view; the response for Django."""
+        try:
+            outcome = self._view(self._request, *self._args, **self._kwargs)
+        except BaseException as error:
+            return self._fail(error)
+        end(self._websocket, None)
+        return self.respond(outcome)
+
+    async def arun(self) -> Any:
+        """Run the ``async def`` view; the response for Django."""
+        try:
+            outcome = await self._view(self._request, *self._args, **self._kwargs)
+        except Exception as error:
+            await aend(self._websocket, error)
+            return await in_thread(self._fail, error)
+        except BaseException as error:  # cancelled: nothing is waited for
+            return self._fail(error)
+        await aend(self._websocket, None)
+        return self.respond(outcome)
+
+    def _run_beside(self) -> None:
+        before = database.opened
+        try:
+            if self._active is not None:
+                activate(self._active)
+            self._response = self.run()
+        except BaseException as error:
+            self._keep(error)
+        finally:
+            if database.opened != before:
+                database.close_all()
+
+    async def _arun_beside(self) -> None:
+        try:
+            self._response = await self.arun()
+        except BaseException as error:
+            self._keep(error)
+
+    def _keep(self, error: BaseException) -> None:
+        """An error for the request, if that waits for an answer still."""
+        if self._websocket.accepted:
+            raise error
+        self._error = error
+
+    def respond(self, outcome: Any = None) -> Any:
+        """What Django gets: the view's response to a handshake that it did not accept, else one
+        that goes nowhere.
+        """
+        if self._websocket.accepted:
+            return SwitchedResponse(self._websocket)
+        end_connection_behind(self._request, outcome)
+        return outcome
+
+    def _fail(self, error: BaseException) -> Any:
+        """The view raised: the response for Django, which sees the error only before the 101."""
+        end(self._websocket, error)
+        if not self._websocket.accepted:
+            if isinstance(error, (InvalidHandshake, SocketTakeoverError)):
+                return refuse_for(self._request, error)  # what accept() in the view ran into
+            end_connection_behind_error(self._request)
+            raise error
+        if not isinstance(error, Exception):
+            raise error
+        if not isinstance(error, ConnectionClosed):
+            log_error(self._request, self._request.path, error)
+        return self.respond()
+
+
+class SwitchedResponse(HttpResponse):
+    """The response of a request that became a WebSocket. The server finds nobody to write it to."""
+
+    status_code = 101
+
+    def __init__(self, websocket: BaseWebSocket) -> None:
+        super().__init__()
+        self._websocket = websocket
+
+    def __iter__(self) -> Iterator[bytes]:
+        # Some servers want to be told in the very thread that iterates: not so in an async view.
+        self._websocket.finish()
+        return iter(())
+
+
+@contextmanager
+def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
+    """Once it is accepted nothing but its session may end the connection: this is before."""
+    try:
+        yield
+    except BaseException as error:
+        end(websocket, error)
+        raise
+
+
+def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
+    """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
+    if websocket.accepted:
+        try:
+            if error is None or isinstance(error, Exception):
+                websocket.close(find_close_code(error))
+            else:  # SystemExit, GreenletExit, …: the server ends, and does not wait for a peer
+                websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
+        finally:
+            websocket.finish()
+            # Not every server ends a request whose client has left.
+            websocket.release_database()
+
+
+async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
+    """The same in an event loop, without a thread where that can be done."""
+    if websocket.accepted:
+        await websocket.aclose(find_close_code(error))
+    if websocket.has_loop:
+        end(websocket, error)
+    else:
+        await in_thread(end, websocket, error)
+
+
+def find_close_code(error: Exception | None) -> int:
+    normal = error is None or isinstance(error, ConnectionClosed)
+    return CloseCode.NORMAL_CLOSURE if normal else CloseCode.INTERNAL_ERROR
