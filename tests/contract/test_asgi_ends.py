@@ -98,8 +98,8 @@ def test_all_clients_drop(own_server, count, journal, case):
     journal.wait(case, "ended", count=count, timeout=20)
     wait_for_idleness(own_server, before)
     # Not at once: gunicorn's asgi worker remembers a connection for some seconds.
-    few = before["objects"] + count
-    wait_until(lambda: take_census(own_server)["objects"] < few, "no object is left", timeout=30)
+    few = before["objects"] + len(IDLE)
+    wait_until(lambda: take_census(own_server)["objects"] <= few, "no object is left", timeout=30)
     assert len(journal.events(case, "ended")) == count
     wait_until(lambda: count_descriptors(before["pid"]) <= descriptors, "no descriptor is left")
     own_server.stop()

@@ -20,6 +20,11 @@ LISTENING = (
 )
 
 
+def without_coverage():
+    """The environment of processes in which coverage is not measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 class ServerProcess:
     """A running server. `settings` are changed in this process alone."""
 
@@ -36,7 +41,7 @@ class ServerProcess:
             [sys.executable, *arguments],
             cwd=ROOT,
             env={
-                **os.environ,
+                **(os.environ if row.covered else without_coverage()),
                 **environment,
                 "DJANGO_SETTINGS_MODULE": "tests.project.settings",
                 "DWEBSOCKET_TEST_SETTINGS": json.dumps(settings or {}),

@@ -1,12 +1,11 @@
 """A minute of load: the server process holds no more at its end than after its first quarter."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
-from ..servers.process import ROOT
+from ..servers.process import ROOT, without_coverage
 
 SECONDS = 60
 
@@ -15,13 +14,10 @@ SECONDS = 60
 def test_a_minute_of_load_leaves_nothing_behind():
     pytest.importorskip("gevent")
     # Coverage's own records grow, and slow the server: here the package is what is measured.
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
-    }
     result = subprocess.run(
         [sys.executable, "-m", "soak", "--seconds", str(SECONDS)],
         cwd=ROOT,
-        env=environment,
+        env=without_coverage(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
