@@ -33,9 +33,11 @@ def open_sockets(server, count):
     for _ in range(count):
         sock = socket.create_connection((server.host, server.port), 30)
         sock.sendall(build_request("/handler/echo/", f"{server.host}:{server.port}"))
-        head = b""
+        head = byte = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += sock.recv(1000)  # a handler that says nothing first
+            byte = sock.recv(1)  # no more: a worker that ends may have closed at once
+            assert byte, head
+            head += byte
         assert head.startswith(b"HTTP/1.1 101"), head
         sockets.append(sock)
     return sockets

@@ -177,15 +177,21 @@ GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
 ROWS = [
     Row("runserver", ("-m", "django", "runserver", "127.0.0.1:0", "--noreload"), typical=True),
-    launched("wsgiref", "wsgiref", "wsgiref", concurrent=False),
-    gunicorn("gunicorn-sync", few_threads=True),
+    launched("wsgiref", "wsgiref", "wsgiref", concurrent=False, covered=False),
+    gunicorn("gunicorn-sync", few_threads=True, covered=False),
     gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True),
     gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True),
-    gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False),
+    gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False, covered=False),
     gunicorn(
         "gunicorn-gevent-tls", "--worker-class", "gevent", tls=True, extra=True, coroutines=False
     ),
-    gunicorn("gunicorn-gevent-pywsgi", "--worker-class", "gevent_pywsgi", coroutines=False),
+    gunicorn(
+        "gunicorn-gevent-pywsgi",
+        "--worker-class",
+        "gevent_pywsgi",
+        coroutines=False,
+        covered=False,
+    ),
     launched("gevent-pywsgi", "gevent", "gevent", typical=True, coroutines=False),
     launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True, typical=True, coroutines=False),
     launched(
@@ -193,6 +199,7 @@ ROWS = [
         "gevent-unpatched",
         "gevent",
         patched=False,
+        covered=False,
         typical=True,
         coroutines=False,
     ),
@@ -205,9 +212,9 @@ ROWS = [
     launched("werkzeug", "werkzeug", "werkzeug"),
     launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True, extra=True),
     launched("cheroot", "cheroot", "cheroot", few_threads=True),
-    launched("cheroot-tls", "cheroot", "cheroot", tls=True),
+    launched("cheroot-tls", "cheroot", "cheroot", tls=True, covered=False),
     launched("waitress", "waitress", "waitress", early_bytes=False),
-    uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False),
+    uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False, covered=False),
     uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
     uwsgi(
         "uwsgi-gevent",
@@ -233,7 +240,7 @@ ROWS = [
         extra=True,
     ),
     uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen", extra=True),
-    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8", typical=True),
+    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8", typical=True, covered=False),
     uwsgi(
         "uwsgi-http-socket-gevent",
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
@@ -308,5 +315,5 @@ ROWS = [
         denies=False,
         tells_reasons=False,
     ),
-    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True),
+    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
 ]
