@@ -52,9 +52,12 @@ docs: $(VENV)/.test
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
+# Threads with a gevent hub come and go in tests/transports. At their end greenlet calls back, and
+# there CPython 3.11 may trace one line for ever: these run without coverage.
 coverage: $(VENV)/.test
+	$(BIN)/python -m pytest $(PARALLEL) tests/transports
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/coverage run -m pytest $(PARALLEL) --ignore tests/transports $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
