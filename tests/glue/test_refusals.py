@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from dwebsocket import accept_websocket, require_websocket
 from dwebsocket.backends import sweeper
 
-from .site import MIDDLEWARE, OURS, wait_until
+from .site import MIDDLEWARE, OURS
 
 
 @require_websocket
@@ -123,13 +123,13 @@ def test_accepting_view_without_upgrade_logs_nothing(site, caplog):
     assert warnings_of(caplog) == []
 
 
-def test_too_many_connections_are_503(site, caplog):
+def test_too_many_connections_are_503(site, caplog, monkeypatch):
     @require_websocket
     def view(request):
         request.websocket.send("in")
         request.websocket.wait()
 
-    wait_until(lambda: sweeper.count() == 0)  # the threads of an earlier test's views have ended
+    monkeypatch.setattr(sweeper, "sweepers", {})  # whatever earlier tests have left open
     client = site.serve(view, WEBSOCKET_MAX_CONNECTIONS=2)
     with client.websocket("/") as first, client.websocket("/") as second:
         assert (first.receive(), second.receive()) == ("in", "in")

@@ -269,6 +269,7 @@ ROWS = [
         "daphne",
         *("daphne", "-b", "127.0.0.1", "-p", "0"),
         *("--websocket-max-message-size", "4000000", "--websocket-max-frame-size", "4000000"),
+        covered=False,
         http_version=False,
         goodbye=frozenset({4001, None}),
         denies=False,
