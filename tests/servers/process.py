@@ -20,6 +20,17 @@ LISTENING = (
 )
 
 
+def choose_coverage(row):
+    """The environment of the row's process: coverage is measured its way, or not at all."""
+    measured = any(name.startswith("COVERAGE_") for name in os.environ)
+    if measured and row.covered and row.coroutines:
+        return os.environ
+    found = without_coverage()
+    if measured and row.covered:
+        found["COVERAGE_PROCESS_START"] = str(Path(__file__).with_name("greenlets.toml"))
+    return found
+
+
 def without_coverage():
     """The environment of processes in which coverage is not measured."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
@@ -41,7 +52,7 @@ class ServerProcess:
             [sys.executable, *arguments],
             cwd=ROOT,
             env={
-                **(os.environ if row.covered else without_coverage()),
+                **choose_coverage(row),
                 **environment,
                 "DJANGO_SETTINGS_MODULE": "tests.project.settings",
                 "DWEBSOCKET_TEST_SETTINGS": json.dumps(settings or {}),
