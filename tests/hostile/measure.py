@@ -14,6 +14,7 @@ class Meter:
     """
 
     def __init__(self, pid):
+        self._pid = pid
         self._status = Path(f"/proc/{pid}/status")
         self._reset = Path(f"/proc/{pid}/clear_refs")
         self._usual = self._read("VmRSS")
@@ -22,13 +23,20 @@ class Meter:
     def _read(self, name):
         return int(re.search(rf"^{name}:\s+(\d+) kB", self._status.read_text(), re.M)[1]) * 1024
 
+    def processor_time(self):
+        """Seconds that the process itself has worked: the clock for an attack that is all work."""
+        clock = ~self._pid << 3 | 2  # clock_getcpuclockid(3), which Python does not offer
+        return time.clock_gettime(clock)
+
     @contextmanager
-    def bounds(self, *, seconds, memory=16 * MIB):
-        """The block takes no longer, and the process never holds more memory beyond the usual."""
+    def bounds(self, *, seconds, memory=16 * MIB, clock=time.monotonic):
+        """The block takes no longer by the clock, and the process never holds more memory beyond
+        the usual.
+        """
         self._reset.write_text("5")  # the highest is counted from here, see proc(5)
-        started = time.monotonic()
+        started = clock()
         yield
-        elapsed, peak = time.monotonic() - started, self._read("VmHWM") - self._usual
+        elapsed, peak = clock() - started, self._read("VmHWM") - self._usual
         self.record("seconds", round(elapsed, 2))
         self.record("memory_mib", round(peak / MIB, 2))
         assert elapsed < seconds, f"took {elapsed:.1f} s, at most {seconds} are allowed"

@@ -17,7 +17,7 @@ BLOCK = 1000
 
 
 def read_past_pings(client):
-    while (frame := client.read_frame(timeout=30)).opcode == PING:
+    while (frame := client.read_frame(timeout=60)).opcode == PING:
         pass
     return frame
 
@@ -37,7 +37,7 @@ def test_announced_length(meter, open_websocket, journal, case, length, code):
 def test_a_million_empty_fragments(meter, open_websocket):
     client = open_websocket("/echo/")
     fragments = build_frame(CONT, b"", fin=False) * BLOCK
-    with meter.bounds(seconds=20):
+    with meter.bounds(seconds=10, clock=meter.processor_time):
         client.send_frame(TEXT, "begin ", fin=False)
         for _ in range(COUNT // BLOCK):
             client.send_bytes(fragments)
@@ -50,10 +50,10 @@ def test_a_million_pings_without_reading_the_pongs(meter, open_websocket, journa
     client = open_websocket("/echo/")
     client.shrink_receive_buffer()
     pings = build_frame(PING, os.urandom(125)) * BLOCK
-    with meter.bounds(seconds=25):
+    with meter.bounds(seconds=10, clock=meter.processor_time):
         send_until_refused(client, (pings for _ in range(COUNT // BLOCK)))
         client.hang_up()
-        journal.wait(case, "ended", timeout=20)
+        journal.wait(case, "ended", timeout=60)
 
 
 def test_a_client_that_never_reads(meter, open_websocket, journal, case):

@@ -22,7 +22,7 @@ LISTENING = (
 
 def choose_coverage(row):
     """The environment of the row's process: coverage is measured its way, or not at all."""
-    measured = any(name.startswith("COVERAGE_") for name in os.environ)
+    measured = "COVERAGE_PROCESS_CONFIG" in os.environ
     if measured and row.covered and row.coroutines:
         return os.environ
     found = without_coverage()

@@ -22,7 +22,7 @@ COMMON = (
 )
 # What coverage gives to the processes that tests start. It does not survive that an interpreter
 # ends in a thread which it has not seen, as uWSGI ends its own.
-if "COVERAGE_PROCESS_CONFIG" in os.environ:
+if {"COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"} & os.environ.keys():
     COMMON = (*COMMON, "--import", "tests.servers.uwsgi_coverage", "--skip-atexit")
 # The parameters that WSGI needs. nginx reports each connection that uWSGI's end tears: not at crit.
 CONFIGURATION = """

@@ -25,7 +25,8 @@ def original(module, name):
 def measure_worker():
     if (inherited := coverage.Coverage.current()) is not None:
         inherited.stop()
-    measured = coverage.Coverage(data_suffix=f"uwsgi-{os.getpid()}")
+    configuration = os.environ.get("COVERAGE_PROCESS_START", True)
+    measured = coverage.Coverage(data_suffix=f"uwsgi-{os.getpid()}", config_file=configuration)
     measured.start()
     sleep = original("time", "sleep")
 
