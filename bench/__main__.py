@@ -7,6 +7,7 @@ import sys
 import time
 
 from bench import chart, load, machine, report
+from bench.choosing import add_choice, by_name
 from bench.processes import Process, StartError, choose_cpus
 from bench.results import Results
 from bench.servers import OURS, SERVERS, Server
@@ -103,34 +104,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=2, help="length of one measurement (default: %(default)s)"
     )
-    parser.add_argument(
-        "--only",
-        type=lambda names: choose(names, SERVERS),
-        default=SERVERS,
-        metavar="SERVER[,…]",
-        help="of " + ", ".join(server.name for server in SERVERS),
-    )
-    parser.add_argument(
-        "--work",
-        type=lambda names: choose(names, WORKS),
-        default=WORKS,
-        metavar="NAME[,…]",
-        help="of " + ", ".join(work.name for work in WORKS),
-    )
+    add_choice(parser, "--only", "SERVER", by_name(SERVERS))
+    add_choice(parser, "--work", "NAME", by_name(WORKS))
     parser.add_argument("--no-write", action="store_true", help="print only; leave docs/ as it is")
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds must be at least 1 and --seconds more than 0")
     return options
-
-
-def choose(names: str, known: tuple) -> tuple:
-    wanted = names.split(",")
-    if unknown := set(wanted) - {entry.name for entry in known}:
-        raise argparse.ArgumentTypeError(
-            f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(e.name for e in known)}"
-        )
-    return tuple(entry for entry in known if entry.name in wanted)
 
 
 def command_line() -> str:

@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import fanout_report, machine, report, stalled
+from bench.choosing import add_choice, by_name
 from bench.fanout_report import Group, Run
 from bench.members import TIMEOUT, MembersError, MembersProcess
 from bench.processes import Process, StartError, choose_cpus
@@ -128,29 +129,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=1, help="length of a turn (default: %(default)s)"
     )
-    for name, known, metavar in (
-        ("--only", {server.name: server for server in FANOUT}, "SERVER[,…]"),
-        ("--parts", {part: part for part in PARTS}, "PART[,…]"),
-    ):
-        parser.add_argument(
-            name,
-            type=lambda names, known=known: choose(names, known),
-            default=tuple(known.values()),
-            metavar=metavar,
-            help="of " + ", ".join(known),
-        )
+    add_choice(parser, "--only", "SERVER", by_name(FANOUT))
+    add_choice(parser, "--parts", "PART", {part: part for part in PARTS})
     parser.add_argument("--no-write", action="store_true", help="print only; leave docs/ as it is")
     options = parser.parse_args()
     if options.turns < 1 or options.seconds <= 0:
         parser.error("--turns must be at least 1 and --seconds more than 0")
     return options
-
-
-def choose(names: str, known: dict) -> tuple:
-    wanted = names.split(",")
-    if unknown := set(wanted) - set(known):
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
-    return tuple(value for name, value in known.items() if name in wanted)
 
 
 def command_line() -> str:

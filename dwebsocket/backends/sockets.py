@@ -14,63 +14,27 @@ from django.http import HttpRequest
 
 from dwebsocket.backends import sweeper
 from dwebsocket.backends.driver import READ_LOCK, Driver, Listener, driven_class
-from dwebsocket.backends.posting import MIN_COMPRESSED, PostingWebSocket
+from dwebsocket.backends.sending import SendingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.deflate import PerMessageDeflate, negotiate
-from dwebsocket.protocol.frames import (
-    RSV1,
-    SHORT_HEADERS,
-    CloseCode,
-    Opcode,
-    build_close,
-    build_frame_header,
-)
+from dwebsocket.protocol.frames import CloseCode, Opcode, build_close, build_frame_header
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
 from dwebsocket.transports.detach import ABOVE_SELECT
-from dwebsocket.websocket import BytesLike, Message, as_bytes
+from dwebsocket.websocket import Message
 
 __all__ = ["SocketWebSocket"]
-
-TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
-
-#: Answers to a batch leave together, but not more than this many bytes (DESIGN: 64 KiB).
-MAX_GATHERED = 65536
-
-#: Below this, header and payload are joined: a copy is cheaper than a second part.
-MAX_JOINED = 8192
-
-#: A socket that has not been looked at for this many seconds is looked at before a send.
-LOOK_INTERVAL = 1.0
-
-#: Unread messages beyond these stop us from taking in more on our own account.
-MAX_UNREAD = 64
 
 #: Bytes received behind our Close that we are ready to throw away before we hang up.
 MAX_DISCARDED = 1 << 24
 
 
-class SocketWebSocket(PostingWebSocket):
+class SocketWebSocket(SendingWebSocket):
     """A WebSocket that drives the protocol itself, over a ``Transport``."""
 
-    __slots__ = (
-        "_answering",
-        "_connection",
-        "_extensions",
-        "_heard",
-        "_key",
-        "_looked",
-        "_pinged",
-    )
-
-    # Reading: belongs to the holder of _read_lock.
-    _connection: ServerConnection
-    _heard: float  # when something was last received, time.monotonic()
-    _looked: float  # when we last looked whether something has come
-    # Until when answers to what came before the end may still be sent, time.monotonic().
-    _answering: float
+    __slots__ = ("_extensions", "_key", "_pinged")
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__()
@@ -126,238 +90,6 @@ class SocketWebSocket(PostingWebSocket):
     def finish(self) -> None:
         self.transport.close()
 
-    # Receiving
-
-    def receive_messages(self, deadline: float | None) -> list[Message]:
-        while not self._over:
-            try:
-                buffer, count = self.transport.receive(deadline)
-            except OSError as error:
-                if isinstance(error, TimeoutError) and remaining(deadline) == 0.0:
-                    raise
-                self._lose(f"the connection broke: {error}")
-                break
-            messages = self._receive(buffer, count, True)
-            if messages:
-                return messages
-        self._answering = 0.0
-        self._reply_close()
-        return []
-
-    def receive_available(self) -> list[Message]:
-        return self._take_in(reading=True)
-
-    def _take_in(self, *, reading: bool) -> list[Message]:
-        """What has arrived, without waiting; not without bound if nobody reads it."""
-        messages: list[Message] = []
-        self._looked = monotonic()
-        while not self._over:
-            if self._is_full(messages):
-                if self.transport.is_hung_up():
-                    self._lose("the peer hung up")
-                break
-            try:
-                received = self.transport.try_receive()
-            except OSError as error:
-                self._lose(f"the connection broke: {error}")
-                break
-            if received is None:
-                break
-            messages += self._receive(*received, reading, bool(messages))
-        return messages
-
-    def _is_full(self, messages: list[Message]) -> bool:
-        unread = self._ready + messages if self._ready else messages
-        return len(unread) > MAX_UNREAD or sum(map(len, unread)) > self._connection.max_size
-
-    def _receive(
-        self, buffer: bytes | bytearray, count: int, reading: bool, found: bool = False
-    ) -> list[Message]:
-        """Feed the protocol; ``reading``: on behalf of a view that asked for messages; ``found``:
-        it is going to get some of an earlier read.
-        """
-        messages = self._connection.receive_data(buffer, count)
-        return self._receive_more(count, messages, reading and (found or bool(messages)))
-
-    def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:
-        """What a read brought besides messages: a hang-up, Pings, an end."""
-        if not count:
-            self._lose("the peer hung up")
-            return []
-        self._heard = monotonic()
-        connection = self._connection
-        if connection.replies:
-            self._queue_replies()
-        if connection.finished:
-            self._receive_end(answering=answering)
-        return [] if self._mute else messages
-
-    def _receive_end(self, *, answering: bool) -> None:
-        """A Close, or a breach of the protocol: answers to what came before it may still leave."""
-        connection = self._connection
-        if connection.close is not None:
-            self.close_code, self.close_reason = connection.close.code, connection.close.reason
-        elif connection.failure is not None and self.close_code is None:
-            self.close_code, self.close_reason = connection.failure.code, connection.failure.reason
-        self._over = True
-        if answering:
-            self._answering = monotonic() + conf.CLOSE_TIMEOUT
-        else:
-            self._reply_close()
-
-    def _queue_replies(self) -> None:
-        replies = self._connection.replies
-        if self._mute:
-            replies.clear()
-            return
-        # A peer that does not take its Pongs does not get more of them.
-        if sum(map(len, self._outgoing)) < MAX_GATHERED:
-            self._outgoing += replies
-        replies.clear()
-        self.try_flush()
-
-    # Sending
-
-    def send(self, message: str | BytesLike) -> None:
-        if isinstance(message, str):
-            opcode, payload = TEXT, message.encode()
-        elif isinstance(message, bytes):
-            opcode, payload = BINARY, message
-        else:
-            opcode, payload = BINARY, as_bytes(message)
-        length = len(payload)
-        if length < 126:
-            frame, rest = SHORT_HEADERS[opcode][length] + payload, b""
-        elif self._deflate is not None and length >= MIN_COMPRESSED:
-            self._send_compressed(self._deflate, opcode, payload)
-            return
-        elif length <= MAX_JOINED:
-            frame, rest = build_frame_header(opcode, length) + payload, b""
-        else:
-            frame, rest = build_frame_header(opcode, length), payload
-        if self._ready and not rest and self._may_gather():
-            self._outgoing.append(frame)
-            self._gathered += len(frame)
-        elif self._driver is not None:
-            self._write_driven(self._driver, frame, rest)
-        else:
-            self._write(frame, rest)
-
-    def _send_compressed(self, deflate: PerMessageDeflate, opcode: int, payload: bytes) -> None:
-        if not deflate.keeps_context:
-            compressed = deflate.compress(payload)
-            self._write(build_frame_header(opcode | RSV1, len(compressed)), compressed)
-            return
-        with self._deflate_lock:  # compressed in the order in which it is sent
-            compressed = deflate.compress(payload)
-            self._write(build_frame_header(opcode | RSV1, len(compressed)), compressed)
-
-    def send_ping(self, payload: bytes) -> None:
-        self._write(build_frame_header(Opcode.PING, len(payload)) + payload)
-
-    def _may_gather(self) -> bool:
-        """Whether an answer may wait until the other messages of the same read have theirs."""
-        if self._mute:
-            return False
-        if self._gathered:
-            return self._gathered < MAX_GATHERED
-        return self.transport.gathers and not self._over and self.transport.gather(self._flush_soon)
-
-    def _write(self, frame: bytes, payload: bytes = b"") -> None:
-        """Write what was held back, then the frame, and wait until all of it has left."""
-        if self._driver is not None:
-            self._write_driven(self._driver, frame, payload)
-            return
-        now = monotonic()
-        if now - self._heard > LOOK_INTERVAL and now - self._looked > LOOK_INTERVAL:
-            self._look_aside()
-        if self._over:
-            self._check_may_answer(now)
-        lock = self._write_lock
-        lock.acquire()
-        try:
-            if self._mute or self._last:
-                raise self._closed_error()
-            self.stand_back()
-            if self._outgoing:
-                frame = self._take_outgoing() + frame
-            sent = (
-                self.transport.try_send_parts((frame, payload))
-                if payload
-                else (self.transport.try_send(frame))
-            )
-            if sent != len(frame) + len(payload):
-                self._send_rest(frame, payload, sent)
-        except OSError as error:
-            self._lose(f"sending failed: {error}")
-            raise self._closed_error() from error
-        finally:
-            lock.release()
-            self._flush_after_writing()
-
-    def _write_driven(self, driver: Driver, frame: bytes, payload: bytes) -> None:
-        """The same where nobody waits: what the socket does not take waits."""
-        if self._over:
-            self._check_may_answer(monotonic())
-        with self._write_lock:
-            if self._mute or self._last:
-                raise self._closed_error()
-            if driver.blocked:
-                self._keep(frame + payload)
-                return
-            if self._outgoing:
-                frame = self._take_outgoing() + frame
-            try:
-                if payload:
-                    sent = self.transport.try_send_parts((frame, payload))
-                else:
-                    sent = self.transport.try_send(frame)
-            except OSError as error:
-                self._lose(f"sending failed: {error}")
-                raise self._closed_error() from error
-            if sent != len(frame) + len(payload):
-                self._put_back((frame + payload)[sent:], sent)
-        self._flush_after_writing()
-
-    def _check_may_answer(self, now: float) -> None:
-        """The connection is over: only answers to what came before its end may still be sent."""
-        self._check_accepted()
-        if now > self._answering:
-            self._reply_close()
-            raise self._closed_error()
-
-    def _look_aside(self) -> None:
-        """Take in what has arrived on behalf of a view that does not read at the moment."""
-        if self._read_lock.acquire(False):
-            try:
-                messages = self._take_in(reading=False)
-                messages.reverse()
-                self._ready[:0] = messages
-            finally:
-                self._read_lock.release()
-
-    def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
-        deadline = self._send_deadline()
-        if sent < len(frame):  # TLS must get the same again, and not less of it
-            frame, payload = frame + payload, b""
-        rest = memoryview(payload)[sent - len(frame) :] if payload else memoryview(frame)[sent:]
-        self.transport.send(rest, deadline)
-
-    def _keep(self, frame: bytes) -> None:
-        """The socket is full, and nobody waits here: the frame waits."""
-        self._queue(frame)
-        if self._last:
-            raise self._closed_error()
-
-    def _send_deadline(self) -> float | None:
-        timeout = conf.SEND_TIMEOUT
-        return None if timeout is None else monotonic() + timeout
-
-    def _flush_soon(self) -> None:
-        """The hub runs: whoever gathered has given up control."""
-        if self._outgoing and not self._mute:
-            self.try_flush()
-
     # The end
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
@@ -381,44 +113,8 @@ class SocketWebSocket(PostingWebSocket):
         self._leave()
 
     def _leave(self) -> None:
-        """The connection has ended, whatever ended it: nobody keeps it any more."""
         sweeper.discard(self)
         self.leave_groups()
-
-    def _reply_close(self, deadline: float | None = None) -> None:
-        """Answer the peer's Close, or its breach of the protocol (RFC 6455, 5.5.1 and 7.1.7)."""
-        connection = self._connection
-        if self._mute:
-            return
-        if connection.close is not None:
-            self._send_close(build_close(connection.close.code), deadline)
-        elif connection.failure is not None:
-            failure = connection.failure
-            self._send_close(build_close(failure.code, failure.reason), deadline)
-
-    def _send_close(self, frame: bytes, deadline: float | None) -> None:
-        """Send our Close, once; without a deadline only as far as that goes without waiting."""
-        if self._mute:
-            return
-        if self._driver is not None:
-            self._send_last(frame)
-            return
-        if deadline is None:
-            acquired = self._write_lock.acquire(False)
-        else:
-            acquired = self._write_lock.acquire(timeout=remaining(deadline))
-        if not acquired:
-            return
-        try:
-            if not self._mute:
-                self.stand_back()
-                data = self._take_outgoing() + (self._last or frame)
-                self.transport.send(data, monotonic() if deadline is None else deadline)
-        except OSError as error:
-            self._lose(f"closing failed: {error}")
-        finally:
-            self._mute = True
-            self._write_lock.release()
 
     def _close_driven(self, driver: Driver, frame: bytes, timeout: float) -> None:
         """Nobody waits for the peer's Close, the loop will find it."""
@@ -426,15 +122,6 @@ class SocketWebSocket(PostingWebSocket):
         if not self._over:
             self._send_last(frame)
             driver.close(timeout)
-
-    def _send_last(self, frame: bytes) -> None:
-        """Send our Close, once, behind what waits already."""
-        with self._write_lock:
-            if self._mute:
-                return
-            self._final = self._take_outgoing() + (self._last or frame)  # the first Close counts
-            self._mute = True
-        self.try_flush()
 
     def _await_end(self, deadline: float) -> None:
         """Read until the peer's Close, throwing away what comes before it (RFC 6455, 7.1.1)."""
@@ -453,10 +140,6 @@ class SocketWebSocket(PostingWebSocket):
         finally:
             self._read_lock.release()
 
-    def end_writing(self) -> None:
-        """Tell the peer that nothing more follows."""
-        self.transport.shutdown_writing()
-
     def _linger(self, deadline: float, rest: int) -> None:
         """After a breach nothing can be parsed: hang up without tearing our Close away from the
         peer, as closing with unread input would (RFC 6455, 7.1.1).
@@ -467,19 +150,6 @@ class SocketWebSocket(PostingWebSocket):
             if not count:
                 return
             rest -= count
-
-    def _lose(self, reason: str) -> None:
-        """The connection broke: nothing more comes, nothing more goes, whoever waits wakes up."""
-        self._over = self._lost = self._mute = True
-        if self.close_code is None:
-            self.close_code, self.close_reason = CloseCode.ABNORMAL_CLOSURE, reason
-        self.transport.shutdown()
-        self._leave()
-
-    @property
-    def closed(self) -> bool:
-        # A handler does not wait for the answer to its Close.
-        return self._mute or super().closed
 
     # What a driver does, on behalf of a handler
 
@@ -503,34 +173,6 @@ class SocketWebSocket(PostingWebSocket):
         messages, self._ready = self._ready, []
         messages.reverse()
         return messages
-
-    def receive_once(self) -> list[Message]:
-        """The messages that one read completes."""
-        try:
-            received = self.transport.try_receive()
-        except OSError as error:
-            self._lose(f"the connection broke: {error}")
-            return []
-        if received is None:
-            return []
-        buffer, count = received
-        connection = self._connection
-        messages = connection.receive_data(buffer, count)
-        if not count or connection.finished or connection.replies:
-            return self._receive_more(count, messages, bool(messages))
-        self._heard = monotonic()
-        return messages
-
-    def start_batch(self, messages: list[Message]) -> None:
-        """Several messages are going to be answered, the last one first in the list."""
-        self._ready = messages
-        self.transport.start_gathering()
-
-    def end_batch(self) -> None:
-        """All have been answered: let the answers go."""
-        self.transport.stop_gathering()
-        if self._outgoing:
-            self.try_flush()
 
     def end_answers(self) -> None:
         """The connection is over, and what came before has been answered."""
@@ -579,7 +221,3 @@ class SocketWebSocket(PostingWebSocket):
             return False
         self._lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True
-
-    def go_away(self, code: int) -> None:
-        """The process ends: send a Close without waiting for anything."""
-        self._send_close(build_close(code), None)

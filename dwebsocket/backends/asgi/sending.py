@@ -1,202 +1,40 @@
-"""The sending half: whoever sends, from wherever, the server gets one event after the other.
-
-Everything here that is not said to be for any thread belongs to the event loop.
-"""
+"""The sending half, in the event loop: the server gets one event after the other."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-from collections.abc import Callable
 from typing import Any
 
-from dwebsocket.backends.slow import TOO_SLOW, count_slow
 from dwebsocket.conf import conf
-from dwebsocket.protocol.frames import CloseCode, build_close
-from dwebsocket.protocol.prepared import PreparedMessage
-from dwebsocket.websocket import BaseWebSocket, BytesLike, as_bytes
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.websocket import BytesLike
 
 from .connection import AsgiConnection, Event
+from .queueing import QueueingWebSocket, as_event
 
 __all__ = ["SendingWebSocket"]
-
-#: Bytes that may wait in the loop before the thread of a view waits, too.
-MAX_WAITING = 65536
 
 #: Codes that every server lets an application send; one refuses all others.
 FREE_CODES = range(3000, 5000)
 
-#: An event, if it is not only a place in the queue; its bytes; whom to tell that its turn has come.
-Item = tuple[Event | None, int, asyncio.Future[None] | None]
 
-#: How the loop is told that there is something to send.
-Wake = Callable[[Callable[[], None]], None]
+class SendingWebSocket(QueueingWebSocket):
+    """Who calls the server's send, one at a time, and for how long."""
 
-#: Guards what waits to be sent, of all connections, for an instant.
-queueing = threading.Lock()
+    __slots__ = ("_busy", "_flusher", "_lost", "_sender", "_since", "_stalled", "_timer")
 
-
-class SendingWebSocket(BaseWebSocket):
-    """What may be sent, and in what order."""
-
-    __slots__ = (
-        "_busy",
-        "_connection",
-        "_flusher",
-        "_last",
-        "_leaving",
-        "_left",
-        "_lost",
-        "_mute",
-        "_outgoing",
-        "_room",
-        "_scheduled",
-        "_sender",
-        "_since",
-        "_stalled",
-        "_timer",
-        "_waiting",
-    )
-
-    _connection: AsgiConnection
-
-    # These change under ``queueing``.
-    _outgoing: list[Item]
-    _waiting: int  # bytes there
-    _last: bool  # our Close is there, or has left: nothing is added any more
-    _left: bool  # that has left, or never will
-    _scheduled: bool  # the loop is going to look at it
-    _room: threading.Condition | None  # threads wait here for room
-
-    # These belong to the loop.
-    _leaving: list[Item]  # taken out of there, the next one last
     _busy: bool  # somebody is calling the server's send
     _sender: asyncio.Task[Any] | None  # that is he
     _since: float | None  # when he began, the loop's time
     _stalled: bool  # he was told to give up
     _timer: asyncio.TimerHandle | None
-
     _lost: bool  # the connection broke
-    _mute: bool  # we have closed: what comes, or has come, is not read any more
 
     def __init__(self, connection: AsgiConnection) -> None:
-        super().__init__()
-        self._connection = connection
-        self._outgoing, self._leaving = [], []
-        self._waiting = 0
-        self._busy = self._last = self._left = self._lost = self._mute = False
-        self._scheduled = self._stalled = False
+        super().__init__(connection)
+        self._busy = self._lost = self._stalled = False
         self._flusher: asyncio.Task[None] | None = None
-        self._sender = self._since = self._timer = self._room = None
-
-    # Sending, for any thread
-
-    def send(self, message: str | BytesLike) -> None:
-        event, size = as_event(message)
-        self._check_open()
-        if self._may_wait():
-            self._put(event, size)
-            if self._waiting > MAX_WAITING:
-                self._wait_for_room()
-                self._check_open()
-        elif not self._put_within_bounds(event, size):
-            raise self._closed_error()
-
-    def send_ping(self, payload: bytes) -> None:
-        self._check_open()  # the server alone sends Pings, and does so by itself
-
-    def post(self, message: PreparedMessage) -> None:
-        self._put_within_bounds(message.event, message.size, self._connection.call_with_others)
-
-    def post_close(self, code: int, reason: str) -> None:
-        self._finish_with(code, reason)
-
-    def _may_wait(self) -> bool:
-        """Whether the caller may be made to wait until what it sends has left."""
-        return not self._connection.is_in_loop()
-
-    def _check_open(self) -> None:
-        if self._over or self._last:
-            self._check_accepted()
-            raise self._closed_error()
-
-    def _put(
-        self,
-        event: Event | None,
-        size: int,
-        sent: asyncio.Future[None] | None = None,
-        wake: Wake | None = None,
-    ) -> bool:
-        """Let it wait for its turn; ``False`` when nothing is sent any more."""
-        with queueing:
-            if self._last:
-                return False
-            self._append(event, size, sent)
-            if self._scheduled:
-                return True
-            self._scheduled = True
-        (wake or self._connection.call)(self._start_flush)
-        return True
-
-    def _may_let_loop_work(self) -> bool:
-        """A thread that sends quickly leaves the loop no time to pass anything on: then the reader
-        is not slow.
-        """
-        return not self._last and not self._connection.is_in_loop()
-
-    def _append(self, event: Event | None, size: int, sent: Any = None) -> None:
-        self._outgoing.append((event, size, sent))
-        self._waiting += size
-
-    def _put_within_bounds(self, event: Event, size: int, wake: Wake | None = None) -> bool:
-        bound = conf.MAX_SEND_BUFFER
-        if self._waiting > bound and self._may_let_loop_work():
-            self._connection.let_loop_work()
-        if self._waiting <= bound:
-            return self._put(event, size, wake=wake)
-        if self._finish_with(*TOO_SLOW):
-            count_slow()
-        return False
-
-    def _finish_with(self, code: int, reason: str, *, mute: bool = True) -> bool:
-        """Nothing is sent behind this Close; whether it is not the second one."""
-        build_close(code, reason)  # raises for what may not be sent
-        with queueing:
-            if self._last or self._over:
-                return False
-            event = {"type": "websocket.close", "code": int(code), "reason": reason}
-            self._append(event, 0)
-            self._last, self._mute = True, mute
-        if mute:
-            self._ready.clear()
-        self.stop(code, reason)
-        self._connection.call(self._start_flush)
-        self._connection.call(self._limit_closing)
-        return True
-
-    def _wait_for_room(self) -> None:
-        """Wait, in a thread, until less waits. If the peer does not read the loop gives up."""
-        self._wait_for(lambda: self._waiting <= MAX_WAITING or self._over)
-
-    def _wait_for(self, condition: Callable[[], bool]) -> None:
-        """Wait, in a thread, for what the loop does; it sees to it that this does not last."""
-        with queueing:
-            if self._room is None:
-                self._room = threading.Condition(queueing)
-            self._room.wait_for(condition)
-
-    def _mark_over(self, code: int, reason: str) -> bool:
-        """No message is read or sent any more; ``False`` when it was so already."""
-        with queueing:
-            if self._over:
-                return False
-            self._over = True
-            if self.close_code is None:
-                self.close_code, self.close_reason = int(code), reason
-        return True
-
-    # Sending, in the loop
+        self._sender = self._since = self._timer = None
 
     async def asend(self, message: str | BytesLike) -> None:
         event, size = as_event(message)
@@ -230,18 +68,6 @@ class SendingWebSocket(BaseWebSocket):
         if self._lost:
             raise self._closed_error()
 
-    def _take_only(self) -> Event | None:
-        """The message that waits, if there is one and nobody is to be told of it."""
-        with queueing:
-            if len(self._outgoing) != 1:
-                return None
-            event, size, sent = self._outgoing[0]
-            if event is None or event["type"] != "websocket.send" or sent is not None:
-                return None
-            self._outgoing.clear()
-            self._waiting -= size
-        return event
-
     def _set_free(self) -> None:
         self._busy = False
         if self._outgoing:
@@ -271,18 +97,6 @@ class SendingWebSocket(BaseWebSocket):
         finally:
             self._busy = False
             self._flusher = None
-
-    def _take_outgoing(self) -> bool:
-        with queueing:
-            self._leaving, self._outgoing = self._outgoing, []
-        self._leaving.reverse()
-        return bool(self._leaving)
-
-    def _count_sent(self, size: int) -> None:
-        with queueing:
-            self._waiting -= size
-            if self._room is not None:
-                self._room.notify_all()
 
     async def _pass_on(self, event: Event) -> None:
         if event["type"] == "websocket.send":
@@ -349,16 +163,7 @@ class SendingWebSocket(BaseWebSocket):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        with queueing:
-            self._last = self._left = True
-            outgoing = [*self._leaving, *self._outgoing]
-            self._leaving, self._outgoing = [], []
-            self._waiting = 0
-            if self._room is not None:
-                self._room.notify_all()
-        for _, _, sent in outgoing:
-            if sent is not None and not sent.done():
-                sent.set_result(None)
+        self._drop_outgoing()
         if self._since is not None and self._sender is not None:
             self._stalled = True
             self._sender.cancel()
@@ -381,38 +186,12 @@ class SendingWebSocket(BaseWebSocket):
         """Wait until the server has nothing more to do with the connection."""
         raise NotImplementedError
 
-    def _limit_closing(self) -> None:
-        """It must leave within a while."""
-        raise NotImplementedError
-
-    def stop(self, code: int, reason: str) -> None:
-        """No message is read or sent any more. From any thread; idempotent."""
-        raise NotImplementedError
-
     def lose(self, reason: str) -> None:
         """The connection broke."""
         raise NotImplementedError
-
-
-def as_event(message: str | BytesLike) -> tuple[Event, int]:
-    """What the server gets for a message, and about how many bytes it holds."""
-    if isinstance(message, str):
-        return {"type": "websocket.send", "text": message}, len(message)
-    payload = as_bytes(message)
-    return {"type": "websocket.send", "bytes": payload}, len(payload)
 
 
 def uncancel(task: asyncio.Task[Any] | None) -> None:
     """The task was cancelled by ourselves, and goes on (Python 3.11 counts)."""
     if task is not None and hasattr(task, "uncancel"):
         task.uncancel()
-
-
-def forget_lock() -> None:
-    """In a forked child, whose parent may have held it."""
-    global queueing
-    queueing = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_lock)

@@ -1,0 +1,142 @@
+"""The receiving half of a WebSocket over a transport: what is read is fed to the protocol."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from dwebsocket.backends.ending import EndingWebSocket
+from dwebsocket.conf import conf
+from dwebsocket.transports.base import remaining
+from dwebsocket.websocket import Message
+
+__all__ = ["ReceivingWebSocket"]
+
+#: Pongs that wait for a peer are not more than this many bytes.
+MAX_REPLIES = 65536
+
+#: Unread messages beyond these stop us from taking in more on our own account.
+MAX_UNREAD = 64
+
+
+class ReceivingWebSocket(EndingWebSocket):
+    """What one thread or greenlet at a time does: the holder of ``_read_lock``."""
+
+    __slots__ = ("_heard", "_looked")
+
+    _heard: float  # when something was last received, time.monotonic()
+    _looked: float  # when we last looked whether something has come
+
+    def receive_messages(self, deadline: float | None) -> list[Message]:
+        while not self._over:
+            try:
+                buffer, count = self.transport.receive(deadline)
+            except OSError as error:
+                if isinstance(error, TimeoutError) and remaining(deadline) == 0.0:
+                    raise
+                self._lose(f"the connection broke: {error}")
+                break
+            messages = self._receive(buffer, count, True)
+            if messages:
+                return messages
+        self._answering = 0.0
+        self._reply_close()
+        return []
+
+    def receive_available(self) -> list[Message]:
+        return self._take_in(reading=True)
+
+    def receive_once(self) -> list[Message]:
+        """The messages that one read completes."""
+        try:
+            received = self.transport.try_receive()
+        except OSError as error:
+            self._lose(f"the connection broke: {error}")
+            return []
+        if received is None:
+            return []
+        buffer, count = received
+        connection = self._connection
+        messages = connection.receive_data(buffer, count)
+        if not count or connection.finished or connection.replies:
+            return self._receive_more(count, messages, bool(messages))
+        self._heard = monotonic()
+        return messages
+
+    def _take_in(self, *, reading: bool) -> list[Message]:
+        """What has arrived, without waiting; not without bound if nobody reads it."""
+        messages: list[Message] = []
+        self._looked = monotonic()
+        while not self._over:
+            if self._is_full(messages):
+                if self.transport.is_hung_up():
+                    self._lose("the peer hung up")
+                break
+            try:
+                received = self.transport.try_receive()
+            except OSError as error:
+                self._lose(f"the connection broke: {error}")
+                break
+            if received is None:
+                break
+            messages += self._receive(*received, reading, bool(messages))
+        return messages
+
+    def _look_aside(self) -> None:
+        """Take in what has arrived on behalf of a view that does not read at the moment."""
+        if self._read_lock.acquire(False):
+            try:
+                messages = self._take_in(reading=False)
+                messages.reverse()
+                self._ready[:0] = messages
+            finally:
+                self._read_lock.release()
+
+    def _is_full(self, messages: list[Message]) -> bool:
+        unread = self._ready + messages if self._ready else messages
+        return len(unread) > MAX_UNREAD or sum(map(len, unread)) > self._connection.max_size
+
+    def _receive(
+        self, buffer: bytes | bytearray, count: int, reading: bool, found: bool = False
+    ) -> list[Message]:
+        """Feed the protocol; ``reading``: on behalf of a view that asked for messages; ``found``:
+        it is going to get some of an earlier read.
+        """
+        messages = self._connection.receive_data(buffer, count)
+        return self._receive_more(count, messages, reading and (found or bool(messages)))
+
+    def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:
+        """What a read brought besides messages: a hang-up, Pings, an end."""
+        if not count:
+            self._lose("the peer hung up")
+            return []
+        self._heard = monotonic()
+        connection = self._connection
+        if connection.replies:
+            self._queue_replies()
+        if connection.finished:
+            self._receive_end(answering=answering)
+        return [] if self._mute else messages
+
+    def _receive_end(self, *, answering: bool) -> None:
+        """A Close, or a breach of the protocol: answers to what came before it may still leave."""
+        connection = self._connection
+        if connection.close is not None:
+            self.close_code, self.close_reason = connection.close.code, connection.close.reason
+        elif connection.failure is not None and self.close_code is None:
+            self.close_code, self.close_reason = connection.failure.code, connection.failure.reason
+        self._over = True
+        if answering:
+            self._answering = monotonic() + conf.CLOSE_TIMEOUT
+        else:
+            self._reply_close()
+
+    def _queue_replies(self) -> None:
+        replies = self._connection.replies
+        if self._mute:
+            replies.clear()
+            return
+        # A peer that does not take its Pongs does not get more of them.
+        if sum(map(len, self._outgoing)) < MAX_REPLIES:
+            self._outgoing += replies
+        replies.clear()
+        self.try_flush()
