@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import build_close
+from dwebsocket.threads import in_thread
 
 from .base import Closing, Counts, Envelope
 from .current import count_slow, find_backend, get_backend, get_members, get_slow
@@ -24,7 +24,11 @@ class Group:
     """The WebSockets that are called by one name. Costs nothing to make: make it where you need it.
 
     Attributes:
-        name: any ``str`` that is not empty.
+        name: any text that is not empty.
+
+    Raises:
+        ValueError: ``name`` is no ``str``, is empty, or has half a surrogate pair, which JSON may
+            bring.
     """
 
     __slots__ = ("name",)
@@ -32,6 +36,8 @@ class Group:
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"the name of a group is a str that is not empty, not {name!r}")
+        if not name.isascii():
+            check_encodable(name)
         self.name = name
 
     def __repr__(self) -> str:
@@ -63,8 +69,8 @@ class Group:
         """
         check_accepted(websocket)
         backend = get_backend()
-        if get_members().add(self.name, websocket):
-            backend.subscribe(self.name)
+        get_members().add(self.name, websocket)
+        backend.subscribe(self.name)  # not for the first one alone: all wait until it has happened
         if websocket.has_ended:  # meanwhile, or before
             self.discard(websocket)
 
@@ -89,7 +95,7 @@ class Group:
 
     async def asend(self, message: str | BytesLike, exclude: BaseWebSocket | None = None) -> None:
         """``send()`` for async code."""
-        await sync_to_async(self.send, thread_sensitive=False)(message, exclude)
+        await in_thread(self.send, message, exclude)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close every member, behind what has been sent to it.
@@ -105,6 +111,14 @@ class Group:
         backend = get_backend()
         backend.receive(self.name, content, exclude)
         backend.publish(self.name, content)
+
+
+def check_encodable(name: str) -> None:
+    """Raise ``ValueError`` for a name that no other process could be told."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
 
 
 def as_content(message: str | BytesLike) -> str | bytes:

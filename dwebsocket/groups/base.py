@@ -75,7 +75,9 @@ class BaseGroupBackend:
         raise NotImplementedError
 
     def subscribe(self, name: str) -> None:
-        """The group has its first member here. May wait a moment; never raises."""
+        """The group has a member here, who is not always its first. May wait a moment; never
+        raises.
+        """
 
     def unsubscribe(self, name: str) -> None:
         """Its last member has gone. Never waits, never raises."""

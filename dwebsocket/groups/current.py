@@ -109,6 +109,11 @@ def load_class(setting: Any) -> type[BaseGroupBackend]:
             f"WEBSOCKET_GROUPS has the key {sorted(unknown)[0]!r}; there are "
             "'BACKEND', 'LOCATION' and 'OPTIONS'"
         )
+    options = setting.get("OPTIONS")
+    if options is not None and not isinstance(options, Mapping):
+        raise InvalidGroupBackend(
+            f"WEBSOCKET_GROUPS: 'OPTIONS' is {options!r}, it must be a dictionary"
+        )
     path = setting["BACKEND"]
     try:
         found = import_string(path)

@@ -121,14 +121,23 @@ class AsgiSession:
         self._application = application
         self.scope = scope
         self.subprotocol = self.close_code = self.close_reason = None
+        self.broken = False  # whether the server takes no more
         loop.run(self._start())
 
     async def _start(self):
         self.incoming, self.outgoing = asyncio.Queue(), asyncio.Queue()
+        self.reads = asyncio.Event()  # the client does, and the server takes what there is for it
+        self.reads.set()
         self.call = asyncio.create_task(
-            self._application(self.scope, self.incoming.get, self.outgoing.put)
+            self._application(self.scope, self.incoming.get, self._take)
         )
         await self.incoming.put({"type": "websocket.connect"})
+
+    async def _take(self, event):
+        if self.broken:
+            raise OSError("the client has left")
+        await self.reads.wait()
+        await self.outgoing.put(event)
 
     def open(self):
         event = self.next_event()
@@ -151,6 +160,12 @@ class AsgiSession:
     def next_event(self, timeout=TIMEOUT):
         """What the application sends to the server, of whatever type."""
         return self._loop.run(asyncio.wait_for(self.outgoing.get(), timeout))
+
+    def stop_reading(self):
+        self._loop.loop.call_soon_threadsafe(self.reads.clear)
+
+    def read_on(self):
+        self._loop.loop.call_soon_threadsafe(self.reads.set)
 
     def put_event(self, event):
         self._loop.run(self.incoming.put(event))

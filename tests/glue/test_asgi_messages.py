@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from dwebsocket import ConnectionClosed, WebSocketHandler, require_websocket
+from dwebsocket.backends.asgi.inbox import MAX_UNREAD, Inbox
 from dwebsocket.exceptions import InvalidState
 
 from .site import wait_until
@@ -150,3 +151,105 @@ def test_a_coroutine_does_not_block_the_loop(serve, reports, call):
         assert session.receive() == "checked"
         session.send("a")
         assert reports.next() == "a"
+
+
+def test_a_view_that_looks_and_reads_nothing_is_not_filled(serve, reports):
+    """What it does not read stays with the server, and so with the client."""
+
+    @require_websocket
+    def view(request):
+        while not stop.wait(0.001):
+            reports(request.websocket.count_messages())
+        for message in request.websocket:
+            reports(message)
+
+    stop = threading.Event()
+    session = serve(view).websocket("/")
+    for number in range(1000):
+        session.send(str(number))
+    while reports.next() <= MAX_UNREAD:
+        pass
+    for _ in range(50):
+        assert reports.next() <= 3 * MAX_UNREAD
+    assert not session.incoming.empty()
+    stop.set()
+    while isinstance(first := reports.next(), int):
+        pass
+    assert [first, *(reports.next() for _ in range(999))] == [str(one) for one in range(1000)]
+    session.close()
+
+
+class Last(WebSocketHandler):
+    """Sends what is not taken, and ends slowly."""
+
+    def on_message(self, message):
+        self.calls(message)
+        if message == "1":
+            self.send("answer")
+
+    def on_close(self):
+        self.calls("on_close")
+        self.go.wait(10)
+        self.calls("on_close ends")
+
+
+def test_nothing_is_called_behind_the_end(serve, reports):
+    """The client is still heard, but takes nothing any more."""
+    Last.calls, Last.go = staticmethod(reports), threading.Event()
+    session = serve(Last.as_view()).websocket("/")
+    session.broken = True
+    session.send("1")
+    assert [reports.next(), reports.next()] == ["1", "on_close"]
+    session.send("2")
+    Last.go.set()
+    assert reports.next() == "on_close ends"
+    session.join()
+    assert reports.all() == []
+
+
+def test_what_comes_just_before_the_end_is_called_before_it(serve, reports, monkeypatch):
+    """The thread of the calls has found nothing, and is switched before it asks for the end."""
+    take, looked, go = Inbox.take, threading.Event(), threading.Event()
+
+    def take_slowly(inbox):
+        message = take(inbox)
+        if message is None and threading.current_thread().name == "dwebsocket-handler":
+            looked.set()
+            go.wait(10)
+        return message
+
+    class Handler(WebSocketHandler):
+        def on_message(self, message):
+            reports(message)
+
+        def on_close(self):
+            reports("on_close")
+
+    session = serve(Handler.as_view()).websocket("/")
+    monkeypatch.setattr(Inbox, "take", take_slowly)
+    session.send("first")
+    assert looked.wait(10)
+    session.send("last")
+    session.put_event({"type": "websocket.disconnect", "code": 1000})
+    wait_until(session.incoming.empty)
+    go.set()
+    assert [reports.next() for _ in range(3)] == ["first", "last", "on_close"]
+    session.join()
+
+
+@pytest.mark.parametrize("call", ["send", "asend"])
+def test_text_that_cannot_be_encoded_is_told_to_who_sends(serve, call):
+    """As on any other server: the connection goes on."""
+
+    @require_websocket
+    async def view(request):
+        try:
+            if call == "send":
+                request.websocket.send("\ud800")
+            else:
+                await request.websocket.asend("\ud800")
+        except UnicodeEncodeError:
+            await request.websocket.asend("refused")
+
+    with serve(view).websocket("/") as session:
+        assert session.receive() == "refused"

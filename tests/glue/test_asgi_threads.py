@@ -8,7 +8,7 @@ from django.db import connections
 
 from dwebsocket import WebSocketHandler, require_websocket
 
-from .site import MIDDLEWARE, OURS, wait_until
+from .site import MIDDLEWARE, OURS, TIMEOUT, wait_until
 
 CONNECTIONS = 20
 
@@ -101,3 +101,23 @@ def test_no_thread_is_held(serve, user, view, middleware):
     for session in sessions:
         session.close()
     connections.close_all()
+
+
+def test_a_handler_that_opens_does_not_wait_for_its_reader(serve, reports):
+    """Otherwise some clients that read nothing would keep all others from opening."""
+
+    class Flooding(WebSocketHandler):
+        def on_open(self):
+            go.wait(10)
+            for _ in range(4):
+                self.send("x" * 40_000)
+            reports("open")
+
+    go = threading.Event()
+    session = serve(Flooding.as_view(), WEBSOCKET_SEND_TIMEOUT=2 * TIMEOUT).websocket("/")
+    session.stop_reading()
+    go.set()
+    assert reports.next() == "open"
+    session.read_on()
+    assert [session.receive() for _ in range(4)] == ["x" * 40_000] * 4
+    session.close()

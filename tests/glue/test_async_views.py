@@ -268,3 +268,53 @@ def test_another_coroutine_closes(serve_either, reports):
             websocket.receive()
         assert (caught.value.code, caught.value.reason) == (4001, "over")
     assert [reports.next(), reports.next()] == [None, (4001, True, False)]
+
+
+@pytest.fixture
+def impatient(serve):
+    """Whoever does not notice the end is cancelled at once."""
+    return lambda view: serve(view, WEBSOCKET_CLOSE_TIMEOUT=0).websocket("/")
+
+
+@pytest.mark.parametrize("how", ["close", "aclose", "asend"])
+def test_who_knows_of_the_end_is_not_cancelled(impatient, reports, how):
+    @require_websocket
+    async def view(request):
+        websocket = request.websocket
+        if how == "asend":
+            await websocket.areceive()
+            with pytest.raises(ConnectionClosed):
+                await websocket.asend("too late")
+        elif how == "aclose":
+            await websocket.aclose()
+        else:
+            websocket.close()
+        await asyncio.sleep(0.1)
+        reports("done")
+
+    session = impatient(view)
+    if how == "asend":
+        session.broken = True
+        session.send("go")
+    else:
+        with pytest.raises(ConnectionClosed):
+            session.receive()
+    session.join()
+    assert reports.next() == "done"
+
+
+def test_who_does_not_notice_the_end_is_cancelled_once(impatient, reports):
+    """What it has to do then has its time."""
+
+    @require_websocket
+    async def view(request):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+            reports("cleaned up")
+
+    session = impatient(view)
+    session.put_event({"type": "websocket.disconnect", "code": 1000})
+    assert reports.next() == "cleaned up"
+    session.join()

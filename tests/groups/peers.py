@@ -14,6 +14,8 @@ TIMEOUT = 10.0  # seconds after which a test that waits has failed
 class Member:
     """Keeps what it is sent."""
 
+    accepted, has_ended = True, False
+
     def __init__(self):
         self._got = SimpleQueue()
 
@@ -38,8 +40,8 @@ class Peer:
 
     def join(self, name):
         member = Member()
-        if self.members.add(name, member):
-            self.backend.subscribe(name)
+        self.members.add(name, member)
+        self.backend.subscribe(name)
         return member
 
     def leave(self, name, member):

@@ -15,6 +15,7 @@ from dwebsocket.groups.base import BaseGroupBackend
 from dwebsocket.groups.current import get_backend, get_members
 
 from ..glue.site import wait_until
+from ..servers.redis import BACKEND
 
 
 @require_websocket
@@ -32,7 +33,7 @@ def join(client):
     return session
 
 
-@pytest.mark.parametrize("name", ["", None, 5, b"bytes"])
+@pytest.mark.parametrize("name", ["", None, 5, b"bytes", "half a pair: \ud800"])
 def test_names_are_text(name):
     with pytest.raises(ValueError, match="the name of a group"):
         Group(name)
@@ -151,6 +152,10 @@ def test_members_here_get_it_though_the_others_do_not(site):
         assert session.receive() == "hello"
 
 
+def at_redis(**options):
+    return {"BACKEND": BACKEND, "LOCATION": "redis://localhost", "OPTIONS": options}
+
+
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
@@ -159,6 +164,11 @@ def test_members_here_get_it_though_the_others_do_not(site):
         ({"BACKEND": "no.such.module.Backend"}, "cannot be imported"),
         ({"BACKEND": "dwebsocket.conf.Conf"}, "derived from"),
         ({"BACKEND": f"{__name__}.Failing", "HOST": "x"}, "'HOST'"),
+        ({"BACKEND": f"{__name__}.Failing", "OPTIONS": ["PREFIX"]}, "'OPTIONS' is"),
+        (at_redis(PREFIX="half a pair: \ud800"), "PREFIX"),
+        (at_redis(SENTINEL="chat", nonsense=1), "nonsense"),
+        (at_redis(CLUSTER=True, nonsense=1), "nonsense"),
+        (at_redis(nonsense=1), "nonsense"),
     ],
 )
 def test_bad_settings(setting, text):

@@ -3,11 +3,15 @@
 import asyncio
 import time
 
+from django.test import override_settings
+
+from dwebsocket import Group
+from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
 
 from ..servers.process import find_free_port
 from ..servers.redis import BACKEND, tls_arguments
-from .peers import check_order
+from .peers import TIMEOUT, Member, check_order
 
 
 def test_tls_and_a_password(make_redis, make_peer, certificates):
@@ -59,6 +63,10 @@ def test_one_that_is_loading_carries_messages(make_redis, make_peer):
     assert redis.command("INFO", "persistence")["loading"] == 1
 
 
+async def add_in_loop(group, member):
+    group.add(member)
+
+
 async def join_in_loop(peer, name):
     return peer.join(name)
 
@@ -79,3 +87,49 @@ def test_whoever_joins_waits_for_a_second_at_most(make_redis, make_peer):
     members["again"] = there.join("again")  # confirmed behind the others
     for name, member in members.items():
         check_order(here, member, name=name, count=10)
+
+
+def test_whoever_joins_second_waits_too(make_redis, make_peer):
+    """The first one may not have waited, or not yet."""
+    redis = make_redis()
+    redis.start()
+    elsewhere = make_peer(redis.setting)
+    with override_settings(WEBSOCKET_GROUPS=redis.setting):
+        for number in range(50):
+            group, first, second = Group(str(number)), Member(), Member()
+            asyncio.run(add_in_loop(group, first))
+            group.add(second)
+            elsewhere.publish(group.name, "hello")
+            assert (first.next(), second.next()) == ("hello", "hello")
+            group.discard(first)
+            group.discard(second)
+
+
+def test_groups_that_emptied_while_it_was_away(make_redis, make_peer):
+    """What nobody here wanted was not lost."""
+    redis = make_redis()
+    redis.start()
+    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    stays, member = there.join("stays"), there.join("room")
+    check_order(here, member, name="room", count=10)
+    redis.kill()
+    there.leave("room", member)
+    redis.start()
+    check_arrival(here, stays, "stays")
+    for _ in range(10):
+        here.publish("room", "nobody is there")
+    lost = there.backend.get_counts().lost
+    check_order(here, there.join("room"), name="room", count=10)
+    assert there.backend.get_counts().lost == lost
+
+
+def check_arrival(sender, member, name):
+    """Publish until it arrives: the listener has connected again."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            sender.publish(name, "hello")
+            assert member.next(0.1) == "hello"
+            return
+        except (GroupUnavailable, TimeoutError):
+            assert time.monotonic() < deadline, "nothing arrives any more"

@@ -81,12 +81,15 @@ class Calls:
 
     def _call(self) -> bool:
         """One call; ``False`` when there is nothing to call for."""
+        if self._ended:
+            return False
         websocket = self._websocket
+        is_over = websocket.is_over  # asked first: what comes before the end is in the inbox then
         message = None if websocket.has_closed else self._inbox.take()
         if message is not None:
             self._listener.receive([message])
             return True
-        if websocket.is_over and not self._ended:
+        if is_over:
             self._ended = True
             self._listener.end()
             websocket.finish()

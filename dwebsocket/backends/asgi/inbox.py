@@ -13,7 +13,7 @@ from dwebsocket.websocket import Message
 from .connection import AsgiConnection
 from .readiness import Readiness
 
-__all__ = ["Inbox", "set_done"]
+__all__ = ["MAX_UNREAD", "Inbox", "set_done"]
 
 #: Unread messages beyond these are left to the server, and by it to TCP.
 MAX_UNREAD = 64

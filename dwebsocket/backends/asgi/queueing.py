@@ -229,9 +229,11 @@ class QueueingWebSocket(BaseWebSocket):
 
 
 def as_event(message: str | BytesLike) -> tuple[Event, int]:
-    """What the server gets for a message, and about how many bytes it holds."""
+    """What the server gets for a message, and how many bytes it holds."""
     if isinstance(message, str):
-        return {"type": "websocket.send", "text": message}, len(message)
+        # Raises here for what is no text: the server would take it for the connection's end.
+        size = len(message) if message.isascii() else len(message.encode())
+        return {"type": "websocket.send", "text": message}, size
     payload = as_bytes(message)
     return {"type": "websocket.send", "bytes": payload}, len(payload)
 

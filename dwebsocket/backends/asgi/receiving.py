@@ -19,7 +19,7 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection, Event
-from .inbox import Inbox
+from .inbox import MAX_UNREAD, Inbox
 from .lookout import get_lookout
 from .sending import SendingWebSocket, uncancel
 
@@ -158,7 +158,12 @@ class ReceivingWebSocket(SendingWebSocket):
 
     def receive_available(self) -> list[Message]:
         self._want_pump()
-        return [] if self._mute else self._inbox.take_all()
+        # A view that only looks, and reads nothing, does not make room for more of it.
+        return [] if self._mute or self._is_full() else self._inbox.take_all()
+
+    def _is_full(self) -> bool:
+        unread = self._ready
+        return len(unread) > MAX_UNREAD or sum(map(len, unread)) > self._max_size
 
     def _want_pump(self) -> None:
         if not self._wants_pump:
@@ -193,6 +198,8 @@ class ReceivingWebSocket(SendingWebSocket):
         try:
             while (message := self._unpack(await (first or receive()))) is not None:
                 first = None
+                if self._over:  # nothing is put behind the end
+                    return
                 has_room = inbox.put(message, len(message))
                 self._tell_of_message()
                 if not has_room:

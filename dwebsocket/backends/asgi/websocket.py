@@ -12,6 +12,7 @@ from dwebsocket.backends import view_threads
 from dwebsocket.backends.driver import READ_LOCK, Listener, driven_class
 from dwebsocket.backends.room import check_room
 from dwebsocket.conf import conf
+from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.request_context import RequestContext
@@ -167,7 +168,8 @@ class AsgiWebSocket(ReceivingWebSocket):
         return start
 
     def _may_wait(self) -> bool:
-        return self._calls is None and super()._may_wait()
+        # Not a handler's calls, nor what opens it.
+        return self._read_lock is not READ_LOCK and super()._may_wait()
 
     def finish(self) -> None:
         self._inbox.close_descriptor()
@@ -176,12 +178,14 @@ class AsgiWebSocket(ReceivingWebSocket):
     # The end
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        self._noticed = True
         if self._finish_with(code, reason) and timeout and self._may_wait():
             self._wait_for(lambda: self._left)
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         reason = check_reason(reason)
         self._check_accepted()
+        self._noticed = True
         if self._finish_with(code, reason):
             await self._wait_for_end()
 
@@ -221,6 +225,10 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._stop_sending()
         set_done(self._gone)
 
+    def _closed_error(self) -> ConnectionClosed:
+        self._noticed = True
+        return super()._closed_error()
+
     @property
     def is_over(self) -> bool:
         """Whether no further message comes."""
@@ -252,10 +260,10 @@ class AsgiWebSocket(ReceivingWebSocket):
         if self._view is None:
             await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
             return
-        while not self._view.done():
-            await asyncio.wait([self._view], timeout=conf.CLOSE_TIMEOUT)
-            if not self._noticed and not self._view.done():
-                self._view.cancel()
+        await asyncio.wait([self._view], timeout=conf.CLOSE_TIMEOUT)
+        if not self._noticed:
+            self._view.cancel()  # once: what it does then has its time
+        await asyncio.wait([self._view])
 
     async def abandon(self) -> None:
         """The server's call ends: nothing of ours goes on in its loop."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
@@ -41,6 +42,7 @@ def create_client(location: Any, options: Mapping[str, Any]) -> Client:
                 f"WEBSOCKET_GROUPS: there is no option {key!r}; ours are "
                 f"{', '.join(map(repr, OWN_OPTIONS))}, those in small letters are redis-py's"
             )
+    check_prefix(options.get("PREFIX", ""))
     given = {**limits(), **given}
     locations = read_locations(location)
     try:
@@ -54,6 +56,14 @@ def create_client(location: Any, options: Mapping[str, Any]) -> Client:
     except (ValueError, TypeError) as error:
         shown = ", ".join(map(without_password, locations))
         raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, LOCATION {shown}: {error}") from error
+
+
+def check_prefix(prefix: Any) -> None:
+    """Raise ``InvalidGroupBackend`` for what cannot be a part of a channel's name."""
+    try:
+        str(prefix).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, PREFIX {prefix!r}: {error}") from error
 
 
 def read_locations(location: Any) -> list[str]:
@@ -97,7 +107,9 @@ def create_by_sentinels(locations: list[str], service: str, given: dict[str, Any
             "ssl": first.scheme == "rediss",
         },
     )
-    return Client(f"{service!r} of {known}", partial(sentinels.master_for, service, **given))
+    pool: Any = SentinelConnectionPool(service, sentinels, **given)  # type: ignore[no-untyped-call]
+    check_options(pool)
+    return Client(f"{service!r} of {known}", partial(redis.Redis.from_pool, pool))
 
 
 def limits(steps: int = 3) -> dict[str, Any]:

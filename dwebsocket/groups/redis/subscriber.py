@@ -150,9 +150,11 @@ class Subscriber:
         with self._changed:
             self._listens = True
             self._pending.clear()
-            self._asked = self._owner.channels_of(self._node)
-            channels = list(self._asked)
+            before, self._asked = self._asked, self._owner.channels_of(self._node)
+            channels, gone = list(self._asked), before - self._asked
         self._subscribe(pubsub, channels)
+        for channel in gone:
+            self._owner.forget(channel)
 
     def _subscribe(self, pubsub: Any, channels: list[str]) -> None:
         sharded = self._client.sharded
