@@ -166,16 +166,21 @@ def parts(run: Run) -> list[str]:
     return [*found, "Targets:", targets(run)]
 
 
+def failures(run: Run) -> list[str]:
+    return [f"Failed: {group}: {reason}." for group, reason in run.failures.items()]
+
+
 def summary(run: Run) -> str:
-    failed = [f"Failed: {group}: {reason}" for group, reason in run.failures.items()]
-    return "\n\n".join([*parts(run), *failed])
+    return "\n\n".join([*parts(run), *failures(run)])
 
 
 def section(run: Run) -> str:
     facts = [["", ""], *map(list, run.facts), ["Command", f"`{run.command}`"]]
     servers = [group.server for group in run.found]
     packages = [["Package", "Version"], *map(list, machine.versions(servers))]
-    return "\n\n".join([INTRODUCTION, *parts(run), _method(run), table(facts), table(packages)])
+    return "\n\n".join(
+        [INTRODUCTION, *parts(run), *failures(run), _method(run), table(facts), table(packages)]
+    )
 
 
 INTRODUCTION = (
@@ -201,6 +206,8 @@ def _method(run: Run) -> str:
   that server pays at least.
 - dwebsocket: handlers. Channels: async consumers, with the channel layers `InMemoryChannelLayer`
   and `channels_redis.core.RedisChannelLayer`.
+- Channels is not measured with 10,000 members in one process: for each message that its memory
+  layer hands to a consumer it looks at all channels, and one message to all takes half a minute.
 - Through Redis the processor time of redis-server is shown by itself. All four processes have one
   processor.
 - The reader that stops is one of {MEMBERS + 1:,}; messages have {SIZE // 1024} KiB then. The 99th

@@ -33,11 +33,12 @@ WEBSOCKET_VIEW_THREADS = 6000
 WEBSOCKET_PING_INTERVAL = 600
 
 # Both carry messages in the same way: in memory, or through Redis by publish and subscribe.
-REDIS = os.environ.get("BENCH_REDIS")
+REDIS, PREFIX = os.environ.get("BENCH_REDIS"), os.environ.get("BENCH_PREFIX")
 if REDIS:
     WEBSOCKET_GROUPS = {
         "BACKEND": "dwebsocket.groups.redis.RedisGroupBackend",
         "LOCATION": REDIS,
+        "OPTIONS": {"PREFIX": PREFIX},
     }
     CHANNEL_LAYERS = {
         "default": {
@@ -45,6 +46,7 @@ if REDIS:
             # redis-py gives up after 5 seconds, and the layer waits as long for messages.
             "CONFIG": {
                 "hosts": [{"address": REDIS, "socket_timeout": 60}],
+                "prefix": PREFIX,
                 "capacity": 100_000,
             },
         }
