@@ -161,6 +161,10 @@ class AsgiSession:
         """What the application sends to the server, of whatever type."""
         return self._loop.run(asyncio.wait_for(self.outgoing.get(), timeout))
 
+    def run(self, coroutine):
+        """In the server's loop, beside the application."""
+        return self._loop.run(coroutine)
+
     def stop_reading(self):
         self._loop.loop.call_soon_threadsafe(self.reads.clear)
 

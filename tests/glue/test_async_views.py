@@ -318,3 +318,34 @@ def test_who_does_not_notice_the_end_is_cancelled_once(impatient, reports):
     session.put_event({"type": "websocket.disconnect", "code": 1000})
     assert reports.next() == "cleaned up"
     session.join()
+
+
+@pytest.mark.parametrize("how", ["close", "aclose", "asend"])
+def test_who_hears_nothing_of_what_others_do_is_cancelled(impatient, reports, how):
+    """Others may close the connection, or find it closed: the view still waits for something."""
+    shared = []
+
+    @require_websocket
+    async def view(request):
+        shared.append(request.websocket)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            reports("cancelled")
+
+    async def act():
+        while not shared:
+            await asyncio.sleep(0.001)
+        if how == "asend":
+            with pytest.raises(ConnectionClosed):
+                await shared[0].asend("too late")
+        elif how == "aclose":
+            await shared[0].aclose()
+        else:
+            shared[0].close()
+
+    session = impatient(view)
+    session.broken = how == "asend"
+    session.run(act())
+    assert reports.next() == "cancelled"
+    session.join()

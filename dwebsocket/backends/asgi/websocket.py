@@ -178,14 +178,14 @@ class AsgiWebSocket(ReceivingWebSocket):
     # The end
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
-        self._noticed = True
+        self._tell_view()
         if self._finish_with(code, reason) and timeout and self._may_wait():
             self._wait_for(lambda: self._left)
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         reason = check_reason(reason)
         self._check_accepted()
-        self._noticed = True
+        self._tell_view()
         if self._finish_with(code, reason):
             await self._wait_for_end()
 
@@ -226,8 +226,13 @@ class AsgiWebSocket(ReceivingWebSocket):
         set_done(self._gone)
 
     def _closed_error(self) -> ConnectionClosed:
-        self._noticed = True
+        self._tell_view()
         return super()._closed_error()
+
+    def _tell_view(self) -> None:
+        """The caller hears of the end; but not the view, if somebody else sends to its client."""
+        if self._connection.is_in_loop() and asyncio.current_task() is self._view:
+            self._noticed = True
 
     @property
     def is_over(self) -> bool:
