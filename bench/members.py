@@ -15,8 +15,10 @@ from typing import NamedTuple
 from bench.crowd import open_socket
 from bench.processes import Process
 from tests.raw_client import TEXT, build_frame
+from tests.servers.process import processor_time
 
 TIMEOUT = 60  # seconds for anything
+QUIET = 1  # seconds without anything after which nothing is under way
 SMALL = 125  # bytes of a message, unless another size is asked for
 
 fork = multiprocessing.get_context("fork")
@@ -46,7 +48,6 @@ class Members:
         while not self.time_round(patience):
             if time.monotonic() > deadline:
                 raise MembersError("not everybody joins")
-        time.sleep(0.5)  # what is still under way
         self._drain()
 
     def run_rounds(self, seconds: float) -> list[float]:
@@ -90,13 +91,13 @@ class Members:
         return found
 
     def _drain(self) -> None:
-        for sock in self._sockets:
-            sock.setblocking(False)
-            try:
-                while sock.recv(65536):
-                    pass
-            except BlockingIOError:
-                sock.settimeout(TIMEOUT)
+        """Throw away what is still under way: of an earlier message nothing may come later."""
+        with selectors.DefaultSelector() as selector:
+            for sock in self._sockets:
+                selector.register(sock, selectors.EVENT_READ)
+            while ready := selector.select(QUIET):
+                for key, _ in ready:
+                    read(key.fileobj, 65536, at_least=1)
 
 
 def read(sock: socket.socket, length: int, at_least: int | None = None) -> bytes:
@@ -185,9 +186,3 @@ def obey(connection, servers: list[Process], count: int, size: int) -> None:
             connection.send(getattr(members, method)(*arguments))
     except Exception as error:
         connection.send(MembersError(f"{type(error).__name__}: {error}"))
-
-
-def processor_time(pid: int) -> float:
-    """Seconds, of all threads, those that have ended, too."""
-    clock = ~pid << 3 | 2  # clock_getcpuclockid(3), which Python does not offer
-    return time.clock_gettime(clock)

@@ -16,13 +16,11 @@ class Members:
         self._groups: dict[str, dict[Any, None]] = {}
         self._names: dict[Any, set[str]] = {}
 
-    def add(self, name: str, member: Any) -> bool:
-        """Whether it is the first one of the group."""
+    def add(self, name: str, member: Any) -> None:
+        """From now on it is in the group."""
         with self._lock:
-            group = self._groups.setdefault(name, {})
-            group[member] = None
+            self._groups.setdefault(name, {})[member] = None
             self._names.setdefault(member, set()).add(name)
-            return len(group) == 1
 
     def discard(self, name: str, member: Any) -> bool:
         """Whether it was the last one of the group."""

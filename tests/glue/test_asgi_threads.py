@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
 
-from dwebsocket import WebSocketHandler, require_websocket
+from dwebsocket import Group, WebSocketHandler, require_websocket
 
 from .site import MIDDLEWARE, OURS, TIMEOUT, wait_until
 
@@ -34,6 +34,7 @@ async def decorated(request):
 
 
 async def marked(request):
+    await Group("nobody").asend("a thread sends it, and ends")
     await request.websocket.asend("open")
     async for _ in request.websocket:
         pass

@@ -136,6 +136,12 @@ def count_open(pid, path):
     return count
 
 
+def processor_time(pid):
+    """Seconds that a process has worked, in all its threads, those that have ended, too."""
+    clock = ~pid << 3 | 2  # clock_getcpuclockid(3), which Python does not offer
+    return time.clock_gettime(clock)
+
+
 def wait_until(condition, what, timeout=5.0):
     """Ask the kernel again and again, for there is nothing in /proc to wait on."""
     deadline = time.monotonic() + timeout
