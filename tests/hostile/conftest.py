@@ -36,6 +36,10 @@ SETTINGS = {
     "WEBSOCKET_CLOSE_TIMEOUT": 0.5,
 }
 
+# What was freed goes back to the system: otherwise each arena of a thread keeps some MiB for later,
+# and how many arenas there are depends on the machine (mallopt(3)).
+MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(128 << 10)}
+
 
 def pytest_generate_tests(metafunc):
     if "row" in metafunc.fixturenames:
@@ -49,6 +53,8 @@ def server(row, start_server, journal):
     # Time and memory are measured here: tracing every line for coverage would be measured, too.
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        for name, value in MALLOC.items():
+            patch.setenv(name, value)
         process = run(start_server, row, SETTINGS)
     yield process
     process.stop()
