@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.autoreload import file_changed
 
-from dwebsocket.backends.sweeper import expect_restart
+from dwebsocket.backends.sockets.sweeper import expect_restart
 from dwebsocket.checks import check_groups, check_middleware, check_settings
 
 __all__ = ["DwebsocketConfig"]

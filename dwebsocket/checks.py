@@ -17,6 +17,7 @@ from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.workers import SEVERAL_WORKERS, count_workers
+from dwebsocket.middleware import find_skipped_middleware, has_middleware
 from dwebsocket.ws_urls import find_urlconf
 
 __all__ = ["check_groups", "check_middleware", "check_settings"]
@@ -135,7 +136,7 @@ def check_middleware(
     """With ``WEBSOCKET_ACCEPT_ALL`` our middleware is there, and after those that guard views."""
     if not conf.ACCEPT_ALL:
         return []
-    if MIDDLEWARE not in settings.MIDDLEWARE:
+    if not has_middleware():
         return [
             Warning(
                 "WEBSOCKET_ACCEPT_ALL does nothing without dwebsocket's middleware.",
@@ -143,8 +144,6 @@ def check_middleware(
                 id="dwebsocket.W001",
             )
         ]
-    from dwebsocket.middleware import find_skipped_middleware
-
     return [
         Error(
             f"{path} comes after dwebsocket's middleware in MIDDLEWARE, so its process_view "

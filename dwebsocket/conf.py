@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -14,6 +14,8 @@ __all__ = ["conf"]
 UNLIMITED = 1 << 62
 
 MEMORY_GROUPS = "dwebsocket.groups.memory.MemoryGroupBackend"
+
+Value = TypeVar("Value")
 
 
 class Conf:
@@ -28,18 +30,17 @@ class Conf:
     def _forget(self, **kwargs: Any) -> None:
         self._values.clear()
 
-    def _get(self, name: str, default: Any, prefix: str = "WEBSOCKET_") -> Any:
+    def _get(self, name: str, default: Value, prefix: str = "WEBSOCKET_") -> Value:
         try:
-            return self._values[name]
+            value: Value = self._values[name]
         except KeyError:
             value = self._values[name] = getattr(django_settings, prefix + name, default)
-            return value
+        return value
 
     @property
     def FACTORY_CLASS(self) -> str | None:
         """Dotted path of the backend's factory; ``None``: by the server that runs the request."""
-        value: str | None = self._get("FACTORY_CLASS", None)
-        return value
+        return self._get("FACTORY_CLASS", None)
 
     @property
     def ACCEPT_ALL(self) -> bool:
@@ -63,42 +64,36 @@ class Conf:
     @property
     def PING_INTERVAL(self) -> float | None:
         """Seconds of silence after which a Ping is sent; ``None``: never."""
-        value: float | None = self._get("PING_INTERVAL", 20)
-        return value
+        return self._get("PING_INTERVAL", 20)
 
     @property
     def PING_TIMEOUT(self) -> float | None:
         """Seconds a peer has to answer a Ping before it is dropped; ``None``: for ever."""
-        value: float | None = self._get("PING_TIMEOUT", 20)
-        return value
+        return self._get("PING_TIMEOUT", 20)
 
     @property
     def CLOSE_TIMEOUT(self) -> float:
         """Seconds the closing handshake may take."""
-        value: float = self._get("CLOSE_TIMEOUT", 5)
-        return value
+        return self._get("CLOSE_TIMEOUT", 5)
 
     @property
     def SEND_TIMEOUT(self) -> float | None:
         """Seconds a peer has to take one message before it is dropped; ``None``: for ever."""
-        value: float | None = self._get("SEND_TIMEOUT", 20)
-        return value
+        return self._get("SEND_TIMEOUT", 20)
 
     @property
     def MAX_SEND_BUFFER(self) -> int:
         """Bytes that may wait for a slow reader whom nobody waits for; beyond, it is closed with
         1013.
         """
-        value: int = self._get("MAX_SEND_BUFFER", 1 << 20)
-        return value
+        return self._get("MAX_SEND_BUFFER", 1 << 20)
 
     @property
     def ROOT_WS_URLCONF(self) -> str | None:
         """``settings.ROOT_WS_URLCONF``, dotted path of the URLconf in which WebSockets are looked
         for first under ASGI; ``None``: ``ws_urls`` beside ``ROOT_URLCONF``, if there is one.
         """
-        value: str | None = self._get("ROOT_WS_URLCONF", None, prefix="")
-        return value
+        return self._get("ROOT_WS_URLCONF", None, prefix="")
 
     @property
     def WS_MIDDLEWARE(self) -> list[str]:
@@ -110,16 +105,14 @@ class Conf:
     @property
     def GROUPS(self) -> dict[str, Any]:
         """What carries what is sent to groups: ``BACKEND``, ``LOCATION``, ``OPTIONS``."""
-        value: dict[str, Any] = self._get("GROUPS", {"BACKEND": MEMORY_GROUPS})
-        return value
+        return self._get("GROUPS", {"BACKEND": MEMORY_GROUPS})
 
     @property
     def VIEW_THREADS(self) -> int:
         """Threads a process for views on servers with few of their own; beyond, the handshake is
         answered with 503. 0: views stay in the server's thread.
         """
-        value: int = self._get("VIEW_THREADS", 1000)
-        return value
+        return self._get("VIEW_THREADS", 1000)
 
     @property
     def COMPRESSION(self) -> bool:

@@ -108,7 +108,7 @@ class Conversation:
             except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
                 self._let_pass(error)
                 context.run(self._fail, error)
-        if self.calls_anew or database.in_thread.watch.seen != database.opened:
+        if self.calls_anew or database.this_thread.watch.seen != database.opened:
             self._release_database(opened)
 
     def end(self) -> None:
@@ -119,7 +119,7 @@ class Conversation:
     def _release_database(self, opened: int) -> None:
         """What the call has opened; ``opened``: the count before it."""
         if not self.calls_anew:
-            database.in_thread.watch.release()
+            database.this_thread.watch.release()
         elif database.opened != opened:
             database.close_all()
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "in_thread"]
+__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "this_thread"]
 
 #: How many connections this process has opened: as long as it stands still, none needs a look.
 opened = 0
@@ -67,7 +67,7 @@ class ThreadWatch(threading.local):
         self.watch = ConnectionWatch()
 
 
-in_thread = ThreadWatch()
+this_thread = ThreadWatch()
 
 
 def close_all() -> None:

@@ -101,13 +101,22 @@ def find_mark(view: Callable[..., Any], name: str) -> Any:
     return getattr(view, name, False) or getattr(getattr(view_class, "get", None), name, False)
 
 
+def is_ours(middleware: Any) -> bool:
+    return isinstance(middleware, type) and issubclass(middleware, WebSocketMiddleware)
+
+
+def has_middleware() -> bool:
+    """Whether MIDDLEWARE lists ours, or a class derived from it."""
+    return any(is_ours(import_string(path)) for path in settings.MIDDLEWARE)
+
+
 def find_skipped_middleware() -> list[str]:
     """Middleware listed after ours whose ``process_view`` would not run for an undecorated view."""
     skipped: list[str] = []
     ours_seen = False
     for path in settings.MIDDLEWARE:
         middleware = import_string(path)
-        if isinstance(middleware, type) and issubclass(middleware, WebSocketMiddleware):
+        if is_ours(middleware):
             ours_seen = True
         elif ours_seen and path not in HARMLESS and hasattr(middleware, "process_view"):
             skipped.append(path)

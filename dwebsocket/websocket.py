@@ -14,13 +14,11 @@ from dwebsocket import database, groups
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
+from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.threads import in_thread
 
 __all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
-
-Message = str | bytes
-BytesLike = bytes | bytearray | memoryview
 
 
 class BaseWebSocket:
@@ -152,7 +150,11 @@ class BaseWebSocket:
         if self._accepted:
             raise InvalidState("accept() was called, but the WebSocket is accepted already")
         self._over = False
-        self.accept_connection(subprotocol, headers or {})
+        try:
+            self.accept_connection(subprotocol, headers or {})
+        except BaseException:  # the view may try again, and till then nothing can be sent
+            self._over = True
+            raise
         self.subprotocol = subprotocol
         self._accepted = True
 
@@ -456,20 +458,6 @@ def check_reason(reason: str | bytes | None) -> str:
             "most"
         )
     return reason
-
-
-def as_bytes(message: BytesLike) -> bytes:
-    """The payload of a binary message.
-
-    Raises:
-        TypeError: ``message`` is not bytes-like; says what ``send()`` takes.
-    """
-    if not isinstance(message, (bytes, bytearray, memoryview)):
-        raise TypeError(
-            f"send() takes str (sent as text) or bytes (sent as binary), not "
-            f"{type(message).__name__}; send_json() sends other data"
-        )
-    return bytes(message)
 
 
 #: The name up to dwebsocket 0.5.

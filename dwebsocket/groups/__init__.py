@@ -9,13 +9,14 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import build_close
+from dwebsocket.protocol.messages import BytesLike, as_bytes
 from dwebsocket.threads import in_thread
 
 from .base import Closing, Counts, Envelope
 from .current import count_slow, find_backend, get_backend, get_members, get_slow
 
 if TYPE_CHECKING:
-    from dwebsocket.websocket import BaseWebSocket, BytesLike
+    from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["Counts", "Group", "count_slow", "get_counts", "leave_all"]
 
@@ -87,7 +88,7 @@ class Group:
             GroupUnavailable: the members in other processes did not get it.
             TypeError: ``message`` is of another type.
         """
-        self._send(as_content(message), exclude)
+        self._send(message if isinstance(message, str) else as_bytes(message), exclude)
 
     def send_json(self, obj: Any, exclude: BaseWebSocket | None = None) -> None:
         """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
@@ -119,17 +120,6 @@ def check_encodable(name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
-
-
-def as_content(message: str | BytesLike) -> str | bytes:
-    if isinstance(message, (str, bytes)):
-        return message
-    if isinstance(message, (bytearray, memoryview)):
-        return bytes(message)
-    raise TypeError(
-        f"send() takes str (sent as text) or bytes (sent as binary), not "
-        f"{type(message).__name__}; send_json() sends other data"
-    )
 
 
 def check_accepted(websocket: BaseWebSocket) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 from . import poll
 from .detach import replace_by_dead
 
-__all__ = ["Lock", "Transport", "Watcher", "remaining"]
+__all__ = ["Lock", "Transport", "Watcher", "remaining", "start_thread"]
 
 #: threading.Lock, or gevent's or eventlet's semaphore: acquire(blocking, timeout), release().
 Lock = Any
@@ -24,6 +24,12 @@ MAX_DISCARDED = 1 << 20
 def remaining(deadline: float | None) -> float | None:
     """Seconds from now to a ``time.monotonic()`` deadline, never negative; ``None`` is no end."""
     return None if deadline is None else max(0.0, deadline - monotonic())
+
+
+def start_thread(function: Callable[[], None], name: str) -> None:
+    """Run ``function`` in a thread that nobody waits for, with the caller's context."""
+    context = copy_context()
+    threading.Thread(target=context.run, args=(function,), name=name, daemon=True).start()
 
 
 class Watcher(Protocol):
@@ -138,7 +144,7 @@ class Transport:
 
     def is_hung_up(self) -> bool:
         """Whether the peer has closed its side, even with unread data in front of that."""
-        raise NotImplementedError
+        return poll.is_hung_up(self.fileno())
 
     def has_unread(self) -> bool:
         """Whether something has come that has not been read, or the end. Never waits."""
@@ -155,8 +161,7 @@ class Transport:
         """Run ``function`` beside the server, in whatever the server runs things in, with the
         caller's context.
         """
-        context = copy_context()
-        threading.Thread(target=context.run, args=(function,), name=name, daemon=True).start()
+        start_thread(function, name)
 
     @staticmethod
     def sleep(seconds: float) -> None:

@@ -55,9 +55,6 @@ class EventletTransport(GreenletTransport):
             return False
         return True
 
-    def is_hung_up(self) -> bool:
-        return poll.is_hung_up(self._fd)
-
     @staticmethod
     def create_lock() -> Lock:
         return Semaphore()

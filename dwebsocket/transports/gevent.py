@@ -78,9 +78,6 @@ class GeventTransport(GreenletTransport):
         else:
             self._hub.cancel_wait(self._io, ConnectionAbortedError("closed"), True)
 
-    def is_hung_up(self) -> bool:
-        return poll.is_hung_up(self._fd)
-
     @staticmethod
     def create_lock() -> Lock:
         return Semaphore()

@@ -202,15 +202,19 @@ class ThreadLoop:
                 elif self._current is not None:
                     stalled = self._relieve(self._current)
                 elif (ticks := ticks + 1) >= QUIET_TICKS:
-                    # The leader does it the other way round: one of us sees the other.
-                    self._quiet = True
-                    if self._current is not None:
-                        self._quiet = False
-                    while self._quiet:
-                        self._alarm.wait()
+                    self._rest()
                     ticks = 0
             if stalled is not None:
                 stalled.watcher.on_stalled()
+
+    def _rest(self) -> None:
+        """Sleep until the leader makes a call. Called with the lock held."""
+        # The leader does it the other way round: one of us sees the other.
+        self._quiet = True
+        if self._current is not None:
+            self._quiet = False
+        while self._quiet:
+            self._alarm.wait()
 
     def _relieve(self, stalled: Watch) -> Watch:
         self._leader = self._current = None

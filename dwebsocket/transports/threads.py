@@ -31,7 +31,7 @@ class ReadBuffer(threading.local):
         self.buffer = bytearray(MAX_READ)
 
 
-in_thread = ReadBuffer()
+read_buffer = ReadBuffer()
 
 
 class ThreadTransport(Transport):
@@ -48,9 +48,6 @@ class ThreadTransport(Transport):
 
     def wait_writable(self, timeout: float | None) -> bool:
         return poll.wait_writable(self.fileno(), timeout)
-
-    def is_hung_up(self) -> bool:
-        return poll.is_hung_up(self.fileno())
 
     @staticmethod
     def sleep(seconds: float) -> None:
@@ -88,7 +85,7 @@ class PlainTransport(ThreadTransport):
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         try:
             if self._detached and self._watch is not None:
-                buffer = in_thread.buffer
+                buffer = read_buffer.buffer
                 return buffer, self.sock.recv_into(buffer, 0, DONTWAIT)
             data = self.sock.recv(self._size, DONTWAIT)
         except BlockingIOError:

@@ -148,6 +148,13 @@ def test_view_accepts_by_itself(server, row, new_client, address, journal, case)
     assert journal.wait(case, "ended")["outcome"] == "returned"
 
 
+def test_view_whose_first_try_to_accept_fails(new_client, address):
+    client = new_client()
+    client.open(address("/manual/accept-again/"))
+    assert "not accepted yet" in client.read_text()
+    assert client.read_close().close_code == 1000
+
+
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_view_refuses_by_an_ordinary_response(server, row, new_client, address, mount):
     client = new_client()

@@ -300,16 +300,17 @@ def test_handlers_in_the_old_ways(site, reports, way):
 
 
 def test_nothing_is_left_of_a_connection(site, reports):
-    from dwebsocket.backends import sweeper
+    from dwebsocket.backends.sockets import sweeper
     from dwebsocket.transports.thread_loop import get_loop
 
     client = site.serve(letting_go(Echo.as_view()))
-    before = sweeper.count(), len(get_loop()._watches)
+    connections, watches = sweeper.count(), len(get_loop()._watches)
     for _ in range(5):
         with client.websocket("/") as session:
             session.send("x")
             session.receive()
-    wait_until(lambda: (sweeper.count(), len(get_loop()._watches)) <= before)
+    wait_until(lambda: sweeper.count() <= connections)
+    wait_until(lambda: len(get_loop()._watches) <= watches)
 
 
 def test_a_request_that_was_never_one():

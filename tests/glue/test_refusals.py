@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpResponse
 
 from dwebsocket import accept_websocket, require_websocket
-from dwebsocket.backends import sweeper
+from dwebsocket.backends.sockets import sweeper
 
 from .site import MIDDLEWARE, OURS
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from dwebsocket.backends import sweeper as sweepers
 from dwebsocket.backends.room import TooManyConnections
-from dwebsocket.backends.sweeper import Sweeper
+from dwebsocket.backends.sockets import sweeper as sweepers
+from dwebsocket.backends.sockets.sweeper import Sweeper
 from dwebsocket.exceptions import ConnectionClosed
 
 from ..raw_client import CLOSE, PING, PONG, TEXT, Frame

@@ -54,6 +54,7 @@ urlpatterns = [
     # Accepting and refusing.
     path("subprotocols/", accepting.subprotocols),
     path("manual/accept/", accepting.manual_accept),
+    path("manual/accept-again/", accepting.manual_accept_again),
     path("manual/refuse/", accepting.manual_refuse),
     path("manual/raise/", accepting.manual_raise),
     # Ends.

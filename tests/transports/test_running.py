@@ -195,7 +195,6 @@ CALLS = [
     lambda transport: transport.try_send(b"x"),
     lambda transport: transport.wait_readable(0),
     lambda transport: transport.wait_writable(0),
-    lambda transport: transport.is_hung_up(),
     lambda transport: transport.sleep(0),
 ]
 

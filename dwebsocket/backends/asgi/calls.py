@@ -9,7 +9,7 @@ from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from dwebsocket.backends.driver import Listener
+from dwebsocket.backends.driven import Listener
 from dwebsocket.threads import Threads
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
 

@@ -8,12 +8,13 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
+from dwebsocket.event_loop import set_done
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection
 from .readiness import Readiness
 
-__all__ = ["MAX_UNREAD", "Inbox", "set_done"]
+__all__ = ["MAX_UNREAD", "Inbox"]
 
 #: Unread messages beyond these are left to the server, and by it to TCP.
 MAX_UNREAD = 64
@@ -166,9 +167,3 @@ class Inbox:
             readiness.clear()
         if not self.is_empty:  # now: what has come meanwhile, too
             readiness.set()
-
-
-def set_done(room: asyncio.Future[None]) -> None:
-    """Have it be over, if it is not."""
-    if not room.done():
-        room.set_result(None)

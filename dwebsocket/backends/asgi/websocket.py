@@ -9,20 +9,20 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.driver import READ_LOCK, Listener, driven_class
+from dwebsocket.backends.driven import READ_LOCK, Listener, driven_class
 from dwebsocket.backends.room import check_room
 from dwebsocket.conf import conf
+from dwebsocket.event_loop import set_done
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.request_context import RequestContext
-from dwebsocket.transports.base import Transport
+from dwebsocket.transports.base import start_thread
 from dwebsocket.websocket import check_reason
 
 from .calls import Calls
 from .connection import AsgiConnection
 from .goodbye import watch_worker
-from .inbox import set_done
 from .receiving import ReceivingWebSocket
 
 __all__ = ["AsgiWebSocket"]
@@ -106,7 +106,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._watch.start_anew()
         self._connection.call(self.start_pump)
         if self._accepted:
-            view_threads.start_counted(Transport.start, run)
+            view_threads.start_counted(start_thread, run)
             return True
         decided = threading.Event()
         self._decided = decided.set
@@ -117,7 +117,7 @@ class AsgiWebSocket(ReceivingWebSocket):
             finally:
                 decided.set()
 
-        view_threads.start_counted(Transport.start, run_and_tell)
+        view_threads.start_counted(start_thread, run_and_tell)
         decided.wait()
         self._decided = None
         return True

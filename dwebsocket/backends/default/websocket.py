@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest
 
 from dwebsocket.backends.default.servers import SocketTakeover
-from dwebsocket.backends.looping import LoopingWebSocket
+from dwebsocket.backends.sockets.looping import LoopingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport, waits_in_greenlets
 

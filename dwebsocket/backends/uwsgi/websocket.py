@@ -6,7 +6,7 @@ from time import monotonic
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.looping import LoopingWebSocket
+from dwebsocket.backends.sockets.looping import LoopingWebSocket
 from dwebsocket.backends.uwsgi.descriptor import take_socket
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.conf import conf

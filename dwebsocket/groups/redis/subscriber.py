@@ -6,7 +6,6 @@ a moment until Redis has confirmed it.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
 import time
@@ -16,6 +15,8 @@ from typing import Any, Protocol
 
 import redis
 from redis.exceptions import MovedError
+
+from dwebsocket.event_loop import is_in_event_loop
 
 from .client import ERRORS, Client
 from .outage import Outage
@@ -230,15 +231,6 @@ class Subscriber:
             self._pending.clear()
             self._confirmed.clear()
             self._changed.notify_all()
-
-
-def is_in_event_loop() -> bool:
-    """Whether the caller may not wait."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def send_in_batches(command: Callable[..., Any], channels: list[str], sharded: bool) -> None:

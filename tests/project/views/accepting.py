@@ -3,6 +3,7 @@
 from django.http import HttpResponse
 
 from dwebsocket import require_websocket
+from dwebsocket.exceptions import InvalidState
 
 from ..journal import recorded
 from .ending import DeliberateError
@@ -21,6 +22,20 @@ def manual_accept(request):
     request.websocket.accept(subprotocol="chat", headers={"X-Room": "blue"})
     for message in request.websocket:
         request.websocket.send(message)
+
+
+@require_websocket(auto_accept=False)
+def manual_accept_again(request):
+    """The first try is refused, and nothing has happened."""
+    try:
+        request.websocket.accept(headers={"Upgrade": "twice"})
+    except ValueError:
+        pass
+    try:
+        request.websocket.send("too early")
+    except InvalidState as error:
+        request.websocket.accept()
+        request.websocket.send(str(error))
 
 
 @require_websocket(auto_accept=False)

@@ -11,8 +11,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from dwebsocket.backends.flusher import Flusher
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
+from dwebsocket.backends.sockets.flusher import Flusher
 from dwebsocket.conf import conf
 from dwebsocket.protocol.deflate import PerMessageDeflate
 from dwebsocket.protocol.frames import build_close
@@ -22,7 +22,7 @@ from dwebsocket.transports.base import Lock
 from dwebsocket.websocket import BaseWebSocket
 
 if TYPE_CHECKING:
-    from dwebsocket.backends.driver import Driver
+    from dwebsocket.backends.sockets.driver import Driver
 
 __all__ = ["MIN_COMPRESSED", "PostingWebSocket"]
 

@@ -12,9 +12,10 @@ from time import monotonic
 
 from django.http import HttpRequest
 
-from dwebsocket.backends import sweeper
-from dwebsocket.backends.driver import READ_LOCK, Driver, Listener, driven_class
-from dwebsocket.backends.sending import SendingWebSocket
+from dwebsocket.backends.driven import READ_LOCK, Listener, driven_class
+from dwebsocket.backends.sockets import sweeper
+from dwebsocket.backends.sockets.driver import MAX_DISCARDED, Driver
+from dwebsocket.backends.sockets.sending import SendingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.deflate import PerMessageDeflate, negotiate
@@ -26,9 +27,6 @@ from dwebsocket.transports.detach import ABOVE_SELECT
 from dwebsocket.websocket import Message
 
 __all__ = ["SocketWebSocket"]
-
-#: Bytes received behind our Close that we are ready to throw away before we hang up.
-MAX_DISCARDED = 1 << 24
 
 
 class SocketWebSocket(SendingWebSocket):

@@ -7,75 +7,20 @@ its end and the listener hears of it there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
-from dwebsocket.backends.flusher import Flusher
+from dwebsocket.backends.driven import Listener
+from dwebsocket.backends.sockets.flusher import Flusher
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import InvalidState
 
 if TYPE_CHECKING:
-    from dwebsocket.backends.sockets import SocketWebSocket
-    from dwebsocket.websocket import BaseWebSocket, Message
+    from dwebsocket.backends.sockets.websocket import SocketWebSocket
+    from dwebsocket.websocket import Message
 
-__all__ = ["READ_LOCK", "Driver", "Listener", "driven_class"]
+__all__ = ["Driver"]
 
 #: Bytes thrown away after the end, before we hang up whatever else comes.
 MAX_DISCARDED = 1 << 24
-
-
-class Listener(Protocol):
-    """Who hears what happens. Nothing that it does may raise."""
-
-    #: Whether each call runs in a greenlet of its own.
-    calls_anew: bool
-
-    def receive(self, messages: list[Message]) -> None:
-        """Messages of one read, the last one first: take them out one by one, from the end."""
-
-    def end(self) -> None:
-        """The connection has ended; said once."""
-
-
-class LoopReads:
-    """In the place of the lock of readers, which nobody gets: the loop reads."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        return False
-
-
-READ_LOCK = LoopReads()
-
-
-class NobodyWaits:
-    """What a WebSocket cannot do as long as it is driven: its messages come to the listener."""
-
-    __slots__ = ()
-
-    def wait(self, timeout: float | None = None) -> Any:
-        raise InvalidState(
-            "a handler's messages come to on_message(): wait(), read() and iteration are for views"
-        )
-
-    def read(self, fallback: Any = None) -> Any:
-        self.wait()
-
-    def __iter__(self) -> Any:
-        self.wait()
-
-
-driven_classes: dict[type, Any] = {}
-
-SomeWebSocket = TypeVar("SomeWebSocket", bound="BaseWebSocket")
-
-
-def driven_class(websocket_class: type[SomeWebSocket]) -> type[SomeWebSocket]:
-    """A class of WebSockets that nobody waits for."""
-    made: Any = driven_classes.get(websocket_class)
-    if made is None:
-        name = "Driven" + websocket_class.__name__
-        made = type(name, (NobodyWaits, websocket_class), {"__slots__": ()})
-        driven_classes[websocket_class] = made
-    return cast(type[SomeWebSocket], made)
 
 
 class Driver(Flusher):

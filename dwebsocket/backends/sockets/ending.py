@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from dwebsocket.backends.posting import PostingWebSocket
+from dwebsocket.backends.sockets.posting import PostingWebSocket
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.frames import CloseCode, build_close
 from dwebsocket.transports.base import remaining

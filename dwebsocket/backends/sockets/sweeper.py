@@ -20,8 +20,8 @@ from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 
 if TYPE_CHECKING:
-    from dwebsocket.backends.posting import PostingWebSocket
-    from dwebsocket.backends.sockets import SocketWebSocket
+    from dwebsocket.backends.sockets.posting import PostingWebSocket
+    from dwebsocket.backends.sockets.websocket import SocketWebSocket
 
 __all__ = [
     "Sweeper",

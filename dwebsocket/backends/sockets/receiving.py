@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from dwebsocket.backends.ending import EndingWebSocket
+from dwebsocket.backends.sockets.ending import EndingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.transports.base import remaining
 from dwebsocket.websocket import Message

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from time import monotonic
 
-from dwebsocket.backends.driver import Driver
-from dwebsocket.backends.posting import MIN_COMPRESSED
-from dwebsocket.backends.receiving import ReceivingWebSocket
+from dwebsocket.backends.sockets.driver import Driver
+from dwebsocket.backends.sockets.posting import MIN_COMPRESSED
+from dwebsocket.backends.sockets.receiving import ReceivingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.protocol.deflate import PerMessageDeflate
 from dwebsocket.protocol.frames import RSV1, SHORT_HEADERS, Opcode, build_frame_header

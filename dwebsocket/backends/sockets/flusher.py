@@ -9,11 +9,11 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from dwebsocket.backends import sweeper
+from dwebsocket.backends.sockets import sweeper
 from dwebsocket.conf import conf
 
 if TYPE_CHECKING:
-    from dwebsocket.backends.posting import PostingWebSocket
+    from dwebsocket.backends.sockets.posting import PostingWebSocket
 
 __all__ = ["Flusher"]
 

@@ -13,9 +13,10 @@ from typing import Any
 from django.http import HttpRequest
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.leaving import LeavingWebSocket
+from dwebsocket.backends.sockets.leaving import LeavingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.coroutine_threads import release_thread, run_in_loop
+from dwebsocket.event_loop import is_in_event_loop, set_done
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.request_context import RequestContext
 from dwebsocket.websocket import Message
@@ -116,7 +117,7 @@ class LoopingWebSocket(LeavingWebSocket):
     # The end: a coroutine that closes does not wait, for it would keep others from reading
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
-        if not timeout or not is_in_loop():
+        if not timeout or not is_in_event_loop():
             super().close_connection(code, reason, timeout)
             return
         self.post_close(code, reason)
@@ -128,18 +129,3 @@ class LoopingWebSocket(LeavingWebSocket):
     @property
     def closed(self) -> bool:
         return self._shut or super().closed
-
-
-def is_in_loop() -> bool:
-    """Whether the caller is a coroutine."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def set_done(readable: asyncio.Future[None]) -> None:
-    """Have it be over, if it is not."""
-    if not readable.done():
-        readable.set_result(None)

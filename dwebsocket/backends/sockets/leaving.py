@@ -8,8 +8,8 @@ from io import BytesIO
 from django.http import HttpRequest
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.driver import Listener
-from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.backends.driven import Listener
+from dwebsocket.backends.sockets.websocket import SocketWebSocket
 
 __all__ = ["LeavingWebSocket"]
 

@@ -1,0 +1,22 @@
+"""What a message is to those who send and receive: ``str`` is text, bytes are binary."""
+
+from __future__ import annotations
+
+__all__ = ["BytesLike", "Message", "as_bytes"]
+
+Message = str | bytes
+BytesLike = bytes | bytearray | memoryview
+
+
+def as_bytes(message: BytesLike) -> bytes:
+    """The payload of a binary message.
+
+    Raises:
+        TypeError: ``message`` is not bytes-like; says what ``send()`` takes.
+    """
+    if not isinstance(message, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"send() takes str (sent as text) or bytes (sent as binary), not "
+            f"{type(message).__name__}; send_json() sends other data"
+        )
+    return bytes(message)
