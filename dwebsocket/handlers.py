@@ -121,10 +121,6 @@ class WebSocketHandler(HandlerTasks, View):
         """Whether it has ended."""
         return self.websocket.closed
 
-    def _get_receiver(self) -> Callable[[Message], Any]:
-        """What the connection calls with each message."""
-        return self.on_message
-
     # What Django calls
 
     #: The view is a plain function: mixins are made for that.
@@ -158,6 +154,12 @@ class WebSocketHandler(HandlerTasks, View):
         if is_handshake:
             look_up_user(request)
         return call_async_handler(request, self, terms)
+
+    # What the connection calls
+
+    def _get_receiver(self) -> Callable[[Message], Any]:
+        """What the connection calls with each message."""
+        return self.on_message
 
 
 def is_async(handler: WebSocketHandler | type[WebSocketHandler]) -> bool:

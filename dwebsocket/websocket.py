@@ -163,11 +163,6 @@ class BaseWebSocket:
         """Whether the 101 has been sent."""
         return self._accepted
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether ``leave_groups`` has been called."""
-        return self._ended
-
     def _check_accepted(self) -> None:
         if not self._accepted:
             raise InvalidState(
@@ -343,6 +338,40 @@ class BaseWebSocket:
 
     disconnect = close
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended, noticing a Close or a hang-up that has arrived."""
+        if not self._accepted:
+            return False
+        if not self._over:
+            self._look()
+        return self._over
+
+    def is_closed(self) -> bool:
+        """The same as ``closed``."""
+        return self.closed
+
+    @property
+    def connected(self) -> bool:
+        """The opposite of ``closed``."""
+        return self._accepted and not self.closed
+
+    def _closed_error(self) -> ConnectionClosed:
+        code = 1006 if self.close_code is None else self.close_code
+        return ConnectionClosed(code, self.close_reason or "")
+
+    def leave_groups(self) -> None:
+        """The connection has ended: no group keeps it. Never waits; idempotent."""
+        self._ended = True
+        groups.leave_all(self)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether ``leave_groups`` has been called."""
+        return self._ended
+
+    # The life of a request: called by upgrade.py and session.py
+
     def check_view_room(self, accepts: bool) -> None:
         """Raise ``InvalidHandshake`` when no further view can run in this process.
 
@@ -389,35 +418,8 @@ class BaseWebSocket:
         if self._watch.seen != database.opened:
             self._watch.release()
 
-    def leave_groups(self) -> None:
-        """The connection has ended: no group keeps it. Never waits; idempotent."""
-        self._ended = True
-        groups.leave_all(self)
-
     def finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection has ended, noticing a Close or a hang-up that has arrived."""
-        if not self._accepted:
-            return False
-        if not self._over:
-            self._look()
-        return self._over
-
-    def is_closed(self) -> bool:
-        """The same as ``closed``."""
-        return self.closed
-
-    @property
-    def connected(self) -> bool:
-        """The opposite of ``closed``."""
-        return self._accepted and not self.closed
-
-    def _closed_error(self) -> ConnectionClosed:
-        code = 1006 if self.close_code is None else self.close_code
-        return ConnectionClosed(code, self.close_reason or "")
 
     # The async twins
 
