@@ -43,6 +43,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: Servers that have this let a refusal be an ordinary HTTP response.
 DENIAL = "websocket.http.response"
 
+NOT_UTF_8 = "The address is not UTF-8."
+
 #: Requests of WebSockets that are answered at the same time.
 handshakes = Threads(32, "dwebsocket-handshake")
 
@@ -128,8 +130,10 @@ class HandshakeHandler(BaseHandler):
         try:
             request = WebSocketRequest(connection.scope, BytesIO())
         except UnicodeDecodeError:
-            logger.warning("WebSocket refused with 400: its address is not UTF-8")
-            response: HttpResponseBase = HttpResponse(status=400)
+            logger.warning("WebSocket refused with 400: %s", NOT_UTF_8)
+            response: HttpResponseBase = HttpResponse(
+                NOT_UTF_8 + "\n", status=400, content_type="text/plain; charset=utf-8"
+            )
         else:
             request.META[CONNECTION] = connection
             response = self.get_response(request)

@@ -5,7 +5,7 @@ WebSocketError
 │   ├── UnsupportedVersion    426
 │   └── InvalidOrigin         403
 ├── InvalidState              a call that the connection is not ready for: a mistake in the view
-├── GroupUnavailable          a group's message did not reach the other processes
+├── GroupUnavailable          a group's message may not have reached the other processes
 └── ConnectionClosed          also an EOFError
 InvalidWebSocketBackend, InvalidGroupBackend, SocketTakeoverError: ImproperlyConfigured
 """
@@ -59,8 +59,8 @@ class InvalidState(WebSocketError):
 
 
 class GroupUnavailable(WebSocketError):
-    """What connects the processes (Redis) cannot be reached: the message got to the members in this
-    process, and to no other.
+    """What connects the processes (Redis) did not take the message in time, or not at all: it got to
+    the members in this process. Whether it got to others, nobody knows.
     """
 
 

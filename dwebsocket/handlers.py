@@ -158,7 +158,7 @@ class WebSocketHandler(HandlerTasks, View):
     # What the connection calls
 
     def _get_receiver(self) -> Callable[[Message], Any]:
-        """What the connection calls with each message."""
+        """The function that gets each message."""
         return self.on_message
 
 

@@ -144,11 +144,18 @@ class BaseWebSocket:
             headers: further headers of the 101, such as ``{"Set-Cookie": "…"}``.
 
         Raises:
+            InvalidHandshake: the process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets already; if
+                the view lets it escape, the answer is 503.
             InvalidState: the connection is accepted already.
+            SocketTakeoverError: the server does not let go of this connection; if the view lets it
+                escape, the answer is 501.
             ValueError: a header that is not allowed, or a subprotocol that is no token.
         """
         if self._accepted:
-            raise InvalidState("accept() was called, but the WebSocket is accepted already")
+            raise InvalidState(
+                "accept() was called, but the WebSocket is accepted already; call it once, and only "
+                "in a view decorated with auto_accept=False"
+            )
         self._over = False
         try:
             self.accept_connection(subprotocol, headers or {})
@@ -353,7 +360,7 @@ class BaseWebSocket:
 
     @property
     def connected(self) -> bool:
-        """The opposite of ``closed``."""
+        """Whether the connection is accepted and has not ended; looks as ``closed`` does."""
         return self._accepted and not self.closed
 
     def _closed_error(self) -> ConnectionClosed:

@@ -1,4 +1,4 @@
-"""Whether gunicorn has told the worker of this process to end."""
+"""How to know that gunicorn has told the worker of this process to end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ stop_signals: dict[int, Callable[[], int | None] | None] = {}
 
 
 def find_stop_signal() -> Callable[[], int | None] | None:
-    """Whether this process's worker has been told to end.
+    """A function that gives a close code once this process's worker has been told to end; ``None``
+    when no worker of gunicorn runs this request.
 
     gunicorn gives applications no way to the worker, and a view that waits for a client does not
     notice a signal. But every request runs below a method of the worker.
@@ -33,7 +34,9 @@ def find_stop_signal() -> Callable[[], int | None] | None:
 
 
 def get_stop_code(worker: Any) -> int | None:
-    """1012 when another worker takes over, since this one has served its ``max_requests``."""
+    """The close code of a worker that has been told to end, else ``None``: 1012 when another takes
+    over, since this one has served its ``max_requests``, otherwise 1001.
+    """
     if worker.alive:
         return None
     restarts = worker.nr >= worker.max_requests
@@ -66,7 +69,7 @@ def running_frames() -> Iterator[FrameType]:
 
 
 def frames_below(frame: FrameType | None) -> Iterator[FrameType]:
-    """This one, and those that have called it."""
+    """A frame, and all those that have called it."""
     while frame is not None:
         yield frame
         frame = frame.f_back

@@ -22,8 +22,8 @@ class ServerConnection:
         replies: Pong frames to be sent; the caller takes them out.
         close: the Close frame received, once there is one. Bytes behind it are ignored
             (RFC 6455, 5.5.1).
-        finished: whether no further message will come, for either reason below.
         failure: what the peer did wrong, once it has. Bytes behind it are ignored (7.1.7).
+        finished: whether no further message will come: there is a ``close`` or a ``failure``.
     """
 
     __slots__ = ("_assembler", "_deflate", "close", "failure", "finished", "max_size", "replies")

@@ -209,7 +209,8 @@ def test_an_address_that_is_no_text(serve):
     client = serve(plain)
     with pytest.raises(WebSocketRefused) as caught:
         client.websocket("/", query_string=b"a=\xff")
-    assert caught.value.status_code == 400
+    refusal = caught.value
+    assert (refusal.status_code, refusal.content) == (400, b"The address is not UTF-8.\n")
 
 
 def test_a_client_who_left_before_the_refusal(serve, loop):

@@ -113,7 +113,8 @@ def test_accept_twice_is_the_views_mistake(site, reports):
 
     site.serve(view)
     client = site.open()
-    assert "accepted already" in reports.next()
+    message = reports.next()
+    assert "accepted already" in message and "auto_accept=False" in message
     assert client.read_close().close_code == 1000
 
 
