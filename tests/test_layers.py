@@ -2,9 +2,12 @@
 
 import ast
 import sys
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
+
+from .docs.pages import code_in, page
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "dwebsocket"
@@ -102,6 +105,24 @@ def own_imports(name):
 
 def test_every_module_has_a_layer():
     assert {part_of(name) for name in modules() if layer_of(part_of(name)) is None} == set()
+
+
+SHOWN = page("docs/explanation/how-it-works.md")
+
+
+def test_the_documentation_shows_every_module_and_the_layers_in_their_order():
+    shown = [code_in(row[0]) for row in SHOWN.table("Module").rows]
+    parts = {part_of(name) for name in modules()}
+    assert sorted(chain(*shown)) == sorted(parts - {"__init__"})
+    layers = [[layer_of(part) for part in parts] for parts in shown]
+    for above, below in pairwise(layers):
+        assert min(above) >= max(below)
+
+
+def test_the_documentation_shows_all_of_the_backends():
+    shown = [code_in(row[0]) for row in SHOWN.table("In `backends`").rows]
+    parts = {name.split("/")[1] for name in modules() if part_of(name) == "backends"}
+    assert sorted(chain(*shown)) == sorted(parts - {"__init__"})
 
 
 def test_the_reader_sees_imports():
