@@ -124,7 +124,7 @@ class HandshakeHandler(BaseHandler):
         self.load_middleware()
 
     def respond(self, connection: AsgiConnection) -> list[Event]:
-        """The request. When it has ended a view has accepted it, or these events refuse it."""
+        """Run the request. When it has ended a view has accepted it, or these events refuse it."""
         set_script_prefix(get_script_prefix(connection.scope))
         signals.request_started.send(sender=self.__class__, scope=connection.scope)
         try:
@@ -176,7 +176,7 @@ def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
 
 
 def tell_of_lost(response: HttpResponseBase, path: str) -> None:
-    """An answer that the client does not get; those from 400 on are in the log already."""
+    """Log an answer that the client does not get; those from 400 on are in the log already."""
     status = response.status_code
     if "Location" in response.headers:
         location = response.headers["Location"]
@@ -199,7 +199,7 @@ async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:
-    """Nothing is to be done at the start and at the end."""
+    """Tell the server that nothing is to be done at its start and at its end."""
     while True:
         event = await receive()
         await send({"type": f"{event['type']}.complete"})

@@ -20,7 +20,7 @@ __all__ = ["AsyncHandler", "as_coroutine", "converse", "empty", "load_middleware
 
 
 class AsyncHandler(Handler, Protocol):
-    """What is called besides a ``Handler``'s methods."""
+    """What is called of an ``async`` handler, besides the methods of a ``Handler``."""
 
     async def _end_tasks(self) -> None: ...
 
@@ -42,7 +42,7 @@ async def do_nothing(*args: Any) -> None:
 
 
 def as_coroutine(hook: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """A method of a handler, which may be a plain function: that is called in a thread."""
+    """A coroutine function for a method of a handler; a plain method is called in a thread."""
     if getattr(hook, "is_empty", False):
         return do_nothing
     called: Any = hook if iscoroutinefunction(hook) else sync_to_async(hook)
@@ -73,7 +73,7 @@ def wrap(paths: tuple[str, ...]) -> Run:
 
 
 async def converse(handler: AsyncHandler) -> Exception | None:
-    """From the accepted handshake to the end, the Close not included.
+    """Call an ``async`` handler, from the accepted handshake to the end without the Close.
 
     Returns:
         What it has failed with, which is logged.
@@ -89,7 +89,7 @@ async def converse(handler: AsyncHandler) -> Exception | None:
 
 
 async def run_loop(handler: AsyncHandler) -> None:
-    """From ``on_open`` to ``on_close``. No error but a cancellation gets past here."""
+    """Call the methods, ``on_open`` to ``on_close``. No error but a cancellation gets past here."""
     try:
         await as_coroutine(handler.on_open)()
         if not handler.keep_request:

@@ -23,7 +23,7 @@ __all__ = ["Conversation", "Handler", "KeptRequest", "log_failure"]
 
 
 class Handler(Protocol):
-    """What is called; ``WebSocketHandler`` says when."""
+    """The methods of a handler that are called; ``WebSocketHandler`` says when."""
 
     keep_request: bool
     request: Any
@@ -66,7 +66,10 @@ class Conversation:
         self.calls_anew = False
 
     def hold(self, request: HttpRequest) -> None:
-        """The whole of it in this thread, where the server does not let go of the connection."""
+        """Have the whole conversation in this thread, where the server does not let go of the
+        connection.
+        """
+        # A session calls this as a view: the request, which the handler has already, is not used.
         try:
             self.open()
             self.leave_request()
@@ -85,7 +88,7 @@ class Conversation:
             self._fail(error)
 
     def leave_request(self) -> None:
-        """The request ends; what is called from now on still runs in its context."""
+        """Keep the context of the request, which ends: what is called from now on runs in it."""
         self._context = RequestContext()
 
     def _receive_one(self, message: Message) -> None:
@@ -117,7 +120,7 @@ class Conversation:
         self._release_database(opened)
 
     def _release_database(self, opened: int) -> None:
-        """What the call has opened; ``opened``: the count before it."""
+        """Give back what a call has opened; ``opened``: ``database.opened`` before the call."""
         if not self.calls_anew:
             database.this_thread.watch.release()
         elif database.opened != opened:

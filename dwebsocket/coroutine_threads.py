@@ -44,7 +44,9 @@ def release_thread() -> None:
 
 
 def run_in_loop(run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Run it in an event loop of this thread. No process waits for that at its end."""
+    """Run a coroutine function in an event loop of this thread. A process that ends does not wait
+    for what the coroutine has asgiref run.
+    """
     context = ThreadSensitiveContext()
     SyncToAsync.thread_sensitive_context.set(context)
     executors[context] = Threads(1, "dwebsocket-sync", patience=None)

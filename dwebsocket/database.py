@@ -46,11 +46,11 @@ class ConnectionWatch:
         self.seen = -1 if opened else 0
 
     def start_anew(self) -> None:
-        """What runs from now on is a new thread or greenlet, which holds none."""
+        """Know that what runs from now on is a new thread or greenlet, which holds none."""
         self.seen = opened
 
     def release(self) -> None:
-        """Give back what is not inside ``atomic``, as Django does at the end of a request."""
+        """Give back connections not inside ``atomic``, as Django does at the end of a request."""
         seen, still_open = opened, False
         for connection in connections.all(initialized_only=True):
             if not connection.in_atomic_block:
@@ -71,5 +71,5 @@ this_thread = ThreadWatch()
 
 
 def close_all() -> None:
-    """The running thread or greenlet will not come back: nothing is worth keeping."""
+    """Close all connections of the running thread or greenlet, which will not come back."""
     connections.close_all()

@@ -1,4 +1,6 @@
-"""Errors that come too late for a response: logged as a view's are, and told to who listens."""
+"""Errors that come too late for a response: logged as a view's are, and sent as Django's signal
+``got_request_exception``.
+"""
 
 from __future__ import annotations
 

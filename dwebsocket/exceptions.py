@@ -59,8 +59,8 @@ class InvalidState(WebSocketError):
 
 
 class GroupUnavailable(WebSocketError):
-    """What connects the processes (Redis) did not take the message in time, or not at all: it got to
-    the members in this process. Whether it got to others, nobody knows.
+    """What connects the processes (Redis) did not take the message, or not in time: it got to the
+    members in this process. Whether it got to others, nobody knows.
     """
 
 

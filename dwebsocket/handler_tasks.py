@@ -44,7 +44,7 @@ class HandlerTasks:
 
     @property
     def tasks(self) -> dict[Any, asyncio.Task[Any]]:
-        """Those that run, by their ids."""
+        """The running tasks, by their ids."""
         tasks: dict[Any, asyncio.Task[Any]] = self.__dict__.setdefault("_tasks", {})
         return tasks
 
@@ -56,8 +56,8 @@ class HandlerTasks:
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
     ) -> asyncio.Task[Any]:
-        """Run ``coroutine(*args, **kwargs)`` beside the handler. One that runs under the same id is
-        cancelled; all are when the connection ends.
+        """Run ``coroutine(*args, **kwargs)`` beside the handler. A task that runs under the same id
+        is cancelled; all tasks are when the connection ends.
 
         Args:
             task_id: anything hashable.
@@ -87,13 +87,13 @@ class HandlerTasks:
         return task
 
     def cancel_task(self, task_id: Any, message: str | None = None) -> None:
-        """Cancel one; nothing happens if there is none. From any thread."""
+        """Cancel the task of this id; nothing happens if there is none. From any thread."""
         task = self.tasks.pop(task_id, None)
         if task is not None:
             task.get_loop().call_soon_threadsafe(task.cancel, message)
 
     def cancel_tasks(self) -> None:
-        """Cancel all of them. From any thread."""
+        """Cancel all tasks. From any thread."""
         for task_id in list(self.tasks):
             self.cancel_task(task_id, TASK_WS_CLOSED)
 
@@ -104,7 +104,7 @@ class HandlerTasks:
         self.start_task("ping", self.sleep_loop, args=(self.ping, PING_INTERVAL))
 
     async def ping(self) -> None:
-        """Send that once."""
+        """Send one message of ``start_ping``."""
         self.websocket.send_json({"ping": timezone.now().isoformat()})
         await self.websocket.adrain()
 
@@ -124,7 +124,7 @@ class HandlerTasks:
     # What the conversation calls
 
     async def _end_tasks(self) -> None:
-        """Cancel all of them and wait until they have ended. From now on none is started."""
+        """Cancel all tasks and wait until they have ended. From now on none is started."""
         self._tasks_ended = True
         self.cancel_tasks()
         if self._unfinished:
@@ -134,7 +134,7 @@ class HandlerTasks:
 
     @property
     def _unfinished(self) -> set[asyncio.Task[Any]]:
-        """Those that run, and those that were cancelled and have not ended yet."""
+        """The running tasks, and those that were cancelled and have not ended yet."""
         tasks: set[asyncio.Task[Any]] = self.__dict__.setdefault("_unfinished_tasks", set())
         return tasks
 

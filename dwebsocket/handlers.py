@@ -118,7 +118,7 @@ class WebSocketHandler(HandlerTasks, View):
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended."""
+        """Whether the connection has ended."""
         return self.websocket.closed
 
     # What Django calls

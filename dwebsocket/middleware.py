@@ -46,7 +46,7 @@ class WebSocketMiddleware(MiddlewareMixin):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Whoever answered a handshake: no request is read behind it."""
+        """See to it that no request is read behind the answer to a handshake, whoever gave it."""
         if response.status_code != 101:
             end_connection_behind(request, response)
         return response
@@ -72,7 +72,7 @@ class WebSocketMiddleware(MiddlewareMixin):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """The same in an event loop."""
+        """``process_view`` in an event loop."""
         terms, refusal = find_terms(request, view)
         if terms is None:
             return refusal
@@ -83,7 +83,7 @@ class WebSocketMiddleware(MiddlewareMixin):
 def find_terms(
     request: HttpRequest, view: Callable[..., Any]
 ) -> tuple[Terms | None, HttpResponseBase | None]:
-    """On what terms we are to run the view; otherwise whether the request is refused."""
+    """The terms on which we are to run the view; without any, the refusal if there is one."""
     if find_mark(view, "handles_websocket") or is_upgraded(request):
         return None, None
     required = bool(find_mark(view, "require_websocket"))
@@ -124,7 +124,7 @@ def find_skipped_middleware() -> list[str]:
 
 
 def check_nothing_is_skipped() -> None:
-    """A guard such as LoginRequiredMiddleware must not be passed by."""
+    """Raise ImproperlyConfigured where a guard, LoginRequiredMiddleware say, would be passed by."""
     skipped = find_skipped_middleware()
     if skipped:
         raise ImproperlyConfigured(

@@ -76,8 +76,8 @@ def end_connection_behind(request: HttpRequest, response: Any) -> None:
 
 
 def end_connection_behind_error(request: HttpRequest) -> None:
-    """The same where an error is going to be the answer: the response is still to be made, by
-    Django, which closes the request with it.
+    """``end_connection_behind`` where an error is going to be the answer: the response is still to
+    be made, by Django, which closes the request with it.
     """
     if attach(request):
         factory = get_factory(request)

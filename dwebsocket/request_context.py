@@ -29,7 +29,7 @@ class Active(NamedTuple):
 
 
 class RequestContext:
-    """The context in which it is made; nothing that runs in it later changes it."""
+    """The context of whoever makes this object; nothing that runs in it later changes it."""
 
     __slots__ = ("_active", "_context", "_home")
 
@@ -52,7 +52,9 @@ class RequestContext:
 
 
 def copy_others() -> Context | None:
-    """The context without what Django keeps there for this thread; ``None`` if that is all."""
+    """A copy of the running context without what Django keeps in it for this thread; ``None`` if
+    nothing else is there.
+    """
     others = [(var, value) for var, value in copy_context().items() if var.name != LOCAL]
     context = Context()
     for var, value in others:
@@ -61,7 +63,9 @@ def copy_others() -> Context | None:
 
 
 def find_active() -> Active | None:
-    """What is active now; ``None`` if that is what it is in any thread."""
+    """The language, time zone, URLconf and script prefix of the running thread; ``None`` if they
+    are the defaults, which every new thread has.
+    """
     active = Active(
         translation.get_language(),
         timezone.get_current_timezone(),
@@ -75,7 +79,7 @@ def find_active() -> Active | None:
 
 
 def activate(active: Active) -> None:
-    """Make it so in this thread."""
+    """Make this language, time zone, URLconf and script prefix those of the running thread."""
     if active.language is None:
         translation.deactivate_all()
     else:

@@ -61,7 +61,7 @@ class Session:
             return self._websocket.leave_server(self._run_beside)
 
     async def aleave_server(self) -> bool:
-        """The same for an ``async def`` view."""
+        """``leave_server`` for an ``async def`` view."""
         with ending_on_error(self._websocket):
             return await self._websocket.aleave_server(self._arun_beside)
 
@@ -111,7 +111,7 @@ class Session:
             self._keep(error)
 
     def _keep(self, error: BaseException) -> None:
-        """An error for the request, if that waits for an answer still."""
+        """Keep an error for the request, if that still waits for an answer; otherwise raise it."""
         if self._websocket.accepted:
             raise error
         self._error = error
@@ -157,7 +157,7 @@ class SwitchedResponse(HttpResponse):
 
 @contextmanager
 def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
-    """Once it is accepted nothing but its session may end the connection: this is before."""
+    """Close the connection on an error that comes before its session has begun to see to that."""
     try:
         yield
     except BaseException as error:
@@ -180,7 +180,7 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
 
 
 async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
-    """The same in an event loop, without a thread where that can be done."""
+    """``end`` in an event loop, without a thread where that can be done."""
     if websocket.accepted:
         await websocket.aclose(find_close_code(error))
     if websocket.has_loop:

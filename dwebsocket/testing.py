@@ -121,7 +121,7 @@ class WebSocketSession:
 
     @property
     def subprotocol(self) -> str | None:
-        """The one the view chose."""
+        """The subprotocol that the view chose, or ``None``."""
         return self._connection.subprotocol
 
     @property
@@ -202,7 +202,7 @@ class ServerThread(threading.Thread):
             share(connection)
 
     def run(self) -> None:
-        """Serve it as runserver would."""
+        """Serve the request as runserver would."""
         for alias, connection in self._databases.items():
             connections[alias] = connection
         try:
@@ -225,7 +225,7 @@ def share(connection: BaseDatabaseWrapper) -> None:
 
 
 def unshare(connection: BaseDatabaseWrapper) -> None:
-    """The other thread has ended."""
+    """Give the test its connection back: the other thread has ended."""
     connection.dec_thread_sharing()
     if not connection.allow_thread_sharing:
         del connection.close_if_unusable_or_obsolete

@@ -23,7 +23,7 @@ IDLE_TIMEOUT = 1.0
 Result = TypeVar("Result")
 Work = Callable[[], None]
 
-#: Those in which coroutines have something done that waits. A process does not wait for them.
+#: Threads in which coroutines have something done that waits. A process does not wait for them.
 MAX_WAITING = 1000
 
 
@@ -48,7 +48,7 @@ class Threads(Executor):
         pools.add(self)
 
     def start_anew(self) -> None:
-        """In a forked child, which has none of the threads."""
+        """Have no thread and no work: at first, and in a forked child, which has no threads."""
         self._changed = threading.Condition()  # guards what follows
         self._work: deque[Work | None] = deque()
         self._running = self._idle = 0
@@ -108,7 +108,7 @@ class Threads(Executor):
 
 
 def settle(future: Future[Result], function: Callable[[], Result]) -> None:
-    """Give the future its result."""
+    """Give the future the result of the function."""
     if not future.set_running_or_notify_cancel():
         return
     try:
@@ -132,7 +132,7 @@ waiting = Threads(MAX_WAITING, "dwebsocket-waiting")
 
 
 def start_all_anew() -> None:
-    """In a forked child."""
+    """Start all pools anew in a forked child, which has none of their threads."""
     for threads in list(pools):
         threads.start_anew()
 

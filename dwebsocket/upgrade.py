@@ -84,7 +84,7 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
 
 
 def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms) -> HttpResponse:
-    """The same for a handler with ``async def`` methods. Called in a thread, too."""
+    """``call_handler`` for a handler with ``async def`` methods. Called in a thread, too."""
     run = partial(run_handler, handler)
     if is_upgraded(request):
         handler.websocket = request.websocket  # type: ignore[attr-defined]

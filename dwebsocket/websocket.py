@@ -153,8 +153,8 @@ class BaseWebSocket:
         """
         if self._accepted:
             raise InvalidState(
-                "accept() was called, but the WebSocket is accepted already; call it once, and only "
-                "in a view decorated with auto_accept=False"
+                "accept() was called, but the WebSocket is accepted already; call it once, and "
+                "only in a view decorated with auto_accept=False"
             )
         self._over = False
         try:
@@ -387,7 +387,9 @@ class BaseWebSocket:
         """
 
     def check_coroutines(self, accepts: bool) -> None:
-        """The same for coroutines. Raise ``SocketTakeoverError`` where they cannot work."""
+        """Raise ``InvalidHandshake`` when no further coroutine can run in this process, and
+        ``SocketTakeoverError`` where none can work.
+        """
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         """Run the view's time beside the server, whose request then ends at once.
@@ -399,11 +401,11 @@ class BaseWebSocket:
         return False
 
     def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """The same for a coroutine: in the server's event loop, or one of its own."""
+        """``leave_server`` for a coroutine: in the server's event loop, or one of its own."""
         return False
 
     async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """The same for an ``async def`` view, which Django has called in a loop."""
+        """``leave_for_loop`` for an ``async def`` view, which Django has called in a loop."""
         # In the thread of the request, for some servers want to be told in there.
         return await sync_to_async(self.leave_for_loop)(run)
 

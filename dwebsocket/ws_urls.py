@@ -34,7 +34,7 @@ def resolve(request: HttpRequest) -> ResolverMatch | None:
 
 
 def find_urlconf() -> str | None:
-    """The setting, or the module that is there without it."""
+    """The URLconf that the setting names, or the module that is there without the setting."""
     root = getattr(settings, "ROOT_URLCONF", None)
     if conf.ROOT_WS_URLCONF is not None or not isinstance(root, str):  # tests have tuples, too
         return conf.ROOT_WS_URLCONF
@@ -50,7 +50,7 @@ def find_default(root: str) -> str | None:
 
 
 def as_view(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler may be listed as it is, without ``as_view()``."""
+    """The view that is listed: a handler may stand there as it is, without ``as_view()``."""
     if isinstance(view, type) and issubclass(view, WebSocketHandler):
         return make_view(view)  # type: ignore[arg-type]  # a class can be hashed
     return view

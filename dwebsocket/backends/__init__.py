@@ -34,7 +34,7 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
 
 
 def choose_path(request: HttpRequest) -> str:
-    """By what only one kind of server gives to a request."""
+    """The path of the factory, chosen by what only one kind of server gives to a request."""
     if hasattr(request, "scope"):
         return ASGI
     return UWSGI if "uwsgi.version" in request.META else DEFAULT

@@ -13,7 +13,7 @@ __all__ = ["READ_LOCK", "Listener", "driven_class"]
 
 
 class Listener(Protocol):
-    """Who hears what happens. Nothing that it does may raise."""
+    """Who hears what happens on a connection. Nothing that it does may raise."""
 
     #: Whether each call runs in a greenlet of its own.
     calls_anew: bool
@@ -26,7 +26,7 @@ class Listener(Protocol):
 
 
 class LoopReads:
-    """In the place of the lock of readers, which nobody gets: the loop reads."""
+    """Stands in the place of the lock of readers. Nobody gets it, for the loop reads."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         return False

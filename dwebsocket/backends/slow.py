@@ -12,12 +12,12 @@ __all__ = ["TOO_SLOW", "count_slow"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
-#: The Close that it gets.
+#: The Close that such a reader gets.
 TOO_SLOW = CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly"
 
 
 def count_slow() -> None:
-    """One is being closed."""
+    """Count and log a reader that is being closed because too much waits for it."""
     groups.count_slow()
     logger.info(
         "WebSocket closed with 1013: more than %d bytes wait for a peer that reads too slowly "

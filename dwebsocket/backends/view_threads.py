@@ -58,7 +58,7 @@ def count(change: int) -> None:
 
 
 def forget() -> None:
-    """In a forked child, where none of them runs."""
+    """Forget the parent's views in a forked child, where none of them runs."""
     global running, lock
     running, lock = 0, threading.Lock()
 

@@ -30,7 +30,7 @@ KEYS = {"BACKEND", "LOCATION", "OPTIONS"}
 
 
 class Process:
-    """What a process has one of."""
+    """What every process has once: the members, the backend, the number of slow readers."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -48,13 +48,13 @@ def get_members() -> Members:
 
 
 def count_slow() -> None:
-    """A reader is closed because too much waits for it."""
+    """Count a reader that is closed because too much waits for it."""
     with process.lock:
         process.slow += 1
 
 
 def get_slow() -> int:
-    """How many were."""
+    """How many readers were closed because too much waited for them."""
     return process.slow
 
 
@@ -82,7 +82,7 @@ def create_backend(setting: Any, members: Members) -> BaseGroupBackend:
     """A backend for these members, as a value of ``WEBSOCKET_GROUPS`` describes it.
 
     Raises:
-        InvalidGroupBackend: it does not.
+        InvalidGroupBackend: the value does not describe one.
     """
     backend_class = load_class(setting)
     options: Mapping[str, Any] = setting.get("OPTIONS") or {}
@@ -96,7 +96,7 @@ def load_class(setting: Any) -> type[BaseGroupBackend]:
     """The class that a value of ``WEBSOCKET_GROUPS`` names.
 
     Raises:
-        InvalidGroupBackend: it names none.
+        InvalidGroupBackend: the value names none.
     """
     if not isinstance(setting, Mapping) or not isinstance(setting.get("BACKEND"), str):
         raise InvalidGroupBackend(

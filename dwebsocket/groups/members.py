@@ -17,13 +17,13 @@ class Members:
         self._names: dict[Any, set[str]] = {}
 
     def add(self, name: str, member: Any) -> None:
-        """From now on it is in the group."""
+        """Put the member into the group."""
         with self._lock:
             self._groups.setdefault(name, {})[member] = None
             self._names.setdefault(member, set()).add(name)
 
     def discard(self, name: str, member: Any) -> bool:
-        """Whether it was the last one of the group."""
+        """Take the member out of the group; whether that has left the group empty."""
         with self._lock:
             names = self._names.get(member)
             if names is None or name not in names:
@@ -34,7 +34,7 @@ class Members:
             return self._take_out(name, member)
 
     def leave(self, member: Any) -> list[str]:
-        """Take it out of all its groups; the names of those that have nobody left."""
+        """Take the member out of all its groups; the names of those that are empty now."""
         if member not in self._names:
             return []
         with self._lock:
@@ -55,12 +55,12 @@ class Members:
             return list(self._groups.get(name, ()))
 
     def has(self, name: str, member: Any) -> bool:
-        """Whether it is in the group."""
+        """Whether the member is in the group."""
         with self._lock:
             return name in self._names.get(member, ())
 
     def count(self, name: str) -> int:
-        """How many there are."""
+        """How many members the group has."""
         with self._lock:
             return len(self._groups.get(name, ()))
 

@@ -14,8 +14,9 @@ class PreparedMessage:
     """A whole message, ready to be written to any number of connections.
 
     Attributes:
-        event: it, for servers that frame by themselves (ASGI specification, "Send").
-        frame: it, not compressed.
+        event: the message as an ASGI event, for servers that frame by themselves (ASGI
+            specification, "Send").
+        frame: the message as an uncompressed frame.
         size: bytes of the payload.
     """
 
@@ -33,8 +34,8 @@ class PreparedMessage:
         self._compressed: dict[int, bytes] = {}
 
     def compress(self, deflate: PerMessageDeflate) -> bytes:
-        """The frame for a connection with this extension: the same for all those that agreed on
-        the same window and keep no context.
+        """The message as a compressed frame, for a connection with this extension: one frame for
+        all connections that agreed on the same window and keep no context.
         """
         if deflate.keeps_context:
             return self._build_compressed(deflate)
@@ -48,7 +49,7 @@ class PreparedMessage:
         return build_frame_header(self._opcode | RSV1, len(compressed)) + compressed
 
     def as_text(self) -> PreparedMessage:
-        """The same as a text message, itself if it is none and its bytes are not UTF-8."""
+        """This message as text; itself if it is text already, or bytes that are not UTF-8."""
         if self._opcode == Opcode.BINARY:
             try:
                 return PreparedMessage(self._payload.decode())

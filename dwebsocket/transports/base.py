@@ -90,7 +90,7 @@ class Transport:
         raise NotImplementedError
 
     def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
-        """The same, waiting for it.
+        """``try_receive``, waiting until something is here.
 
         Raises:
             TimeoutError: the deadline (``time.monotonic()``) passed.
@@ -114,7 +114,7 @@ class Transport:
         raise NotImplementedError
 
     def try_send_parts(self, parts: Sequence[bytes]) -> int:
-        """The same for several parts, unjoined where the platform can."""
+        """``try_send`` for several parts, unjoined where the platform can."""
         return self.try_send(b"".join(parts))
 
     def send(self, data: bytes | memoryview, deadline: float | None) -> None:
@@ -203,12 +203,12 @@ class Transport:
     # Being watched: for reading only once it is detached, and nobody waits for it
 
     def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
-        """Call ``watcher`` from now on, at first for this. From any thread."""
+        """Call ``watcher`` from now on; ``set_interest`` changes for what. From any thread."""
         raise NotImplementedError
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
-        """What the watcher is called for. The end of the connection is always told. From any
-        thread.
+        """Change what the watcher is called for. The end of the connection is always told. From
+        any thread.
         """
         raise NotImplementedError
 
@@ -227,7 +227,7 @@ class Transport:
         self._shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """The last thing done: nobody uses this transport any more. Idempotent.
+        """The last thing called: nobody uses this transport any more. Idempotent.
 
         After a shutdown the server could still read what lies in the system's buffer, and some
         would serve it as a request: a dead socket is put under its descriptor, which stays the

@@ -89,7 +89,7 @@ class EventletTransport(GreenletTransport):
 
 
 def ignore(*args: Any) -> None:
-    """What the hub does to listeners of a descriptor that it believes closed: ours end first."""
+    """Stands for what the hub does to listeners of a closed descriptor: ours end before that."""
 
 
 def is_past(timeout: float | None) -> bool:

@@ -37,7 +37,7 @@ def poll(fd: int, events: int, timeout: float | None) -> int:
 
 
 def poll_by_select(fd: int, events: int, timeout: float | None) -> int:
-    """The same where there is no ``poll`` (Windows); it cannot see a hang-up."""
+    """``poll`` where the system has none (Windows); it cannot see a hang-up."""
     reading, writing = [fd] if events & IN else [], [fd] if events & OUT else []
     readable, writable, _ = select.select(reading, writing, [], timeout)
     return (IN if readable else 0) | (OUT if writable else 0)

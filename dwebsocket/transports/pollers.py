@@ -50,6 +50,6 @@ class SelectorPoller:
 
 
 def create_poller() -> Any:
-    """What this platform does best."""
+    """The best poller that this platform has."""
     epoll = poll.unpatched("epoll")
     return epoll() if epoll is not None else SelectorPoller(selectors.DefaultSelector())

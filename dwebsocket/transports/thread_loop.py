@@ -90,14 +90,14 @@ class ThreadLoop:
                 self._register(watch)
 
     def discard(self, watch: Watch) -> None:
-        """Watch it no more; before its descriptor is closed."""
+        """Watch a connection no more; called before its descriptor is closed."""
         with self._lock:
             if self._watches.get(watch.fd) is watch:
                 del self._watches[watch.fd]
                 self._ask(watch, 0)
 
     def close(self) -> None:
-        """For a process that was forked: the parent's loop goes on without us."""
+        """Give the poller back in a forked child: the parent's loop goes on without us."""
         self._poller.close()
 
     def _register(self, watch: Watch) -> None:
@@ -243,7 +243,7 @@ def get_loop() -> ThreadLoop:
 
 
 def forget_loop() -> None:
-    """In a forked child, which has no threads but its own."""
+    """Forget the parent's loop in a forked child, which has none of its threads."""
     global creating
     creating = threading.Lock()
     for loop in loops:

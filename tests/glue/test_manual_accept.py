@@ -114,7 +114,8 @@ def test_accept_twice_is_the_views_mistake(site, reports):
     site.serve(view)
     client = site.open()
     message = reports.next()
-    assert "accepted already" in message and "auto_accept=False" in message
+    assert "accepted already" in message
+    assert "auto_accept=False" in message
     assert client.read_close().close_code == 1000
 
 

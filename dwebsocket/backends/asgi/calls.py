@@ -28,11 +28,10 @@ MAX_IN_A_ROW = 16
 #: Seconds a call may wait for a thread before the log says so.
 SLOW = 1.0
 
-#: Guards what each connection's calls are doing, for an instant.
+#: Guards what each connection's calls are doing; held for an instant.
 lock = threading.Lock()
 
-
-#: Those that call the handlers of this process.
+#: The threads that call the handlers of this process.
 threads = Threads(MAX_WORKERS, "dwebsocket-handler")
 
 
@@ -51,7 +50,7 @@ class Calls:
         self._ended = False
 
     def wake(self) -> None:
-        """There is something to call for. From any thread."""
+        """Something has happened of which the listener must be told. From any thread."""
         with lock:
             self._wanted = True
             if self._working:
@@ -80,7 +79,7 @@ class Calls:
         self._submit()
 
     def _call(self) -> bool:
-        """One call; ``False`` when there is nothing to call for."""
+        """Call the listener once; ``False`` when there is nothing to tell it."""
         if self._ended:
             return False
         websocket = self._websocket
@@ -98,12 +97,12 @@ class Calls:
 
 @cache
 def tell_busy() -> None:
-    """Say once that there are too few of them."""
+    """Say once that there are too few threads for the calls of handlers."""
     logger.warning(ALL_BUSY, MAX_WORKERS)
 
 
 def forget_lock() -> None:
-    """In a forked child, whose parent may have held it."""
+    """Make a new lock in a forked child, whose parent may have held it."""
     global lock
     lock = threading.Lock()
 

@@ -67,7 +67,7 @@ class AsgiConnection:
         self._call_in(self._context, function, *args)
 
     def call_with_others(self, function: Callable[[], None]) -> None:
-        """The same for what very many connections may ask for at once."""
+        """``call`` for what very many connections may ask for at once."""
         ready = self._ready
         if ready.add(partial(self._context.run, function)):
             self._call_in(ready.context, ready.run, self.loop)

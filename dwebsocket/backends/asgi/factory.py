@@ -24,7 +24,7 @@ class WebSocketFactory(BaseWebSocketFactory):
         return f"HTTP/{scope.get('http_version', '1.1')}"
 
     def check_handshake(self) -> None:
-        """The server has done so, but not every one has looked at all of it."""
+        """Check what the server has checked: not every one has looked at all of it."""
         if self.get_http_version().startswith("HTTP/1"):  # HTTP/2 has a handshake of its own
             check_request(read_handshake(self.request, self.get_http_version()))
 

@@ -22,12 +22,12 @@ WORKER = "gunicorn.workers.gasgi"
 #: Seconds between two looks at whether the worker is to end.
 INTERVAL = 0.5
 
-#: The loops in which somebody looks.
+#: The loops in which ``look`` is called.
 watched: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 def watch_worker(loop: asyncio.AbstractEventLoop, websockets: Collection[AsgiWebSocket]) -> None:
-    """Say goodbye to all of them when this process's worker is told to end."""
+    """Close these WebSockets when the worker of this process is told to end."""
     if WORKER not in sys.modules or loop in watched:
         return
     get_stop_code = find_stop_signal()

@@ -27,7 +27,7 @@ making_descriptor = threading.Lock()
 
 
 class Inbox:
-    """The loop puts in, anybody takes out. A coroutine that waits is handed its message."""
+    """Unread messages: the loop puts in, anybody takes out; a coroutine that waits is given one."""
 
     __slots__ = (
         "_connection",
@@ -65,7 +65,7 @@ class Inbox:
         return messages.qsize() < MAX_UNREAD and self._size <= self._max_size
 
     async def wait_for_room(self) -> None:
-        """Wait until half of it has been taken out."""
+        """Wait until half of what is here has been taken out."""
         while self._is_half_full:
             self._room = self._connection.loop.create_future()
             if self._is_half_full:  # still, now that whoever takes one out tells us
@@ -84,7 +84,7 @@ class Inbox:
         return waiter
 
     def give_up(self, waiter: asyncio.Future[Message | None]) -> Message | None:
-        """Nobody waits any more; the message that he was handed at the last moment."""
+        """Take back what ``wait`` has given; the message that it got at the last moment."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
         return None if waiter.cancelled() or not waiter.done() else waiter.result()
@@ -113,7 +113,7 @@ class Inbox:
         return self._readiness.fileno()
 
     def close_descriptor(self) -> None:
-        """Nobody selects any more."""
+        """Give the descriptor back: nobody selects any more."""
         if self._readiness is not None:
             self._readiness.close()
 
@@ -131,7 +131,7 @@ class Inbox:
         return self._taken(message)
 
     def take_all(self) -> list[Message]:
-        """All that is here."""
+        """All messages that are here."""
         messages = []
         while (message := self.take()) is not None:
             messages.append(message)

@@ -13,13 +13,13 @@ TICK = 1.0
 
 
 class Watched(Protocol):
-    """Who is not looking."""
+    """A WebSocket whose coroutine may not be looking at what comes."""
 
     def start_pump(self) -> None: ...
 
 
 class Lookout:
-    """The one of an event loop, to which it belongs.
+    """Finds such WebSockets in one event loop, and is used in that loop only.
 
     Attributes:
         busy: who is not looking now, and since which tick.

@@ -22,7 +22,7 @@ class ReadyQueue:
     """What a loop is to call soon; each call must be short and must not raise.
 
     Attributes:
-        context: that in which ``run`` is called; each call brings its own.
+        context: the context in which ``run`` is called; each call brings its own.
     """
 
     def __init__(self) -> None:
@@ -31,13 +31,13 @@ class ReadyQueue:
         self._calls: list[Callable[[], None]] = []
 
     def add(self, call: Callable[[], None]) -> bool:
-        """Whether the loop has to be woken, for ``run``. From any thread."""
+        """Have the loop call this; whether it has to be woken, for ``run``. From any thread."""
         with self._lock:
             self._calls.append(call)
             return len(self._calls) == 1
 
     def run(self, loop: AbstractEventLoop) -> None:
-        """In the loop: call a batch, and the others behind what that has started."""
+        """In the loop: call a batch, and what is left behind all that the batch has started."""
         with self._lock:
             batch = self._calls[:BATCH]
         for call in batch:
@@ -53,7 +53,7 @@ queues: WeakKeyDictionary[AbstractEventLoop, ReadyQueue] = WeakKeyDictionary()
 
 
 def ready_queue(loop: AbstractEventLoop) -> ReadyQueue:
-    """That of a loop, which is running in this thread."""
+    """The queue of an event loop, which is running in this thread."""
     queue = queues.get(loop)
     if queue is None:
         queue = queues[loop] = ReadyQueue()

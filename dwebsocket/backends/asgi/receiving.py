@@ -193,7 +193,7 @@ class ReceivingWebSocket(SendingWebSocket):
             self._pump = self._connection.loop.create_task(self._take_in(first))
 
     async def _take_in(self, first: Any) -> None:
-        """The pump."""
+        """The pump: take in what comes, until the connection has ended."""
         receive, inbox = self._connection.receive, self._inbox
         try:
             while (message := self._unpack(await (first or receive()))) is not None:
@@ -272,7 +272,7 @@ async def in_time(waiter: asyncio.Future[Message | None], timeout: float) -> Mes
     """The message that is waited for.
 
     Raises:
-        TimeoutError: it has not come.
+        TimeoutError: it has not come in time.
     """
     await asyncio.wait([waiter], timeout=timeout)
     if not waiter.done():

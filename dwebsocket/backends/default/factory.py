@@ -1,4 +1,4 @@
-"""Chooses nothing but the server: ``WEBSOCKET_FACTORY_CLASS``'s default on WSGI."""
+"""Makes WebSockets on WSGI servers; the default of ``WEBSOCKET_FACTORY_CLASS`` there."""
 
 from __future__ import annotations
 

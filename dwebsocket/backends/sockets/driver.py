@@ -24,7 +24,7 @@ MAX_DISCARDED = 1 << 24
 
 
 class Driver(Flusher):
-    """The ``Watcher`` of one WebSocket: of its reading, too.
+    """The ``Watcher`` of a WebSocket that nobody waits for: it reads as well as writes.
 
     While frames wait nothing is read for which there would be answers, and once our Close has left
     what else comes is thrown away.
@@ -58,7 +58,7 @@ class Driver(Flusher):
         websocket.start_watching(self)
 
     def watch(self) -> None:
-        """Have the loop call, from now on. Called with the write lock held."""
+        """Have the loop call this driver from now on. Called with the write lock held."""
         self._watched = True
         self._websocket.transport.watch(
             self, reading=not self.blocked or self._closing, writing=self.blocked
@@ -92,7 +92,7 @@ class Driver(Flusher):
         self._websocket.try_flush()
 
     def _work_through(self, messages: list[Message]) -> None:
-        """Messages of one read: the answers leave together."""
+        """Hand on the messages of one read; their answers leave together."""
         websocket = self._websocket
         messages.reverse()
         websocket.start_batch(messages)

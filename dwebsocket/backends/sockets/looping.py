@@ -86,7 +86,7 @@ class LoopingWebSocket(LeavingWebSocket):
         return await super().areceive(None if end is None else max(0.0, end - loop.time()))
 
     async def _wait_for_something(self, loop: asyncio.AbstractEventLoop, end: float | None) -> None:
-        """Until there is a message, or will never be one. Called with the read lock held."""
+        """Wait until there is a message, or will never be one. Called with the read lock held."""
         while not (self._ready or self._over or self._shut):
             messages = self.receive_available()
             messages.reverse()

@@ -1,4 +1,4 @@
-"""The WebSockets that are open in this process, and the one who looks after all of them.
+"""The WebSockets that are open in this process, and the sweeper, which looks after all of them.
 
 A sweeper pings peers that are silent, drops those that stay so, and says 1001 to everybody when
 the server is told to end. There is one in a process (one for each way of waiting, should a process
@@ -150,14 +150,14 @@ def add(websocket: SocketWebSocket) -> None:
 
 
 def watch_deadline(websocket: PostingWebSocket) -> None:
-    """Ask it now and then whether its time is up."""
+    """Ask a WebSocket now and then whether its time is up."""
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.timed.add(websocket)
 
 
 def discard(websocket: SocketWebSocket) -> None:
-    """The connection has ended."""
+    """Look after a connection no more: it has ended."""
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.connections.discard(websocket)

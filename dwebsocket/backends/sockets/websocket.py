@@ -53,7 +53,7 @@ class SocketWebSocket(SendingWebSocket):
     # What a backend says
 
     def take_transport(self) -> tuple[Transport, bytes]:
-        """Take the connection from the server; with the bytes it had already read of it.
+        """The connection, taken from the server, and the bytes that it had already read of it.
 
         Raises:
             SocketTakeoverError: the server does not let go of it.
@@ -173,12 +173,12 @@ class SocketWebSocket(SendingWebSocket):
         return messages
 
     def end_answers(self) -> None:
-        """The connection is over, and what came before has been answered."""
+        """Answer the peer's Close, now that all that came before it has been answered."""
         self._answering = 0.0
         self._reply_close()
 
     def release(self) -> None:
-        """The loop is done with it: give the descriptor back."""
+        """Give the descriptor back: the loop is done with this connection."""
         self._leave()
         with self._write_lock:
             self._mute = self._lost = True

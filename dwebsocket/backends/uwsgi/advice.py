@@ -22,7 +22,7 @@ HTTP_TIMEOUT = 60
 
 
 def check_server(server: Server, environ: Mapping[str, Any]) -> None:
-    """Refuse what cannot work.
+    """Refuse to work with options that keep WebSockets from working.
 
     Raises:
         SocketTakeoverError: says which option would help.
@@ -40,7 +40,7 @@ def check_server(server: Server, environ: Mapping[str, Any]) -> None:
 
 
 def warn_once(server: Server, environ: Mapping[str, Any]) -> None:
-    """Log what does harm later, each once in a process."""
+    """Log the options that do harm later, each once in a process."""
     for warning in find_warnings(server, environ):
         if warning not in said:
             said.add(warning)

@@ -1,4 +1,4 @@
-"""waitress, as far as a private attribute goes."""
+"""waitress; the way to its socket leads over attributes that it does not document."""
 
 from __future__ import annotations
 
