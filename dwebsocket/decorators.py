@@ -88,14 +88,16 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
             called = view if attach(request) else make_atomic(view, wrapper)
             return call_view(request, called, args, kwargs, terms)
 
-    wrapper.accept_websocket = True  # type: ignore[attr-defined]
-    wrapper.require_websocket = (  # type: ignore[attr-defined]
-        terms.required or getattr(view, "require_websocket", False)
-    )
-    wrapper.handles_websocket = True  # type: ignore[attr-defined]
-    # A transaction must not stay open for as long as a WebSocket; for plain HTTP see make_atomic.
-    wrapper._non_atomic_requests = EveryDatabase()  # type: ignore[attr-defined]
+    mark(wrapper, required=terms.required or getattr(view, "require_websocket", False))
     return wrapper
+
+
+def mark(wrapper: Any, *, required: bool) -> None:
+    """Tell the middleware that this view sees to its WebSockets itself, and on what terms."""
+    wrapper.accept_websocket = wrapper.handles_websocket = True
+    wrapper.require_websocket = required
+    # A transaction must not stay open for as long as a WebSocket; for plain HTTP see make_atomic.
+    wrapper._non_atomic_requests = EveryDatabase()
 
 
 def leave_to_handler(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:

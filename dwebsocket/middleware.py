@@ -19,7 +19,7 @@ from dwebsocket.upgrade import Terms, acall_view, call_view
 
 __all__ = ["WebSocketMiddleware", "find_skipped_middleware"]
 
-#: They have a process_view that does nothing for a GET request.
+#: Middleware whose ``process_view`` does nothing for a GET request.
 HARMLESS = {"django.middleware.csrf.CsrfViewMiddleware"}
 
 

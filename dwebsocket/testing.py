@@ -99,16 +99,28 @@ class WebSocketClient(Client):
         connection = ClientConnection(
             client_end, protocol, ping_interval=None, close_timeout=timeout, max_queue=None
         )
-        try:
-            connection.handshake(Headers(sent), timeout=timeout)
-            connection.__enter__()  # websockets warns of a connection used without
-        except InvalidStatus as error:
-            server.join(timeout)
-            response = error.response
-            raise WebSocketRefused(
-                response.status_code, dict(response.headers), bytes(response.body or b"")
-            ) from error
+        open_connection(connection, server, sent, timeout)
         return WebSocketSession(connection, server, timeout)
+
+
+def open_connection(
+    connection: ClientConnection, server: ServerThread, headers: Mapping[str, str], timeout: float
+) -> None:
+    """The opening handshake.
+
+    Raises:
+        WebSocketRefused: the answer was not a 101.
+        TimeoutError: there was no answer.
+    """
+    try:
+        connection.handshake(Headers(headers), timeout=timeout)
+        connection.__enter__()  # websockets warns of a connection used without
+    except InvalidStatus as error:
+        server.join(timeout)
+        response = error.response
+        raise WebSocketRefused(
+            response.status_code, dict(response.headers), bytes(response.body or b"")
+        ) from error
 
 
 class WebSocketSession:

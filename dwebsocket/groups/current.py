@@ -98,6 +98,28 @@ def load_class(setting: Any) -> type[BaseGroupBackend]:
     Raises:
         InvalidGroupBackend: the value names none.
     """
+    check_setting(setting)
+    path = setting["BACKEND"]
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise InvalidGroupBackend(
+            f"WEBSOCKET_GROUPS: {path!r} cannot be imported: {error}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, BaseGroupBackend)):
+        raise InvalidGroupBackend(
+            f"WEBSOCKET_GROUPS: {path!r} is no class derived from "
+            "dwebsocket.groups.base.BaseGroupBackend"
+        )
+    return found
+
+
+def check_setting(setting: Any) -> None:
+    """Look at the keys of a value of ``WEBSOCKET_GROUPS``, and at what they hold.
+
+    Raises:
+        InvalidGroupBackend: the value cannot describe a backend.
+    """
     if not isinstance(setting, Mapping) or not isinstance(setting.get("BACKEND"), str):
         raise InvalidGroupBackend(
             f"WEBSOCKET_GROUPS is {setting!r}, it must be a dictionary whose 'BACKEND' is the "
@@ -114,23 +136,10 @@ def load_class(setting: Any) -> type[BaseGroupBackend]:
         raise InvalidGroupBackend(
             f"WEBSOCKET_GROUPS: 'OPTIONS' is {options!r}, it must be a dictionary"
         )
-    path = setting["BACKEND"]
-    try:
-        found = import_string(path)
-    except ImportError as error:
-        raise InvalidGroupBackend(
-            f"WEBSOCKET_GROUPS: {path!r} cannot be imported: {error}"
-        ) from error
-    if not (isinstance(found, type) and issubclass(found, BaseGroupBackend)):
-        raise InvalidGroupBackend(
-            f"WEBSOCKET_GROUPS: {path!r} is no class derived from "
-            "dwebsocket.groups.base.BaseGroupBackend"
-        )
-    return found
 
 
 def forget_backend(*, setting: str, **kwargs: Any) -> None:
-    """A test has changed the setting."""
+    """Forget the backend: a test has changed the setting."""
     if setting == "WEBSOCKET_GROUPS":
         backend, process.backend = process.backend, None
         if backend is not None:
@@ -138,7 +147,7 @@ def forget_backend(*, setting: str, **kwargs: Any) -> None:
 
 
 def start_anew() -> None:
-    """In a forked child: the members are the parent's, and so are the connections."""
+    """Forget the members and the backend in a forked child: they are the parent's."""
     global process
     process = Process()
 

@@ -16,7 +16,7 @@ logger = logging.getLogger("dwebsocket.groups")
 
 
 class MemoryGroupBackend(BaseGroupBackend):
-    """There is nobody else to carry a message to."""
+    """Carries nothing: the members of this process are all there are."""
 
     shared = False
 

@@ -165,7 +165,7 @@ def test_close_codes():
 
 
 def test_primitives_and_takeovers():
-    from dwebsocket.backends.default.servers.base import SocketTakeover
+    from dwebsocket.backends.default.servers import SocketTakeover
     from dwebsocket.websocket import BaseWebSocket
 
     shown = page("docs/explanation/write-a-backend.md")
@@ -174,3 +174,12 @@ def test_primitives_and_takeovers():
             name, _, arguments = code_in(row[0])[0].rstrip(")").partition("(")
             parameters = [*inspect.signature(getattr(base, name)).parameters]
             assert ", ".join(p for p in parameters if p != "self") == arguments
+    rows = [row for column in ("Method", "Member") for row in shown.table(column).rows]
+    names = {code_in(row[0])[0].partition("(")[0] for row in rows}
+    assert names == {name for name in dir(SocketTakeover) if not name.startswith("_")}
+
+
+def test_every_takeover_has_a_title_of_its_own():
+    from dwebsocket.backends.default.servers import TAKEOVERS
+
+    assert len({takeover_class.title for takeover_class in TAKEOVERS}) == len(TAKEOVERS)

@@ -228,7 +228,7 @@ class ReceivingWebSocket(SendingWebSocket):
         return None
 
     async def _prepare_close(self) -> None:
-        """One server keeps our Close back as long as we wait for something to come."""
+        """Stop the pump: one server keeps our Close back while we wait for something to come."""
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait([self._pump])

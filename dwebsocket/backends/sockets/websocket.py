@@ -115,7 +115,7 @@ class SocketWebSocket(SendingWebSocket):
         self.leave_groups()
 
     def _close_driven(self, driver: Driver, frame: bytes, timeout: float) -> None:
-        """Nobody waits for the peer's Close, the loop will find it."""
+        """Send our Close. Nobody waits for the peer's, the loop will find it."""
         self._ready.clear()
         if not self._over:
             self._send_last(frame)

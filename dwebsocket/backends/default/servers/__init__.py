@@ -1,7 +1,8 @@
 """How each WSGI server lets go of its socket: one file a server.
 
 A file says how to recognise the server, how to take the socket with the bytes already read of it,
-and what the server wants at the end. A new server is a new file and a line in ``TAKEOVERS``.
+and what the server wants at the end. A new server is a new file and a line in ``TAKEOVERS``, whose
+titles are told to whoever runs a server that is not among them.
 """
 
 from __future__ import annotations
@@ -34,10 +35,7 @@ TAKEOVERS: list[type[SocketTakeover]] = [
     WsgirefTakeover,
 ]
 
-SUPPORTED = (
-    "Django's runserver, wsgiref, gunicorn (sync, gthread, gevent, gevent_pywsgi), gevent.pywsgi, "
-    "eventlet, Werkzeug (runserver_plus), cheroot, waitress"
-)
+SUPPORTED = ", ".join(takeover_class.title for takeover_class in TAKEOVERS)
 
 
 def find_takeover(environ: Mapping[str, Any]) -> SocketTakeover:

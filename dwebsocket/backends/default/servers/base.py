@@ -22,6 +22,9 @@ class SocketTakeover:
     takes that for a client that has left, and closes the socket itself.
     """
 
+    #: The server's name, in the list of those that let go of their socket.
+    title: ClassVar[str]
+
     #: Whether a response has left when the server calls its ``close()``.
     writes_at_once: ClassVar[bool] = True
 

@@ -14,6 +14,7 @@ __all__ = ["CherootTakeover"]
 class CherootTakeover(BufferedTakeover):
     """cheroot's reader is a subclass of BufferedReader; its bodies wrap it."""
 
+    title: ClassVar[str] = "cheroot"
     few_threads: ClassVar[bool] = True
 
     @classmethod

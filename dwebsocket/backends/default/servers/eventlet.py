@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .base import BufferedTakeover, as_reader
 
@@ -13,6 +13,8 @@ __all__ = ["EventletTakeover"]
 
 class EventletTakeover(BufferedTakeover):
     """eventlet documents ``eventlet.input`` and the way to its socket."""
+
+    title: ClassVar[str] = "eventlet"
 
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:

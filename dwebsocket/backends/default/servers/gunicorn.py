@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 
@@ -17,6 +17,8 @@ __all__ = ["GunicornPywsgiTakeover", "GunicornTakeover"]
 
 class GunicornTakeover(SocketTakeover):
     """gunicorn puts its socket into the environ; what it read ahead is in its ``Unreader``."""
+
+    title: ClassVar[str] = "gunicorn (sync, gthread, gevent)"
 
     @property
     def few_threads(self) -> bool:  # type: ignore[override]
@@ -51,6 +53,8 @@ class GunicornTakeover(SocketTakeover):
 
 class GunicornPywsgiTakeover(GeventTakeover):
     """The gevent_pywsgi worker serves through gevent.pywsgi, but ends as gunicorn does."""
+
+    title: ClassVar[str] = "gunicorn (gevent_pywsgi)"
 
     @classmethod
     def matches(cls, environ: Mapping[str, Any]) -> bool:

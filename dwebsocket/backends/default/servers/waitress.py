@@ -17,6 +17,7 @@ class WaitressTakeover(SocketTakeover):
     socket. While a request runs waitress does not read from it, unless it looks ahead.
     """
 
+    title: ClassVar[str] = "waitress"
     writes_at_once: ClassVar[bool] = False  # another thread does, later
 
     @classmethod

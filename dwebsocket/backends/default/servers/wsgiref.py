@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .base import BufferedTakeover, as_reader
 
@@ -13,6 +13,8 @@ __all__ = ["WsgirefTakeover"]
 
 class WsgirefTakeover(BufferedTakeover):
     """wsgiref passes its reader on; Django's development server wraps it in a LimitedStream."""
+
+    title: ClassVar[str] = "wsgiref, Django's runserver"
 
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
