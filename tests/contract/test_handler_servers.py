@@ -5,7 +5,7 @@ import time
 import pytest
 
 from ..raw_client import RawClient
-from .test_shutdown import read_close_code
+from .test_shutdown import check_end
 
 OPEN = 50
 
@@ -37,15 +37,9 @@ def test_sigterm(row, start_server):
             client.open("/handler/echo/")
             client.send_text("ready")
             assert client.read_text() == "ready"
-        server.terminate()
-        started = time.monotonic()
-        codes = [read_close_code(client) for client in clients]
-        server.wait(timeout=8)
-        assert time.monotonic() - started < 8
+        check_end(row, server, clients)
     finally:
         server.kill()
-    assert codes == [1001 if row.says_goodbye else code for code in codes]
-    assert set(codes) <= row.goodbye
     server.log.join()
     assert not server.log.find_faults(), server.log.text()
 
