@@ -355,12 +355,15 @@ def test_started_twice_it_is_sent_once(serve, loop):
             self.start_ping()
             await super().on_open()
 
+        async def on_message(self, message):
+            self.send(message)
+
     with serve(Twice.as_view()).websocket("/") as session:
         assert session.receive_json() == "open"
         loop.pass_time(59)
         assert "ping" in session.receive_json()
-        loop.run(asyncio.sleep(0.01))
-        assert session.outgoing.empty()
+        session.send_json("next")
+        assert session.receive_json() == "next"
 
 
 class Ticking(WebSocketHandler):
