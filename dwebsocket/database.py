@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "this_thread"]
+__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "opened", "this_thread"]
 
 #: How many connections this process has opened: as long as it stands still, none needs a look.
 opened = 0

@@ -17,7 +17,7 @@ from dwebsocket.conf import conf
 from dwebsocket.refusals import REQUIRED, end_connection_behind, refuse
 from dwebsocket.upgrade import Terms, acall_view, call_view
 
-__all__ = ["WebSocketMiddleware", "find_skipped_middleware"]
+__all__ = ["WebSocketMiddleware", "find_skipped_middleware", "has_middleware"]
 
 #: Middleware whose ``process_view`` does nothing for a GET request.
 HARMLESS = {"django.middleware.csrf.CsrfViewMiddleware"}

@@ -60,6 +60,49 @@ def test_what_is_offered_is_said_what_it_is(name):
             assert item.__doc__, f"{offered} has no docstring"
 
 
+#: Used by another module and not offered.
+HIDDEN = {"dwebsocket.backends.asgi.sending.uncancel"}
+
+
+def names_used(name):
+    """The names that a module has of other modules of ours, as (module, name)."""
+    path = Path(imported(name).__file__)
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    ours = {*module_names()}
+    tree = ast.parse(path.read_text())
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                if f"{source}.{alias.name}" in ours:
+                    modules[alias.asname or alias.name] = f"{source}.{alias.name}"
+                elif source in ours:
+                    yield source, alias.name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in modules:
+            yield modules[ast.unparse(node.value)], node.attr
+
+
+@pytest.mark.parametrize("name", list(module_names()))
+def test_what_other_modules_use_is_offered(name):
+    hidden = {
+        f"{module}.{used}"
+        for module, used in names_used(name)
+        if used not in getattr(imported(module), "__all__", [])
+    }
+    assert hidden <= HIDDEN
+
+
+def test_the_reader_sees_what_is_used():
+    used = set(names_used("dwebsocket.websocket"))
+    assert ("dwebsocket.exceptions", "InvalidState") in used
+    assert ("dwebsocket.database", "opened") in used
+    relative = set(names_used("dwebsocket.protocol.prepared"))
+    assert ("dwebsocket.protocol.frames", "RSV1") in relative
+
+
 def defined_names(tree):
     return [
         node.name

@@ -26,7 +26,7 @@ from dwebsocket.legacy import legacy_class
 from dwebsocket.protocol.handshake import HandshakeRequest, check_request
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["BaseWebSocketFactory"]
+__all__ = ["BaseWebSocketFactory", "read_handshake"]
 
 
 class BaseWebSocketFactory:

@@ -16,7 +16,7 @@ from websockets.headers import build_extension, parse_extension
 
 from .exceptions import InvalidHandshake, InvalidPayload
 
-__all__ = ["PerMessageDeflate", "negotiate"]
+__all__ = ["TAIL", "Inflater", "PerMessageDeflate", "negotiate"]
 
 #: What a sender cuts off the end of a message and a receiver puts back (RFC 7692, 7.2.1).
 TAIL = b"\x00\x00\xff\xff"

@@ -10,6 +10,11 @@ from websockets.frames import EXTERNAL_CLOSE_CODES, Close, CloseCode, Opcode
 from .exceptions import InvalidPayload, MessageTooBig, ProtocolError
 
 __all__ = [
+    "MAX_CONTROL_SIZE",
+    "MAX_HEADER_SIZE",
+    "MAX_REASON_SIZE",
+    "RSV1",
+    "SHORT_HEADERS",
     "Close",
     "CloseCode",
     "Header",

@@ -14,6 +14,7 @@ from websockets.utils import accept_key
 from .exceptions import InvalidHandshake, UnsupportedVersion
 
 __all__ = [
+    "OWS",
     "HandshakeRequest",
     "build_response",
     "check_request",

@@ -20,7 +20,7 @@ from .detach import duplicate, replace_by_dead
 from .greenlets import GreenletTransport
 from .tls import BaseTLSTransport
 
-__all__ = ["PlainTransport", "TLSTransport"]
+__all__ = ["PlainTransport", "TLSTransport", "forget"]
 
 READ, WRITE = 1, 2
 

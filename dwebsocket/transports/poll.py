@@ -6,7 +6,7 @@ import select
 import sys
 from typing import Any
 
-__all__ = ["is_hung_up", "wait_readable", "wait_writable"]
+__all__ = ["IN", "OUT", "is_hung_up", "unpatched", "wait_readable", "wait_writable"]
 
 
 def unpatched(name: str) -> Any:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dwebsocket.backends.sockets.websocket import SocketWebSocket
     from dwebsocket.websocket import Message
 
-__all__ = ["Driver"]
+__all__ = ["MAX_DISCARDED", "Driver"]
 
 #: Bytes thrown away after the end, before we hang up whatever else comes.
 MAX_DISCARDED = 1 << 24

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-__all__ = ["STAYS", "BufferedTakeover", "SocketTakeover"]
+__all__ = ["STAYS", "BufferedTakeover", "SocketTakeover", "as_reader"]
 
 #: In the environ of a server that wants the connection to last no longer than its request: the test
 #: client, which waits for the end, and shares the test's database with the thread of the request.
