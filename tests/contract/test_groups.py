@@ -126,7 +126,7 @@ def test_who_left_gets_nothing(join):
 
 @kinds
 @pytest.mark.parametrize("end", ["close", "hang up", "reset"])
-def test_who_is_closed_leaves(join, wait_for_members, kind, end):
+def test_who_is_closed_leaves(join, journal, case, wait_for_members, kind, end):
     ada, bob = join("view"), join(kind)
     if end == "close":
         bob.send_close()
@@ -135,6 +135,7 @@ def test_who_is_closed_leaves(join, wait_for_members, kind, end):
     else:
         bob.reset()
     wait_for_members(1)
+    assert journal.wait(case, "left")["is_member"] is False
     do(ada, "send", "alone")
     assert ada.read_text() == "alone"
 
@@ -233,6 +234,30 @@ def test_a_slow_reader_that_wakes_up_reads_what_waited_and_1013(join, server, ro
     assert numbers
     assert frame.opcode == CLOSE
     assert frame.close_code == 1013
+
+
+@pytest.mark.rows(coroutines=True)
+def test_a_burst_in_an_event_loop_closes_nobody_who_reads(join):
+    """It is over before the loop, which sends it, runs again."""
+    reader = join("coroutine")
+    do(reader, "send_many", 1500, 1000)
+    assert [int(reader.read_text()[:6]) for _ in range(1500)] == list(range(1500))
+    do(reader, "answer", "still here")
+    assert reader.read_text() == "still here"
+
+
+@pytest.mark.rows(asgi=False, coroutines=False)
+def test_nothing_follows_half_a_frame(join, row, journal, case):
+    """Somebody gives up waiting for a slow reader in the middle of a message."""
+    if "gevent" not in row.name:
+        pytest.skip("the time-out of this test is gevent's")
+    slow = join("view")
+    narrow(slow)
+    do(slow, "give_up", 0.2, 10_000_000, "a further message")
+    assert journal.wait(case, "ended")["close_code"] == 1006
+    received = slow.read_to_eof()
+    assert len(received) < 10_000_000
+    assert b"further" not in received
 
 
 @pytest.mark.rows(asgi=False)  # the server compresses

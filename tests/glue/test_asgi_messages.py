@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
-from dwebsocket import ConnectionClosed, WebSocketHandler, require_websocket
+from dwebsocket import ConnectionClosed, Group, WebSocketHandler, require_websocket
 from dwebsocket.backends.asgi.inbox import MAX_UNREAD, Inbox
 from dwebsocket.exceptions import InvalidState
+from dwebsocket.groups import get_counts
 
 from .site import wait_until
 
@@ -130,6 +132,54 @@ def test_who_is_cancelled_while_waiting_takes_no_message_along(serve):
     found = [session.receive() for _ in range(7)]
     assert found == ["0", "1", "2", "3", "4", "mine", "mine"]
     session.close()
+
+
+def test_a_thread_that_waits_for_room_hears_of_what_a_coroutine_sends_for_it(serve):
+    """Who awaits a delivery late may find a thread's message in the queue, and sends that."""
+
+    class Sending(WebSocketHandler):
+        async def on_message(self, message):
+            delivery = self.send("mine")
+            while self.websocket._waiting:
+                await asyncio.sleep(0.001)
+            thread = threading.Thread(target=self.websocket.send, args=("x" * 100_000,))
+            thread.start()
+            while self.websocket._waiting < 100_000:
+                time.sleep(0.001)  # the loop must not come to it before us
+            await delivery
+            await asyncio.to_thread(thread.join, 10)
+            await self.send(f"waits: {thread.is_alive()}")
+
+    with serve(Sending.as_view()).websocket("/") as session:
+        session.send("go")
+        assert session.receive() == "mine"
+        assert session.receive() == "x" * 100_000
+        assert session.receive() == "waits: False"
+
+
+@pytest.mark.parametrize("size", [0, 10, 1000])
+def test_what_waits_is_bounded_however_small_it_is(serve, size):
+    @require_websocket
+    async def view(request):
+        Group("all").add(request.websocket)
+        await request.websocket.asend("in")
+        await request.websocket.areceive()
+
+    bound = 200_000
+    with serve(view, WEBSOCKET_MAX_SEND_BUFFER=bound).websocket("/") as session:
+        assert session.receive() == "in"
+        session.stop_reading()
+        slow = get_counts().slow
+        sent = 0
+        while get_counts().slow == slow:
+            Group("all").send("x" * size)
+            sent += 1
+            assert sent < 100_000, "nothing bounds what waits"
+        session.read_on()
+        with pytest.raises(ConnectionClosed) as caught:
+            while session.receive() == "x" * size:
+                pass
+        assert caught.value.code == 1013
 
 
 @pytest.mark.parametrize("call", ["wait", "wait_json", "list"])

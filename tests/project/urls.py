@@ -91,6 +91,7 @@ urlpatterns = [
     # Groups.
     path("group/view/<str:name>/", groups.member),
     path("group/handler/<str:name>/", groups.Handler.as_view()),
+    path("group/coroutine/<str:name>/", groups.Coroutine.as_view()),
     path("group/send/<str:name>/", groups.send),
     path("group/count/<str:name>/", groups.count),
     path("group/too-early/<str:name>/", groups.too_early),

@@ -24,7 +24,13 @@ __all__ = ["QueueingWebSocket", "as_event"]
 #: Bytes that may wait in the loop before the thread of a view waits, too.
 MAX_WAITING = 65536
 
-#: An event, if it is not only a place in the queue; its bytes; whom to tell that its turn has come.
+#: Counted for each event that waits, besides its bytes: small ones cost more than these.
+EVENT_COST = 256
+
+#: Seconds in which the server must have taken what is too much, before the reader is a slow one.
+PATIENCE = 0.05
+
+#: An event, if it is not only a place in the queue; its cost; whom to tell that its turn has come.
 Item = tuple[Event | None, int, asyncio.Future[None] | None]
 
 #: How the loop is told that there is something to send.
@@ -39,6 +45,7 @@ class QueueingWebSocket(BaseWebSocket):
 
     __slots__ = (
         "_connection",
+        "_judgement",
         "_last",
         "_leaving",
         "_left",
@@ -53,11 +60,12 @@ class QueueingWebSocket(BaseWebSocket):
 
     # These change under ``queueing``.
     _outgoing: list[Item]
-    _waiting: int  # bytes there
+    _waiting: int  # what they cost, in bytes
     _last: bool  # our Close is there, or has left: nothing is added any more
     _left: bool  # that has left, or never will
     _scheduled: bool  # the loop is going to look at it
     _room: threading.Condition | None  # threads wait here for room
+    _judgement: object | None  # more waits than may: the loop will see whether this one lasts
 
     _leaving: list[Item]  # what the loop has taken out of there, the next one last
     _mute: bool  # we have closed: what comes, or has come, is not read any more
@@ -68,7 +76,7 @@ class QueueingWebSocket(BaseWebSocket):
         self._outgoing, self._leaving = [], []
         self._waiting = 0
         self._last = self._left = self._mute = self._scheduled = False
-        self._room = None
+        self._judgement = self._room = None
 
     def send(self, message: str | BytesLike) -> None:
         event, size = as_event(message)
@@ -117,25 +125,33 @@ class QueueingWebSocket(BaseWebSocket):
         (wake or self._connection.call)(self._start_flush)
         return True
 
-    def _may_let_loop_work(self) -> bool:
-        """A thread that sends quickly leaves the loop no time to pass anything on: then the reader
-        is not slow.
-        """
-        return not self._last and not self._connection.is_in_loop()
-
     def _append(self, event: Event | None, size: int, sent: Any = None) -> None:
-        self._outgoing.append((event, size, sent))
-        self._waiting += size
+        self._outgoing.append((event, size + EVENT_COST, sent))
+        self._waiting += size + EVENT_COST
 
     def _put_within_bounds(self, event: Event, size: int, wake: Wake | None = None) -> bool:
-        bound = conf.MAX_SEND_BUFFER
-        if self._waiting > bound and self._may_let_loop_work():
+        if self._waiting > conf.MAX_SEND_BUFFER and not self._last:
+            self._judge_soon()
+        return self._put(event, size, wake=wake)
+
+    # A reader for whom too much waits
+
+    def _judge_soon(self) -> None:
+        """Whoever sends quickly leaves the loop no time to pass anything on: the reader is slow
+        only if the server does not take it, once it has had the time.
+        """
+        if not self._connection.is_in_loop():
             self._connection.let_loop_work()
-        if self._waiting <= bound:
-            return self._put(event, size, wake=wake)
-        if self._finish_with(*TOO_SLOW):
+        with queueing:
+            if self._judgement is not None or self._waiting <= conf.MAX_SEND_BUFFER:
+                return
+            self._judgement = judgement = object()
+        call_later = self._connection.loop.call_later
+        self._connection.call(call_later, PATIENCE, self._judge, judgement)
+
+    def _judge(self, judgement: object) -> None:
+        if self._judgement is judgement and self._finish_with(*TOO_SLOW):
             count_slow()
-        return False
 
     def _finish_with(self, code: int, reason: str, *, mute: bool = True) -> bool:
         """Nothing is sent behind this Close; whether it is not the second one."""
@@ -176,17 +192,16 @@ class QueueingWebSocket(BaseWebSocket):
 
     # What the loop takes out
 
-    def _take_only(self) -> Event | None:
-        """The message that waits, if there is one and nobody is to be told of it."""
+    def _take_only(self) -> tuple[Event, int] | None:
+        """The message that waits, if there is one and nobody is to be told of it, and its cost."""
         with queueing:
             if len(self._outgoing) != 1:
                 return None
-            event, size, sent = self._outgoing[0]
+            event, cost, sent = self._outgoing[0]
             if event is None or event["type"] != "websocket.send" or sent is not None:
                 return None
             self._outgoing.clear()
-            self._waiting -= size
-        return event
+        return event, cost
 
     def _take_outgoing(self) -> bool:
         with queueing:
@@ -194,9 +209,11 @@ class QueueingWebSocket(BaseWebSocket):
         self._leaving.reverse()
         return bool(self._leaving)
 
-    def _count_sent(self, size: int) -> None:
+    def _count_sent(self, cost: int) -> None:
         with queueing:
-            self._waiting -= size
+            self._waiting -= cost
+            if self._judgement is not None and self._waiting <= conf.MAX_SEND_BUFFER:
+                self._judgement = None
             if self._room is not None:
                 self._room.notify_all()
 

@@ -56,12 +56,14 @@ class SendingWebSocket(QueueingWebSocket):
             await self._wait_for_end()
             return
         # Usually what the caller has just sent, without waiting, and nothing else.
-        event = None if self._busy else self._take_only()
-        if event is not None:
+        taken = None if self._busy else self._take_only()
+        if taken is not None:
+            event, cost = taken
             self._busy = True
             try:
-                await self._transmit(event)
+                await self._pass_on(event)
             finally:
+                self._count_sent(cost)
                 self._set_free()
         elif self._busy or self._outgoing:
             await self._take_turn(None, 0)
@@ -87,11 +89,10 @@ class SendingWebSocket(QueueingWebSocket):
     async def _flush(self) -> None:
         try:
             while self._leaving or self._take_outgoing():
-                event, size, sent = self._leaving.pop()
+                event, cost, sent = self._leaving.pop()
                 if event is not None:
                     await self._pass_on(event)
-                if size:
-                    self._count_sent(size)
+                self._count_sent(cost)
                 if sent is not None and not sent.done():
                     sent.set_result(None)
         finally:

@@ -62,6 +62,8 @@ class Flusher:
                 self._deadline = None
             elif count or not was_blocked:
                 self._arm(conf.SEND_TIMEOUT)
+            if self._closing:  # meanwhile, in another thread
+                self._arm(conf.CLOSE_TIMEOUT)
         if more != was_blocked:
             self._set_interest(writing=more)
 

@@ -29,6 +29,9 @@ __all__ = ["MIN_COMPRESSED", "PostingWebSocket"]
 #: Below this, compressing costs more than it saves.
 MIN_COMPRESSED = 1024
 
+#: Counted for each frame that waits, besides its bytes: small ones cost more than these.
+FRAME_COST = 48
+
 #: Guards _outgoing and _queued of all connections against each other's change, for an instant.
 queueing = threading.Lock()
 
@@ -133,6 +136,14 @@ class PostingWebSocket(BaseWebSocket):
         """Who is told when the socket takes data again."""
         return self._driver or self._flusher
 
+    def _get_pacer(self) -> Flusher:
+        """The same, made if there is none yet."""
+        with queueing:  # one thread has the write lock, another one closes the group
+            pacer = self._pacer
+            if pacer is None:
+                pacer = self._flusher = Flusher(self)
+        return pacer
+
     def _queue(self, frame: bytes) -> None:
         """Let a frame wait, but not without bound."""
         with queueing:
@@ -140,7 +151,7 @@ class PostingWebSocket(BaseWebSocket):
                 return
             if self._queued <= conf.MAX_SEND_BUFFER:
                 self._outgoing.append(frame)
-                self._queued += len(frame)
+                self._queued += len(frame) + FRAME_COST
                 return
         if self._finish_with(*TOO_SLOW):
             count_slow()
@@ -154,10 +165,7 @@ class PostingWebSocket(BaseWebSocket):
             self._last = frame
             if self.close_code is None:
                 self.close_code, self.close_reason = code, reason
-            pacer = self._pacer
-            if pacer is None:
-                pacer = self._flusher = Flusher(self)
-        pacer.close(conf.CLOSE_TIMEOUT)
+        self._get_pacer().close(conf.CLOSE_TIMEOUT)
         return True
 
     def _take_outgoing(self) -> bytes:
@@ -178,12 +186,9 @@ class PostingWebSocket(BaseWebSocket):
             with queueing:
                 self._outgoing.insert(0, rest)
                 self._queued += len(rest)
-        pacer = self._pacer
-        if pacer is None:
-            if not rest:
-                return
-            pacer = self._flusher = Flusher(self)
-        pacer.tell_sent(sent, bool(rest))
+        pacer = self._get_pacer() if rest else self._pacer
+        if pacer is not None:
+            pacer.tell_sent(sent, bool(rest))
 
     def try_flush(self) -> bool:
         """Send what is held back as far as that goes without waiting; whether all has left."""

@@ -125,6 +125,7 @@ class ReceivingWebSocket(EndingWebSocket):
         elif connection.failure is not None and self.close_code is None:
             self.close_code, self.close_reason = connection.failure.code, connection.failure.reason
         self._over = True
+        self.leave_groups()
         if answering:
             self._answering = monotonic() + conf.CLOSE_TIMEOUT
         else:

@@ -16,7 +16,7 @@ __all__ = ["SendingWebSocket"]
 
 TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 
-#: Answers to a batch leave together, but not more than this many bytes (DESIGN: 64 KiB).
+#: Answers to a batch leave together, but not more than this many bytes.
 MAX_GATHERED = 65536
 
 #: Below this, header and payload are joined: a copy is cheaper than a second part.
@@ -94,11 +94,10 @@ class SendingWebSocket(ReceivingWebSocket):
             self.stand_back()
             if self._outgoing:
                 frame = self._take_outgoing() + frame
-            sent = (
-                self.transport.try_send_parts((frame, payload))
-                if payload
-                else (self.transport.try_send(frame))
-            )
+            if payload:
+                sent = self.transport.try_send_parts((frame, payload))
+            else:
+                sent = self.transport.try_send(frame)
             if sent != len(frame) + len(payload):
                 self._send_rest(frame, payload, sent)
         except OSError as error:
@@ -137,7 +136,13 @@ class SendingWebSocket(ReceivingWebSocket):
         if sent < len(frame):  # TLS must get the same again, and not less of it
             frame, payload = frame + payload, b""
         rest = memoryview(payload)[sent - len(frame) :] if payload else memoryview(frame)[sent:]
-        self.transport.send(rest, deadline)
+        try:
+            self.transport.send(rest, deadline)
+        except OSError:
+            raise
+        except BaseException:  # a Timeout of gevent's: nothing can follow half a frame
+            self._lose("sending was interrupted in the middle of a frame")
+            raise
 
     def _keep(self, frame: bytes) -> None:
         """The socket is full, and nobody waits here: the frame waits."""

@@ -59,6 +59,18 @@ class Member:
     def do_close(self, code, reason):
         self.group.close(code, reason)
 
+    def do_give_up(self, seconds, size, text):
+        """A send() that gevent interrupts, and behind it one to the group."""
+        import gevent
+
+        with gevent.Timeout(seconds, False):
+            self.websocket.send("x" * size)
+        self.group.send(text)
+
+    def tell_end(self, request):
+        """Whether it is a member still, when the connection has ended."""
+        record(request, "left", is_member=self.websocket in self.group)
+
     def do_leave(self):
         self.group.discard(self.websocket)
         self.websocket.send("left")
@@ -80,8 +92,11 @@ def member(request, name):
     group.add(request.websocket)
     request.websocket.send(f"member {len(group)}")
     worker = Member(group, request.websocket)
-    for message in request.websocket:
-        worker.obey(message)
+    try:
+        for message in request.websocket:
+            worker.obey(message)
+    finally:
+        worker.tell_end(request)
 
 
 class Handler(Recorded, WebSocketHandler):
@@ -94,6 +109,26 @@ class Handler(Recorded, WebSocketHandler):
 
     def on_message(self, message):
         self.member.obey(message)
+
+    def on_close(self):
+        self.member.tell_end(self.request)
+        super().on_close()
+
+
+class Coroutine(WebSocketHandler):
+    """What it sends is sent in the event loop, all at once."""
+
+    async def on_open(self):
+        group = Group(self.kwargs["name"])
+        group.add(self.websocket)
+        self.member = Member(group, self.websocket)
+        await self.send(f"member {len(group)}")
+
+    async def on_message(self, message):
+        self.member.obey(message)
+
+    async def on_close(self):
+        self.member.tell_end(self.request)
 
 
 def send(request, name):
