@@ -12,6 +12,7 @@ The members in the sender's own process are no business of a backend: they have 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from .members import Members
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
+
+logger = logging.getLogger("dwebsocket.groups")
 
 
 class Closing(NamedTuple):
@@ -94,12 +97,14 @@ class BaseGroupBackend:
         members = self.members.of(name)
         if not members:
             return
-        if isinstance(content, Closing):
-            for member in members:
-                if member is not exclude:
-                    member.post_close(*content)
-            return
-        message = PreparedMessage(content)
+        message = content if isinstance(content, Closing) else PreparedMessage(content)
         for member in members:
-            if member is not exclude:
-                member.post(message)
+            if member is exclude:
+                continue
+            try:
+                if isinstance(message, Closing):
+                    member.post_close(*message)
+                else:
+                    member.post(message)
+            except Exception:  # a backend that breaks its promise is not the others' loss
+                logger.exception("A member of the group %r cannot be sent to", name)

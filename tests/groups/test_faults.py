@@ -142,7 +142,7 @@ def test_redis_is_down_at_the_start(serve, redis):
     members = site.join_everywhere()
     members[0].send_text('["send", "hello"]')
     assert members[0].read_text() == "hello"
-    assert "did not take the message" in members[0].read_text()
+    assert "did not confirm the message" in members[0].read_text()
     redis.start()
     site.server.log.wait_for(rf"({BACK}[^§]*){{4}}", timeout=20)
     members[1].send_text('["answer", "x"]')

@@ -8,16 +8,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from dwebsocket.event_loop import is_in_event_loop
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
 from dwebsocket.groups.members import Members
 
 from .client import ERRORS, explain
 from .clients import create_client
-from .envelope import Parcel, pack, unpack
+from .envelope import encode, pack, unpack
 from .numbers import Numberer, Tally
 from .outage import Outage
-from .subscriber import MAX_DELAY, Subscriber
+from .subscriber import MAX_CONFIRMATION, MAX_DELAY, Subscriber
 from .waker import start
 
 __all__ = ["RedisGroupBackend"]
@@ -39,7 +40,9 @@ class RedisGroupBackend(BaseGroupBackend):
         self._lock = threading.Lock()
         self._subscribers: dict[str, Subscriber] = {}
         self._outage = Outage(self._client.shown)
-        self._closed = self._routing = self._told = False
+        self._told: set[str] = set()
+        self._tried = threading.Event()  # to find the nodes of a cluster
+        self._closed = self._routing = False
         self._published = self._unavailable = 0
 
     def get_counts(self) -> Counts:
@@ -48,14 +51,15 @@ class RedisGroupBackend(BaseGroupBackend):
     # Sending
 
     def publish(self, name: str, content: Envelope) -> None:
-        data = pack(Parcel(*self._numberer.next(name), content))
+        kind, body = encode(content)  # before it has a number: it may be no text
+        data = pack(kind, body, *self._numberer.next(name))
         try:
             self._client.publish(self._prefix + name, data)
         except ERRORS as error:
             self._count(unavailable=1)
             raise GroupUnavailable(
-                f"group {name!r}: Redis at {self._client.shown} did not take the message, only the "
-                f"members in this process have got it: {explain(error)}"
+                f"group {name!r}: Redis at {self._client.shown} did not confirm the message: "
+                f"perhaps only the members in this process have got it: {explain(error)}"
             ) from error
         self._count(published=1)
 
@@ -67,32 +71,41 @@ class RedisGroupBackend(BaseGroupBackend):
     # Receiving: the Owner of the listeners
 
     def subscribe(self, name: str) -> None:
+        if not self._client.knows_nodes:  # to ask for them may take its time
+            self._route_soon()
+            if not is_in_event_loop():
+                self._tried.wait(MAX_CONFIRMATION)
+            if not self._client.knows_nodes:
+                return
         try:
             self._subscriber_of(name).want(self._prefix + name)
         except ERRORS as error:  # a cluster that cannot say where the channel lives
-            self._route_later(error)
+            self._outage.begin(error)
+            self._route_soon()
 
-    def _route_later(self, error: BaseException) -> None:
+    def _route_soon(self) -> None:
         with self._lock:
             if self._routing:
                 return
             self._routing = True
-        self._outage.begin(error)
         start(self._route, "dwebsocket-routing")
 
     def _route(self) -> None:
-        """Ask the cluster again until it answers."""
+        """Ask the cluster until it answers."""
         while not self._closed:
-            time.sleep(MAX_DELAY)
             try:
                 self._ensure_all()
                 self._routing = False  # who comes from now on needs another round
                 self._ensure_all()  # and this is for those who came just before
-            except ERRORS:
+            except ERRORS as error:
                 self._routing = True
+                self._outage.begin(error)
             else:
                 self._outage.end()
                 return
+            finally:
+                self._tried.set()
+            time.sleep(MAX_DELAY)
 
     def _ensure_all(self) -> None:
         wanted: dict[Subscriber, list[str]] = {}
@@ -117,7 +130,8 @@ class RedisGroupBackend(BaseGroupBackend):
         with self._lock:
             subscriber = self._subscribers.get(node)
             if subscriber is None:
-                subscriber = self._subscribers[node] = Subscriber(self._client, node, self)
+                subscriber = Subscriber(self._client, node, self, self._prefix)
+                self._subscribers[node] = subscriber
             return subscriber
 
     def channels_of(self, node: str) -> set[str]:
@@ -133,7 +147,8 @@ class RedisGroupBackend(BaseGroupBackend):
         try:
             origin, number, content = unpack(data)
         except ValueError as error:
-            self._tell_once(f"something that is no message of a group came on {channel!r}: {error}")
+            what = f"something that is no message of a group came on {channel!r}: {error}"
+            self._tell_once("foreign", what)
             return
         if not self._numberer.is_ours(origin):
             self._tally.note(name, origin, number)
@@ -142,9 +157,17 @@ class RedisGroupBackend(BaseGroupBackend):
     def forget(self, channel: str) -> None:
         self._tally.forget(channel.removeprefix(self._prefix))
 
-    def _tell_once(self, what: str) -> None:
-        if not self._told:
-            self._told = True
+    def tell_refused(self, error: BaseException) -> None:
+        self._tell_once(
+            "refused",
+            f"it does not let this user subscribe to every group ({explain(error)}): members in "
+            f"this process do not get what others send there. ACL SETUSER … &{self._prefix}* "
+            "allows all groups",
+        )
+
+    def _tell_once(self, matter: str, what: str) -> None:
+        if matter not in self._told:
+            self._told.add(matter)
             logger.warning("Redis at %s: %s. (This is said once.)", self._client.shown, what)
 
     def close(self) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from dwebsocket.exceptions import InvalidGroupBackend
 
 try:
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
     from redis.sentinel import MasterNotFoundError
 except ImportError as error:
     raise InvalidGroupBackend(
         "the Redis backend for groups needs redis-py: pip install 'dwebsocket[redis]'"
     ) from error
 
-__all__ = ["ERRORS", "Client", "check_options", "explain", "without_password"]
+__all__ = ["ERRORS", "Client", "check_options", "explain", "limits", "without_password"]
 
 #: What redis-py raises when Redis cannot be reached or does not answer.
 ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
@@ -55,6 +56,11 @@ class Client:
         """To those who have subscribed to it by SUBSCRIBE, on whatever node."""
         self._client.publish(channel, data)
 
+    @property
+    def knows_nodes(self) -> bool:
+        """Whether ``node_of`` answers at once."""
+        return True
+
     def node_of(self, channel: str) -> str:
         """Where a channel lives: each node has a listener of its own."""
         return ""
@@ -91,6 +97,21 @@ def explain(error: BaseException) -> str:
 
 
 def without_password(location: str) -> str:
-    """A URL, for messages."""
-    parts = urlsplit(location)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    """A URL, for messages. It may be no good one, and have whatever in its password."""
+    scheme, _, rest = location.partition("://")
+    before, _, rest = rest.rpartition("@")
+    if "?" in before:  # a password in the query, perhaps
+        return f"{scheme}://…"
+    return f"{scheme}://{rest.partition('?')[0]}"
+
+
+def limits(timeout: float | None, steps: int = 3) -> dict[str, Any]:
+    """Nothing is sent twice, and nothing lasts longer than ``timeout`` seconds: waiting for a
+    connection, opening it, and the answer are steps that may each take a part.
+    """
+    part = None if timeout is None else timeout / steps
+    return {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_connect_timeout": part,
+        "socket_timeout": part,
+    }

@@ -10,14 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
 
-from .client import Client, check_options, without_password
+from .client import Client, check_options, limits, without_password
 from .cluster import ClusterClient, addresses
 
 __all__ = ["create_client"]
@@ -43,19 +41,29 @@ def create_client(location: Any, options: Mapping[str, Any]) -> Client:
                 f"{', '.join(map(repr, OWN_OPTIONS))}, those in small letters are redis-py's"
             )
     check_prefix(options.get("PREFIX", ""))
-    given = {**limits(), **given}
+    given["decode_responses"] = False  # a cache's setting may say so; ours are bytes
     locations = read_locations(location)
     try:
-        if options.get("SENTINEL"):
-            return create_by_sentinels(locations, options["SENTINEL"], given)
         if options.get("CLUSTER"):
             return ClusterClient(locations, given)
+        given = {**limits(conf.SEND_TIMEOUT), **given}
+        if options.get("SENTINEL"):
+            return create_by_sentinels(locations, options["SENTINEL"], given)
         if len(locations) > 1:
-            raise ValueError("several are for SENTINEL or CLUSTER")
+            raise ValueError("several URLs need OPTIONS 'SENTINEL' or 'CLUSTER'; without, give one")
         return create_plain(locations[0], given)
     except (ValueError, TypeError) as error:
         shown = ", ".join(map(without_password, locations))
-        raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, LOCATION {shown}: {error}") from error
+        what = find_fault(error, locations)
+        raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, LOCATION {shown}: {what}") from None
+
+
+def find_fault(error: Exception, locations: list[str]) -> str:
+    """What is wrong, without a piece of a password."""
+    text = str(error)
+    if "Port could not be cast" in text and any("@" in one for one in locations):
+        return "user name and password must be percent-encoded (urllib.parse.quote with safe='')"
+    return text
 
 
 def check_prefix(prefix: Any) -> None:
@@ -75,8 +83,9 @@ def read_locations(location: Any) -> list[str]:
     locations = [location] if isinstance(location, str) else location
     if isinstance(locations, (list, tuple)) and locations and all(map(is_url, locations)):
         return list(locations)
+    shown = "(which has a password, perhaps)" if "@" in str(location) else repr(location)
     raise InvalidGroupBackend(
-        f"WEBSOCKET_GROUPS, LOCATION {location!r}: it must be a URL such as "
+        f"WEBSOCKET_GROUPS, LOCATION {shown}: it must be a URL such as "
         "'redis://localhost:6379/0', with SENTINEL or CLUSTER also a list of them"
     )
 
@@ -88,6 +97,7 @@ def is_url(one: Any) -> bool:
 def create_plain(location: str, given: dict[str, Any]) -> Client:
     given.setdefault("max_connections", MAX_CONNECTIONS)
     pool = redis.BlockingConnectionPool.from_url(location, timeout=given["socket_timeout"], **given)
+    pool.connection_kwargs["decode_responses"] = False  # whatever the URL says
     check_options(pool)
     return Client(without_password(location), partial(redis.Redis.from_pool, pool))
 
@@ -100,7 +110,7 @@ def create_by_sentinels(locations: list[str], service: str, given: dict[str, Any
         known,
         sentinel_kwargs={
             # All of them together may take as long as one step otherwise does.
-            **limits(6 * len(known)),
+            **limits(conf.SEND_TIMEOUT, 6 * len(known)),
             **tls,
             "username": first.username,
             "password": first.password,
@@ -110,16 +120,3 @@ def create_by_sentinels(locations: list[str], service: str, given: dict[str, Any
     pool: Any = SentinelConnectionPool(service, sentinels, **given)  # type: ignore[no-untyped-call]
     check_options(pool)
     return Client(f"{service!r} of {known}", partial(redis.Redis.from_pool, pool))
-
-
-def limits(steps: int = 3) -> dict[str, Any]:
-    """Nothing is sent twice, and nothing lasts longer than WEBSOCKET_SEND_TIMEOUT: waiting for a
-    connection, opening it, and the answer may each take a third.
-    """
-    timeout = conf.SEND_TIMEOUT
-    part = None if timeout is None else timeout / steps
-    return {
-        "retry": Retry(NoBackoff(), 0),
-        "socket_connect_timeout": part,
-        "socket_timeout": part,
-    }

@@ -1,8 +1,7 @@
-"""The same with a cluster: sharded publish and subscribe."""
+"""Redis Cluster: sharded publish and subscribe."""
 
 from __future__ import annotations
 
-from functools import partial
 from inspect import signature
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +9,9 @@ from urllib.parse import urlsplit
 import redis
 from redis.cluster import ClusterNode
 
-from .client import Client, check_options, without_password
+from dwebsocket.conf import conf
+
+from .client import Client, check_options, limits, without_password
 
 __all__ = ["ClusterClient", "addresses"]
 
@@ -18,6 +19,10 @@ __all__ = ["ClusterClient", "addresses"]
 CLUSTER_OPTIONS = set(signature(redis.RedisCluster).parameters) - set(
     signature(redis.Redis).parameters
 )
+
+
+#: Besides asking each node: a connection, the answer, and some reserve.
+STEPS = 3
 
 
 class ClusterClient(Client):
@@ -28,17 +33,36 @@ class ClusterClient(Client):
     def __init__(self, locations: list[str], given: dict[str, Any]) -> None:
         super().__init__(", ".join(map(without_password, locations)), self._connect)
         self._addresses = addresses(locations, 6379)
-        self._connect_to = partial(redis.RedisCluster.from_url, locations[0], **given)
+        self._location, self._given = locations[0], given
+        self._timeout = conf.SEND_TIMEOUT
         others = {key: value for key, value in given.items() if key not in CLUSTER_OPTIONS}
-        self._pool = redis.ConnectionPool.from_url(locations[0], **others)
-        check_options(self._pool)
+        pool = redis.ConnectionPool.from_url(locations[0], **{**limits(self._timeout), **others})
+        pool.connection_kwargs["decode_responses"] = False  # whatever the URL says
+        check_options(pool)
+        self._pool = pool
 
     def _connect(self) -> Any:
+        """When a node does not answer redis-py asks all the others, one by one: so the more there
+        are, the less time each has.
+        """
+        made = self._connect_within(limits(self._timeout, len(self._addresses) + STEPS))
+        nodes = len(made.get_nodes())
+        if nodes > len(self._addresses):
+            made.close()
+            made = self._connect_within(limits(self._timeout, nodes + STEPS))
+        return made
+
+    def _connect_within(self, bounds: dict[str, Any]) -> Any:
         nodes = [ClusterNode(*one) for one in self._addresses]  # type: ignore[no-untyped-call]
-        return self._connect_to(startup_nodes=nodes)
+        given = {**bounds, **self._given, "startup_nodes": nodes}
+        return redis.RedisCluster.from_url(self._location, **given)
 
     def publish(self, channel: str, data: bytes) -> None:
         self._client.spublish(channel, data)
+
+    @property
+    def knows_nodes(self) -> bool:
+        return self._made is not None
 
     def node_of(self, channel: str) -> str:
         name: str = self._client.get_node_from_key(channel).name

@@ -1,4 +1,6 @@
-"""What a message looks like in Redis: who sent it as its how manieth, of what kind, and content."""
+"""What a message looks like in Redis: its sender, its number among what that one has sent to the
+group, its kind, and its content.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,9 @@ import struct
 from typing import NamedTuple
 
 from dwebsocket.groups.base import Closing, Envelope
+from dwebsocket.protocol.frames import build_close
 
-__all__ = ["Parcel", "pack", "unpack"]
+__all__ = ["Parcel", "encode", "pack", "unpack"]
 
 #: Version of this format, kind, origin, number.
 HEADER = struct.Struct("!BB8sQ")
@@ -29,20 +32,26 @@ class Parcel(NamedTuple):
     content: Envelope
 
 
-def pack(parcel: Parcel) -> bytes:
-    """The bytes that Redis carries."""
-    origin, number, content = parcel
+def encode(content: Envelope) -> tuple[int, bytes]:
+    """Its kind, and what is carried of it.
+
+    Raises:
+        UnicodeEncodeError: half a surrogate pair is no text.
+    """
     if isinstance(content, str):
-        kind, body = TEXT, content.encode()
-    elif isinstance(content, bytes):
-        kind, body = BINARY, content
-    else:
-        kind, body = CLOSE, content.code.to_bytes(2, "big") + content.reason.encode()
+        return TEXT, content.encode()
+    if isinstance(content, bytes):
+        return BINARY, content
+    return CLOSE, content.code.to_bytes(2, "big") + content.reason.encode()
+
+
+def pack(kind: int, body: bytes, origin: bytes, number: int) -> bytes:
+    """The bytes that Redis carries."""
     return HEADER.pack(VERSION, kind, origin, number) + body
 
 
 def unpack(data: bytes) -> Parcel:
-    """The reverse.
+    """What ``pack`` has made.
 
     Raises:
         ValueError: it is not one of ours.
@@ -58,5 +67,7 @@ def unpack(data: bytes) -> Parcel:
     if kind == BINARY:
         return Parcel(origin, number, body)
     if kind == CLOSE and len(body) >= 2:
-        return Parcel(origin, number, Closing(int.from_bytes(body[:2], "big"), body[2:].decode()))
+        closing = Closing(int.from_bytes(body[:2], "big"), body[2:].decode())
+        build_close(*closing)  # raises for what may not be sent
+        return Parcel(origin, number, closing)
     raise ValueError(f"kind {kind} of message")

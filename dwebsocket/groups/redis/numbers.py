@@ -87,5 +87,6 @@ class Tally:
     @property
     def lost(self) -> int:
         """How many messages were missed."""
-        streams = [stream for group in list(self._streams.values()) for stream in group.values()]
+        groups = list(self._streams.values())  # copies: the listener goes on meanwhile
+        streams = [stream for group in groups for stream in list(group.values())]
         return self._lost + sum(stream.lost for stream in streams)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import redis
-from redis.exceptions import MovedError
+from redis.exceptions import MovedError, NoPermissionError
 
 from dwebsocket.event_loop import is_in_event_loop
 
@@ -22,7 +22,7 @@ from .client import ERRORS, Client
 from .outage import Outage
 from .waker import Waker, start
 
-__all__ = ["MAX_DELAY", "Owner", "Subscriber"]
+__all__ = ["MAX_CONFIRMATION", "MAX_DELAY", "Owner", "Subscriber"]
 
 #: Seconds without a message after which Redis is asked whether it is still there, and by which
 #: subscriptions of groups without members are given up.
@@ -50,6 +50,9 @@ class Owner(Protocol):
     def hand_on(self, channel: str, data: bytes) -> None:
         """A message has come. Must not raise."""
 
+    def tell_refused(self, error: BaseException) -> None:
+        """Redis does not let us subscribe to a channel."""
+
     def forget(self, channel: str) -> None:
         """It is subscribed to no more."""
 
@@ -60,16 +63,17 @@ class Owner(Protocol):
 class Subscriber:
     """One connection and the one who listens to it, started on first use."""
 
-    def __init__(self, client: Client, node: str, owner: Owner) -> None:
+    def __init__(self, client: Client, node: str, owner: Owner, prefix: str) -> None:
         self._client = client
         self._node = node
         self._owner = owner
-        self._waker = Waker(client)
+        self._waker = Waker(client, prefix)
         self._changed = threading.Condition()  # guards what follows; never held across a wait
         self._pending: deque[str] = deque()  # channels whose need has changed
         self._asked: set[str] = set()  # subscribed to, or about to be
         self._confirmed: set[str] = set()
         self._outage = Outage(client.show(node))
+        self._batch = SHARDED_BATCH if client.sharded else BATCH
         self._thread: threading.Thread | None = None
         self._listens = self._closed = False
 
@@ -147,43 +151,54 @@ class Subscriber:
         return True
 
     def _subscribe_to_all(self, pubsub: Any) -> None:
-        pubsub.subscribe(self._waker.channel)
         with self._changed:
             self._listens = True
             self._pending.clear()
             before, self._asked = self._asked, self._owner.channels_of(self._node)
             channels, gone = list(self._asked), before - self._asked
         self._subscribe(pubsub, channels)
+        pubsub.subscribe(self._waker.channel)  # the last one: then all others have been answered
         for channel in gone:
             self._owner.forget(channel)
 
     def _subscribe(self, pubsub: Any, channels: list[str]) -> None:
-        sharded = self._client.sharded
-        send_in_batches(pubsub.ssubscribe if sharded else pubsub.subscribe, channels, sharded)
+        command = pubsub.ssubscribe if self._client.sharded else pubsub.subscribe
+        send_in_batches(command, channels, self._batch)
 
     def _unsubscribe(self, pubsub: Any, channels: list[str]) -> None:
-        sharded = self._client.sharded
-        send_in_batches(pubsub.sunsubscribe if sharded else pubsub.unsubscribe, channels, sharded)
+        command = pubsub.sunsubscribe if self._client.sharded else pubsub.unsubscribe
+        send_in_batches(command, channels, self._batch)
 
     def _listen(self, pubsub: Any) -> None:
         """Hand on what comes, until there is silence."""
-        while (message := pubsub.get_message(timeout=TICK)) is not None:
+        while (message := self._next_message(pubsub)) is not None:
             self._handle(message)
             self._follow_wishes(pubsub)
             if self._closed:
                 return
         self._follow_wishes(pubsub)
         pubsub.ping()
-        message = pubsub.get_message(timeout=TICK)
+        message = self._next_message(pubsub)
         if message is None:
             raise redis.ConnectionError(f"no answer to a PING within {TICK} seconds")
         self._handle(message)
+
+    def _next_message(self, pubsub: Any) -> dict[str, Any] | None:
+        try:
+            message: dict[str, Any] | None = pubsub.get_message(timeout=TICK)
+        except NoPermissionError as error:  # the connection is all right, and so are the others
+            self._owner.tell_refused(error)
+            if self._batch > 1:  # it does not say which one: ask for each by itself
+                self._batch = 1
+                self._subscribe(pubsub, list(self._asked - self._confirmed))
+            return {"type": "refusal", "channel": ""}
+        return message
 
     def _handle(self, message: dict[str, Any]) -> None:
         kind, channel = message["type"], message["channel"]
         if kind in ("message", "smessage"):
             name = as_text(channel)
-            if name != self._waker.channel:
+            if name in self._confirmed:  # not what is left of an earlier subscription
                 self._owner.hand_on(name, message["data"])
         elif kind in ("subscribe", "ssubscribe"):
             self._confirm(as_text(channel))
@@ -191,7 +206,8 @@ class Subscriber:
             self._lose(as_text(channel))
 
     def _confirm(self, channel: str) -> None:
-        self._outage.end()
+        if channel == self._waker.channel:
+            self._outage.end()
         with self._changed:
             if channel in self._asked:
                 self._confirmed.add(channel)
@@ -233,8 +249,7 @@ class Subscriber:
             self._changed.notify_all()
 
 
-def send_in_batches(command: Callable[..., Any], channels: list[str], sharded: bool) -> None:
-    size = SHARDED_BATCH if sharded else BATCH
+def send_in_batches(command: Callable[..., Any], channels: list[str], size: int) -> None:
     for first in range(0, len(channels), size):
         command(*channels[first : first + size])
 

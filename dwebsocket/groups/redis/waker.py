@@ -18,8 +18,8 @@ class Waker:
         channel: what the listener must subscribe to.
     """
 
-    def __init__(self, client: Client) -> None:
-        self.channel = f"dwebsocket:wake:{os.urandom(8).hex()}"
+    def __init__(self, client: Client, prefix: str) -> None:
+        self.channel = f"{prefix}wake:{os.urandom(8).hex()}"
         self._client = client
         self._lock = threading.Lock()  # held for an instant
         self._asked = 0  # how often since the thread was started that wakes
