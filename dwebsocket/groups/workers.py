@@ -1,7 +1,7 @@
 """How many worker processes the server is asked for, as far as that can be seen.
 
-In a worker its server's command line is seen, and what uWSGI says; from outside, where ``manage.py
-check`` runs, only what the environment and gunicorn's configuration file say.
+In a worker its server is known, and asked for nothing but what that server itself heeds. Outside,
+where ``manage.py check`` runs, no server is known: any may be meant.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 __all__ = ["SEVERAL_WORKERS", "count_workers"]
@@ -20,56 +21,55 @@ SEVERAL_WORKERS = (
     "groups in the sender's own process only."
 )
 
-#: As gunicorn reads it from the directory in which it is started.
-CONFIGURATION = Path("gunicorn.conf.py")
-
+#: The option, as all these servers have it; and that for gunicorn's configuration file.
 WORKERS = re.compile(r"(?:^|\s)(?:-w\s*|--workers[\s=])(\d+)")
-
-#: Servers whose workers keep the command line in ``sys.argv``.
-SERVERS = {"granian", "gunicorn", "hypercorn", "uvicorn"}
-
-#: What stands for the option, by server; the first one is gunicorn's and uvicorn's.
-VARIABLES = ("WEB_CONCURRENCY", "UVICORN_WORKERS", "GRANIAN_WORKERS")
+CONFIGURATION = re.compile(r"(?:^|\s)(?:-c\s*|--config[\s=])(?:file:)?(\S+)")
 
 
 def count_workers() -> tuple[str, int] | None:
     """Where it is said, and how many; ``None``: one, or nothing is known."""
-    for where, workers in find_numbers():  # what a server heeds first comes first
-        return (where, workers) if workers > 1 else None
-    return None
-
-
-def find_numbers() -> Iterator[tuple[str, int]]:
-    processes = getattr(sys.modules.get("uwsgi"), "numproc", 1)
-    if processes > 1:
-        yield "uWSGI", processes
     server = find_server()
-    found = WORKERS.findall(" ".join(sys.argv[1:])) if server else []
-    if found:
-        yield f"The command line of {server}", int(found[-1])
-    found = WORKERS.findall(os.environ.get("GUNICORN_CMD_ARGS", ""))
-    if found:
-        yield "GUNICORN_CMD_ARGS", int(found[-1])
-    workers = read_configuration()
-    if workers is not None:
-        yield str(CONFIGURATION), workers
-    for name in VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdigit():
-            yield name, int(value)
+    for source in SOURCES[server]:
+        workers = READERS[source]()
+        if workers is not None:
+            return (source.format(server), workers) if workers > 1 else None
+    return None
 
 
 def find_server() -> str | None:
     """The one that runs this process: ``gunicorn …`` or ``python -m gunicorn …``."""
+    if "uwsgi" in sys.modules:
+        return "uwsgi"
     program = Path(sys.argv[0] if sys.argv else "")
     name = program.parent.name if program.name == "__main__.py" else program.stem
-    return name if name in SERVERS else None
+    return name if name in SOURCES else None
+
+
+def read_numproc() -> int | None:
+    return getattr(sys.modules["uwsgi"], "numproc", None)
+
+
+def command_line() -> str:
+    """What the server was started with; its workers keep it in ``sys.argv``."""
+    return " ".join(sys.argv[1:]) if find_server() else ""
+
+
+def further_arguments() -> str:
+    """What gunicorn heeds like its command line."""
+    return os.environ.get("GUNICORN_CMD_ARGS", "")
+
+
+def find_option(arguments: str) -> int | None:
+    found = WORKERS.findall(arguments)
+    return int(found[-1]) if found else None
 
 
 def read_configuration() -> int | None:
-    """A plain ``workers = 4``; what is computed is not looked at."""
+    """A plain ``workers = 4`` in gunicorn's file; what is computed is not looked at."""
+    named = CONFIGURATION.findall(command_line()) or CONFIGURATION.findall(further_arguments())
+    path = Path(named[-1] if named else "gunicorn.conf.py")
     try:
-        tree = ast.parse(CONFIGURATION.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return None
     for node in reversed(tree.body):
@@ -78,3 +78,32 @@ def read_configuration() -> int | None:
             if "workers" in names and type(node.value.value) is int:
                 return node.value.value
     return None
+
+
+def read_variable(name: str) -> int | None:
+    value = os.environ.get(name, "")
+    return int(value) if value.isdecimal() else None
+
+
+#: By what a message calls it, how each source is read; ``{}`` is the server.
+READERS: dict[str, Callable[[], int | None]] = {
+    "uWSGI": read_numproc,
+    "The command line of {}": lambda: find_option(command_line()),
+    "GUNICORN_CMD_ARGS": lambda: find_option(further_arguments()),
+    "The configuration file of gunicorn": read_configuration,
+    "WEB_CONCURRENCY": partial(read_variable, "WEB_CONCURRENCY"),
+    "UVICORN_WORKERS": partial(read_variable, "UVICORN_WORKERS"),
+    "GRANIAN_WORKERS": partial(read_variable, "GRANIAN_WORKERS"),
+}
+UWSGI, COMMAND_LINE, ARGUMENTS, FILE, CONCURRENCY, UVICORN, GRANIAN = READERS
+
+#: Which of them a server heeds, the strongest first; ``None``: the server is not known.
+SOURCES: dict[str | None, tuple[str, ...]] = {
+    "uwsgi": (UWSGI,),
+    "gunicorn": (COMMAND_LINE, ARGUMENTS, FILE, CONCURRENCY),
+    "uvicorn": (COMMAND_LINE, UVICORN, CONCURRENCY),
+    "granian": (COMMAND_LINE, GRANIAN),
+    "hypercorn": (COMMAND_LINE,),
+    **dict.fromkeys(("cheroot", "daphne", "waitress", "waitress-serve"), ()),  # one process
+    None: (ARGUMENTS, FILE, CONCURRENCY, UVICORN, GRANIAN),
+}

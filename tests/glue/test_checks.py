@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
@@ -12,7 +13,7 @@ from django.test import override_settings
 
 from dwebsocket.checks import check_groups, check_middleware, check_settings
 from dwebsocket.conf import Conf
-from dwebsocket.groups.workers import VARIABLES, count_workers
+from dwebsocket.groups.workers import count_workers
 
 from .site import MIDDLEWARE, OURS
 
@@ -215,7 +216,7 @@ WORKERS = [
     ({"WEB_CONCURRENCY": "4"}, None, "WEB_CONCURRENCY asks for 4"),
     ({"GUNICORN_CMD_ARGS": "--bind :80 --workers=3"}, None, "GUNICORN_CMD_ARGS asks for 3"),
     ({"GUNICORN_CMD_ARGS": "-w 2"}, None, "GUNICORN_CMD_ARGS asks for 2"),
-    ({}, "bind = ':80'\nworkers = 5\n", r"gunicorn\.conf\.py asks for 5"),
+    ({}, "bind = ':80'\nworkers = 5\n", "The configuration file of gunicorn asks for 5"),
     ({"WEB_CONCURRENCY": "4"}, "workers = 1\n", None),
     ({"WEB_CONCURRENCY": "1"}, None, None),
     ({"UVICORN_WORKERS": "4"}, None, "UVICORN_WORKERS asks for 4"),
@@ -226,38 +227,115 @@ WORKERS = [
 ]
 
 
+#: All that any of the servers reads.
+VARIABLES = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "UVICORN_WORKERS", "GRANIAN_WORKERS")
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """A directory without a file, an environment without a number of workers."""
+    monkeypatch.chdir(tmp_path)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def on_command_line(server):
+    return f"The command line of {server}"
+
+
+FILE = "The configuration file of gunicorn"
+
+
 @pytest.mark.parametrize(
     ("command_line", "found"),
     [
-        ("/usr/bin/gunicorn mysite.wsgi -w 4", ("The command line of gunicorn", 4)),
-        ("/lib/gunicorn/__main__.py -w 1 --workers=3", ("The command line of gunicorn", 3)),
-        ("uvicorn mysite.asgi --workers 2", ("The command line of uvicorn", 2)),
-        ("hypercorn mysite.asgi -w2", ("The command line of hypercorn", 2)),
-        ("granian --workers 2 --interface asgi", ("The command line of granian", 2)),
+        ("/usr/bin/gunicorn mysite.wsgi -w 4", (on_command_line("gunicorn"), 4)),
+        ("/lib/gunicorn/__main__.py -w 1 --workers=3", (on_command_line("gunicorn"), 3)),
+        ("uvicorn mysite.asgi --workers 2", (on_command_line("uvicorn"), 2)),
+        ("hypercorn mysite.asgi -w2", (on_command_line("hypercorn"), 2)),
+        ("granian --workers 2 --interface asgi", (on_command_line("granian"), 2)),
         ("uvicorn mysite.asgi", None),
         ("uvicorn mysite.asgi --workers 1", None),
         ("manage.py loads --workers 8", None),
     ],
 )
-def test_workers_on_a_command_line(monkeypatch, tmp_path, command_line, found):
-    monkeypatch.chdir(tmp_path)
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+def test_workers_on_a_command_line(monkeypatch, bare, command_line, found):
     monkeypatch.setattr("sys.argv", command_line.split())
+    assert count_workers() == found
+
+
+@pytest.mark.parametrize(
+    ("command_line", "heeded"),
+    [
+        ("gunicorn mysite.wsgi", ["GUNICORN_CMD_ARGS", FILE, "WEB_CONCURRENCY"]),
+        ("uvicorn mysite.asgi", ["UVICORN_WORKERS", "WEB_CONCURRENCY"]),
+        ("granian mysite.asgi", ["GRANIAN_WORKERS"]),
+        ("hypercorn mysite.asgi", []),
+        ("daphne mysite.asgi:application", []),
+        ("waitress-serve mysite.wsgi:application", []),
+        ("/lib/waitress/__main__.py mysite.wsgi:application", []),
+        ("/lib/cheroot/__main__.py mysite.wsgi:application", []),
+        (
+            "manage.py check",
+            ["GUNICORN_CMD_ARGS", FILE, "WEB_CONCURRENCY", "UVICORN_WORKERS", "GRANIAN_WORKERS"],
+        ),
+    ],
+)
+def test_a_server_is_asked_for_what_it_heeds_itself(monkeypatch, bare, command_line, heeded):
+    """The strongest first; what other servers read says nothing about it."""
+    monkeypatch.setattr("sys.argv", command_line.split())
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 4")
+    for name in VARIABLES[1:]:
+        monkeypatch.setenv(name, "4")
+    file = bare / "gunicorn.conf.py"
+    file.write_text("workers = 4")
+    for source in heeded:
+        assert count_workers() == (source, 4)
+        file.unlink() if source == FILE else monkeypatch.delenv(source)
+    assert count_workers() is None
+
+
+@pytest.mark.parametrize(
+    ("command_line", "arguments", "found"),
+    [
+        ("gunicorn -c conf/production.py mysite.wsgi", "", (FILE, 6)),
+        ("gunicorn --config=conf/production.py mysite.wsgi", "", (FILE, 6)),
+        ("gunicorn --config file:conf/production.py mysite.wsgi", "", (FILE, 6)),
+        ("gunicorn mysite.wsgi", "-c conf/production.py", (FILE, 6)),
+        ("gunicorn -c conf/production.py mysite.wsgi", "-c gunicorn.conf.py", (FILE, 6)),
+        ("gunicorn -c python:conf.production mysite.wsgi", "", None),
+        ("gunicorn -c conf/none.py mysite.wsgi", "", None),
+        ("gunicorn mysite.wsgi", "", (FILE, 2)),
+        ("manage.py loads -c conf/production.py", "", (FILE, 2)),
+    ],
+)
+def test_the_configuration_file_that_gunicorn_reads(
+    monkeypatch, bare, command_line, arguments, found
+):
+    (bare / "conf").mkdir()
+    (bare / "conf/production.py").write_text("workers = 6")
+    (bare / "gunicorn.conf.py").write_text("workers = 2")
+    monkeypatch.setattr("sys.argv", command_line.split())
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", arguments)
+    assert count_workers() == found
+
+
+@pytest.mark.parametrize(("processes", "found"), [(1, None), (3, ("uWSGI", 3))])
+def test_uwsgi_says_it_itself(monkeypatch, bare, processes, found):
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(numproc=processes))
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
     assert count_workers() == found
 
 
 @pytest.mark.parametrize(("environment", "configuration", "text"), WORKERS)
 def test_groups_of_one_process_and_several_workers(
-    monkeypatch, tmp_path, environment, configuration, text
+    monkeypatch, bare, environment, configuration, text
 ):
-    monkeypatch.chdir(tmp_path)
-    for name in ("GUNICORN_CMD_ARGS", *VARIABLES):
-        monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     if configuration is not None:
-        (tmp_path / "gunicorn.conf.py").write_text(configuration)
+        (bare / "gunicorn.conf.py").write_text(configuration)
     found = check_groups()
     assert [message.id for message in found] == (["dwebsocket.W002"] if text else [])
     if text:
