@@ -24,6 +24,7 @@ __all__ = [
     "get_members",
     "get_slow",
     "load_class",
+    "show",
 ]
 
 KEYS = {"BACKEND", "LOCATION", "OPTIONS"}
@@ -122,7 +123,7 @@ def check_setting(setting: Any) -> None:
     """
     if not isinstance(setting, Mapping) or not isinstance(setting.get("BACKEND"), str):
         raise InvalidGroupBackend(
-            f"WEBSOCKET_GROUPS is {setting!r}, it must be a dictionary whose 'BACKEND' is the "
+            f"WEBSOCKET_GROUPS is {show(setting)}, it must be a dictionary whose 'BACKEND' is the "
             "dotted path of a class, such as 'dwebsocket.groups.memory.MemoryGroupBackend'"
         )
     unknown = set(setting) - KEYS
@@ -134,8 +135,16 @@ def check_setting(setting: Any) -> None:
     options = setting.get("OPTIONS")
     if options is not None and not isinstance(options, Mapping):
         raise InvalidGroupBackend(
-            f"WEBSOCKET_GROUPS: 'OPTIONS' is {options!r}, it must be a dictionary"
+            f"WEBSOCKET_GROUPS: 'OPTIONS' is {show(options)}, it must be a dictionary"
         )
+
+
+def show(value: Any) -> str:
+    """A wrong value of the setting, for messages: not one that may hold a password."""
+    text = repr(value)
+    if "@" in text or "password" in text.lower():
+        return f"a {type(value).__name__} (which has a password, perhaps)"
+    return text
 
 
 def forget_backend(*, setting: str, **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ from dwebsocket.groups.workers import count_workers
 from .site import MIDDLEWARE, OURS
 
 ROOT = Path(__file__).resolve().parents[2]
+REDIS = {"BACKEND": "dwebsocket.groups.redis.RedisGroupBackend", "LOCATION": "redis://x"}
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
 BAD = [
@@ -192,6 +193,7 @@ def test_manage_py_check(tmp_path):
         "INSTALLED_APPS = ['dwebsocket']\n"
         "WEBSOCKET_PING_INTERVAL = 'often'\n"
         "WEBSOCKET_ACCEPT_ALL = True\n"
+        f"WEBSOCKET_GROUPS = {{**{REDIS!r}, 'LOCATION': 'redis://[::1:6379'}}\n"
     )
     result = subprocess.run(
         [sys.executable, "-m", "django", "check", "--settings", "checked_site"],
@@ -203,6 +205,10 @@ def test_manage_py_check(tmp_path):
     assert result.returncode == 1
     assert "(dwebsocket.E005) WEBSOCKET_PING_INTERVAL is 'often'" in result.stderr
     assert "(dwebsocket.W001)" in result.stderr
+    assert (
+        "(dwebsocket.E016) WEBSOCKET_GROUPS, LOCATION redis://[::1:6379: Invalid IPv6 URL."
+        in result.stderr
+    )
 
 
 def test_each_setting_has_an_id_of_its_own():
@@ -211,7 +217,75 @@ def test_each_setting_has_an_id_of_its_own():
     assert {name for _, name in pairs} == {name for name in vars(Conf) if name.isupper()}
 
 
-REDIS = {"BACKEND": "dwebsocket.groups.redis.RedisGroupBackend", "LOCATION": "redis://x"}
+@pytest.mark.parametrize("options", [{}, {"CLUSTER": True}, {"SENTINEL": "chat"}])
+@pytest.mark.parametrize(
+    ("location", "text"),
+    [
+        ("redis://:se/12cret@host:6379", "percent-encoded"),
+        ("redis://:se#12cret@host:6379", "percent-encoded"),
+        ("redis://:se?12cret@host:6379", "percent-encoded"),
+        ("redis://:se@1/2cret@host:6379", "percent-encoded"),
+        ("redis://:12/secret@host:6379", "percent-encoded"),  # the port would be 12
+        ("redis://:12#secret@host:6379", "percent-encoded"),
+        ("redis://:12?secret@host:6379", "percent-encoded"),
+        ("redis://user:12secret/@host", "percent-encoded"),
+        ("unix://:12/secret@/run/redis.sock", "percent-encoded"),
+        ("redis://:12secret℀@host", "percent-encoded"),
+        ("redis://:12[secret@host", "Invalid IPv6 URL"),
+        ("redis://:12@secret@host:port", "percent-encoded"),
+        ("redis://[::1:6379", "Invalid IPv6 URL"),
+        ("redis//:12secret@host", "must be a URL"),
+        ({"host": "x", "password": "12secret"}, "must be a URL"),
+        (["redis://host", ":12secret@host"], "must be a URL"),
+    ],
+)
+def test_a_bad_location_is_told_without_a_piece_of_its_password(location, text, options):
+    setting = {**REDIS, "LOCATION": location, "OPTIONS": options}
+    with override_settings(WEBSOCKET_GROUPS=setting):
+        [message] = check_settings()
+    assert message.id == "dwebsocket.E016"
+    assert text in message.msg
+    assert not re.search("12|se[^t ]?cret|cret", message.msg)
+
+
+@pytest.mark.parametrize("options", [{}, {"CLUSTER": True}, {"SENTINEL": "chat"}])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "redis://:se%2F12cret@host",
+        "redis://:se@12cret@host",  # the last one ends it
+        "redis://:secret@host:6379/0?client_name=a@b",
+        "redis://host?client_name=a@b",
+        "redis://[::1]:6379/0",
+    ],
+)
+def test_good_locations(location, options):
+    with override_settings(WEBSOCKET_GROUPS={**REDIS, "LOCATION": location, "OPTIONS": options}):
+        assert check_settings() == []
+
+
+@pytest.mark.parametrize("location", ["unix:///run/r@dis.sock", "unix://:secret@/run/redis.sock"])
+def test_good_sockets(location):
+    with override_settings(WEBSOCKET_GROUPS={**REDIS, "LOCATION": location}):
+        assert check_settings() == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "redis://:12secret@host",
+        {"BACKENDS": REDIS["BACKEND"], "LOCATION": "redis://:12secret@host"},
+        {**REDIS, "OPTIONS": [("password", "12secret")]},
+    ],
+)
+def test_a_bad_setting_is_told_without_its_password(setting):
+    with override_settings(WEBSOCKET_GROUPS=setting):
+        [message] = check_settings()
+    assert message.id == "dwebsocket.E016"
+    assert "must be a dictionary" in message.msg
+    assert "12secret" not in message.msg
+
+
 WORKERS = [
     ({"WEB_CONCURRENCY": "4"}, None, "WEB_CONCURRENCY asks for 4"),
     ({"GUNICORN_CMD_ARGS": "--bind :80 --workers=3"}, None, "GUNICORN_CMD_ARGS asks for 3"),

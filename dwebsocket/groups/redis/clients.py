@@ -4,6 +4,7 @@ Sentinels name, or a cluster.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from redis.sentinel import SentinelConnectionPool
 
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
+from dwebsocket.groups.current import show
 
 from .client import Client, check_options, limits, without_password
 from .cluster import ClusterClient, addresses
@@ -25,6 +27,14 @@ MAX_CONNECTIONS = 50
 
 #: The options of ours; all others are redis-py's.
 OWN_OPTIONS = ("CLUSTER", "PREFIX", "SENTINEL")
+
+#: A password with one of "/", "#" and "?", which ends host and port: they would be taken from what
+#: stands before it, and be shown.
+NOT_ENCODED = re.compile(
+    r"(?!unix:)[^:]+://[^/?#]*(?:[/#][^?]*|\?[^=]*)@"  # other "@" are behind "?" and "="
+    r"|unix://[^@/?#]+[/?#].*@"  # or in the path
+)
+PERCENT_ENCODE = "user name and password must be percent-encoded (urllib.parse.quote with safe='')"
 
 
 def create_client(location: Any, options: Mapping[str, Any]) -> Client:
@@ -44,6 +54,8 @@ def create_client(location: Any, options: Mapping[str, Any]) -> Client:
     given["decode_responses"] = False  # a cache's setting may say so; ours are bytes
     locations = read_locations(location)
     try:
+        for one in locations:
+            check_encoded(one)
         if options.get("CLUSTER"):
             return ClusterClient(locations, given)
         given = {**limits(conf.SEND_TIMEOUT), **given}
@@ -58,12 +70,17 @@ def create_client(location: Any, options: Mapping[str, Any]) -> Client:
         raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, LOCATION {shown}: {what}") from None
 
 
+def check_encoded(location: str) -> None:
+    """Raise ``ValueError`` for a password that would be taken for something else, and be shown."""
+    if NOT_ENCODED.match(location):
+        raise ValueError(PERCENT_ENCODE)
+
+
 def find_fault(error: Exception, locations: list[str]) -> str:
     """What is wrong, without a piece of a password."""
     text = str(error)
-    if "Port could not be cast" in text and any("@" in one for one in locations):
-        return "user name and password must be percent-encoded (urllib.parse.quote with safe='')"
-    return text
+    quotes = "Port could not be cast" in text or "netloc" in text
+    return PERCENT_ENCODE if quotes and any("@" in one for one in locations) else text
 
 
 def check_prefix(prefix: Any) -> None:
@@ -83,9 +100,8 @@ def read_locations(location: Any) -> list[str]:
     locations = [location] if isinstance(location, str) else location
     if isinstance(locations, (list, tuple)) and locations and all(map(is_url, locations)):
         return list(locations)
-    shown = "(which has a password, perhaps)" if "@" in str(location) else repr(location)
     raise InvalidGroupBackend(
-        f"WEBSOCKET_GROUPS, LOCATION {shown}: it must be a URL such as "
+        f"WEBSOCKET_GROUPS, LOCATION {show(location)}: it must be a URL such as "
         "'redis://localhost:6379/0', with SENTINEL or CLUSTER also a list of them"
     )
 
