@@ -62,11 +62,12 @@ class Group:
         return get_members().has(self.name, websocket)
 
     def add(self, websocket: BaseWebSocket) -> None:
-        """From now on it gets what is sent to the group, until it is closed. A closed one is not
+        """Let the WebSocket get what is sent to the group, until it closes. A closed one is not
         added.
 
         Raises:
             InvalidState: it is not accepted yet.
+            TypeError: it is no WebSocket.
         """
         check_accepted(websocket)
         backend = get_backend()
@@ -76,7 +77,7 @@ class Group:
             self.discard(websocket)
 
     def discard(self, websocket: BaseWebSocket) -> None:
-        """From now on it does not; nothing happens if it is no member."""
+        """Take the WebSocket out of the group; nothing happens if it is no member."""
         if get_members().discard(self.name, websocket):
             get_backend().unsubscribe(self.name)
 
@@ -122,11 +123,17 @@ def check_encodable(name: str) -> None:
         raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
 
 
-def check_accepted(websocket: BaseWebSocket) -> None:
+def check_accepted(websocket: Any) -> None:
+    """Raise for what is no WebSocket, or not yet an accepted one."""
     if websocket is None:
         raise TypeError(
             "add() takes a WebSocket, not None: request.websocket is None in a plain HTTP request; "
             "ask request.is_websocket() first"
+        )
+    if not hasattr(websocket, "accepted"):
+        raise TypeError(
+            f"add() takes a WebSocket, not {type(websocket).__name__}: a handler's is "
+            "self.websocket, a view's is request.websocket"
         )
     if not websocket.accepted:
         raise InvalidState(

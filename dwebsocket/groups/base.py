@@ -78,12 +78,12 @@ class BaseGroupBackend:
         raise NotImplementedError
 
     def subscribe(self, name: str) -> None:
-        """The group has a member here, who is not always its first. May wait a moment; never
-        raises.
+        """A member has joined the group in this process; not always its first. May wait a moment;
+        never raises.
         """
 
     def unsubscribe(self, name: str) -> None:
-        """Its last member has gone. Never waits, never raises."""
+        """The group has no member in this process any more. Never waits, never raises."""
 
     def get_counts(self) -> Counts:
         """What has been counted."""
@@ -93,7 +93,9 @@ class BaseGroupBackend:
         """Nobody uses this backend any more."""
 
     def receive(self, name: str, content: Envelope, exclude: Any = None) -> None:
-        """Hand a message to the members in this process. Never waits, never raises."""
+        """Hand a message to the members in this process, but ``exclude``. Never waits; a member
+        that cannot be sent to is logged, and those behind it get the message.
+        """
         members = self.members.of(name)
         if not members:
             return
@@ -106,5 +108,5 @@ class BaseGroupBackend:
                     member.post_close(*message)
                 else:
                     member.post(message)
-            except Exception:  # a backend that breaks its promise is not the others' loss
+            except Exception:  # a WebSocket that breaks its promise is not the others' loss
                 logger.exception("A member of the group %r cannot be sent to", name)

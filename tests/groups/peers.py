@@ -32,15 +32,30 @@ class Member:
             raise TimeoutError(f"nothing came within {timeout} s") from None
 
 
+class Failing(Member):
+    """Breaks its promise."""
+
+    def post(self, message):
+        raise RuntimeError("no such thing")
+
+    def post_close(self, code, reason):
+        raise RuntimeError("no such thing")
+
+
 class Peer:
     def __init__(self, setting, **settings):
         self.members = Members()
         with override_settings(**settings):
             self.backend = create_backend(setting, self.members)
 
-    def join(self, name):
-        member = Member()
+    def add(self, name, kind=Member):
+        """A member of whom the backend is not told: when it connects, it asks for all."""
+        member = kind()
         self.members.add(name, member)
+        return member
+
+    def join(self, name, kind=Member):
+        member = self.add(name, kind)
         self.backend.subscribe(name)
         return member
 

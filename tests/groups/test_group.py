@@ -2,20 +2,23 @@
 
 import asyncio
 import os
+import re
 import threading
 import zlib
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.http import HttpRequest
 from django.test import override_settings
 
-from dwebsocket import Group, require_websocket
+from dwebsocket import Group, WebSocketHandler, require_websocket
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
-from dwebsocket.groups.base import BaseGroupBackend
+from dwebsocket.groups.base import BaseGroupBackend, Closing
 from dwebsocket.groups.current import get_backend, get_members
 
 from ..glue.site import wait_until
 from ..servers.redis import BACKEND
+from .peers import Failing
 
 
 @require_websocket
@@ -63,6 +66,34 @@ def test_what_cannot_close(code, reason):
 def test_plain_http_has_no_websocket():
     with pytest.raises(TypeError, match=r"request\.websocket is None"):
         Group("a").add(None)
+
+
+class Chat(WebSocketHandler):
+    pass
+
+
+@pytest.mark.parametrize(("one", "name"), [(Chat(), "Chat"), (HttpRequest(), "HttpRequest")])
+def test_a_handler_and_a_request_are_no_websockets(one, name):
+    text = (
+        f"add() takes a WebSocket, not {name}: a handler's is self.websocket, a view's is "
+        "request.websocket"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
+        Group("a").add(one)
+    assert len(Group("a")) == 0
+
+
+@pytest.mark.parametrize("content", ["hello", b"hello", Closing(4000, "over")])
+def test_a_member_that_cannot_be_sent_to(make_peer, caplog, content):
+    """Is not the loss of those behind it."""
+    here = make_peer({"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"})
+    here.join("lobby", Failing)
+    member = here.join("lobby")
+    here.backend.receive("lobby", content)
+    assert member.next() == content
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert "'lobby'" in record.getMessage()
 
 
 def test_members_are_counted_and_found(site):
@@ -138,13 +169,13 @@ def test_100_000_changes_from_eight_threads_with_sends_in_between(site):
     wait_until(lambda: get_members().names() == [])
 
 
-class Failing(BaseGroupBackend):
+class Away(BaseGroupBackend):
     def publish(self, name, content):
         raise GroupUnavailable("not there")
 
 
 def test_members_here_get_it_though_the_others_do_not(site):
-    path = f"{__name__}.Failing"
+    path = f"{__name__}.Away"
     client = site.serve(member, WEBSOCKET_GROUPS={"BACKEND": path})
     with join(client) as session:
         with pytest.raises(GroupUnavailable, match="not there"):
@@ -163,8 +194,8 @@ def at_redis(**options):
         ({}, "must be a dictionary"),
         ({"BACKEND": "no.such.module.Backend"}, "cannot be imported"),
         ({"BACKEND": "dwebsocket.conf.Conf"}, "derived from"),
-        ({"BACKEND": f"{__name__}.Failing", "HOST": "x"}, "'HOST'"),
-        ({"BACKEND": f"{__name__}.Failing", "OPTIONS": ["PREFIX"]}, "'OPTIONS' is"),
+        ({"BACKEND": f"{__name__}.Away", "HOST": "x"}, "'HOST'"),
+        ({"BACKEND": f"{__name__}.Away", "OPTIONS": ["PREFIX"]}, "'OPTIONS' is"),
         (at_redis(PREFIX="half a pair: \ud800"), "PREFIX"),
         (at_redis(SENTINEL="chat", nonsense=1), "nonsense"),
         (at_redis(CLUSTER=True, nonsense=1), "nonsense"),

@@ -1,17 +1,21 @@
 """Redis as the settings describe it; what it does when it is away is in test_unavailable.py."""
 
 import asyncio
+import os
+import threading
 import time
 
+import pytest
 from django.test import override_settings
 
 from dwebsocket import Group
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
+from dwebsocket.groups.redis.envelope import CLOSE, pack
 
 from ..servers.process import find_free_port
 from ..servers.redis import BACKEND, tls_arguments
-from .peers import TIMEOUT, Member, check_order
+from .peers import TIMEOUT, Failing, Member, check_order
 
 
 def test_tls_and_a_password(make_redis, make_peer, certificates):
@@ -43,6 +47,101 @@ def test_sites_that_share_a_redis(make_redis, make_peer):
     assert stranger.next() == "of the other"
     assert member.next() == "of one"
     check_order(here, member)
+
+
+@pytest.mark.parametrize(
+    ("query", "options"), [("", {"decode_responses": True}), ("?decode_responses=True", {})]
+)
+def test_a_setting_of_a_cache_that_decodes(make_redis, make_peer, query, options):
+    """What is carried is bytes, whatever it says."""
+    redis = make_redis()
+    redis.start()
+    setting = {"BACKEND": BACKEND, "LOCATION": redis.location + query, "OPTIONS": options}
+    here, there = make_peer(setting), make_peer(setting)
+    member = there.join("a")
+    check_order(here, member, count=10)
+    here.publish("a", b"\x00\xff")
+    assert member.next() == b"\x00\xff"
+
+
+def test_a_close_code_that_may_not_be_sent(make_redis, make_peer, caplog):
+    redis = make_redis()
+    redis.start()
+    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    member = there.join("a")
+    for number in (1, 2):
+        body = (1006).to_bytes(2, "big")
+        redis.command("PUBLISH", "dwebsocket:a", pack(CLOSE, body, os.urandom(8), number))
+    here.publish("a", "next")
+    assert member.next() == "next"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "1006" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["hello", b"hello", Closing(4000, "over")])
+def test_a_member_that_cannot_be_sent_to(make_redis, make_peer, caplog, content):
+    redis = make_redis()
+    redis.start()
+    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    there.add("lobby", Failing)
+    member = there.join("lobby")
+    for _ in range(2):
+        here.publish("lobby", content)
+        assert member.next() == content
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
+    assert "'lobby'" in caplog.records[0].getMessage()
+
+
+def test_what_is_no_text_is_not_missed(make_redis, make_peer):
+    redis = make_redis()
+    redis.start()
+    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    member = there.join("a")
+    here.publish("a", "one")
+    for _ in range(3):
+        with pytest.raises(UnicodeEncodeError):
+            here.publish("a", "half a pair: \ud800")
+    here.publish("a", "two")
+    assert (member.next(), member.next()) == ("one", "two")
+    assert there.backend.get_counts()[2:4] == (2, 0)  # received, lost
+    assert here.backend.get_counts()[:2] == (2, 0)  # published, unavailable
+
+
+def test_a_room_that_is_left_and_joined_again_under_traffic(make_redis, make_peer):
+    """What nobody wanted meanwhile was not missed, what waited for the one before is nobody's."""
+    redis = make_redis()
+    redis.start()
+    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    stop = threading.Event()
+
+    class Leaving(Member):
+        count = 0
+
+        def post(self, message):
+            super().post(message)
+            self.count += 1
+            if self.count == 20:
+                there.leave("room", self)
+                time.sleep(0.05)  # in which more of them come to the listener
+
+    def publish():
+        number = 0
+        while not stop.wait(0.001):
+            here.publish("room", str(number))
+            number += 1
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    try:
+        for _ in range(10):
+            member = there.join("room", Leaving)
+            numbers = [int(member.next()) for _ in range(20)]
+            assert numbers == list(range(numbers[0], numbers[0] + 20))
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        publisher.join()
+    assert there.backend.get_counts().lost == 0
 
 
 def test_one_that_is_loading_carries_messages(make_redis, make_peer):

@@ -69,7 +69,7 @@ class Client:
         """Ask the cluster anew where channels live."""
 
     def show(self, node: str) -> str:
-        """That node, for messages."""
+        """Where that node is, for messages: without a password."""
         return self.shown
 
     def pubsub(self, node: str) -> Any:

@@ -42,10 +42,10 @@ class Owner(Protocol):
     """Who knows what is wanted, and gets what comes."""
 
     def channels_of(self, node: str) -> set[str]:
-        """All channels that are wanted from a node."""
+        """All channels that live on the node and whose groups have members here."""
 
     def wants(self, node: str, channel: str) -> bool:
-        """Whether this one is."""
+        """Whether this channel is one of them."""
 
     def hand_on(self, channel: str, data: bytes) -> None:
         """A message has come. Must not raise."""
@@ -54,7 +54,7 @@ class Owner(Protocol):
         """Redis does not let us subscribe to a channel."""
 
     def forget(self, channel: str) -> None:
-        """It is subscribed to no more."""
+        """The channel is subscribed to no more: what is published there is not missed."""
 
     def route_anew(self) -> None:
         """A cluster may have moved what is wanted to other nodes. Must not raise."""
@@ -80,12 +80,14 @@ class Subscriber:
     # What the backend calls
 
     def look_at(self, channel: str) -> None:
-        """It is wanted no more, perhaps. Never waits."""
+        """Unsubscribe from the channel if nobody wants it any more: after the next message, or
+        within ``TICK`` seconds. Never waits.
+        """
         if self._listens:  # otherwise it asks for all that is wanted when it connects
             self._pending.append(channel)
 
     def ensure(self, channels: list[str]) -> None:
-        """They are wanted, perhaps anew. Never waits."""
+        """Subscribe to those of the channels that are not subscribed to yet. Never waits."""
         with self._changed:
             missing = [channel for channel in channels if channel not in self._confirmed]
             if not missing:
@@ -98,7 +100,9 @@ class Subscriber:
                 self._waker.wake_soon()
 
     def want(self, channel: str) -> None:
-        """It is wanted, perhaps anew: wait until it is subscribed to, but not long."""
+        """Subscribe to the channel and wait until Redis has confirmed it: ``MAX_CONFIRMATION``
+        seconds at most, and not at all while Redis is away or in an event loop.
+        """
         self.ensure([channel])
         if is_in_event_loop():
             return

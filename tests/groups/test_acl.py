@@ -1,0 +1,96 @@
+"""Redis lets the user have some channels only."""
+
+import pytest
+
+from ..servers.process import wait_until
+from ..servers.redis import BACKEND
+from .peers import check_order
+
+#: What docs/howto/groups.md tells to give a user.
+COMMANDS = ("-@all", "+subscribe", "+unsubscribe", "+publish", "+ping")
+
+WARNING = "it does not let this user subscribe to every group"
+
+
+class Limited:
+    """A Redis, and a user who may use these channels."""
+
+    def __init__(self, make_redis, *channels, prefix="dwebsocket"):
+        self.redis = make_redis()
+        self.redis.start()
+        rules = ("on", ">pass", "resetchannels", *channels, *COMMANDS)
+        self.redis.command("ACL", "SETUSER", "site", *rules)
+        self.setting = {
+            "BACKEND": BACKEND,
+            "LOCATION": f"unix://site:pass@{self.redis.path}",
+            "OPTIONS": {"PREFIX": prefix},
+        }
+
+    def listeners(self):
+        clients = self.redis.command("CLIENT", "LIST", "TYPE", "PUBSUB").splitlines()
+        return {client.split()[0] for client in clients}
+
+
+@pytest.fixture
+def some_groups(make_redis):
+    """Those whose names begin with "chat"; the listeners' own channels are like those of groups."""
+    return Limited(make_redis, "&dwebsocket:chat*", "&dwebsocket:wake:*")
+
+
+def warnings(caplog):
+    return [record.levelname for record in caplog.records if WARNING in record.getMessage()]
+
+
+def test_a_user_of_one_prefix(make_redis, make_peer, caplog):
+    setting = Limited(make_redis, "&mysite:*", prefix="mysite").setting
+    here, there = make_peer(setting), make_peer(setting)
+    members = {name: there.join(name) for name in ("a", "b")}  # the second wakes the listener
+    for name, member in members.items():
+        check_order(here, member, name=name)
+    there.leave("a", members["a"])
+    check_order(here, there.join("c"), name="c")
+    assert not caplog.records
+
+
+def test_a_refused_group_is_not_the_others_loss(some_groups, make_peer, caplog):
+    here, there = make_peer(some_groups.setting), make_peer(some_groups.setting)
+    member = there.join("chat 1")
+    check_order(here, member, name="chat 1")
+    listeners = some_groups.listeners()
+    for name in ("lobby", "hall"):
+        there.join(name)
+        check_order(here, member, name="chat 1")
+    check_order(here, there.join("chat 2"), name="chat 2")
+    assert some_groups.listeners() == listeners
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert warnings(caplog) == ["WARNING"]
+    assert there.backend.get_counts().lost == 0
+
+
+def test_a_refused_group_among_many_on_connecting(some_groups, make_peer, caplog):
+    """More than are asked for at a time: it is refused together with others, which are not."""
+    here, there = make_peer(some_groups.setting), make_peer(some_groups.setting)
+    names = [f"chat {number}" for number in range(1100)]
+    members = {name: there.add(name) for name in names}
+    there.join("lobby")  # this one connects
+    listeners = some_groups.listeners()
+    hear_all(some_groups, here, members)
+    assert some_groups.listeners() == listeners
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    some_groups.redis.command("CLIENT", "KILL", "TYPE", "PUBSUB")
+    wait_until(lambda: len(some_groups.listeners()) == 1, "it connects again")
+    listeners = some_groups.listeners()
+    hear_all(some_groups, here, members)
+    assert some_groups.listeners() == listeners
+    assert warnings(caplog) == ["WARNING"]
+
+
+def hear_all(limited, sender, members):
+    """Every group is subscribed to, and what is sent to it arrives."""
+
+    def is_subscribed():
+        return len(limited.redis.command("PUBSUB", "CHANNELS", "*:chat*")) == len(members)
+
+    wait_until(is_subscribed, "all that are allowed", timeout=10)
+    for name, member in members.items():
+        check_order(sender, member, name=name, count=1)
