@@ -1,15 +1,24 @@
 """A cluster: sharded publish and subscribe, one listener for each node."""
 
+import asyncio
+import socket
+import threading
+import time
+from contextlib import ExitStack
 from itertools import count
 
 import pytest
+from django.test import override_settings
 
+from dwebsocket import Group
 from dwebsocket.exceptions import GroupUnavailable
 
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND, redis_servers
-from .peers import check_order
+from .peers import Member, check_order
 from .test_processes import Site, row_of_workers
+
+SEND_TIMEOUT = 2.0
 
 #: So many that each node has some.
 NAMES = [f"group {number}" for number in range(12)]
@@ -128,6 +137,89 @@ def test_a_node_fails_and_its_replica_takes_over(make_redis, make_peer, caplog):
     for name, member in members.items():
         check_order(here, member, name=name, count=20)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], caplog.text
+
+
+@pytest.fixture
+def silent():
+    """The setting of a cluster that takes connections and never says anything."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        ports = [listener.getsockname()[1] for listener in listeners]
+        yield {
+            "BACKEND": BACKEND,
+            "LOCATION": [f"redis://127.0.0.1:{port}" for port in ports],
+            "OPTIONS": {"CLUSTER": True},
+        }
+
+
+def seconds_of(function, *arguments):
+    begun = time.monotonic()
+    function(*arguments)
+    return time.monotonic() - begun
+
+
+def check_unavailable(publish, name):
+    begun = time.monotonic()
+    with pytest.raises(GroupUnavailable):
+        publish(name, "never")
+    assert time.monotonic() - begun < SEND_TIMEOUT
+
+
+def test_a_silent_cluster_stops_no_event_loop(silent):
+    async def add(name):
+        return seconds_of(Group(name).add, Member())
+
+    with override_settings(WEBSOCKET_GROUPS=silent, WEBSOCKET_SEND_TIMEOUT=SEND_TIMEOUT):
+        assert [asyncio.run(add(name)) < 0.2 for name in "aab"] == [True] * 3
+
+
+def test_a_silent_cluster_is_not_waited_for_long(silent, make_peer, caplog):
+    peer = make_peer(silent, WEBSOCKET_SEND_TIMEOUT=SEND_TIMEOUT)
+    for name in "aab":
+        assert seconds_of(peer.join, name) < 1.2
+        check_unavailable(peer.publish, name)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_nobody_is_told_of_a_cluster_that_is_used_no_more(silent, make_peer, caplog):
+    peer = make_peer(silent, WEBSOCKET_SEND_TIMEOUT=0.5)
+    asyncio.run(join(peer, "a"))
+    peer.close()
+    wait_until(lambda: not is_routing(), "it is asked for its nodes in vain", timeout=5)
+    assert not caplog.records
+
+
+async def join(peer, name):
+    peer.join(name)
+
+
+def is_routing():
+    return any(thread.name == "dwebsocket-routing" for thread in threading.enumerate())
+
+
+def test_all_nodes_fall_silent(make_redis, make_peer):
+    """All are asked, one by one, those that the setting does not name as well."""
+    cluster = Cluster(make_redis)
+    setting = {**cluster.setting, "LOCATION": cluster.setting["LOCATION"][:1]}
+    here, there = (make_peer(setting, WEBSOCKET_SEND_TIMEOUT=SEND_TIMEOUT) for _ in "ab")
+    for name, member in join_all(there).items():
+        check_order(here, member, name=name, count=1)
+    everybody = (*cluster.nodes, cluster.replica)
+    for node in everybody:
+        node.redis.pause()
+    for name in NAMES[:4]:
+        check_unavailable(here.publish, name)
+    assert seconds_of(there.join, "new") < 1.2
+    for node in everybody:
+        node.redis.resume()
+
+
+def test_a_setting_of_a_cache_that_decodes(cluster, make_peer):
+    """What is carried is bytes, whatever it says."""
+    first, *others = cluster.setting["LOCATION"]
+    location = [f"{first}?decode_responses=True", *others]
+    here, there = (make_peer({**cluster.setting, "LOCATION": location}) for _ in "ab")
+    check_order(here, there.join(NAMES[0]), name=NAMES[0], count=10)
 
 
 def test_a_slot_moves(cluster, make_peer, caplog):

@@ -99,7 +99,8 @@ class RedisGroupBackend(BaseGroupBackend):
                 self._ensure_all()  # and this is for those who came just before
             except ERRORS as error:
                 self._routing = True
-                self._outage.begin(error)
+                if not self._closed:
+                    self._outage.begin(error)
             else:
                 self._outage.end()
                 return
