@@ -1,28 +1,36 @@
 """Redis lets the user have some channels only."""
 
+import re
+
 import pytest
 
+from ..docs.pages import page
 from ..servers.process import wait_until
 from ..servers.redis import BACKEND
 from .peers import check_order
+from .test_cluster import NAMES, cluster
 
-#: What docs/howto/groups.md tells to give a user.
-COMMANDS = ("-@all", "+subscribe", "+unsubscribe", "+publish", "+ping")
+__all__ = ["cluster"]
+
+PAGE = page("docs/howto/groups.md").prose
+
+#: What the page tells to give to the user "chat" of the prefix "mysite"; and more, for a cluster.
+[ONE_REDIS] = re.findall(r"`ACL SETUSER (chat on >secret resetchannels &mysite:\* -@all .*)`", PAGE)
+[FOR_A_CLUSTER] = re.findall(r"the same, and `(\+ssubscribe .*)`", PAGE)
 
 WARNING = "it does not let this user subscribe to every group"
 
 
 class Limited:
-    """A Redis, and a user who may use these channels."""
+    """A Redis, and the user of the page, who may use these channels besides."""
 
-    def __init__(self, make_redis, *channels, prefix="dwebsocket"):
+    def __init__(self, make_redis, *channels, prefix="mysite"):
         self.redis = make_redis()
         self.redis.start()
-        rules = ("on", ">pass", "resetchannels", *channels, *COMMANDS)
-        self.redis.command("ACL", "SETUSER", "site", *rules)
+        self.redis.command("ACL", "SETUSER", *ONE_REDIS.split(), *channels)
         self.setting = {
             "BACKEND": BACKEND,
-            "LOCATION": f"unix://site:pass@{self.redis.path}",
+            "LOCATION": f"unix://chat:secret@{self.redis.path}",
             "OPTIONS": {"PREFIX": prefix},
         }
 
@@ -34,7 +42,7 @@ class Limited:
 @pytest.fixture
 def some_groups(make_redis):
     """Those whose names begin with "chat"; the listeners' own channels are like those of groups."""
-    return Limited(make_redis, "&dwebsocket:chat*", "&dwebsocket:wake:*")
+    return Limited(make_redis, "&other:chat*", "&other:wake:*", prefix="other")
 
 
 def warnings(caplog):
@@ -42,13 +50,28 @@ def warnings(caplog):
 
 
 def test_a_user_of_one_prefix(make_redis, make_peer, caplog):
-    setting = Limited(make_redis, "&mysite:*", prefix="mysite").setting
+    setting = Limited(make_redis).setting
     here, there = make_peer(setting), make_peer(setting)
     members = {name: there.join(name) for name in ("a", "b")}  # the second wakes the listener
     for name, member in members.items():
         check_order(here, member, name=name)
     there.leave("a", members["a"])
     check_order(here, there.join("c"), name="c")
+    assert not caplog.records
+
+
+def test_a_user_of_a_cluster(cluster, make_peer, caplog):
+    for node in (*cluster.nodes, cluster.replica):
+        node.command("ACL", "SETUSER", *ONE_REDIS.split(), *FOR_A_CLUSTER.split())
+    locations = [one.replace("//", "//chat:secret@") for one in cluster.setting["LOCATION"]]
+    options = {**cluster.setting["OPTIONS"], "PREFIX": "mysite"}
+    setting = {**cluster.setting, "LOCATION": locations, "OPTIONS": options}
+    here, there = make_peer(setting), make_peer(setting)
+    members = {name: there.join(name) for name in NAMES}
+    for name, member in members.items():
+        check_order(here, member, name=name, count=10)
+    there.leave(NAMES[0], members[NAMES[0]])
+    check_order(here, there.join(NAMES[0]), name=NAMES[0])
     assert not caplog.records
 
 
