@@ -2,11 +2,38 @@
 
 import pytest
 
-from ..raw_client import RawClient
+from ..raw_client import PING, PONG, RawClient
+from ..servers.rows import UWSGI_TLS, uwsgi
 
 SETTINGS_OF_NATIVE = {
     "WEBSOCKET_FACTORY_CLASS": "dwebsocket.backends.uwsgi.factory.uWsgiNativeWebSocketFactory"
 }
+
+NATIVE_MODES = {
+    "threads": ("--threads", "8"),
+    # A socket that takes nothing for 30 seconds is its default: too long for a test.
+    "gevent": ("--gevent", "50", "--gevent-early-monkey-patch", "--socket-timeout", "4"),
+}
+
+
+@pytest.fixture(scope="module", params=NATIVE_MODES)
+def native_server(request, start_server):
+    """uWSGI that ends TLS in the worker, so that its own calls are all there is."""
+    options = NATIVE_MODES[request.param]
+    row = uwsgi(f"uwsgi-native-{request.param}", *options, tls=("--https-socket", UWSGI_TLS))
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
+    process = start_server(row, SETTINGS_OF_NATIVE)
+    yield process
+    process.stop()
+    assert "headers already sent" not in process.log.text()
+
+
+def read_frame(client):
+    """The next frame that is no Ping: uWSGI sends them by itself."""
+    while (frame := client.read_frame()).opcode == PING:
+        client.send_frame(PONG, frame.payload)
+    return frame
 
 
 @pytest.fixture

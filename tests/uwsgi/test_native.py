@@ -5,36 +5,16 @@ No case sends a continuation without a beginning: uWSGI would die of it.
 
 import pytest
 
-from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_frame
-from ..servers.rows import UWSGI_TLS, uwsgi
-from .conftest import SETTINGS_OF_NATIVE
-
-TLS = ("--https-socket", UWSGI_TLS)
-MODES = {
-    "threads": ("--threads", "8"),
-    "gevent": ("--gevent", "50", "--gevent-early-monkey-patch"),
-}
+from ..raw_client import BINARY, CONT, TEXT, Frame, build_frame
+from .conftest import read_frame
 
 # What uWSGI answers every Close with, also one that is an answer itself.
 CLOSE = build_frame(8, masked=False)
 
 
-@pytest.fixture(scope="module", params=MODES)
-def server(request, start_server):
-    row = uwsgi(f"uwsgi-native-{request.param}", *MODES[request.param], tls=TLS)
-    if row.missing:
-        pytest.skip(f"{row.missing} is not installed")
-    process = start_server(row, SETTINGS_OF_NATIVE)
-    yield process
-    process.stop()
-    assert "headers already sent" not in process.log.text()
-
-
-def read_frame(client):
-    """The next frame that is no Ping: uWSGI sends them by itself."""
-    while (frame := client.read_frame()).opcode == PING:
-        client.send_frame(PONG, frame.payload)
-    return frame
+@pytest.fixture
+def server(native_server):
+    return native_server
 
 
 @pytest.mark.parametrize("size", [1, 125, 126, 65535, 65536, 1_000_000])
