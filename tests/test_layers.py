@@ -192,6 +192,7 @@ OPTIONAL = {
     "backends/default/servers/eventlet": {"eventlet"},
     "backends/uwsgi/descriptor": {"gevent"},
     "backends/uwsgi/server": {"gevent"},
+    "backends/uwsgi/waiting": {"gevent"},
 }
 
 

@@ -2,7 +2,8 @@
 
 The descriptor carries TLS records that only uWSGI can read. Its calls receive whole messages and do
 not tell what they were: text is what is valid UTF-8, an empty message is none, and a Close has no
-code. They work in the one thread or greenlet that runs the request, nowhere else.
+code. They work in the one thread or greenlet that runs the request, its owner, nowhere else:
+``SendingWebSocket`` says how others reach it.
 
 Fragments: uWSGI collects those of all connections of a process in one place. So receiving is never
 done by two at once, and a client that sends a first fragment is refused before anybody else
@@ -14,20 +15,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from time import monotonic
 from typing import Any
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.uwsgi.descriptor import copy_socket, put_under
+from dwebsocket.backends.uwsgi.descriptor import put_under
+from dwebsocket.backends.uwsgi.outbox import Outbox
+from dwebsocket.backends.uwsgi.sending import SendingWebSocket
 from dwebsocket.backends.uwsgi.server import Server
+from dwebsocket.backends.uwsgi.waiting import create_poller, create_waiter, get_receiving_lock
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import InvalidState, SocketTakeoverError
-from dwebsocket.protocol.frames import CloseCode, Opcode, build_close, build_frame_header
+from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.protocol.frames import CloseCode, build_close
 from dwebsocket.protocol.handshake import OWS, build_response
-from dwebsocket.transports.base import Lock, Transport, remaining
-from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
+from dwebsocket.transports import poll
+from dwebsocket.transports.base import Lock, remaining
+from dwebsocket.websocket import Message
 
 __all__ = ["NativeWebSocket"]
 
@@ -39,20 +43,18 @@ UNFINISHED = b"\0"
 CALL_INTERVAL = 1.0
 
 
-class NativeWebSocket(BaseWebSocket):
+class NativeWebSocket(SendingWebSocket):
     """Each call goes to uWSGI, which does the framing."""
 
-    __slots__ = ("_fd", "_key", "_owner", "_receiving", "_server", "_transport", "_uwsgi")
+    __slots__ = ("_fd", "_key", "_poller", "_receiving")
 
-    _transport: Transport  # waits, and looks whether the peer is there; moves no bytes
+    _poller: Any  # waits for the connection and for the outbox
+    _receiving: Lock
 
     def __init__(self, request: HttpRequest, server: Server, fd: int) -> None:
-        super().__init__()
+        super().__init__(server)
         self._key = request.META.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
-        self._server = server
-        self._uwsgi = server.uwsgi
         self._fd = fd
-        self._owner = server.current()
 
     # The opening handshake
 
@@ -63,11 +65,15 @@ class NativeWebSocket(BaseWebSocket):
         )
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        response = build_response(self._key, subprotocol, headers.items(), None)  # it may raise
         self._transport = create_waiter(self._fd, gevent=self._server.is_gevent)
         self._read_lock = self._transport.create_lock()
-        self._receiving = receiving_lock(self._transport.create_lock)
+        self._receiving = get_receiving_lock(self._transport.create_lock)
+        self._poller = create_poller(gevent=self._server.is_gevent)
+        self._outbox = Outbox()
+        self._poller.register(self._outbox.bell, poll.IN)
         try:
-            self._transmit(build_response(self._key, subprotocol, headers.items(), None))
+            self._transmit(response)
         except OSError as error:
             self._end(CloseCode.ABNORMAL_CLOSURE, f"the peer left during the handshake: {error}")
 
@@ -86,14 +92,22 @@ class NativeWebSocket(BaseWebSocket):
             if rest == 0.0 and not self._over:
                 raise TimeoutError("nothing was received in time")
             if not self._over:
-                self._transport.wait_readable(min(CALL_INTERVAL, rest or CALL_INTERVAL))
+                self._wait(min(CALL_INTERVAL, rest or CALL_INTERVAL))
         return []
+
+    def _wait(self, timeout: float) -> None:
+        """Wait until something comes, from the peer or from a group, or can be sent again."""
+        events = poll.IN | poll.OUT if self._outbox.items else poll.IN
+        self._poller.register(self._transport.fileno(), events)
+        self._poller.poll(timeout * 1000)
+        self._outbox.silence()
 
     def receive_available(self) -> list[Message]:
         return self._receive() if self._server.current() == self._owner else []
 
     def _receive(self) -> list[Message]:
         """All messages that are here: uWSGI may hold several of them in its buffers."""
+        self._flush(waits=False)
         messages: list[Message] = []
         empty = 0
         while empty < 2 and not self._over:  # once may be an empty message
@@ -129,54 +143,14 @@ class NativeWebSocket(BaseWebSocket):
         """Close, and have uWSGI forget what it holds of this connection: a read that fails does it.
         Called with ``_receiving`` held.
         """
-        self._try_transmit(build_close(code, reason))
         self._end(code, reason)
+        self._try_transmit(build_close(code, reason))
         put_under(self._fd, "/", os.O_RDONLY)
         try:
             while True:
                 self._uwsgi.websocket_recv_nb()
         except OSError:
             put_under(self._fd, os.devnull, os.O_RDWR)
-
-    # Sending
-
-    def send(self, message: str | BytesLike) -> None:
-        is_text = isinstance(message, str)
-        payload = message.encode() if isinstance(message, str) else as_bytes(message)
-        self._check_owner()
-        if self._over:
-            self._check_accepted()
-            raise self._closed_error()
-        try:
-            if is_text:
-                self._uwsgi.websocket_send(payload)
-            else:
-                self._uwsgi.websocket_send_binary(payload)
-        except OSError as error:
-            self._end(CloseCode.ABNORMAL_CLOSURE, f"sending failed: {error}")
-            raise self._closed_error() from error
-
-    def send_ping(self, payload: bytes) -> None:
-        self._check_owner()
-        if self._over:
-            raise self._closed_error()
-        try:
-            self._transmit(build_frame_header(Opcode.PING, len(payload)) + payload)
-        except OSError as error:
-            self._end(CloseCode.ABNORMAL_CLOSURE, f"sending failed: {error}")
-            raise self._closed_error() from error
-
-    def _transmit(self, data: bytes) -> None:
-        """Send bytes as they are, through uWSGI's TLS: it sends a file so, and closes it."""
-        file = os.memfd_create("dwebsocket")
-        os.write(file, data)
-        self._uwsgi.sendfile(file, 0, 0, len(data))
-
-    def _try_transmit(self, data: bytes) -> None:
-        try:
-            self._transmit(data)
-        except OSError:
-            pass
 
     # The end
 
@@ -185,16 +159,18 @@ class NativeWebSocket(BaseWebSocket):
             self._end(CloseCode.ABNORMAL_CLOSURE, "closed by another thread")
             self._transport.shutdown()
             return
-        if self._over:
-            return
         deadline = monotonic() + timeout
-        self._discard()  # uWSGI's first Ping leaves with the first call: not behind our Close
-        self._try_transmit(build_close(code, reason))
-        while not self._over and remaining(deadline):
+        self._flush(waits=timeout > 0)
+        if not self._over:
+            self._discard()  # uWSGI's first Ping leaves with the first call: not behind our Close
+            self._ready.clear()
+            self._outbox.stop()  # nothing is sent behind it
+            self._send_close(code, reason)
+        while self._answer_due and remaining(deadline):
             self._discard()
-            if not self._over:
+            if self._answer_due:
                 self._transport.wait_readable(remaining(deadline))
-        self._ready.clear()
+        self._answer_due = False
         self._end(CloseCode.ABNORMAL_CLOSURE, "")
 
     def _discard(self) -> None:
@@ -204,27 +180,17 @@ class NativeWebSocket(BaseWebSocket):
                 while self._uwsgi.websocket_recv_nb():
                     pass
             except OSError:
-                self._over = True
+                self._answer_due = False
                 return
         if self._transport.is_hung_up():
-            self._over = True
-
-    def _end(self, code: int, reason: str) -> None:
-        self._over = True
-        if self.close_code is None:
-            self.close_code, self.close_reason = code, reason
+            self._answer_due = False
 
     def finish(self) -> None:
         if self._accepted:
+            self.leave_groups()
+            self._outbox.close()
             self._transport.close()
             self._transport.sock.close()
-
-    def _check_owner(self) -> None:
-        if self._server.current() != self._owner:
-            raise InvalidState(
-                "with --https-socket a WebSocket belongs to the thread or greenlet that runs its "
-                "view: uWSGI's calls work nowhere else. With --https, or a proxy, any may use it"
-            )
 
 
 def as_message(payload: bytes) -> Message:
@@ -233,21 +199,3 @@ def as_message(payload: bytes) -> Message:
         return payload.decode()
     except UnicodeDecodeError:
         return payload
-
-
-def create_waiter(fd: int, *, gevent: bool) -> Transport:
-    """A transport over a copy of the descriptor, which stays as it is: never blocking."""
-    sock = copy_socket(fd, gevent=gevent)
-    if gevent:
-        from dwebsocket.transports.gevent import TLSTransport as GeventTransport
-
-        return GeventTransport(sock)
-    from dwebsocket.transports.threads import TLSTransport
-
-    return TLSTransport(sock)
-
-
-@cache
-def receiving_lock(create_lock: Any) -> Lock:
-    """One for this process."""
-    return create_lock()

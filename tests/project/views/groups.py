@@ -6,6 +6,7 @@ A member does what its messages say, each a JSON list: ["send", "text"], ["close
 import json
 import os
 import socket
+import time
 
 from django.http import HttpResponse, JsonResponse
 
@@ -99,6 +100,26 @@ def member(request, name):
         worker.tell_end(request)
 
 
+@require_websocket
+@recorded
+def pushing(request, name):
+    """A member that only sends."""
+    Group(name).add(request.websocket)
+    while True:
+        request.websocket.send("tick")
+        time.sleep(0.05)
+
+
+@require_websocket
+@recorded
+def polling(request, name):
+    """A member that only looks whether its client is there."""
+    Group(name).add(request.websocket)
+    request.websocket.send("member")
+    while request.websocket.connected:
+        time.sleep(0.05)
+
+
 class Handler(Recorded, WebSocketHandler):
     def on_open(self):
         super().on_open()
@@ -136,6 +157,12 @@ def send(request, name):
     group = Group(name)
     group.send(request.GET["text"])
     return HttpResponse(str(len(group)))
+
+
+def close(request, name):
+    """Plain HTTP."""
+    Group(name).close(int(request.GET["code"]), request.GET["reason"])
+    return HttpResponse()
 
 
 def count(request, name):

@@ -1,0 +1,137 @@
+"""What groups send to a WebSocket that can be written only where its view runs.
+
+Anybody puts it here, and rings; the owner, whose thread or greenlet that is, takes it out. What
+waits is bounded: beyond it the Close is the last.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from time import monotonic
+
+from dwebsocket.conf import conf
+from dwebsocket.groups.base import Closing
+
+__all__ = ["Outbox"]
+
+#: Counted for each message that waits, besides its bytes: small ones cost more than these.
+MESSAGE_COST = 128
+
+#: Seconds in which the owner must have taken what is too much, before the reader is a slow one:
+#: whoever sends quickly leaves it no time.
+PATIENCE = 0.05
+
+Item = str | bytes | Closing
+
+
+class Outbox:
+    """The messages and the Close that wait, in their order.
+
+    Attributes:
+        bell: a descriptor that is readable when something has been put here.
+        items: what waits, and what each costs.
+        last: the Close behind which nothing is put any more.
+    """
+
+    __slots__ = (
+        "_closing_until",
+        "_lock",
+        "_overfull_since",
+        "_shut",
+        "_size",
+        "bell",
+        "items",
+        "last",
+    )
+
+    def __init__(self) -> None:
+        self.bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.items: deque[tuple[Item, int]] = deque()
+        self.last: Closing | None = None
+        self._lock = threading.Lock()  # held for an instant
+        self._closing_until = 0.0
+        self._overfull_since: float | None = None  # since when more waits than may
+        self._shut = False
+        self._size = 0
+
+    # For anybody; nothing of it waits
+
+    def put(self, message: str | bytes, size: int) -> None:
+        """Let a message of so many bytes wait."""
+        with self._lock:
+            if not self._shut:
+                self._append(message, size + MESSAGE_COST)
+
+    def put_last(self, code: int, reason: str) -> bool:
+        """Let the Close wait behind all others; whether it is not the second one."""
+        with self._lock:
+            if self._shut:
+                return False
+            self._shut = True
+            self.last = Closing(int(code), reason)
+            self._closing_until = monotonic() + conf.CLOSE_TIMEOUT
+            self._append(self.last, 0)
+        return True
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether more waits than ``WEBSOCKET_MAX_SEND_BUFFER``."""
+        return self._overfull_since is not None
+
+    def is_too_slow(self) -> bool:
+        """Whether it has been so for longer than the owner needs to take it."""
+        since = self._overfull_since
+        return since is not None and monotonic() - since > PATIENCE
+
+    def is_late(self) -> bool:
+        """Whether the Close should have left by now."""
+        return self.last is not None and monotonic() > self._closing_until
+
+    def _append(self, item: Item, cost: int) -> None:
+        self._count(cost)
+        self.items.append((item, cost))
+        if len(self.items) == 1:
+            os.eventfd_write(self.bell, 1)
+
+    def _count(self, cost: int) -> None:
+        self._size += cost
+        if self._size <= conf.MAX_SEND_BUFFER:
+            self._overfull_since = None
+        elif self._overfull_since is None:
+            self._overfull_since = monotonic()
+
+    # For the owner
+
+    def take(self) -> Item | None:
+        """The next one, or ``None``."""
+        with self._lock:
+            if not self.items:
+                return None
+            item, cost = self.items.popleft()
+            self._count(-cost)
+        return item
+
+    def silence(self) -> None:
+        """The bell was heard: look at ``items`` before waiting for it again."""
+        try:
+            os.eventfd_read(self.bell)
+        except BlockingIOError:
+            pass
+
+    # The end
+
+    def stop(self) -> None:
+        """Nothing of it can be sent any more. From any thread; idempotent."""
+        with self._lock:
+            self._shut = True
+            self.items.clear()
+            self._overfull_since = None
+
+    def close(self) -> None:
+        """Nobody waits for the bell any more. Idempotent."""
+        self.stop()  # from here on nobody rings
+        bell, self.bell = self.bell, -1
+        if bell >= 0:
+            os.close(bell)
