@@ -7,13 +7,16 @@ the server.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cache
 from io import BytesIO
+from time import monotonic
 from typing import Any
 
 import django
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from asgiref.sync import sync_to_async
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
@@ -29,7 +32,7 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
-from dwebsocket.coroutine_threads import release_thread
+from dwebsocket.coroutine_threads import end_thread, own_thread
 from dwebsocket.refusals import printable
 from dwebsocket.threads import Threads
 from dwebsocket.ws_urls import resolve
@@ -46,7 +49,12 @@ DENIAL = "websocket.http.response"
 NOT_UTF_8 = "The address is not UTF-8."
 
 #: Requests of WebSockets that are answered at the same time.
-handshakes = Threads(32, "dwebsocket-handshake")
+MAX_HANDSHAKES = 32
+
+#: Seconds that a handshake may wait for a thread before the log says so.
+SLOW = 1.0
+
+handshakes = Threads(MAX_HANDSHAKES, "dwebsocket-handshake")
 
 
 def get_websocket_application(http_app: Application | None = None) -> WebSocketApplication:
@@ -84,22 +92,22 @@ class WebSocketApplication:
         event = await receive()
         if event["type"] != "websocket.connect":
             return
-        async with ThreadSensitiveContext():
-            connection = AsgiConnection(scope, receive, send)
+        own_thread()
+        connection = AsgiConnection(scope, receive, send)
+        try:
+            # In a task: what the request leaves in its context would stay as long as we do.
+            refusal = await connection.loop.create_task(self._respond(connection))
+            if connection.websocket is not None:
+                await connection.websocket.serve()
+            else:
+                await refuse(connection, refusal)
+        finally:
             try:
-                # In a task: what the request leaves in its context would stay as long as we do.
-                refusal = await connection.loop.create_task(self._respond(connection))
                 if connection.websocket is not None:
-                    await connection.websocket.serve()
-                else:
-                    await refuse(connection, refusal)
-            finally:
-                try:
-                    if connection.websocket is not None:
-                        await connection.websocket.abandon()
-                finally:  # some servers cancel a second time
-                    release_thread()
-                    connection.let_go()
+                    await connection.websocket.abandon()
+            finally:  # some servers cancel a second time
+                end_thread()
+                connection.let_go()
 
 
 class WebSocketRequest(ASGIRequest):
@@ -125,6 +133,8 @@ class HandshakeHandler(BaseHandler):
 
     def respond(self, connection: AsgiConnection) -> list[Event]:
         """Run the request. When it has ended a view has accepted it, or these events refuse it."""
+        if monotonic() - connection.since > SLOW:
+            tell_busy()
         set_script_prefix(get_script_prefix(connection.scope))
         signals.request_started.send(sender=self.__class__, scope=connection.scope)
         try:
@@ -190,12 +200,24 @@ def tell_of_lost(response: HttpResponseBase, path: str) -> None:
         )
 
 
+@cache
+def tell_busy() -> None:
+    """Say once in the log that handshakes wait for each other."""
+    logger.warning(
+        "All %d threads in which WebSockets are accepted have been busy for %s seconds, and others "
+        "wait: middleware, or a view with auto_accept=False, takes its time before it accepts",
+        MAX_HANDSHAKES,
+        SLOW,
+    )
+
+
 async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
     try:
         for event in refusal:
             await connection.send(event)
-    except OSError:
-        pass  # the client has left
+        await asyncio.sleep(0)  # one server takes notice of it in its loop's next round
+    except Exception:  # the client has left; not every server raises an OSError then
+        pass
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:

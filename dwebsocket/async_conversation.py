@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from dwebsocket.conf import conf
 from dwebsocket.conversation import Handler, KeptRequest, log_failure
-from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.exceptions import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
 
@@ -108,7 +108,7 @@ async def run_loop(handler: AsyncHandler) -> None:
 
 async def fail(handler: AsyncHandler, error: Exception) -> None:
     """The handler raised: the end of this connection."""
-    if isinstance(error, ConnectionClosed):
+    if tells_end(error):
         await handler.websocket.aclose()
         return
     await log(handler, error)

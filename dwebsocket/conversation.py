@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from dwebsocket import database
 from dwebsocket.error_log import log_error
-from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.exceptions import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.request_context import RequestContext
 from dwebsocket.websocket import BaseWebSocket, Message
@@ -143,7 +143,7 @@ class Conversation:
     def _fail(self, error: BaseException) -> None:
         """The handler raised: the end of this connection, and of no other."""
         websocket = self._handler.websocket
-        if isinstance(error, ConnectionClosed):
+        if tells_end(error):
             websocket.close()
             return
         log_failure(self._handler, error)
@@ -157,7 +157,7 @@ class Conversation:
 
 def log_failure(handler: Handler, error: BaseException) -> None:
     """Log what a handler has raised, as the error of a view."""
-    if isinstance(error, ConnectionClosed):  # it had something to say
+    if tells_end(error):  # it had something to say
         return
     request = handler.request
     log_error(request if isinstance(request, HttpRequest) else None, request.path, error)

@@ -2,55 +2,90 @@
 
 asgiref keeps one for each request, and with it the database connections that were opened there,
 until the request ends. A coroutine with a WebSocket may wait for hours: it gives its thread back
-first. Where a thread waits for the coroutine to end that one is used, and nothing is to be done.
+first, and one that nobody has used for a while ends by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, MutableMapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
-from dwebsocket import database
 from dwebsocket.threads import Threads
 
-__all__ = ["own_thread", "release_thread", "run_in_loop"]
+__all__ = ["end_thread", "own_thread", "release_thread", "run_in_loop"]
+
+#: Seconds without use after which a thread ends that its coroutines have not given back.
+PATIENCE = 10.0
 
 executors: MutableMapping[Any, Executor] = SyncToAsync.context_to_thread_executor
 
 
+class OwnThread(Executor):
+    """One thread for the coroutines of one connection. There is none until it is used."""
+
+    def __init__(self) -> None:
+        self._threads: Threads | None = None
+        self._users: set[asyncio.Task[Any] | None] = set()  # who may go on with it
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self._threads is None:
+            self._threads = Threads(1, "dwebsocket-sync", PATIENCE)
+        self._users.add(asyncio.current_task())
+        in_use.add(self)
+        return self._threads.submit(function, *args, **kwargs)
+
+    def release(self) -> None:
+        """The running task needs it no more. Another one may be in the middle of a query."""
+        self._users.discard(asyncio.current_task())
+        if all(task is None or task.done() for task in self._users):
+            self.end()
+
+    def end(self) -> None:
+        """Nobody needs it until somebody uses it again."""
+        self._users.clear()
+        in_use.discard(self)
+        if self._threads is not None:
+            self._threads.dismiss()
+
+
+#: Those that have a thread, perhaps.
+in_use: set[OwnThread] = set()
+
+
 def own_thread() -> None:
     """From now on the running task has a thread to itself, when it needs one."""
-    SyncToAsync.thread_sensitive_context.set(ThreadSensitiveContext())
+    context = ThreadSensitiveContext()
+    SyncToAsync.thread_sensitive_context.set(context)
+    executors[context] = OwnThread()
 
 
 def release_thread() -> None:
     """The running coroutine needs its thread no more, until it makes another call."""
-    if not executors:  # none anywhere in this process: the usual case
-        return
+    if in_use:  # somewhere in this process; usually it is not
+        context = SyncToAsync.thread_sensitive_context.get(None)
+        thread = None if context is None else executors.get(context)
+        if isinstance(thread, OwnThread):
+            thread.release()
+
+
+def end_thread() -> None:
+    """Undo ``own_thread``: no coroutine of this connection or task needs it any more."""
     context = SyncToAsync.thread_sensitive_context.get(None)
-    executor = None if context is None else executors.get(context)
-    if executor is None:
-        return
-    if isinstance(executor, Threads):
-        executor.dismiss()
-        return
-    del executors[context]
-    executor.submit(database.close_all)
-    executor.shutdown(wait=False)
+    thread = None if context is None else executors.pop(context, None)
+    if isinstance(thread, OwnThread):
+        thread.end()
 
 
-def run_in_loop(run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+def run_in_loop(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a coroutine function in an event loop of this thread. A process that ends does not wait
     for what the coroutine has asgiref run.
     """
-    context = ThreadSensitiveContext()
-    SyncToAsync.thread_sensitive_context.set(context)
-    executors[context] = Threads(1, "dwebsocket-sync", patience=None)
+    own_thread()
     try:
         asyncio.run(run())
     finally:
-        release_thread()
+        end_thread()

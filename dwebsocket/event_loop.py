@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 __all__ = ["is_in_event_loop", "set_done"]
 
@@ -16,7 +17,7 @@ def is_in_event_loop() -> bool:
     return True
 
 
-def set_done(future: asyncio.Future[None]) -> None:
+def set_done(future: asyncio.Future[Any]) -> None:
     """Wake whoever awaits ``future``; nothing happens if it is done already."""
     if not future.done():
         future.set_result(None)

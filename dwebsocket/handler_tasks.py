@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from dwebsocket.async_conversation import as_coroutine
 from dwebsocket.conversation import log_failure
-from dwebsocket.coroutine_threads import own_thread, release_thread
-from dwebsocket.exceptions import ConnectionClosed, InvalidState
+from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread
+from dwebsocket.exceptions import ConnectionClosed, InvalidState, tells_end
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
@@ -144,13 +144,12 @@ class HandlerTasks:
         own_thread()
         try:
             return await coroutine(*args, **kwargs)
-        except ConnectionClosed:  # it had something to send: the handler hears of the end itself
-            raise
         except Exception as error:
-            await self._tell(error)
+            if not tells_end(error):  # of that the handler hears by itself
+                await self._tell(error)
             raise
         finally:
-            release_thread()
+            end_thread()
 
     async def _tell(self, error: Exception) -> None:
         try:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from dwebsocket import database
 from dwebsocket.error_log import log_error
-from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
+from dwebsocket.exceptions import SocketTakeoverError, tells_end
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, end_connection_behind_error, refuse_for
@@ -135,7 +135,7 @@ class Session:
             raise error
         if not isinstance(error, Exception):
             raise error
-        if not isinstance(error, ConnectionClosed):
+        if not tells_end(error):
             log_error(self._request, self._request.path, error)
         return self.respond()
 
@@ -190,5 +190,5 @@ async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
 
 
 def find_close_code(error: Exception | None) -> int:
-    normal = error is None or isinstance(error, ConnectionClosed)
+    normal = error is None or tells_end(error)
     return CloseCode.NORMAL_CLOSURE if normal else CloseCode.INTERNAL_ERROR

@@ -189,4 +189,11 @@ def build_header(name: str, value: str) -> str:
         raise ValueError(f"{name!r} is not the name of a header")
     if any((character < " " and character != "\t") or character == "\x7f" for character in value):
         raise ValueError(f"the {name} header holds a control character: {value!r}")
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the {name} header cannot be {value!r}, for HTTP carries latin-1 only: quote it, by "
+            "urllib.parse.quote() for instance"
+        ) from error
     return f"{name}: {value}"

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context, copy_context
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .lookout import get_lookout
 from .ready import ready_queue
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class AsgiConnection:
 
     Attributes:
         scope: what the server knows of the connection (ASGI specification, "WebSocket").
+        since: when it came, time.monotonic().
         websocket: the WebSocket, once a view has accepted it.
     """
 
@@ -40,10 +43,12 @@ class AsgiConnection:
         "_context",
         "_ready",
         "_thread",
+        "lookout",
         "loop",
         "receive",
         "scope",
         "send",
+        "since",
         "websocket",
     )
 
@@ -53,6 +58,8 @@ class AsgiConnection:
         self.send = send
         self.loop = asyncio.get_running_loop()
         self._ready = ready_queue(self.loop)
+        self.since = monotonic()
+        self.lookout = get_lookout(self.loop)  # here: the WebSocket is made in a thread
         self._thread = threading.get_ident()
         # Tasks keep their context: not that of whoever happens to call.
         self._context = copy_context()

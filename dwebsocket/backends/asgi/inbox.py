@@ -8,16 +8,14 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
+from dwebsocket.backends.unread import has_room
 from dwebsocket.event_loop import set_done
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection
 from .readiness import Readiness
 
-__all__ = ["MAX_UNREAD", "Inbox"]
-
-#: Unread messages beyond these are left to the server, and by it to TCP.
-MAX_UNREAD = 64
+__all__ = ["Inbox"]
 
 #: Behind the last message.
 END: Any = object()
@@ -30,7 +28,9 @@ class Inbox:
     """Unread messages: the loop puts in, anybody takes out; a coroutine that waits is given one."""
 
     __slots__ = (
+        "_closed",
         "_connection",
+        "_count",
         "_max_size",
         "_messages",
         "_readiness",
@@ -43,7 +43,8 @@ class Inbox:
         self._connection = connection
         self._max_size = max_size
         self._messages: SimpleQueue[Any] = SimpleQueue()
-        self._size = 0  # of what has come since it was last empty
+        self._count = self._size = 0  # what has come since it was last empty
+        self._closed = False  # nobody wants any more
         self._waiters: list[asyncio.Future[Message | None]] = []  # the first one first
         self._room: asyncio.Future[None] | None = None  # the loop waits until there is room
         self._readiness: Readiness | None = None  # somebody selects
@@ -58,24 +59,22 @@ class Inbox:
                 waiter.set_result(message)
                 return True
         messages = self._messages
-        self._size = self._size + size if messages.qsize() else size
+        if not messages.qsize():
+            self._count = self._size = 0
+        self._count += 1
+        self._size += size
         messages.put(message)
         if self._readiness is not None:
             self._readiness.set()
-        return messages.qsize() < MAX_UNREAD and self._size <= self._max_size
+        return has_room(self._count, self._size, self._max_size)
 
     async def wait_for_room(self) -> None:
-        """Wait until half of what is here has been taken out."""
-        while self._is_half_full:
+        """Wait until all has been taken out, or nobody wants any more."""
+        while not (self.is_empty or self._closed):
             self._room = self._connection.loop.create_future()
-            if self._is_half_full:  # still, now that whoever takes one out tells us
+            if not (self.is_empty or self._closed):  # still, now that we are told
                 await self._room
         self._room = None
-
-    @property
-    def _is_half_full(self) -> bool:
-        count = self._messages.qsize()
-        return count > MAX_UNREAD // 2 or (count > 0 and self._size > self._max_size)
 
     def wait(self) -> asyncio.Future[Message | None]:
         """The next message, for a coroutine; ``None`` when no further one comes."""
@@ -91,6 +90,7 @@ class Inbox:
 
     def close(self) -> None:
         """No further message comes. From any thread."""
+        self._closed = True
         self._messages.put(END)
         if self._readiness is not None:
             self._readiness.set()
@@ -99,8 +99,9 @@ class Inbox:
     def _dismiss(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            set_done(waiter)
+        if self._room is not None:
+            set_done(self._room)
 
     # Anywhere
 
@@ -154,7 +155,7 @@ class Inbox:
 
     def _taken(self, message: Any) -> Message | None:
         room = self._room
-        if room is not None and not room.done():
+        if room is not None and self.is_empty:
             self._connection.call(set_done, room)
         if message is END:
             self._messages.put(END)  # for others who ask

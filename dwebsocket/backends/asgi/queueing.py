@@ -30,6 +30,10 @@ EVENT_COST = 256
 #: Seconds in which the server must have taken what is too much, before the reader is a slow one.
 PATIENCE = 0.05
 
+#: Times WEBSOCKET_MAX_SEND_BUFFER beyond which there is no patience: a coroutine sends and sends,
+#: and lets the loop do nothing.
+MAX_BURST = 8
+
 #: An event, if it is not only a place in the queue; its cost; whom to tell that its turn has come.
 Item = tuple[Event | None, int, asyncio.Future[None] | None]
 
@@ -130,8 +134,12 @@ class QueueingWebSocket(BaseWebSocket):
         self._waiting += size + EVENT_COST
 
     def _put_within_bounds(self, event: Event, size: int, wake: Wake | None = None) -> bool:
-        if self._waiting > conf.MAX_SEND_BUFFER and not self._last:
-            self._judge_soon()
+        bound = conf.MAX_SEND_BUFFER
+        if self._waiting > bound and not self._last:
+            if self._waiting > MAX_BURST * bound:
+                self._give_up_slow()
+            else:
+                self._judge_soon()
         return self._put(event, size, wake=wake)
 
     # A reader for whom too much waits
@@ -150,7 +158,11 @@ class QueueingWebSocket(BaseWebSocket):
         self._connection.call(call_later, PATIENCE, self._judge, judgement)
 
     def _judge(self, judgement: object) -> None:
-        if self._judgement is judgement and self._finish_with(*TOO_SLOW):
+        if self._judgement is judgement:
+            self._give_up_slow()
+
+    def _give_up_slow(self) -> None:
+        if self._finish_with(*TOO_SLOW):
             count_slow()
 
     def _finish_with(self, code: int, reason: str, *, mute: bool = True) -> bool:

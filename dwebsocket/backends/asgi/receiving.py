@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+from dwebsocket.backends.unread import has_room
 from dwebsocket.conf import conf
 from dwebsocket.coroutine_threads import release_thread
 from dwebsocket.exceptions import InvalidState
@@ -19,9 +20,8 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection, Event
-from .inbox import MAX_UNREAD, Inbox
-from .lookout import get_lookout
-from .sending import SendingWebSocket, uncancel
+from .inbox import Inbox
+from .sending import SendingWebSocket, explain, uncancel
 
 __all__ = ["ReceivingWebSocket"]
 
@@ -40,6 +40,7 @@ class ReceivingWebSocket(SendingWebSocket):
         "_noticed",
         "_puller",
         "_pump",
+        "_view",
         "_wants_pump",
     )
 
@@ -47,23 +48,26 @@ class ReceivingWebSocket(SendingWebSocket):
     _dismissed: bool  # the puller was told to give up
     _heard_end: bool  # the server has said that nothing more comes
     _may_pull: bool  # the next coroutine may ask the server itself
-    _noticed: bool  # a coroutine has been told that the connection has ended
+    _noticed: bool  # the view has been told that the connection has ended
     _puller: asyncio.Task[Any] | None  # the one that asks the server
     _pump: asyncio.Task[None] | None
+    _view: asyncio.Task[None] | None  # the coroutine that is an async view, or runs a handler
     _wants_pump: bool
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._max_size = conf.MAX_MESSAGE_SIZE
         self._inbox = Inbox(connection, self._max_size)
-        self._lookout = get_lookout(connection.loop)
+        self._lookout = connection.lookout
         self._begun = self._dismissed = self._heard_end = False
         self._may_pull = self._noticed = self._wants_pump = False
-        self._puller = self._pump = None
+        self._puller = self._pump = self._view = None
 
     # For coroutines
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
+        if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
+            return await super().areceive(timeout)
         message = await self._receive_next(None if timeout is None or timeout < 0 else timeout)
         if message is None:
             if self._told:
@@ -72,7 +76,8 @@ class ReceivingWebSocket(SendingWebSocket):
         return message
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        while (message := await self._receive_next(None)) is not None:
+        receive = self._receive_next if self._connection.is_in_loop() else super().areceive
+        while (message := await receive(None)) is not None:
             yield message
         self._told = True
 
@@ -103,17 +108,17 @@ class ReceivingWebSocket(SendingWebSocket):
                 self._lookout.busy[self] = self._lookout.tick
         message = self._unpack(event)
         if message is None:
-            self._noticed = True
+            self._tell_view()
         return message
 
     def _fail_to_pull(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError) and self._dismissed:
             uncancel(self._puller)
         elif isinstance(error, Exception):
-            self.lose(f"receiving failed: {error or type(error).__name__}")
+            self.lose(f"receiving failed: {explain(error)}")
         else:
             raise error
-        self._noticed = True
+        self._tell_view()
 
     async def _receive_otherwise(self, timeout: float | None) -> Message | None:
         """There is something already, or the server cannot simply be asked."""
@@ -133,7 +138,7 @@ class ReceivingWebSocket(SendingWebSocket):
         message = None if self._mute else self._inbox.take()
         if message is None:
             self._check_accepted()
-            self._noticed = True
+            self._tell_view()
         return message
 
     async def _wait(self, timeout: float | None) -> Message | None:
@@ -147,23 +152,23 @@ class ReceivingWebSocket(SendingWebSocket):
                 self._ready.append(unread)
             raise
         if message is None:
-            self._noticed = True
+            self._tell_view()
         return message
 
     # For threads
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
+        self._want_pump()
         message = self._inbox.take_blocking(deadline)
         return [] if message is None or self._mute else [message, *self._inbox.take_all()]
 
     def receive_available(self) -> list[Message]:
         self._want_pump()
         # A view that only looks, and reads nothing, does not make room for more of it.
-        return [] if self._mute or self._is_full() else self._inbox.take_all()
+        return self._inbox.take_all() if self._has_room() and not self._mute else []
 
-    def _is_full(self) -> bool:
-        unread = self._ready
-        return len(unread) > MAX_UNREAD or sum(map(len, unread)) > self._max_size
+    def _has_room(self) -> bool:
+        return has_room(len(self._ready), sum(map(len, self._ready)), self._max_size)
 
     def _want_pump(self) -> None:
         if not self._wants_pump:
@@ -205,10 +210,15 @@ class ReceivingWebSocket(SendingWebSocket):
                 if not has_room:
                     await inbox.wait_for_room()
         except Exception as error:
-            self.lose(f"receiving failed: {error or type(error).__name__}")
+            self.lose(f"receiving failed: {explain(error)}")
 
     def _tell_of_message(self) -> None:
         """The pump has put one into the inbox."""
+
+    def _tell_view(self) -> None:
+        """The caller hears of the end; but not the view, if somebody else reads or sends for it."""
+        if self._connection.is_in_loop() and asyncio.current_task() is self._view:
+            self._noticed = True
 
     def _unpack(self, event: Event) -> Message | None:
         """The message of an event; ``None`` at the end."""

@@ -12,7 +12,7 @@ from dwebsocket.websocket import BytesLike
 from .connection import AsgiConnection, Event
 from .queueing import QueueingWebSocket, as_event
 
-__all__ = ["SendingWebSocket"]
+__all__ = ["SendingWebSocket", "explain", "uncancel"]
 
 #: Codes that every server lets an application send; one refuses all others.
 FREE_CODES = range(3000, 5000)
@@ -37,6 +37,9 @@ class SendingWebSocket(QueueingWebSocket):
         self._sender = self._since = self._timer = None
 
     async def asend(self, message: str | BytesLike) -> None:
+        if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
+            await super().asend(message)
+            return
         event, size = as_event(message)
         if self._over or self._last:
             self._check_open()
@@ -52,6 +55,8 @@ class SendingWebSocket(QueueingWebSocket):
             raise self._closed_error()
 
     async def adrain(self) -> None:
+        if not self._connection.is_in_loop():
+            return  # what is sent in a thread has waited already
         if self._last:
             await self._wait_for_end()
             return
@@ -126,7 +131,8 @@ class SendingWebSocket(QueueingWebSocket):
             uncancel(self._sender)
         except Exception as error:
             self._since = None
-            self.lose(f"sending failed: {error or type(error).__name__}")
+            await self._hear_end()
+            self.lose(f"sending failed: {explain(error)}")
         finally:
             self._since = self._sender = None
 
@@ -135,7 +141,7 @@ class SendingWebSocket(QueueingWebSocket):
             await self._connection.send(event)
         except Exception as error:
             if event["code"] == CloseCode.NORMAL_CLOSURE or event["code"] in FREE_CODES:
-                self.lose(f"sending failed: {error or type(error).__name__}")
+                self.lose(f"sending failed: {explain(error)}")
                 return
             await self._send_close({**event, "code": 3000 + event["code"]})
             return
@@ -175,6 +181,10 @@ class SendingWebSocket(QueueingWebSocket):
         """The connection is accepted: receive."""
         raise NotImplementedError
 
+    async def _hear_end(self) -> None:
+        """The server takes no more: let it say why, if it does."""
+        raise NotImplementedError
+
     async def _prepare_close(self) -> None:
         """Our Close is about to leave."""
         raise NotImplementedError
@@ -190,6 +200,11 @@ class SendingWebSocket(QueueingWebSocket):
     def lose(self, reason: str) -> None:
         """The connection broke."""
         raise NotImplementedError
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong; some errors of servers have no text."""
+    return str(error) or type(error).__name__
 
 
 def uncancel(task: asyncio.Task[Any] | None) -> None:

@@ -48,7 +48,6 @@ class AsgiWebSocket(ReceivingWebSocket):
         "_done",
         "_gone",
         "_start_view",
-        "_view",
     )
 
     has_loop = True
@@ -59,14 +58,13 @@ class AsgiWebSocket(ReceivingWebSocket):
     _done: asyncio.Future[None]  # the view or handler has ended
     _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
     _start_view: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
-    _view: asyncio.Task[None] | None
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._read_lock = threading.Lock()
         loop = connection.loop
         self._done, self._gone = loop.create_future(), loop.create_future()
-        self._calls = self._closing = self._decided = self._start_view = self._view = None
+        self._calls = self._closing = self._decided = self._start_view = None
 
     # The opening handshake
 
@@ -79,12 +77,12 @@ class AsgiWebSocket(ReceivingWebSocket):
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         check_response(subprotocol, headers.items())
-        check_room(len(websockets))
-        websockets.add(self)
-        self._connection.websocket = self
         encoded = [
             (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
         ]
+        check_room(len(websockets))
+        websockets.add(self)
+        self._connection.websocket = self
         self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}, 0)
 
     def _begin(self) -> None:
@@ -183,6 +181,9 @@ class AsgiWebSocket(ReceivingWebSocket):
             self._wait_for(lambda: self._left)
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        if not self._connection.is_in_loop():
+            await super().aclose(code, reason)
+            return
         reason = check_reason(reason)
         self._check_accepted()
         self._tell_view()
@@ -204,6 +205,11 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._lost = True
         self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
         self._leave()
+
+    async def _hear_end(self) -> None:
+        if self._begun:
+            self.start_pump()
+            await asyncio.wait([self._gone], timeout=GRACE)
 
     def _limit_closing(self) -> None:
         if not self._gone.done():
@@ -228,11 +234,6 @@ class AsgiWebSocket(ReceivingWebSocket):
     def _closed_error(self) -> ConnectionClosed:
         self._tell_view()
         return super()._closed_error()
-
-    def _tell_view(self) -> None:
-        """The caller hears of the end; but not the view, if somebody else sends to its client."""
-        if self._connection.is_in_loop() and asyncio.current_task() is self._view:
-            self._noticed = True
 
     @property
     def is_over(self) -> bool:

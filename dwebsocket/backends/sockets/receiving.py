@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from dwebsocket.backends.sockets.ending import EndingWebSocket
+from dwebsocket.backends.unread import has_room
 from dwebsocket.conf import conf
 from dwebsocket.transports.base import remaining
 from dwebsocket.websocket import Message
@@ -13,9 +14,6 @@ __all__ = ["ReceivingWebSocket"]
 
 #: Pongs that wait for a peer are not more than this many bytes.
 MAX_REPLIES = 65536
-
-#: Unread messages beyond these stop us from taking in more on our own account.
-MAX_UNREAD = 64
 
 
 class ReceivingWebSocket(EndingWebSocket):
@@ -67,7 +65,7 @@ class ReceivingWebSocket(EndingWebSocket):
         messages: list[Message] = []
         self._looked = monotonic()
         while not self._over:
-            if self._is_full(messages):
+            if not self._has_room(messages):
                 if self.transport.is_hung_up():
                     self._lose("the peer hung up")
                 break
@@ -91,9 +89,9 @@ class ReceivingWebSocket(EndingWebSocket):
             finally:
                 self._read_lock.release()
 
-    def _is_full(self, messages: list[Message]) -> bool:
+    def _has_room(self, messages: list[Message]) -> bool:
         unread = self._ready + messages if self._ready else messages
-        return len(unread) > MAX_UNREAD or sum(map(len, unread)) > self._connection.max_size
+        return has_room(len(unread), sum(map(len, unread)), self._connection.max_size)
 
     def _receive(
         self, buffer: bytes | bytearray, count: int, reading: bool, found: bool = False

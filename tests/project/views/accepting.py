@@ -26,11 +26,12 @@ def manual_accept(request):
 
 @require_websocket(auto_accept=False)
 def manual_accept_again(request):
-    """The first try is refused, and nothing has happened."""
-    try:
-        request.websocket.accept(headers={"Upgrade": "twice"})
-    except ValueError:
-        pass
+    """The first tries are refused, and nothing has happened."""
+    for headers in ({"Upgrade": "twice"}, {"X-Name": "caf\u00e9 \u2615"}):
+        try:
+            request.websocket.accept(headers=headers)
+        except ValueError:
+            pass
     try:
         request.websocket.send("too early")
     except InvalidState as error:
