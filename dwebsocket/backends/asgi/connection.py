@@ -10,8 +10,8 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .call_queue import get_call_queue
 from .lookout import get_lookout
-from .ready import ready_queue
 
 if TYPE_CHECKING:
     from .websocket import AsgiWebSocket
@@ -40,8 +40,8 @@ class AsgiConnection:
     """
 
     __slots__ = (
+        "_call_queue",
         "_context",
-        "_ready",
         "_thread",
         "lookout",
         "loop",
@@ -57,7 +57,7 @@ class AsgiConnection:
         self.receive = receive
         self.send = send
         self.loop = asyncio.get_running_loop()
-        self._ready = ready_queue(self.loop)
+        self._call_queue = get_call_queue(self.loop)
         self.since = monotonic()
         self.lookout = get_lookout(self.loop)  # here: the WebSocket is made in a thread
         self._thread = threading.get_ident()
@@ -75,9 +75,9 @@ class AsgiConnection:
 
     def call_with_others(self, function: Callable[[], None]) -> None:
         """``call`` for what very many connections may ask for at once."""
-        ready = self._ready
-        if ready.add(partial(self._context.run, function)):
-            self._call_in(ready.context, ready.run, self.loop)
+        queue = self._call_queue
+        if queue.add(partial(self._context.run, function)):
+            self._call_in(queue.context, queue.run, self.loop)
 
     def _call_in(self, context: Context, function: Callable[..., Any], *args: Any) -> None:
         try:

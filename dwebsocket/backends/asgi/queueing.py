@@ -41,46 +41,46 @@ Item = tuple[Event | None, int, asyncio.Future[None] | None]
 Wake = Callable[[Callable[[], None]], None]
 
 #: Guards what waits to be sent, of all connections, for an instant.
-queueing = threading.Lock()
+queue_lock = threading.Lock()
 
 
 class QueueingWebSocket(BaseWebSocket):
     """The messages and the Close that wait, in their order."""
 
     __slots__ = (
+        "_close_left",
+        "_close_queued",
         "_connection",
+        "_deaf",
+        "_drained",
         "_judgement",
-        "_last",
         "_leaving",
-        "_left",
-        "_mute",
         "_outgoing",
-        "_room",
         "_scheduled",
         "_waiting",
     )
 
     _connection: AsgiConnection
 
-    # These change under ``queueing``.
+    # These change under ``queue_lock``.
     _outgoing: list[Item]
     _waiting: int  # what they cost, in bytes
-    _last: bool  # our Close is there, or has left: nothing is added any more
-    _left: bool  # that has left, or never will
+    _close_queued: bool  # our Close is there, or has left: nothing is added any more
+    _close_left: bool  # that has left, or never will
     _scheduled: bool  # the loop is going to look at it
-    _room: threading.Condition | None  # threads wait here for room
+    _drained: threading.Condition | None  # threads wait here for room
     _judgement: object | None  # more waits than may: the loop will see whether this one lasts
 
     _leaving: list[Item]  # what the loop has taken out of there, the next one last
-    _mute: bool  # we have closed: what comes, or has come, is not read any more
+    _deaf: bool  # we have closed: what comes, or has come, is not read any more
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__()
         self._connection = connection
         self._outgoing, self._leaving = [], []
         self._waiting = 0
-        self._last = self._left = self._mute = self._scheduled = False
-        self._judgement = self._room = None
+        self._close_queued = self._close_left = self._deaf = self._scheduled = False
+        self._judgement = self._drained = None
 
     def send(self, message: str | BytesLike) -> None:
         event, size = as_event(message)
@@ -107,7 +107,7 @@ class QueueingWebSocket(BaseWebSocket):
         return not self._connection.is_in_loop()
 
     def _check_open(self) -> None:
-        if self._over or self._last:
+        if self._over or self._close_queued:
             self._check_accepted()
             raise self._closed_error()
 
@@ -119,8 +119,8 @@ class QueueingWebSocket(BaseWebSocket):
         wake: Wake | None = None,
     ) -> bool:
         """Let it wait for its turn; ``False`` when nothing is sent any more."""
-        with queueing:
-            if self._last:
+        with queue_lock:
+            if self._close_queued:
                 return False
             self._append(event, size, sent)
             if self._scheduled:
@@ -135,7 +135,7 @@ class QueueingWebSocket(BaseWebSocket):
 
     def _put_within_bounds(self, event: Event, size: int, wake: Wake | None = None) -> bool:
         bound = conf.MAX_SEND_BUFFER
-        if self._waiting > bound and not self._last:
+        if self._waiting > bound and not self._close_queued:
             if self._waiting > MAX_BURST * bound:
                 self._give_up_slow()
             else:
@@ -150,7 +150,7 @@ class QueueingWebSocket(BaseWebSocket):
         """
         if not self._connection.is_in_loop():
             self._connection.let_loop_work()
-        with queueing:
+        with queue_lock:
             if self._judgement is not None or self._waiting <= conf.MAX_SEND_BUFFER:
                 return
             self._judgement = judgement = object()
@@ -165,16 +165,16 @@ class QueueingWebSocket(BaseWebSocket):
         if self._finish_with(*TOO_SLOW):
             count_slow()
 
-    def _finish_with(self, code: int, reason: str, *, mute: bool = True) -> bool:
+    def _finish_with(self, code: int, reason: str, *, deaf: bool = True) -> bool:
         """Nothing is sent behind this Close; whether it is not the second one."""
         build_close(code, reason)  # raises for what may not be sent
-        with queueing:
-            if self._last or self._over:
+        with queue_lock:
+            if self._close_queued or self._over:
                 return False
             event = {"type": "websocket.close", "code": int(code), "reason": reason}
             self._append(event, 0)
-            self._last, self._mute = True, mute
-        if mute:
+            self._close_queued, self._deaf = True, deaf
+        if deaf:
             self._ready.clear()
         self.stop(code, reason)
         self._connection.call(self._start_flush)
@@ -187,14 +187,14 @@ class QueueingWebSocket(BaseWebSocket):
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait, in a thread, for what the loop does; it sees to it that this does not last."""
-        with queueing:
-            if self._room is None:
-                self._room = threading.Condition(queueing)
-            self._room.wait_for(condition)
+        with queue_lock:
+            if self._drained is None:
+                self._drained = threading.Condition(queue_lock)
+            self._drained.wait_for(condition)
 
     def _mark_over(self, code: int, reason: str) -> bool:
         """No message is read or sent any more; ``False`` when it was so already."""
-        with queueing:
+        with queue_lock:
             if self._over:
                 return False
             self._over = True
@@ -206,7 +206,7 @@ class QueueingWebSocket(BaseWebSocket):
 
     def _take_only(self) -> tuple[Event, int] | None:
         """The message that waits, if there is one and nobody is to be told of it, and its cost."""
-        with queueing:
+        with queue_lock:
             if len(self._outgoing) != 1:
                 return None
             event, cost, sent = self._outgoing[0]
@@ -216,28 +216,28 @@ class QueueingWebSocket(BaseWebSocket):
         return event, cost
 
     def _take_outgoing(self) -> bool:
-        with queueing:
+        with queue_lock:
             self._leaving, self._outgoing = self._outgoing, []
         self._leaving.reverse()
         return bool(self._leaving)
 
     def _count_sent(self, cost: int) -> None:
-        with queueing:
+        with queue_lock:
             self._waiting -= cost
             if self._judgement is not None and self._waiting <= conf.MAX_SEND_BUFFER:
                 self._judgement = None
-            if self._room is not None:
-                self._room.notify_all()
+            if self._drained is not None:
+                self._drained.notify_all()
 
     def _drop_outgoing(self) -> None:
         """Nothing of it can be sent any more."""
-        with queueing:
-            self._last = self._left = True
+        with queue_lock:
+            self._close_queued = self._close_left = True
             outgoing = [*self._leaving, *self._outgoing]
             self._leaving, self._outgoing = [], []
             self._waiting = 0
-            if self._room is not None:
-                self._room.notify_all()
+            if self._drained is not None:
+                self._drained.notify_all()
         for _, _, sent in outgoing:
             if sent is not None and not sent.done():
                 sent.set_result(None)
@@ -249,7 +249,7 @@ class QueueingWebSocket(BaseWebSocket):
         raise NotImplementedError
 
     def _limit_closing(self) -> None:
-        """It must leave within a while."""
+        """Our Close must leave within a while."""
         raise NotImplementedError
 
     def stop(self, code: int, reason: str) -> None:
@@ -269,8 +269,8 @@ def as_event(message: str | BytesLike) -> tuple[Event, int]:
 
 def forget_lock() -> None:
     """In a forked child, whose parent may have held it."""
-    global queueing
-    queueing = threading.Lock()
+    global queue_lock
+    queue_lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

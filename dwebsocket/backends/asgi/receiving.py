@@ -135,7 +135,7 @@ class ReceivingWebSocket(SendingWebSocket):
     def _take_now(self) -> Message | None:
         if self._ready:
             return self._ready.pop()
-        message = None if self._mute else self._inbox.take()
+        message = None if self._deaf else self._inbox.take()
         if message is None:
             self._check_accepted()
             self._tell_view()
@@ -160,12 +160,12 @@ class ReceivingWebSocket(SendingWebSocket):
     def receive_messages(self, deadline: float | None) -> list[Message]:
         self._want_pump()
         message = self._inbox.take_blocking(deadline)
-        return [] if message is None or self._mute else [message, *self._inbox.take_all()]
+        return [] if message is None or self._deaf else [message, *self._inbox.take_all()]
 
     def receive_available(self) -> list[Message]:
         self._want_pump()
         # A view that only looks, and reads nothing, does not make room for more of it.
-        return self._inbox.take_all() if self._has_room() and not self._mute else []
+        return self._inbox.take_all() if self._has_room() and not self._deaf else []
 
     def _has_room(self) -> bool:
         return has_room(len(self._ready), sum(map(len, self._ready)), self._max_size)
@@ -234,7 +234,7 @@ class ReceivingWebSocket(SendingWebSocket):
         if size <= self._max_size:
             return message
         reason = f"a message of {size} bytes, the limit is {self._max_size}"
-        self._finish_with(CloseCode.MESSAGE_TOO_BIG, reason, mute=False)
+        self._finish_with(CloseCode.MESSAGE_TOO_BIG, reason, deaf=False)
         return None
 
     async def _prepare_close(self) -> None:

@@ -21,7 +21,7 @@ FREE_CODES = range(3000, 5000)
 class SendingWebSocket(QueueingWebSocket):
     """Who calls the server's send, one at a time, and for how long."""
 
-    __slots__ = ("_busy", "_flusher", "_lost", "_sender", "_since", "_stalled", "_timer")
+    __slots__ = ("_busy", "_flush_task", "_lost", "_sender", "_since", "_stalled", "_timer")
 
     _busy: bool  # somebody is calling the server's send
     _sender: asyncio.Task[Any] | None  # that is he
@@ -33,7 +33,7 @@ class SendingWebSocket(QueueingWebSocket):
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._busy = self._lost = self._stalled = False
-        self._flusher: asyncio.Task[None] | None = None
+        self._flush_task: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = None
 
     async def asend(self, message: str | BytesLike) -> None:
@@ -41,7 +41,7 @@ class SendingWebSocket(QueueingWebSocket):
             await super().asend(message)
             return
         event, size = as_event(message)
-        if self._over or self._last:
+        if self._over or self._close_queued:
             self._check_open()
         if self._busy or self._outgoing:  # not before those who wait already
             await self._take_turn(event, size)
@@ -57,7 +57,7 @@ class SendingWebSocket(QueueingWebSocket):
     async def adrain(self) -> None:
         if not self._connection.is_in_loop():
             return  # what is sent in a thread has waited already
-        if self._last:
+        if self._close_queued:
             await self._wait_for_end()
             return
         # Usually what the caller has just sent, without waiting, and nothing else.
@@ -89,7 +89,7 @@ class SendingWebSocket(QueueingWebSocket):
         self._scheduled = False
         if (self._outgoing or self._leaving) and not self._busy:
             self._busy = True
-            self._flusher = self._connection.loop.create_task(self._flush())
+            self._flush_task = self._connection.loop.create_task(self._flush())
 
     async def _flush(self) -> None:
         try:
@@ -102,7 +102,7 @@ class SendingWebSocket(QueueingWebSocket):
                     sent.set_result(None)
         finally:
             self._busy = False
-            self._flusher = None
+            self._flush_task = None
 
     async def _pass_on(self, event: Event) -> None:
         if event["type"] == "websocket.send":
@@ -190,7 +190,7 @@ class SendingWebSocket(QueueingWebSocket):
         raise NotImplementedError
 
     def _finish_closing(self) -> None:
-        """It has left."""
+        """Our Close has left."""
         raise NotImplementedError
 
     async def _wait_for_end(self) -> None:

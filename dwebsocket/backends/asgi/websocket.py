@@ -22,7 +22,7 @@ from dwebsocket.websocket import check_reason
 
 from .calls import Calls
 from .connection import AsgiConnection
-from .goodbye import watch_worker
+from .gunicorn_end import watch_worker
 from .receiving import ReceivingWebSocket
 
 __all__ = ["AsgiWebSocket"]
@@ -178,7 +178,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
         self._tell_view()
         if self._finish_with(code, reason) and timeout and self._may_wait():
-            self._wait_for(lambda: self._left)
+            self._wait_for(lambda: self._close_left)
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         if not self._connection.is_in_loop():
@@ -243,7 +243,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     @property
     def has_closed(self) -> bool:
         """Whether we have closed, so that nobody wants what still comes."""
-        return self._mute
+        return self._deaf
 
     # In the task in which the server called us
 
@@ -274,7 +274,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     async def abandon(self) -> None:
         """The server's call ends: nothing of ours goes on in its loop."""
         self.stop(CloseCode.GOING_AWAY, "the server ends")
-        tasks = [task for task in (self._pump, self._view, self._flusher) if task is not None]
+        tasks = [task for task in (self._pump, self._view, self._flush_task) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:

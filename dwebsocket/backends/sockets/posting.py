@@ -33,7 +33,7 @@ MIN_COMPRESSED = 1024
 FRAME_COST = 48
 
 #: Guards _outgoing and _queued of all connections against each other's change, for an instant.
-queueing = threading.Lock()
+queue_lock = threading.Lock()
 
 
 class PostingWebSocket(BaseWebSocket):
@@ -69,7 +69,7 @@ class PostingWebSocket(BaseWebSocket):
     _mute: bool  # nothing may be sent any more: our Close has left, or the connection broke
     _lost: bool  # the connection broke
 
-    # These change under ``queueing``.
+    # These change under ``queue_lock``.
     _queued: int  # bytes of _outgoing that wait for a slow reader
     _last: bytes  # the Close behind what waits in _outgoing, where nothing is added any more
 
@@ -138,7 +138,7 @@ class PostingWebSocket(BaseWebSocket):
 
     def _get_pacer(self) -> Flusher:
         """The same, made if there is none yet."""
-        with queueing:  # one thread has the write lock, another one closes the group
+        with queue_lock:  # one thread has the write lock, another one closes the group
             pacer = self._pacer
             if pacer is None:
                 pacer = self._flusher = Flusher(self)
@@ -146,7 +146,7 @@ class PostingWebSocket(BaseWebSocket):
 
     def _queue(self, frame: bytes) -> None:
         """Let a frame wait, but not without bound."""
-        with queueing:
+        with queue_lock:
             if self._mute or self._last:
                 return
             if self._queued <= conf.MAX_SEND_BUFFER:
@@ -159,7 +159,7 @@ class PostingWebSocket(BaseWebSocket):
     def _finish_with(self, code: int, reason: str) -> bool:
         """Nothing waits behind this Close; whether it is not the second one."""
         frame = build_close(code, reason)
-        with queueing:
+        with queue_lock:
             if self._last or self._mute:
                 return False
             self._last = frame
@@ -171,7 +171,7 @@ class PostingWebSocket(BaseWebSocket):
     def _take_outgoing(self) -> bytes:
         frames = self._outgoing
         self._gathered = 0
-        with queueing:
+        with queue_lock:
             count = len(frames)  # a reader may append a Pong meanwhile
             data = b"".join(frames[:count])
             del frames[:count]
@@ -183,7 +183,7 @@ class PostingWebSocket(BaseWebSocket):
         if self._mute:
             self._final = rest
         elif rest:
-            with queueing:
+            with queue_lock:
                 self._outgoing.insert(0, rest)
                 self._queued += len(rest)
         pacer = self._get_pacer() if rest else self._pacer
@@ -269,8 +269,8 @@ class PostingWebSocket(BaseWebSocket):
 
 def forget_lock() -> None:
     """In a forked child, whose parent may have held it."""
-    global queueing
-    queueing = threading.Lock()
+    global queue_lock
+    queue_lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

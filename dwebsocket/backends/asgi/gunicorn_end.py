@@ -41,6 +41,7 @@ def look(
     websockets: Collection[AsgiWebSocket],
     get_stop_code: Callable[[], int | None],
 ) -> None:
+    """See whether the worker is to end, and so on, as long as there are WebSockets."""
     if not websockets:
         watched.discard(loop)
         return

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from contextvars import Context
 from weakref import WeakKeyDictionary
 
-__all__ = ["ReadyQueue", "ready_queue"]
+__all__ = ["CallQueue", "get_call_queue"]
 
 BATCH = 50
 
 
-class ReadyQueue:
+class CallQueue:
     """What a loop is to call soon; each call must be short and must not raise.
 
     Attributes:
@@ -49,12 +49,12 @@ class ReadyQueue:
             loop.call_soon(self.run, loop, context=self.context)
 
 
-queues: WeakKeyDictionary[AbstractEventLoop, ReadyQueue] = WeakKeyDictionary()
+queues: WeakKeyDictionary[AbstractEventLoop, CallQueue] = WeakKeyDictionary()
 
 
-def ready_queue(loop: AbstractEventLoop) -> ReadyQueue:
+def get_call_queue(loop: AbstractEventLoop) -> CallQueue:
     """The queue of an event loop, which is running in this thread."""
     queue = queues.get(loop)
     if queue is None:
-        queue = queues[loop] = ReadyQueue()
+        queue = queues[loop] = CallQueue()
     return queue
