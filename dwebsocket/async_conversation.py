@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from dwebsocket.conf import conf
 from dwebsocket.conversation import Handler, KeptRequest, log_failure
-from dwebsocket.exceptions import tells_end
+from dwebsocket.error_log import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
 

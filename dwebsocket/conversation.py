@@ -13,8 +13,7 @@ from typing import Any, Protocol
 from django.http import HttpRequest
 
 from dwebsocket import database
-from dwebsocket.error_log import log_error
-from dwebsocket.exceptions import tells_end
+from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.request_context import RequestContext
 from dwebsocket.websocket import BaseWebSocket, Message

@@ -1,17 +1,24 @@
 """Errors that come too late for a response: logged as a view's are, and sent as Django's signal
-``got_request_exception``.
+``got_request_exception``; and which are none.
 """
 
 from __future__ import annotations
 
+import builtins
 import logging
+from typing import Any
 
 from django.core.handlers.exception import response_for_exception
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.utils.log import log_response
 
-__all__ = ["log_error"]
+from dwebsocket.exceptions import ConnectionClosed
+
+__all__ = ["log_error", "tells_end"]
+
+#: ``BaseExceptionGroup``, from Python 3.11 on.
+ExceptionGroups: Any = getattr(builtins, "BaseExceptionGroup", ())
 
 logger = logging.getLogger("django.request")
 
@@ -33,3 +40,10 @@ def log_error(request: HttpRequest | None, path: str, error: BaseException) -> N
     except Exception:  # a broken error page, a receiver's own error: the log has it all
         logger.exception("Logging the error of a WebSocket failed")
     logger.error("Internal Server Error: %s", path, exc_info=error)
+
+
+def tells_end(error: BaseException | None) -> bool:
+    """Whether it is a ``ConnectionClosed``, or a group of nothing else, as of a ``TaskGroup``."""
+    if isinstance(error, ExceptionGroups):
+        return error.split(ConnectionClosed)[1] is None
+    return isinstance(error, ConnectionClosed)

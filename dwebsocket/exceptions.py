@@ -12,9 +12,6 @@ InvalidWebSocketBackend, InvalidGroupBackend, SocketTakeoverError: ImproperlyCon
 
 from __future__ import annotations
 
-import builtins
-from typing import Any
-
 from django.core.exceptions import ImproperlyConfigured
 
 from dwebsocket.protocol.exceptions import (
@@ -35,12 +32,7 @@ __all__ = [
     "SocketTakeoverError",
     "UnsupportedVersion",
     "WebSocketError",
-    "tells_end",
 ]
-
-
-#: ``BaseExceptionGroup``, from Python 3.11 on.
-ExceptionGroups: Any = getattr(builtins, "BaseExceptionGroup", ())
 
 
 class ConnectionClosed(WebSocketError, EOFError):
@@ -60,13 +52,6 @@ class ConnectionClosed(WebSocketError, EOFError):
 
     def __str__(self) -> str:
         return f"the WebSocket is closed: {self.code}" + (f" {self.reason}" if self.reason else "")
-
-
-def tells_end(error: BaseException | None) -> bool:
-    """Whether it is a ``ConnectionClosed``, or a group of nothing else, as of a ``TaskGroup``."""
-    if isinstance(error, ExceptionGroups):
-        return error.split(ConnectionClosed)[1] is None
-    return isinstance(error, ConnectionClosed)
 
 
 class InvalidState(WebSocketError):

@@ -13,7 +13,8 @@ from django.utils import timezone
 from dwebsocket.async_conversation import as_coroutine
 from dwebsocket.conversation import log_failure
 from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread
-from dwebsocket.exceptions import ConnectionClosed, InvalidState, tells_end
+from dwebsocket.error_log import tells_end
+from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 

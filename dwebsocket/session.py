@@ -9,8 +9,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from dwebsocket import database
-from dwebsocket.error_log import log_error
-from dwebsocket.exceptions import SocketTakeoverError, tells_end
+from dwebsocket.error_log import log_error, tells_end
+from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, end_connection_behind_error, refuse_for
