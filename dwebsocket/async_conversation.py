@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
 from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
@@ -16,7 +17,7 @@ from dwebsocket.error_log import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
 
-__all__ = ["AsyncHandler", "as_coroutine", "converse", "empty", "load_middleware"]
+__all__ = ["NOTHING", "AsyncHandler", "as_coroutine", "converse", "empty", "load_middleware", "log"]
 
 
 class AsyncHandler(Handler, Protocol):
@@ -35,6 +36,19 @@ def empty(hook: Hook) -> Hook:
     """Mark a method that does nothing: no thread is needed for it."""
     hook.__dict__["is_empty"] = True
     return hook
+
+
+class Nothing:
+    """What an empty method returns: ``await super().on_open()`` works, though it is plain."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NOTHING = Nothing()
 
 
 async def do_nothing(*args: Any) -> None:
@@ -99,14 +113,25 @@ async def run_loop(handler: AsyncHandler) -> None:
             await receive(message)
     except Exception as error:
         await fail(handler, error)
+    except asyncio.CancelledError as error:  # of something it has waited for, perhaps
+        if is_cancelled():
+            raise
+        await fail(handler, error)
     finally:
+        handler.websocket.post_close(CloseCode.INTERNAL_ERROR, "")  # if nobody has closed it
         try:
             await handler._end_tasks()
         finally:
             await close(handler)
 
 
-async def fail(handler: AsyncHandler, error: Exception) -> None:
+def is_cancelled() -> bool:
+    """Whether the running task is the one that was cancelled; Python 3.10 does not tell."""
+    task: Any = asyncio.current_task()
+    return not hasattr(task, "cancelling") or task.cancelling() > 0
+
+
+async def fail(handler: AsyncHandler, error: BaseException) -> None:
     """The handler raised: the end of this connection."""
     if tells_end(error):
         await handler.websocket.aclose()
@@ -126,5 +151,6 @@ async def close(handler: AsyncHandler) -> None:
         await log(handler, error)
 
 
-async def log(handler: AsyncHandler, error: Exception) -> None:
+async def log(handler: AsyncHandler, error: BaseException) -> None:
+    """Log what a handler has raised, as the error of a view."""
     await in_thread(log_failure, handler, error)

@@ -73,7 +73,7 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
     if issubclass(getattr(view, "view_class", object), WebSocketHandler):
         return leave_to_handler(view, terms)
     wrapper: Callable[..., Any]
-    if iscoroutinefunction(view):
+    if iscoroutinefunction(view) or is_method_of_async_view(view):
 
         @wraps(view)
         async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -90,6 +90,14 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
 
     mark(wrapper, required=terms.required or getattr(view, "require_websocket", False))
     return wrapper
+
+
+def is_method_of_async_view(view: Any) -> bool:
+    """Whether it is what ``method_decorator`` gives of a class-based view whose methods are
+    ``async``; its ``dispatch`` is a plain function that returns a coroutine.
+    """
+    instance = getattr(getattr(view, "func", None), "__self__", None)
+    return getattr(instance, "view_is_async", False)
 
 
 def mark(wrapper: Any, *, required: bool) -> None:

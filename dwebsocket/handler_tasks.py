@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -35,6 +36,9 @@ MAX_ENDING = 5.0
 #: A coroutine function, or whatever else returns something to wait for, such as ``send``.
 CoroutineFunction = Callable[..., Awaitable[Any]]
 
+#: A plain function that is told of a task's end.
+Callback = Callable[[asyncio.Task[Any]], Any]
+
 
 class HandlerTasks:
     """What an ``async`` handler can run beside its own methods."""
@@ -53,7 +57,7 @@ class HandlerTasks:
         self,
         task_id: Any,
         coroutine: CoroutineFunction,
-        callback: Callable[[asyncio.Task[Any]], Any] | None = None,
+        callback: Callback | None = None,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
     ) -> asyncio.Task[Any]:
@@ -84,7 +88,7 @@ class HandlerTasks:
         self._unfinished.add(task)
         task.add_done_callback(self._see_off)
         if callback is not None:
-            task.add_done_callback(callback)
+            task.add_done_callback(partial(self._call_back, callback))
         return task
 
     def cancel_task(self, task_id: Any, message: str | None = None) -> None:
@@ -132,6 +136,7 @@ class HandlerTasks:
             _, pending = await asyncio.wait(self._unfinished, timeout=MAX_ENDING)
             for task in pending:
                 logger.error("The task %s goes on although it was cancelled", task.get_name())
+                self._unfinished.discard(task)
 
     @property
     def _unfinished(self) -> set[asyncio.Task[Any]]:
@@ -157,6 +162,15 @@ class HandlerTasks:
             await as_coroutine(self.on_task_error)(error)
         except Exception as further:
             await in_thread(log_failure, self, further)
+
+    def _call_back(self, callback: Callback, task: asyncio.Task[Any]) -> None:
+        try:
+            callback(task)
+        except Exception as error:
+            if not tells_end(error):
+                telling = task.get_loop().create_task(self._tell(error))
+                self._unfinished.add(telling)
+                telling.add_done_callback(self._unfinished.discard)
 
     def _see_off(self, task: asyncio.Task[Any]) -> None:
         self._unfinished.discard(task)

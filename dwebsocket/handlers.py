@@ -12,8 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.generic import View
 
-from dwebsocket.async_conversation import as_coroutine, empty
+from dwebsocket.async_conversation import NOTHING, as_coroutine, empty, log
 from dwebsocket.attachment import attach, is_upgraded
+from dwebsocket.conversation import log_failure
 from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.protocol.frames import CloseCode
@@ -72,22 +73,26 @@ class WebSocketHandler(HandlerTasks, View):
     @empty
     def on_open(self) -> Any:
         """The connection is open. Called in the request, whose middleware is still around it."""
+        return NOTHING
 
     @empty
     def on_message(self, message: Any) -> Any:
         """A message has come: ``str`` for text, ``bytes`` for binary."""
+        return NOTHING
 
     @empty
     def on_close(self) -> Any:
         """The connection has ended, for whatever reason; ``self.websocket.close_code`` tells.
         Called once for every ``on_open`` that began.
         """
+        return NOTHING
 
     @empty
     def on_error(self, error: Exception) -> Any:
         """``on_open`` or ``on_message`` raised ``error``, which is logged; a Close with 1011
         follows.
         """
+        return NOTHING
 
     # What you call
 
@@ -217,8 +222,11 @@ class JsonWebSocketHandler(WebSocketHandler):
     def _decode(self, message: Message) -> None:
         try:
             content = json.loads(message)
-        except ValueError as error:  # UnicodeDecodeError is one
-            self.on_error(error)
+        except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+            try:
+                self.on_error(error)
+            except Exception as further:
+                log_failure(self, further)
             self.close(CloseCode.INVALID_DATA, NOT_JSON)
         else:
             self.on_message(content)
@@ -226,8 +234,11 @@ class JsonWebSocketHandler(WebSocketHandler):
     async def _adecode(self, message: Message) -> None:
         try:
             content = json.loads(message)
-        except ValueError as error:
-            await as_coroutine(self.on_error)(error)
+        except (ValueError, RecursionError) as error:
+            try:
+                await as_coroutine(self.on_error)(error)
+            except Exception as further:
+                await log(self, further)
             await self.close(CloseCode.INVALID_DATA, NOT_JSON)
         else:
             await as_coroutine(self.on_message)(content)

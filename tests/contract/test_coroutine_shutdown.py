@@ -8,19 +8,23 @@ from .test_shutdown import check_end
 pytestmark = pytest.mark.rows(coroutines=True, asgi=False)  # those say goodbye themselves
 
 
-def test_sigterm(row, start_server):
+def test_sigterm(row, start_server, journal):
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
     server = start_server(row)
     try:
         paths = ["/echo/async/", "/handler/async/"][: 2 if row.concurrent else 1]
+        cases = [f"{row.name}:sigterm-{path}" for path in paths]
         clients = [RawClient(server) for _ in paths]
-        for client, path in zip(clients, paths, strict=True):
-            client.open(path)
+        for client, path, case in zip(clients, paths, cases, strict=True):
+            client.open(f"{path}?case={case}")
             client.send_text("ready")
             assert client.read_text() == "ready"
         check_end(row, server, clients)
     finally:
         server.kill()
+    if row.ends_views:
+        for case in cases:
+            journal.wait(case, "ended")
     server.log.join()
     assert not server.log.find_faults(), server.log.text()

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
 
-from dwebsocket import WebSocketHandler, require_websocket
+from dwebsocket import ConnectionClosed, WebSocketHandler, require_websocket
+from dwebsocket.backends import view_threads
 from dwebsocket.testing import WebSocketClient, WebSocketRefused
 
 from .site import letting_go, wait_until
@@ -73,6 +74,7 @@ def test_an_idle_connection_holds_one_thread_and_no_database(site, view):
 
 @both
 def test_their_number_is_bounded(site, view):
+    wait_until(lambda: not view_threads.running)  # of another test
     client = site.serve(letting_go(view), WEBSOCKET_VIEW_THREADS=1)
     with client.websocket("/") as session:
         assert session.receive() == "open"
@@ -126,3 +128,74 @@ def test_a_system_without_a_further_thread(site, monkeypatch, caplog):
     with client.websocket("/") as session, pytest.raises(Exception, match="closed"):
         session.receive()
     wait_until(lambda: view_threads.running == 0)
+
+
+class Hanging(WebSocketHandler):
+    async def on_message(self, message):
+        await asyncio.Event().wait()
+
+    def on_close(self):
+        self.reports("over")
+
+
+@pytest.mark.parametrize("kind", ["view", "handler", "tasks"])
+def test_who_waits_for_something_else_is_cancelled_when_the_client_leaves(site, reports, kind):
+    @require_websocket
+    async def view(request):
+        await request.websocket.areceive()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            reports("over")
+
+    @require_websocket
+    async def tasks(request):
+        async def read():
+            async for _ in request.websocket:
+                pass
+
+        try:
+            await asyncio.gather(read(), asyncio.Event().wait())
+        finally:
+            reports("over")
+
+    class Handler(Hanging):
+        pass
+
+    Handler.reports = staticmethod(reports)
+    views = {"view": view, "handler": Handler.as_view(), "tasks": tasks}
+    client = site.serve(letting_go(views[kind]), WEBSOCKET_CLOSE_TIMEOUT=0.1)
+    with client.websocket("/") as session:
+        session.send("go")
+    assert reports.next() == "over"
+    wait_until(lambda: "dwebsocket-view" not in thread_names())
+
+
+@pytest.mark.parametrize("how", ["areceive", "for", "asend", "close", "aclose"])
+def test_who_knows_of_the_end_has_its_time(site, reports, how):
+    @require_websocket
+    async def view(request):
+        websocket = request.websocket
+        if how == "areceive":
+            await websocket.areceive()
+        elif how == "for":
+            async for _ in websocket:
+                pass
+        elif how == "asend":
+            with pytest.raises(ConnectionClosed):  # noqa: PT012
+                while True:
+                    await websocket.asend("x")
+                    await asyncio.sleep(0.001)
+        elif how == "close":
+            websocket.close()
+        else:
+            await websocket.aclose()
+        await asyncio.sleep(1.5)  # longer than it takes to notice who does not know
+        reports("done")
+
+    client = site.serve(letting_go(view), WEBSOCKET_CLOSE_TIMEOUT=0.1)
+    with client.websocket("/"):
+        pass
+    assert reports.next() == "done"
+    wait_until(lambda: "dwebsocket-view" not in thread_names())

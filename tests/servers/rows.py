@@ -178,8 +178,8 @@ GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 ROWS = [
     Row("runserver", ("-m", "django", "runserver", "127.0.0.1:0", "--noreload"), typical=True),
     launched("wsgiref", "wsgiref", "wsgiref", concurrent=False, covered=False),
-    gunicorn("gunicorn-sync", few_threads=True, covered=False),
-    gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True),
+    gunicorn("gunicorn-sync", few_threads=True, covered=False, ends_views=True),
+    gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True, ends_views=True),
     gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True),
     gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False, covered=False),
     gunicorn(

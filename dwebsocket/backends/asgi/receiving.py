@@ -109,6 +109,9 @@ class ReceivingWebSocket(SendingWebSocket):
         message = self._unpack(event)
         if message is None:
             self._tell_view()
+        elif self._deaf:  # it came behind our Close, which is on its way
+            await asyncio.sleep(0)
+            return await self._receive_next(None)
         return message
 
     def _fail_to_pull(self, error: BaseException) -> None:

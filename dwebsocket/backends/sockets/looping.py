@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -17,24 +18,30 @@ from dwebsocket.backends.sockets.leaving import LeavingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.coroutine_threads import release_thread, run_in_loop
 from dwebsocket.event_loop import is_in_event_loop, set_done
-from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
 from dwebsocket.request_context import RequestContext
-from dwebsocket.websocket import Message
+from dwebsocket.websocket import BytesLike, Message
 
 __all__ = ["LoopingWebSocket"]
+
+#: Seconds between two looks at the socket for a coroutine that waits for something else.
+LOOK_INTERVAL = 1.0
 
 
 class LoopingWebSocket(LeavingWebSocket):
     """Coroutines wait for the socket itself, without a second thread."""
 
-    __slots__ = ("_shut", "_wake")
+    __slots__ = ("_noticed", "_shut", "_view", "_wake")
 
+    _noticed: bool  # the view has been told that the connection has ended
     _shut: bool  # a coroutine has closed it
+    _view: asyncio.Task[None] | None  # the coroutine that is an async view, or runs a handler
     _wake: Callable[[], object] | None  # ends the wait of the coroutine that receives
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
-        self._shut, self._wake = False, None
+        self._noticed = self._shut = False
+        self._view = self._wake = None
 
     # What a backend says
 
@@ -63,9 +70,27 @@ class LoopingWebSocket(LeavingWebSocket):
         self.let_go()
         context = RequestContext()
         view_threads.start_counted(
-            self.transport.start, lambda: context.enter().run(run_in_loop, run)
+            self.transport.start,
+            lambda: context.enter().run(run_in_loop, partial(self._run_watched, run)),
         )
         return True
+
+    async def _run_watched(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Run a coroutine that may wait for something else while its client leaves."""
+        view = self._view = asyncio.ensure_future(run())
+        while not view.done() and (self._wake is not None or not self.closed):
+            await asyncio.wait([view], timeout=LOOK_INTERVAL)
+        await asyncio.wait([view], timeout=conf.CLOSE_TIMEOUT)
+        if not self._noticed:
+            view.cancel()  # once: what it does then has its time
+        await asyncio.wait([view])
+        if not view.cancelled():
+            view.result()
+
+    def _tell_view(self) -> None:
+        """The caller hears of the end; but not the view, if somebody else reads or sends for it."""
+        if is_in_event_loop() and asyncio.current_task() is self._view:
+            self._noticed = True
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
         self._check_accepted()
@@ -80,10 +105,23 @@ class LoopingWebSocket(LeavingWebSocket):
             if self._shut:
                 return self._take_end()
             try:
-                return self.wait(0)
+                return self._noted(self.wait(0))
             except TimeoutError:  # another reader was faster
                 pass
-        return await super().areceive(None if end is None else max(0.0, end - loop.time()))
+        left = None if end is None else max(0.0, end - loop.time())
+        return self._noted(await super().areceive(left))
+
+    def _noted(self, message: Message | None) -> Message | None:
+        if message is None:
+            self._tell_view()
+        return message
+
+    async def asend(self, message: str | BytesLike) -> None:
+        try:
+            await super().asend(message)
+        except ConnectionClosed:
+            self._tell_view()
+            raise
 
     async def _wait_for_something(self, loop: asyncio.AbstractEventLoop, end: float | None) -> None:
         """Wait until there is a message, or will never be one. Called with the read lock held."""
@@ -95,7 +133,12 @@ class LoopingWebSocket(LeavingWebSocket):
                 release_thread()
                 await self._until_readable(loop, end)
 
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        self._tell_view()
+        await super().aclose(code, reason)
+
     def _take_end(self) -> Message | None:
+        self._tell_view()
         if self._told:
             raise self._closed_error()
         self._told = True
@@ -120,6 +163,7 @@ class LoopingWebSocket(LeavingWebSocket):
         if not timeout or not is_in_event_loop():
             super().close_connection(code, reason, timeout)
             return
+        self._tell_view()
         self.post_close(code, reason)
         self._ready.clear()
         self._shut = True

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from dwebsocket.backends import room
+from dwebsocket.backends import room, view_threads
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 
@@ -125,6 +125,18 @@ class Sweeper:
         for websocket in list(self.connections):
             websocket.go_away(code)
 
+    def wait_for_ends(self) -> None:
+        """Give views and handlers a moment to end: when their peer has answered, or without."""
+        self._wait_for_ends(GRACE)
+        for websocket in list(self.connections):
+            websocket.transport.shutdown()
+        self._wait_for_ends(GRACE / 2)
+
+    def _wait_for_ends(self, seconds: float) -> None:
+        until = monotonic() + seconds
+        while (self.connections or view_threads.running) and monotonic() < until:
+            self._sleep(0.01)
+
 
 #: The close code for the interpreter's end (RFC 6455, 7.4.1, and IANA's registry).
 exit_code: int = CloseCode.GOING_AWAY
@@ -175,10 +187,11 @@ def check_room() -> None:
 
 @atexit.register
 def send_going_away() -> None:
-    """The interpreter ends while connections are open: say so."""
+    """The interpreter ends while connections are open: say so, and let views hear of it."""
     for sweeper in sweepers.values():
         for websocket in list(sweeper.connections)[:1]:
             sweeper.send_going_away(websocket.get_stop_code() or exit_code)
+            sweeper.wait_for_ends()
 
 
 if hasattr(os, "register_at_fork"):
