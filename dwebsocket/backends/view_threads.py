@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dwebsocket.conf import conf
 from dwebsocket.protocol.exceptions import InvalidHandshake
 
-__all__ = ["TooManyViews", "check_room", "start_counted"]
+__all__ = ["TooManyViews", "check_room", "running", "start_counted"]
 
 
 class TooManyViews(InvalidHandshake):
@@ -18,6 +18,7 @@ class TooManyViews(InvalidHandshake):
     status_code = 503
 
 
+#: How many run.
 running = 0
 lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Handlers and views as they are written elsewhere: hooks that call their base's, errors in them."""
+"""Handlers and views as they are written elsewhere: awaited hooks of the base, errors in them."""
 
 import asyncio
 import sys
