@@ -23,10 +23,7 @@ IDLE_TIMEOUT = 1.0
 Result = TypeVar("Result")
 Work = Callable[[], None]
 
-#: Threads in which coroutines have something done that waits. A process does not wait for them.
-MAX_WAITING = 1000
-
-
+#: All of them, for a forked child.
 pools: WeakSet[Threads] = WeakSet()
 
 
@@ -36,11 +33,10 @@ class Threads(Executor):
 
     Args:
         count: how many there may be.
-        patience: seconds after which one that has nothing to do ends; ``None``: it waits until it
-            is dismissed.
+        patience: seconds after which one that has nothing to do ends.
     """
 
-    def __init__(self, count: int, name: str, patience: float | None = IDLE_TIMEOUT) -> None:
+    def __init__(self, count: int, name: str, patience: float = IDLE_TIMEOUT) -> None:
         self._count = count
         self._name = name
         self._patience = patience
@@ -127,6 +123,9 @@ async def in_thread(function: Callable[..., Result], *args: Any) -> Result:
     result: Result = await called(*args)
     return result
 
+
+#: Those in which coroutines have something done that waits.
+MAX_WAITING = 1000
 
 waiting = Threads(MAX_WAITING, "dwebsocket-waiting")
 

@@ -38,7 +38,7 @@ def test_there_are_no_more_than_said(work):
 
 
 def test_one_that_has_time_is_used_again():
-    threads = Threads(3, "again", patience=None)
+    threads = Threads(3, "again", patience=60)
     idents = {threads.submit(threading.get_ident).result(10) for _ in range(20)}
     assert len(idents) <= 2  # the first may not have been idle again at once
     for _ in alive("again"):
@@ -47,7 +47,7 @@ def test_one_that_has_time_is_used_again():
 
 
 def test_dismissed_it_ends_when_all_is_done(work):
-    threads = Threads(1, "dismissed", patience=None)
+    threads = Threads(1, "dismissed", patience=60)
     threads.dismiss()  # there is none
     first = threads.submit(threading.get_ident).result(10)
     threads.dismiss()
@@ -62,7 +62,7 @@ def test_dismissed_it_ends_when_all_is_done(work):
 
 
 def test_a_forked_child_has_none_of_them(work):
-    threads = Threads(1, "forked", patience=None)
+    threads = Threads(1, "forked", patience=60)
     threads.submit(work)
     pid = os.fork()
     if not pid:
