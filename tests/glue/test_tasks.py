@@ -287,8 +287,9 @@ def test_one_that_does_not_end_is_named(serve_either, reports, caplog, monkeypat
 
     with serve_either(Stubborn.as_view()).websocket("/") as session:
         assert session.receive() == "open"
-    calls = [reports.next() for _ in range(3)]
-    assert calls == ["not yet", "close", "ended"]
+    assert [reports.next(), reports.next()] == ["not yet", "close"]
+    # A loop of the connection's own cancels what is left when it ends.
+    assert [call for call in iter(reports.next, "ended") if call != "not yet"] == []
     [record] = caplog.records
     assert "task 'stubborn' of Stubborn" in record.getMessage()
 
