@@ -191,11 +191,11 @@ class AsgiWebSocket(ReceivingWebSocket):
             await self._wait_for_end()
 
     def stop(self, code: int, reason: str) -> None:
+        self.leave_groups()  # first: whoever hears of the end is in no group any more
         if not self._mark_over(code, reason):
             return
         self._stop_receiving()
         self._tell_of_message()  # or of the end
-        self.leave_groups()
 
     def _tell_of_message(self) -> None:
         if self._calls is not None:

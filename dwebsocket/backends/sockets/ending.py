@@ -83,6 +83,7 @@ class EndingWebSocket(PostingWebSocket):
 
     def _lose(self, reason: str) -> None:
         """The connection broke: nothing more comes, nothing more goes, whoever waits wakes up."""
+        self.leave_groups()  # first: whoever hears of the end is in no group any more
         self._over = self._lost = self._mute = True
         if self.close_code is None:
             self.close_code, self.close_reason = CloseCode.ABNORMAL_CLOSURE, reason

@@ -122,8 +122,8 @@ class ReceivingWebSocket(EndingWebSocket):
             self.close_code, self.close_reason = connection.close.code, connection.close.reason
         elif connection.failure is not None and self.close_code is None:
             self.close_code, self.close_reason = connection.failure.code, connection.failure.reason
+        self.leave_groups()  # first: whoever hears of the end is in no group any more
         self._over = True
-        self.leave_groups()
         if answering:
             self._answering = monotonic() + conf.CLOSE_TIMEOUT
         else:

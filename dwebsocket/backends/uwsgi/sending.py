@@ -131,11 +131,11 @@ class SendingWebSocket(BaseWebSocket):
         self._answer_due = not self._over
 
     def _end(self, code: int, reason: str) -> None:
+        self.leave_groups()
         self._over = True
         if self.close_code is None:
             self.close_code, self.close_reason = self._outbox.last or (code, reason)
         self._outbox.stop()
-        self.leave_groups()
 
     def _check_owner(self) -> None:
         if self._server.current() != self._owner:
