@@ -99,14 +99,15 @@ class BaseGroupBackend:
         members = self.members.of(name)
         if not members:
             return
-        message = content if isinstance(content, Closing) else PreparedMessage(content)
+        closing = content if isinstance(content, Closing) else None
+        message = None if isinstance(content, Closing) else PreparedMessage(content)
         for member in members:
             if member is exclude:
                 continue
             try:
-                if isinstance(message, Closing):
-                    member.post_close(*message)
-                else:
+                if closing is None:
                     member.post(message)
+                else:
+                    member.post_close(*closing)
             except Exception:  # a WebSocket that breaks its promise is not the others' loss
                 logger.exception("A member of the group %r cannot be sent to", name)
