@@ -58,8 +58,9 @@ class RunningServer:
 
     @property
     def log(self):
-        self._log.seek(0)
-        return self._log.read()
+        # Not by seek() and read(): the server writes at the same position in the file.
+        fd = self._log.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
 
     def find_ports(self):
         """The TCP ports on which a process of the session listens."""
