@@ -20,10 +20,12 @@ class Watched:
         self.replica.start()
         self.replica.command("REPLICAOF", "127.0.0.1", ports[0])
         wait_until(self._is_replicating, "the replica follows", timeout=10)
+        # It asks each second only: with less time it takes the new Redis for down before it has
+        # asked it at all, and names none.
         configuration = f"""
             sentinel monitor {SERVICE} 127.0.0.1 {ports[0]} 1
             sentinel auth-pass {SERVICE} secret
-            sentinel down-after-milliseconds {SERVICE} 500
+            sentinel down-after-milliseconds {SERVICE} 2000
         """
         port = find_free_port()
         self.sentinel = make_redis(
@@ -54,11 +56,11 @@ def test_another_redis_takes_over(make_redis, make_peer, caplog):
     members = [peer.join("a") for peer in peers]
     check_order(peers[0], *members[1:])
     watched.redis.kill()
-    wait_until(watched.has_switched, "the replica takes over", timeout=15)
+    wait_until(watched.has_switched, "the replica takes over", timeout=20)
     wait_until(
         lambda: [record.levelname for record in caplog.records].count("INFO") == 3,
         "everybody listens again",
-        timeout=10,
+        timeout=20,
     )
     check_order(peers[0], *members[1:])
     check_order(peers[1], members[0], members[2])
