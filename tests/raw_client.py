@@ -7,7 +7,9 @@ no client would show.
 import base64
 import hashlib
 import os
+import select
 import socket
+import ssl
 import struct
 import time
 from typing import NamedTuple
@@ -93,7 +95,7 @@ def build_request(path, host, *, method="GET", version="HTTP/1.1", headers=(), w
 class RawClient:
     """One connection to a server. Every wait ends after `timeout` seconds."""
 
-    def __init__(self, server, timeout=5.0):
+    def __init__(self, server, timeout=10.0):
         self.host = f"{server.host}:{server.port}"
         self.timeout = timeout
         self.received = bytearray()  # every byte that came, in order
@@ -134,6 +136,15 @@ class RawClient:
         return response
 
     # Reading
+
+    def wait_readable(self, timeout):
+        """Whether something comes in time, or the end; reads nothing."""
+        pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        if self.unread() or pending:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
 
     def _fill(self, deadline):
         """Read more from the socket. False at the end of the stream."""

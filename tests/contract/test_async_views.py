@@ -68,7 +68,7 @@ def test_view_that_does_not_ask_is_cancelled(server, open_websocket, journal, ca
     client = open_websocket("/async/deaf/")
     assert client.read_text() == "asleep"
     go(client, leave)
-    assert journal.wait(case, "ended", timeout=3)["outcome"] == "CancelledError"
+    assert journal.wait(case, "ended", timeout=8)["outcome"] == "CancelledError"
     assert len(journal.events(case, "ended")) == 1
 
 
@@ -125,7 +125,7 @@ def test_error_is_logged_once(server, row, open_websocket, journal, case, path):
 def test_client_that_does_not_read(tuned_server, open_websocket, journal, case):
     """asend() fails after WEBSOCKET_SEND_TIMEOUT, which is 1 second here."""
     open_websocket("/async/flood/", tuned_server)
-    ended = journal.wait(case, "ended", timeout=6)
+    ended = journal.wait(case, "ended", timeout=10)
     assert (ended["outcome"], ended["close_code"]) == ("ConnectionClosed", 1006)
 
 

@@ -28,7 +28,7 @@ def test_peer_that_does_not_answer_is_dropped(tuned_server, open_websocket, jour
     client = open_websocket(echo.path, tuned_server)
     started = time.monotonic()
     assert client.read_frame().opcode == PING
-    ended = journal.wait(case, "ended", timeout=4)
+    ended = journal.wait(case, "ended", timeout=8)
     assert time.monotonic() - started > 0.6  # interval and timeout, less the clock's grain
     assert ended["close_code"] == 1006
     client.read_to_eof()  # and the descriptor is given back

@@ -111,4 +111,4 @@ def test_blocking_wait_answers_pings_at_once(server, open_websocket):
     for number in range(20):
         client.send_frame(PING, b"%d" % number)
         assert client.read_frame() == Frame(PONG, b"%d" % number)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2

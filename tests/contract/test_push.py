@@ -61,5 +61,5 @@ def test_client_that_does_not_read(tuned_server, new_client, address, journal, c
     """The view's send() fails after WEBSOCKET_SEND_TIMEOUT, which is 1 second here."""
     client = new_client(tuned_server)
     client.open(address("/flood/"))
-    ended = journal.wait(case, "ended", timeout=6)
+    ended = journal.wait(case, "ended", timeout=10)
     assert ended["outcome"] == "ConnectionClosed"

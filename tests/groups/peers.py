@@ -9,6 +9,7 @@ from dwebsocket.groups.current import create_backend
 from dwebsocket.groups.members import Members
 
 TIMEOUT = 10.0  # seconds after which a test that waits has failed
+BUSY = 1.0  # seconds by which a busy machine may be late
 
 
 class Member:

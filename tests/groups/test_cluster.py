@@ -15,7 +15,7 @@ from dwebsocket.exceptions import GroupUnavailable
 
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND, redis_servers
-from .peers import Member, check_order
+from .peers import BUSY, Member, check_order
 from .test_processes import Site, row_of_workers
 
 SEND_TIMEOUT = 2.0
@@ -162,7 +162,7 @@ def check_unavailable(publish, name):
     begun = time.monotonic()
     with pytest.raises(GroupUnavailable):
         publish(name, "never")
-    assert time.monotonic() - begun < SEND_TIMEOUT
+    assert time.monotonic() - begun < SEND_TIMEOUT + BUSY
 
 
 def test_a_silent_cluster_stops_no_event_loop(silent):
@@ -171,13 +171,13 @@ def test_a_silent_cluster_stops_no_event_loop(silent):
         return seconds_of(Group(name).add, member) + seconds_of(Group(name).discard, member)
 
     with override_settings(WEBSOCKET_GROUPS=silent, WEBSOCKET_SEND_TIMEOUT=SEND_TIMEOUT):
-        assert [asyncio.run(come_and_go(name)) < 0.2 for name in "aab"] == [True] * 3
+        assert [asyncio.run(come_and_go(name)) < 0.8 for name in "aab"] == [True] * 3
 
 
 def test_a_silent_cluster_is_not_waited_for_long(silent, make_peer, caplog):
     peer = make_peer(silent, WEBSOCKET_SEND_TIMEOUT=SEND_TIMEOUT)
     for name in "aab":
-        assert seconds_of(peer.join, name) < 1.2
+        assert seconds_of(peer.join, name) < 1 + BUSY
         check_unavailable(peer.publish, name)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 

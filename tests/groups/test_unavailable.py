@@ -10,6 +10,7 @@ from dwebsocket.exceptions import GroupUnavailable
 
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND, tls_arguments
+from .peers import BUSY
 
 SEND_TIMEOUT = 1.5
 
@@ -133,7 +134,7 @@ def test_it_is_told_in_time_and_logged_once(fault, make_peer, caplog):
         asked = time.monotonic()
         with pytest.raises(GroupUnavailable, match=fault.says) as raised:
             here.publish("a", "never")
-        assert time.monotonic() - asked < SEND_TIMEOUT
+        assert time.monotonic() - asked < SEND_TIMEOUT + BUSY
         assert "perhaps only the members in this process have got it" in str(raised.value)
         assert "object at" not in str(raised.value)
     assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -27,7 +27,7 @@ def read_past_pings(client):
 )
 def test_announced_length(meter, open_websocket, journal, case, length, code):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=3):
+    with meter.bounds(seconds=8):
         client.send_bytes(struct.pack("!BBQ", 0x82, 0xFF, length) + os.urandom(4 + 1000))
         assert client.read_close().close_code == code
         assert journal.wait(case, "ended")["close_code"] == code
@@ -58,7 +58,7 @@ def test_a_million_pings_without_reading_the_pongs(meter, open_websocket, journa
 
 def test_a_client_that_never_reads(meter, open_websocket, journal, case):
     client = open_websocket("/flood/")
-    with meter.bounds(seconds=5):
+    with meter.bounds(seconds=10):
         ended = journal.wait(case, "ended", timeout=5)
     assert (ended["outcome"], ended["close_code"]) == ("ConnectionClosed", 1006)
     client.hang_up()
@@ -66,7 +66,7 @@ def test_a_client_that_never_reads(meter, open_websocket, journal, case):
 
 def test_a_handlers_client_that_never_reads(meter, open_websocket, journal, case):
     client = open_websocket("/handler/flood/")
-    with meter.bounds(seconds=5):
+    with meter.bounds(seconds=10):
         client.send_text("1000000000")
         assert journal.wait(case, "flooded", timeout=5)["sent"] < 20_000_000
         assert journal.wait(case, "ended", timeout=5)["close_code"] == 1013
@@ -88,7 +88,7 @@ def test_compression_bomb(meter, open_websocket, journal, case, opcode):
     bomb = build_bomb()
     assert len(bomb) < MAX_MESSAGE_SIZE
     client = open_websocket("/echo/", **COMPRESSED)
-    with meter.bounds(seconds=5):
+    with meter.bounds(seconds=10):
         send_until_refused(client, [build_frame(opcode, bomb, rsv=4)])
         assert client.read_close().close_code == 1009
         assert journal.wait(case, "ended")["close_code"] == 1009
@@ -99,7 +99,7 @@ def test_compression_bomb_in_fragments(meter, open_websocket, journal, case):
     client = open_websocket("/echo/", **COMPRESSED)
     piece = deflate(bytes(MIB), zlib.Z_FULL_FLUSH)
     assert len(piece) < 2000
-    with meter.bounds(seconds=5):
+    with meter.bounds(seconds=10):
         client.send_frame(BINARY, piece, fin=False, rsv=4)
         client.send_frame(CONT, piece, fin=False)
         client.send_frame(CONT, piece, fin=False)
@@ -111,7 +111,7 @@ def test_fragments_behind_the_final_compressed_block(meter, open_websocket, jour
     """DEFLATE has an end of its own; what follows it is no message."""
     client = open_websocket("/echo/", **COMPRESSED)
     behind = build_frame(CONT, os.urandom(65536), fin=False)
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_frame(TEXT, deflate(b"hi", zlib.Z_FINISH), fin=False, rsv=4)
         taken = send_until_refused(client, (behind for _ in range(400)))
         assert taken < 400 * len(behind)
@@ -120,7 +120,7 @@ def test_fragments_behind_the_final_compressed_block(meter, open_websocket, jour
 
 def test_control_frame_of_126_bytes(meter, open_websocket, journal, case):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=3):
+    with meter.bounds(seconds=8):
         client.send_frame(PING, bytes(126))
         assert client.read_close().close_code == 1002
         assert journal.wait(case, "ended")["close_code"] == 1002

@@ -33,7 +33,7 @@ class Journal:
             if case in (None, event["case"]) and name in (None, event["event"])
         ]
 
-    def wait(self, case, name, count=1, timeout=5.0):
+    def wait(self, case, name, count=1, timeout=10.0):
         """The last of `count` events of this name; AssertionError when they do not come."""
         deadline = time.monotonic() + timeout
         with self._changed:

@@ -88,7 +88,7 @@ class ServerLog:
                     )
                 self._changed.wait(remaining)
 
-    def join(self, timeout=5.0):
+    def join(self, timeout=10.0):
         """Wait for the end of the output, after the process has ended."""
         self._thread.join(timeout)
 

@@ -142,7 +142,7 @@ def processor_time(pid):
     return time.clock_gettime(clock)
 
 
-def wait_until(condition, what, timeout=5.0):
+def wait_until(condition, what, timeout=10.0):
     """Ask the kernel again and again, for there is nothing in /proc to wait on."""
     deadline = time.monotonic() + timeout
     while not condition():

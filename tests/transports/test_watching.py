@@ -140,17 +140,15 @@ def test_calls_never_overlap(pair, watcher):
 
 
 def test_a_slow_call_delays_nobody_else(pair, watcher):
-    watcher.delay = 0.5
+    watcher.delay = 2
     other = make_pair(pair.kind, None)
     other.transport.detach()
     quick = Watcher(other)
     other.transport.watch(quick)
     pair.peer.sendall(b"slow")
     pair.finish(lambda: watcher.reading)
-    started = time.monotonic()
     other.peer.sendall(b"quick")
     other.finish(lambda: quick.found == b"quick")
-    assert time.monotonic() - started < 0.4
     assert watcher.found == b""
     pair.finish(lambda: watcher.found == b"slow")
     other.transport.unwatch()
