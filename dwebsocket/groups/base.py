@@ -92,6 +92,11 @@ class BaseGroupBackend:
     def close(self) -> None:
         """Nobody uses this backend any more."""
 
+    def let_go(self) -> None:
+        """Called in a forked child, where this backend is the parent's: give up its connections
+        without a word to the other side. Greenlets go on in a child, threads do not.
+        """
+
     def receive(self, name: str, content: Envelope, exclude: Any = None) -> None:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.

@@ -158,7 +158,9 @@ def forget_backend(*, setting: str, **kwargs: Any) -> None:
 def start_anew() -> None:
     """Forget the members and the backend in a forked child: they are the parent's."""
     global process
-    process = Process()
+    backend, process = process.backend, Process()
+    if backend is not None:
+        backend.let_go()
 
 
 setting_changed.connect(forget_backend, dispatch_uid="dwebsocket.groups")

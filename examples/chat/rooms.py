@@ -39,9 +39,9 @@ def people_of(state):
     return {"people": names, "change": state["change"]}
 
 
-def join(room, websocket, name):
+def join(room, websocket, person, name):
     """Enter a room. The newcomer gets its history, everybody else hears of it."""
-    group, person = Group(f"chat.{room}"), uuid4().hex
+    group = Group(f"chat.{room}")
     group.add(websocket)
     with changed(room) as state:
         state["people"][person] = name
@@ -49,7 +49,6 @@ def join(room, websocket, name):
         people, history = people_of(state), state["history"]
     websocket.send_json({"type": "welcome", **people, "history": history})
     group.send_json({"type": "joined", "name": name, **people}, exclude=websocket)
-    return person
 
 
 def say(room, author, name, text):
@@ -67,9 +66,10 @@ def say(room, author, name, text):
     Group(f"chat.{room}").send_json(message)
 
 
-def leave(room, person):
+def leave(room, person, name):
     with changed(room) as state:
-        name = state["people"].pop(person)
+        if state["people"].pop(person, None) is None:
+            return  # not in yet, or the cache has been emptied
         state["change"] += 1
         people = people_of(state)
     Group(f"chat.{room}").send_json({"type": "left", "name": name, **people})

@@ -1,6 +1,7 @@
 """A chat with rooms. Each browser sends {"text": …}; `chat.rooms` says what comes back."""
 
 import json
+from uuid import uuid4
 
 from django.shortcuts import render
 
@@ -21,14 +22,15 @@ def page(request, room):
 def chat(request, room):
     name = request.GET.get("name", "").strip()[:MAX_NAME] or "Guest"
     author = request.GET.get("author", "")[:64]  # the tab knows its own messages by this
-    person = rooms.join(room, request.websocket, name)
+    person = uuid4().hex
     try:
+        rooms.join(room, request.websocket, person, name)
         for message in request.websocket:
             text = text_of(message)
             if text:
                 rooms.say(room, author, name, text)
     finally:
-        rooms.leave(room, person)
+        rooms.leave(room, person, name)
 
 
 def text_of(message):

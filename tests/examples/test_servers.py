@@ -14,7 +14,9 @@ import pytest
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
+from ..raw_client import build_close, build_request
 from ..servers.examples import COMMANDS, ExampleServer
+from ..servers.process import wait_until
 
 TIMEOUT = 10  # seconds
 
@@ -86,6 +88,19 @@ def test_chat(open_socket):
                 message = wait_for("message", websocket)
                 assert (message["name"], message["text"]) == ("Bob", "Hello Ada")
         assert wait_for("left", ada)["people"] == ["Ada"]
+
+
+def test_whoever_leaves_the_chat_at_once_is_not_there(server, open_socket):
+    handshake = build_request("/chat/music/socket/?name=Ghost", f"{server.host}:{server.port}")
+
+    def find_people():
+        with open_socket("/chat/music/socket/?name=Ada") as ada:
+            return wait_for("welcome", ada)["people"]
+
+    for farewell in (b"", build_close(1001)) * 4:
+        with socket.create_connection((server.host, server.port), TIMEOUT) as sock:
+            sock.sendall(handshake + farewell)
+    wait_until(lambda: find_people() == ["Ada"], "nobody else is in the room")
 
 
 def wait_for(kind, websocket):

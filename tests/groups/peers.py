@@ -1,5 +1,6 @@
 """What is another process elsewhere: a backend with members of its own, in the test's process."""
 
+import threading
 from queue import Empty, SimpleQueue
 
 from django.test import override_settings
@@ -25,6 +26,9 @@ class Member:
 
     def post_close(self, code, reason):
         self._got.put(Closing(code, reason))
+
+    def count(self):
+        return self._got.qsize()
 
     def next(self, timeout=TIMEOUT):
         try:
@@ -77,3 +81,17 @@ def check_order(sender, *members, name="a", count=100):
         sender.publish(name, str(number))
     for member in members:
         assert [member.next() for _ in range(count)] == [str(number) for number in range(count)]
+
+
+def check_many_at_once(redis, sender, *members, name="a", count=150):
+    """They have to wait for each other: Redis answers nobody until all are there."""
+    texts = [str(number) for number in range(count)]
+    threads = [threading.Thread(target=sender.publish, args=(name, text)) for text in texts]
+    redis.pause()
+    for thread in threads:
+        thread.start()
+    redis.resume()
+    for member in members:
+        assert sorted(member.next() for _ in threads) == sorted(texts)
+    for thread in threads:
+        thread.join(TIMEOUT)

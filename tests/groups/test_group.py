@@ -200,6 +200,14 @@ def at_redis(**options):
         (at_redis(SENTINEL="chat", nonsense=1), "nonsense"),
         (at_redis(CLUSTER=True, nonsense=1), "nonsense"),
         (at_redis(nonsense=1), "nonsense"),
+        ({**at_redis(SENTINEL="chat"), "LOCATION": "redis://x?nonsense=1"}, "nonsense"),
+        ({**at_redis(), "LOCATION": "rediss://x?ssl_cert_reqs=nonsense"}, "nonsense"),
+        (at_redis(socket_timeout="2"), "'socket_timeout' is '2', it must be a number of seconds"),
+        (at_redis(socket_connect_timeout=0), "'socket_connect_timeout' is 0"),
+        (at_redis(health_check_interval=-1), "'health_check_interval' is -1"),
+        (at_redis(max_connections=0), "'max_connections' is 0, it must be a whole number"),
+        (at_redis(retry=3), "'retry' is 3, it must be a redis.retry.Retry"),
+        ({**at_redis(), "OPTIONS": {1: 2}}, "no option 1"),
     ],
 )
 def test_bad_settings(setting, text):
@@ -230,6 +238,12 @@ def test_a_forked_child_begins_without_members(site):
 def test_the_command_says_that_it_would_reach_nobody():
     with pytest.raises(CommandError, match="WEBSOCKET_GROUPS"):
         call_command("websocket_send", "all", "hello")
+
+
+def test_the_command_reaches_the_members_of_its_own_process(site):
+    with join(site.serve(member)) as session:
+        call_command("websocket_send", "all", "hello")
+        assert session.receive() == "hello"
 
 
 def test_legacy_members_get_bytes_as_text(site):

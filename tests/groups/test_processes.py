@@ -136,13 +136,18 @@ def test_close_reaches_all(site):
         assert member.read_close().close_code == 4002
 
 
-def test_a_process_without_members_listens_no_more(site):
+def test_a_process_without_members_listens_no_more(site, redis_server):
+    def listeners():
+        return redis_server.command("PUBSUB", "NUMSUB", f"dwebsocket:{site.name}")[1]
+
     members = site.join_everywhere()
+    assert listeners() == WORKERS
     before = site.counts()
     for member in members:
         member.send_text('["leave"]')
         assert member.read_text() == "left"
     assert {answer["count"] for answer in site.counts().values()} == {0}
+    wait_until(lambda: listeners() == 0, "nobody listens")
     members[0].send_text('["send", "to nobody"]')
     members[0].send_text('["answer", "sent"]')
     assert members[0].read_text() == "sent"

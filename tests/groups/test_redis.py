@@ -1,7 +1,11 @@
 """Redis as the settings describe it; what it does when it is away is in test_unavailable.py."""
 
 import asyncio
+import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -13,9 +17,9 @@ from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
 from dwebsocket.groups.redis.envelope import CLOSE, pack
 
-from ..servers.process import find_free_port
+from ..servers.process import ROOT, find_free_port
 from ..servers.redis import BACKEND, tls_arguments
-from .peers import TIMEOUT, Failing, Member, check_order
+from .peers import TIMEOUT, Failing, Member, check_many_at_once, check_order
 
 
 def test_tls_and_a_password(make_redis, make_peer, certificates):
@@ -232,3 +236,47 @@ def check_arrival(sender, member, name):
             return
         except (GroupUnavailable, TimeoutError):
             assert time.monotonic() < deadline, "nothing arrives any more"
+
+
+@pytest.mark.parametrize("query", ["", "?max_connections=3"])
+def test_more_publishers_than_connections(make_redis, make_peer, query):
+    redis = make_redis()
+    redis.start()
+    setting = {**redis.setting, "LOCATION": redis.location + query}
+    here, there = (make_peer(setting, WEBSOCKET_SEND_TIMEOUT=30) for _ in range(2))
+    check_many_at_once(redis, here, there.join("a"))
+
+
+@pytest.mark.parametrize("kind", ["gevent", "eventlet"])
+def test_a_flood_leaves_other_greenlets_their_turns(make_redis, make_peer, kind):
+    redis, count = make_redis(), 5000
+    redis.start()
+    command = [sys.executable, "-m", "tests.groups.turns", kind, json.dumps(redis.setting), count]
+    with subprocess.Popen(map(str, command), cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            process.send_signal(signal.SIGSTOP)
+            here = make_peer(redis.setting)
+            for number in range(count):
+                here.publish("flood", str(number))
+            process.send_signal(signal.SIGCONT)
+            assert int(process.stdout.readline()) > 5
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("kind", ["gevent", "eventlet"])
+def test_greenlets_that_go_on_in_a_forked_child_take_nothing_away(make_redis, make_peer, kind):
+    redis = make_redis()
+    redis.start()
+    command = [sys.executable, "-W", "ignore", "-m", "tests.groups.forking", kind]
+    setting = json.dumps(redis.setting)
+    with subprocess.Popen(
+        [*command, setting], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            assert process.stdout.readline() == "forked\n"
+            check_order(make_peer(redis.setting))
+            assert process.stdout.read() == "all of them\nchild: 0\n"
+        finally:
+            process.kill()

@@ -1,10 +1,17 @@
 """Sentinels name the Redis, and another one when that has failed."""
 
+from urllib.parse import quote
+
+import pytest
+
+from dwebsocket.exceptions import GroupUnavailable
+
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND
-from .peers import check_order
+from .peers import check_many_at_once, check_order
 
 SERVICE = "mymaster"
+PASSWORD = "f%r/st"  # of the Sentinel
 
 
 class Watched:
@@ -29,13 +36,16 @@ class Watched:
         """
         port = find_free_port()
         self.sentinel = make_redis(
-            "--sentinel", "--port", str(port), password="first", configuration=configuration
+            "--sentinel", "--port", str(port), password=PASSWORD, configuration=configuration
         )
         self.sentinel.start()
         wait_until(self._is_watched, "the Sentinel knows the replica", timeout=10)
         self.setting = {
             "BACKEND": BACKEND,
-            "LOCATION": [f"redis://:first@127.0.0.1:{port}" for port in (find_free_port(), port)],
+            "LOCATION": [
+                f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
+                for port in (find_free_port(), port)
+            ],
             "OPTIONS": {"SENTINEL": SERVICE, "password": "secret"},
         }
 
@@ -52,9 +62,10 @@ class Watched:
 def test_another_redis_takes_over(make_redis, make_peer, caplog):
     caplog.set_level("INFO", "dwebsocket.groups")
     watched = Watched(make_redis)
-    peers = [make_peer(watched.setting, WEBSOCKET_SEND_TIMEOUT=3) for _ in range(3)]
+    peers = [make_peer(watched.setting, WEBSOCKET_SEND_TIMEOUT=5) for _ in range(3)]
     members = [peer.join("a") for peer in peers]
     check_order(peers[0], *members[1:])
+    check_many_at_once(watched.redis, peers[0], *members[1:])
     watched.redis.kill()
     wait_until(watched.has_switched, "the replica takes over", timeout=20)
     wait_until(
@@ -66,3 +77,10 @@ def test_another_redis_takes_over(make_redis, make_peer, caplog):
     check_order(peers[1], members[0], members[2])
     levels = [record.levelname for record in caplog.records]
     assert sorted(levels) == ["INFO"] * 3 + ["WARNING"] * 3, caplog.text
+
+
+def test_a_wrong_password_of_the_sentinels(make_redis, make_peer):
+    setting = Watched(make_redis).setting
+    locations = [one.replace("f%25r", "g") for one in setting["LOCATION"]]
+    with pytest.raises(GroupUnavailable, match=r"does not accept the user name and password of L"):
+        make_peer({**setting, "LOCATION": locations}).publish("a", "never")

@@ -171,6 +171,11 @@ class RedisGroupBackend(BaseGroupBackend):
             self._told.add(matter)
             logger.warning("Redis at %s: %s. (This is said once.)", self._client.shown, what)
 
+    def let_go(self) -> None:
+        self._closed = True
+        for subscriber in list(self._subscribers.values()):
+            subscriber.let_go()
+
     def close(self) -> None:
         self._closed = True
         for subscriber in list(self._subscribers.values()):

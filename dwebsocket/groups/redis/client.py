@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dwebsocket.exceptions import InvalidGroupBackend
@@ -18,7 +20,24 @@ except ImportError as error:
         "the Redis backend for groups needs redis-py: pip install 'dwebsocket[redis]'"
     ) from error
 
-__all__ = ["ERRORS", "Client", "check_options", "explain", "limits", "without_password"]
+__all__ = [
+    "ERRORS",
+    "OURS",
+    "PUBLISHERS",
+    "Client",
+    "check_options",
+    "explain",
+    "lift_limit",
+    "limits",
+    "without_password",
+]
+
+#: What a cache's setting or URL may say otherwise: ours are bytes, and names of groups any text.
+OURS = {"decode_responses": False, "encoding": "utf-8", "encoding_errors": "strict"}
+
+#: Messages of a process that are on their way at a time, each on a connection of its own, unless
+#: the option "max_connections" says otherwise; more wait for one of them to arrive.
+PUBLISHERS = 50
 
 #: What redis-py raises when Redis cannot be reached or does not answer.
 ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
@@ -33,11 +52,15 @@ class Client:
 
     sharded = False
 
-    def __init__(self, shown: str, make: Callable[[], Any]) -> None:
+    def __init__(
+        self, shown: str, make: Callable[[], Any], publishers: int, patience: float | None
+    ) -> None:
         self.shown = shown
         self._make = make
         self._made: Any = None
         self._lock = threading.Lock()
+        self._publishers = threading.Semaphore(publishers)
+        self._patience = patience  # seconds until one of them must have done
 
     @property
     def _client(self) -> Any:
@@ -50,7 +73,21 @@ class Client:
 
     def publish(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it in whatever way ``subscribe`` does."""
-        self._client.publish(channel, data)
+        with self._turn():
+            self._client.publish(channel, data)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One of the publishers, as soon as another one has done."""
+        if not self._publishers.acquire(timeout=self._patience):
+            raise redis.ConnectionError(
+                f"the messages before it are on their way for more than {self._patience:.1f} "
+                "seconds, on as many connections as OPTIONS 'max_connections' allows"
+            )
+        try:
+            yield
+        finally:
+            self._publishers.release()
 
     def publish_to_all(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it by SUBSCRIBE, on whatever node."""
@@ -87,12 +124,24 @@ def check_options(pool: Any) -> None:
     pool.connection_class(**pool.connection_kwargs)
 
 
+def lift_limit(pool: Any) -> int:
+    """How many connections a pool may open according to the setting: it is ourselves who see to
+    that, as it would only refuse more.
+    """
+    publishers: int = pool.max_connections
+    pool.max_connections = sys.maxsize
+    return publishers
+
+
 def explain(error: BaseException) -> str:
     """What went wrong, without a full stop."""
     text = str(error).rstrip(".")
     if isinstance(error, MasterNotFoundError):  # whose text shows redis-py's objects
         text, *unreachable = text.split(" : ", 1)
-        text += "; not every Sentinel answers" if unreachable else ""
+        if "AuthenticationError" in str(unreachable):
+            text += "; a Sentinel does not accept the user name and password of LOCATION"
+        elif unreachable:
+            text += "; not every Sentinel answers"
     return text or type(error).__name__
 
 

@@ -11,22 +11,29 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+from redis.connection import parse_url
 from redis.sentinel import SentinelConnectionPool
 
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import show
 
-from .client import Client, check_options, limits, without_password
+from .client import (
+    OURS,
+    PUBLISHERS,
+    Client,
+    check_options,
+    lift_limit,
+    limits,
+    without_password,
+)
 from .cluster import ClusterClient, addresses
+from .options import OWN_OPTIONS, check_others, check_own
 
 __all__ = ["create_client"]
 
-#: Connections a process uses for publishing, at most; more publishers wait for one.
-MAX_CONNECTIONS = 50
-
-#: The options of ours; all others are redis-py's.
-OWN_OPTIONS = ("CLUSTER", "PREFIX", "SENTINEL")
+#: Waiting for others, asking the Sentinels, a connection, the answer.
+SENTINEL_STEPS = 4
 
 #: A password with one of "/", "#" and "?", which ends host and port: they would be taken from what
 #: stands before it, and be shown.
@@ -44,27 +51,21 @@ def create_client(location: Any, options: Mapping[str, Any]) -> Client:
         InvalidGroupBackend: the setting does not say where Redis is.
     """
     given = {key: value for key, value in options.items() if key not in OWN_OPTIONS}
-    for key in given:
-        if key.isupper():
-            raise InvalidGroupBackend(
-                f"WEBSOCKET_GROUPS: there is no option {key!r}; ours are "
-                f"{', '.join(map(repr, OWN_OPTIONS))}, those in small letters are redis-py's"
-            )
-    check_prefix(options.get("PREFIX", ""))
-    given["decode_responses"] = False  # a cache's setting may say so; ours are bytes
+    check_own(options)
+    check_others(given)
+    given = {"max_connections": PUBLISHERS, **given, **OURS}
     locations = read_locations(location)
     try:
         for one in locations:
             check_encoded(one)
         if options.get("CLUSTER"):
             return ClusterClient(locations, given)
-        given = {**limits(conf.SEND_TIMEOUT), **given}
         if options.get("SENTINEL"):
             return create_by_sentinels(locations, options["SENTINEL"], given)
         if len(locations) > 1:
             raise ValueError("several URLs need OPTIONS 'SENTINEL' or 'CLUSTER'; without, give one")
         return create_plain(locations[0], given)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, redis.RedisError) as error:
         shown = ", ".join(map(without_password, locations))
         what = find_fault(error, locations)
         raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, LOCATION {shown}: {what}") from None
@@ -81,14 +82,6 @@ def find_fault(error: Exception, locations: list[str]) -> str:
     text = str(error)
     quotes = "Port could not be cast" in text or "netloc" in text
     return PERCENT_ENCODE if quotes and any("@" in one for one in locations) else text
-
-
-def check_prefix(prefix: Any) -> None:
-    """Raise ``InvalidGroupBackend`` for what cannot be a part of a channel's name."""
-    try:
-        str(prefix).encode()
-    except UnicodeEncodeError as error:
-        raise InvalidGroupBackend(f"WEBSOCKET_GROUPS, PREFIX {prefix!r}: {error}") from error
 
 
 def read_locations(location: Any) -> list[str]:
@@ -111,28 +104,28 @@ def is_url(one: Any) -> bool:
 
 
 def create_plain(location: str, given: dict[str, Any]) -> Client:
-    given.setdefault("max_connections", MAX_CONNECTIONS)
-    pool = redis.BlockingConnectionPool.from_url(location, timeout=given["socket_timeout"], **given)
-    pool.connection_kwargs["decode_responses"] = False  # whatever the URL says
+    given = {**limits(conf.SEND_TIMEOUT), **given}
+    pool = redis.ConnectionPool.from_url(location, **given)
+    pool.connection_kwargs.update(OURS)  # whatever the URL says
     check_options(pool)
-    return Client(without_password(location), partial(redis.Redis.from_pool, pool))
+    shown, make = without_password(location), partial(redis.Redis.from_pool, pool)
+    return Client(shown, make, lift_limit(pool), given["socket_timeout"])
 
 
 def create_by_sentinels(locations: list[str], service: str, given: dict[str, Any]) -> Client:
-    first, known = urlsplit(locations[0]), addresses(locations, 26379)
-    given.setdefault("ssl", first.scheme == "rediss")
-    tls = {key: value for key, value in given.items() if key.startswith("ssl_")}
+    tls, known = urlsplit(locations[0]).scheme == "rediss", addresses(locations, 26379)
+    first: dict[str, Any] = parse_url(locations[0])  # type: ignore[no-untyped-call]
+    access = {key: first.pop(key, None) for key in ("username", "password")}
+    for key in ("host", "port", "db", "connection_class"):  # the Sentinel's, not that of Redis
+        first.pop(key, None)
+    given = {**limits(conf.SEND_TIMEOUT, SENTINEL_STEPS), "ssl": tls, **given, **first, **OURS}
+    for_tls = {key: value for key, value in given.items() if key.startswith("ssl_")}
+    # Each of them is connected to and asked; all may take as long as one of the other steps.
+    asking = limits(conf.SEND_TIMEOUT, SENTINEL_STEPS * 2 * len(known))
     sentinels: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
-        known,
-        sentinel_kwargs={
-            # All of them together may take as long as one step otherwise does.
-            **limits(conf.SEND_TIMEOUT, 6 * len(known)),
-            **tls,
-            "username": first.username,
-            "password": first.password,
-            "ssl": first.scheme == "rediss",
-        },
+        known, sentinel_kwargs={**asking, **for_tls, **access, "ssl": tls}
     )
     pool: Any = SentinelConnectionPool(service, sentinels, **given)  # type: ignore[no-untyped-call]
     check_options(pool)
-    return Client(f"{service!r} of {known}", partial(redis.Redis.from_pool, pool))
+    shown, make = f"{service!r} of {known}", partial(redis.Redis.from_pool, pool)
+    return Client(shown, make, lift_limit(pool), given["socket_timeout"])

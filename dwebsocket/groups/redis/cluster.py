@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from inspect import signature
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from redis.cluster import ClusterNode
 
 from dwebsocket.conf import conf
 
-from .client import Client, check_options, limits, without_password
+from .client import OURS, Client, check_options, lift_limit, limits, without_password
 
 __all__ = ["ClusterClient", "addresses"]
 
@@ -21,8 +22,8 @@ CLUSTER_OPTIONS = set(signature(redis.RedisCluster).parameters) - set(
 )
 
 
-#: Besides asking each node: a connection, the answer, and some reserve.
-STEPS = 3
+#: Besides asking each node: waiting for others, a connection, the answer, and some reserve.
+STEPS = 4
 
 
 class ClusterClient(Client):
@@ -31,15 +32,16 @@ class ClusterClient(Client):
     sharded = True
 
     def __init__(self, locations: list[str], given: dict[str, Any]) -> None:
-        super().__init__(", ".join(map(without_password, locations)), self._connect)
         self._addresses = addresses(locations, 6379)
         self._location, self._given = locations[0], given
         self._timeout = conf.SEND_TIMEOUT
         others = {key: value for key, value in given.items() if key not in CLUSTER_OPTIONS}
         pool = redis.ConnectionPool.from_url(locations[0], **{**limits(self._timeout), **others})
-        pool.connection_kwargs["decode_responses"] = False  # whatever the URL says
+        pool.connection_kwargs.update(OURS)  # whatever the URL says
         check_options(pool)
         self._pool = pool
+        shown, publishers = ", ".join(map(without_password, locations)), lift_limit(pool)
+        super().__init__(shown, self._connect, publishers, pool.connection_kwargs["socket_timeout"])
 
     def _connect(self) -> Any:
         """When a node does not answer redis-py asks all the others, one by one: so the more there
@@ -53,12 +55,14 @@ class ClusterClient(Client):
         return made
 
     def _connect_within(self, bounds: dict[str, Any]) -> Any:
+        self._patience = bounds["socket_timeout"]
         nodes = [ClusterNode(*one) for one in self._addresses]  # type: ignore[no-untyped-call]
-        given = {**bounds, **self._given, "startup_nodes": nodes}
+        given = {**bounds, **self._given, "max_connections": sys.maxsize, "startup_nodes": nodes}
         return redis.RedisCluster.from_url(self._location, **given)
 
     def publish(self, channel: str, data: bytes) -> None:
-        self._client.spublish(channel, data)
+        with self._turn():
+            self._client.spublish(channel, data)
 
     @property
     def knows_nodes(self) -> bool:

@@ -34,6 +34,10 @@ MAX_CONFIRMATION = 1.0
 #: Seconds between two tries to connect.
 MIN_DELAY, MAX_DELAY = 0.05, 1.0
 
+#: Seconds for which a flood is handed on before others get a turn, and how long that is: greenlets
+#: change places only where one waits, and one turn of the event loop is not enough for the others.
+TURN, PAUSE = 0.005, 0.0005
+
 #: Channels in one SUBSCRIBE. Those of one SSUBSCRIBE must be of one slot of the cluster.
 BATCH, SHARDED_BATCH = 500, 1
 
@@ -72,10 +76,12 @@ class Subscriber:
         self._pending: deque[str] = deque()  # channels whose need has changed
         self._asked: set[str] = set()  # subscribed to, or about to be
         self._confirmed: set[str] = set()
+        self._refusals = 0  # how often Redis has not let us subscribe to a single channel
         self._outage = Outage(client.show(node))
         self._batch = SHARDED_BATCH if client.sharded else BATCH
         self._thread: threading.Thread | None = None
-        self._listens = self._closed = False
+        self._pubsub: Any = None  # the connection, while there is one
+        self._listens = self._closed = self._inherited = False
 
     # What the backend calls
 
@@ -103,12 +109,18 @@ class Subscriber:
         """Subscribe to the channel and wait until Redis has confirmed it: ``MAX_CONFIRMATION``
         seconds at most, and not at all while Redis is away or in an event loop.
         """
+        refusals = self._refusals
         self.ensure([channel])
         if is_in_event_loop():
             return
         with self._changed:
             self._changed.wait_for(
-                lambda: channel in self._confirmed or self._outage.lasts, MAX_CONFIRMATION
+                lambda: (
+                    channel in self._confirmed
+                    or self._outage.lasts
+                    or self._refusals != refusals  # of this channel, or of one at the same time
+                ),
+                MAX_CONFIRMATION,
             )
 
     def close(self) -> None:
@@ -119,14 +131,19 @@ class Subscriber:
             self._waker.wake()
             thread.join(MAX_CONFIRMATION)
 
+    def let_go(self) -> None:
+        """In a forked child: listen no more, or the parent would miss what comes."""
+        self._closed = self._inherited = True
+        if self._pubsub is not None and self._pubsub.connection is not None:
+            self._pubsub.connection.disconnect()  # in another process it only closes
+
     # What the listener does
 
     def _run(self) -> None:
         delay = MIN_DELAY
         while not self._closed:
-            pubsub = None
             try:
-                pubsub = self._client.pubsub(self._node)
+                pubsub = self._pubsub = self._client.pubsub(self._node)
                 self._subscribe_to_all(pubsub)
                 while not self._closed:
                     self._listen(pubsub)
@@ -138,8 +155,11 @@ class Subscriber:
                 if self._client.sharded and self._is_needed_no_more():
                     return
             finally:
-                if pubsub is not None:
-                    hang_up(pubsub)
+                if self._pubsub is not None:
+                    hang_up(self._pubsub)
+                    self._pubsub = None
+        if self._inherited:  # this thread is a greenlet, unknown to the child: its end is an error
+            threading.Event().wait()
 
     def _is_needed_no_more(self) -> bool:
         """Whether the cluster has moved everything elsewhere, this node having failed perhaps."""
@@ -175,11 +195,15 @@ class Subscriber:
 
     def _listen(self, pubsub: Any) -> None:
         """Hand on what comes, until there is silence."""
+        turn = time.monotonic() + TURN
         while (message := self._next_message(pubsub)) is not None:
             self._handle(message)
             self._follow_wishes(pubsub)
             if self._closed:
                 return
+            if time.monotonic() > turn:
+                time.sleep(PAUSE)
+                turn = time.monotonic() + TURN
         self._follow_wishes(pubsub)
         pubsub.ping()
         message = self._next_message(pubsub)
@@ -195,6 +219,10 @@ class Subscriber:
             if self._batch > 1:  # it does not say which one: ask for each by itself
                 self._batch = 1
                 self._subscribe(pubsub, list(self._asked - self._confirmed))
+            else:
+                with self._changed:
+                    self._refusals += 1
+                    self._changed.notify_all()
             return {"type": "refusal", "channel": ""}
         return message
 
@@ -232,7 +260,7 @@ class Subscriber:
             channels = set(self._pending)
             self._pending.clear()
             wanted = {one for one in channels if self._owner.wants(self._node, one)}
-            new = list(wanted - self._asked)
+            new = list(wanted - self._confirmed)  # one that was refused is asked for again
             gone = list(channels & self._asked - wanted)
             self._asked.update(new)
             self._asked.difference_update(gone)

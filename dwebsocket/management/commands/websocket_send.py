@@ -31,13 +31,14 @@ class Command(BaseCommand):
         if options["json"]:
             check_json(message)
         try:
-            if not get_backend().shared:
+            group = Group(options["group"])
+            if not get_backend().shared and not len(group):
                 raise CommandError(
                     "Nobody would get this: the backend of WEBSOCKET_GROUPS reaches the "
                     "members in its own process only, and this one has none. Choose "
                     "'dwebsocket.groups.redis.RedisGroupBackend'."
                 )
-            Group(options["group"]).send(message)
+            group.send(message)
         except (GroupUnavailable, InvalidGroupBackend, ValueError) as error:
             raise CommandError(str(error)) from error
 
