@@ -161,6 +161,7 @@ def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        websocket.stay()
         end(websocket, error)
         raise
 

@@ -380,16 +380,24 @@ class BaseWebSocket:
     # The life of a request: called by upgrade.py and session.py
 
     def check_view_room(self, accepts: bool) -> None:
-        """Raise ``InvalidHandshake`` when no further view can run in this process.
+        """Reserve what the view needs when it leaves its server.
+
+        Raises:
+            InvalidHandshake: no further view can run in this process.
 
         Args:
             accepts: whether the handshake is accepted now, and not by the view.
         """
 
     def check_coroutines(self, accepts: bool) -> None:
-        """Raise ``InvalidHandshake`` when no further coroutine can run in this process, and
-        ``SocketTakeoverError`` where none can work.
+        """``check_view_room`` for a coroutine.
+
+        Raises:
+            SocketTakeoverError: none can work here.
         """
+
+    def stay(self) -> None:
+        """The view does not leave its server: give back what was reserved for that. Idempotent."""
 
     def leave_server(self, run: Callable[[], None]) -> bool:
         """Run the view's time beside the server, whose request then ends at once.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dwebsocket.conf import conf
 from dwebsocket.protocol.exceptions import InvalidHandshake
 
-__all__ = ["TooManyViews", "check_room", "running", "start_counted"]
+__all__ = ["Place", "TooManyViews", "running", "start_view", "take_place"]
 
 
 class TooManyViews(InvalidHandshake):
@@ -18,44 +18,57 @@ class TooManyViews(InvalidHandshake):
     status_code = 503
 
 
-#: How many run.
+#: How many run, or are about to.
 running = 0
 lock = threading.Lock()
 
 
-def check_room() -> None:
+class Place:
+    """One of the views that may run in this process."""
+
+    __slots__ = ("_taken",)
+
+    def __init__(self) -> None:
+        self._taken = True
+
+    def give_back(self) -> None:
+        """The view has ended, or does not begin. Idempotent."""
+        global running
+        with lock:
+            running -= self._taken
+            self._taken = False
+
+
+def take_place() -> Place:
     """Raise ``TooManyViews`` when as many views run as may."""
+    global running
     limit = conf.VIEW_THREADS
-    if 0 < limit <= running:
-        raise TooManyViews(
-            f"This process runs {limit} WebSocket views and takes no more "
-            "(WEBSOCKET_VIEW_THREADS). Try again later."
-        )
+    with lock:
+        if not 0 < limit <= running:
+            running += 1
+            return Place()
+    raise TooManyViews(
+        f"This process runs {limit} WebSocket views and takes no more "
+        "(WEBSOCKET_VIEW_THREADS). Try again later."
+    )
 
 
-def start_counted(
-    start: Callable[[Callable[[], None], str], None], run: Callable[[], None]
+def start_view(
+    place: Place, start: Callable[[Callable[[], None], str], None], run: Callable[[], None]
 ) -> None:
-    """Start a view's ``run``, which counts from now until it has ended."""
+    """Start a view's ``run``, which has its place until it has ended."""
 
     def run_and_leave() -> None:
         try:
             run()
         finally:
-            count(-1)
+            place.give_back()
 
-    count(1)
     try:
         start(run_and_leave, "dwebsocket-view")
     except BaseException:  # RuntimeError: the system has no further thread
-        count(-1)
+        place.give_back()
         raise
-
-
-def count(change: int) -> None:
-    global running
-    with lock:
-        running += change
 
 
 def forget() -> None:

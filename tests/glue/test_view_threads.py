@@ -7,7 +7,7 @@ import pytest
 from django.test import override_settings
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.view_threads import TooManyViews, check_room, start_counted
+from dwebsocket.backends.view_threads import TooManyViews, start_view, take_place
 
 from .site import TIMEOUT, wait_until
 
@@ -28,7 +28,7 @@ def run_view():
     def start():
         end = threading.Event()
         ends.append(end)
-        start_counted(in_thread, lambda: end.wait(TIMEOUT))
+        start_view(take_place(), in_thread, lambda: end.wait(TIMEOUT))
         return end
 
     before = running()
@@ -41,20 +41,25 @@ def run_view():
 def test_beyond_the_setting_there_is_no_room(run_view):
     with override_settings(WEBSOCKET_VIEW_THREADS=running() + 2):
         first = run_view()
-        check_room()
+        place = take_place()  # counts from now on
+        for _ in range(2):
+            with pytest.raises(TooManyViews, match="WEBSOCKET_VIEW_THREADS") as caught:
+                take_place()
+            assert caught.value.status_code == 503
+        for _ in range(2):  # once is as good as twice
+            place.give_back()
         run_view()
-        with pytest.raises(TooManyViews, match="WEBSOCKET_VIEW_THREADS") as caught:
-            check_room()
-        assert caught.value.status_code == 503
+        with pytest.raises(TooManyViews):
+            take_place()
         first.set()
         wait_until(lambda: running() == 1)
-        check_room()
+        take_place().give_back()
 
 
 def test_a_view_counts_before_its_thread_has_begun():
     before = running()
     views = []
-    start_counted(lambda run, name: views.append(run), lambda: None)
+    start_view(take_place(), lambda run, name: views.append(run), lambda: None)
     assert running() == before + 1
     views[0]()
     assert running() == before
@@ -67,7 +72,7 @@ def test_a_view_that_raises_counts_no_more():
         raise ZeroDivisionError
 
     views = []
-    start_counted(lambda run, name: views.append(run), fail)
+    start_view(take_place(), lambda run, name: views.append(run), fail)
     with pytest.raises(ZeroDivisionError):
         views[0]()
     assert running() == before
@@ -80,14 +85,14 @@ def test_a_view_whose_thread_cannot_start_does_not_count():
         raise RuntimeError("can't start new thread")
 
     with pytest.raises(RuntimeError):
-        start_counted(start, lambda: None)
+        start_view(take_place(), start, lambda: None)
     assert running() == before
 
 
 @override_settings(WEBSOCKET_VIEW_THREADS=0)
 def test_zero_is_no_bound_for_it_means_none_leaves(run_view):
     run_view()
-    check_room()
+    run_view()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
@@ -98,7 +103,7 @@ def test_a_forked_child_runs_none(run_view):
         child = os.fork()
         if not child:
             forgotten = running() == 0
-            start_counted(lambda run, name: run(), lambda: None)
+            start_view(take_place(), lambda run, name: run(), lambda: None)
             os._exit(0 if forgotten and running() == 0 else 1)
     finally:
         view_threads.lock.release()

@@ -47,6 +47,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         "_decided",
         "_done",
         "_gone",
+        "_place",
         "_start_view",
     )
 
@@ -57,6 +58,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     _decided: Callable[[], None] | None  # tells the request, which waits, that it is accepted
     _done: asyncio.Future[None]  # the view or handler has ended
     _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
+    _place: view_threads.Place | None  # of a view in a thread
     _start_view: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
 
     def __init__(self, connection: AsgiConnection) -> None:
@@ -64,7 +66,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._read_lock = threading.Lock()
         loop = connection.loop
         self._done, self._gone = loop.create_future(), loop.create_future()
-        self._calls = self._closing = self._decided = self._start_view = None
+        self._calls = self._closing = self._decided = self._place = self._start_view = None
 
     # The opening handshake
 
@@ -98,13 +100,18 @@ class AsgiWebSocket(ReceivingWebSocket):
     # A view that goes on when the request has ended
 
     def check_view_room(self, accepts: bool) -> None:
-        view_threads.check_room()
+        self._place = view_threads.take_place()
+
+    def stay(self) -> None:
+        if self._place is not None:
+            self._place.give_back()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
+        assert self._place is not None  # check_view_room has taken it
         self._watch.start_anew()
         self._connection.call(self.start_pump)
         if self._accepted:
-            view_threads.start_counted(start_thread, run)
+            view_threads.start_view(self._place, start_thread, run)
             return True
         decided = threading.Event()
         self._decided = decided.set
@@ -115,7 +122,7 @@ class AsgiWebSocket(ReceivingWebSocket):
             finally:
                 decided.set()
 
-        view_threads.start_counted(start_thread, run_and_tell)
+        view_threads.start_view(self._place, start_thread, run_and_tell)
         decided.wait()
         self._decided = None
         return True

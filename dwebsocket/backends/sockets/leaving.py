@@ -29,13 +29,16 @@ class LeavingWebSocket(SocketWebSocket):
     one of ours, or its greenlet costs more memory.
     """
 
-    __slots__ = ("_request",)
+    __slots__ = ("_place", "_request")
+
+    _place: view_threads.Place | None  # reserved, until the view has left
 
     # Until the server's request has ended, for it holds objects of the server.
     _request: HttpRequest | None
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
+        self._place = None
         self._request = request
 
     # What a backend says
@@ -54,18 +57,23 @@ class LeavingWebSocket(SocketWebSocket):
 
     def check_view_room(self, accepts: bool) -> None:
         if accepts and self.takes_thread:
-            view_threads.check_room()
+            self._place = view_threads.take_place()
+
+    def stay(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            place.give_back()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
-        takes_thread = self.takes_thread
-        if not self._accepted or not self.may_leave:
-            return False
-        if not (takes_thread or self.transport.frees_memory) or not self.transport.detach():
+        place = self._place
+        may_leave = self._accepted and self.may_leave
+        if not (may_leave and (place or self.transport.frees_memory) and self.transport.detach()):
+            self.stay()
             return False
         self.let_go()
         self._watch.start_anew()
-        if takes_thread:
-            view_threads.start_counted(self.transport.start, run)
+        if place is not None:
+            view_threads.start_view(place, self.transport.start, run)
         else:
             self.transport.start(run, "dwebsocket-view")
         return True

@@ -60,16 +60,17 @@ class LoopingWebSocket(LeavingWebSocket):
                 "'def' instead of 'async def', or take an ASGI server, or one with threads."
             )
         if accepts and self.may_leave:
-            view_threads.check_room()
+            self._place = view_threads.take_place()
 
     def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        if not self._accepted or not self.may_leave or conf.VIEW_THREADS == 0:
-            return False
-        if not self.transport.detach():
+        place = self._place
+        if place is None or conf.VIEW_THREADS == 0 or not self.transport.detach():
+            self.stay()
             return False
         self.let_go()
         context = RequestContext()
-        view_threads.start_counted(
+        view_threads.start_view(
+            place,
             self.transport.start,
             lambda: context.enter().run(run_in_loop, partial(self._run_watched, run)),
         )
