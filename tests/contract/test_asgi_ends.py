@@ -8,7 +8,7 @@ from itertools import cycle, islice
 import pytest
 
 from ..raw_client import TEXT, build_frame, build_request
-from ..servers.process import count_descriptors, wait_until
+from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from .test_gunicorn_ends import read_goodbyes
 
 pytestmark = pytest.mark.rows(asgi=True)
@@ -103,7 +103,7 @@ def test_all_clients_drop(own_server, count, journal, case):
         lambda: take_census(own_server)["objects"] <= few, "no object is left", timeout=GRACE
     )
     assert len(journal.events(case, "ended")) == count
-    wait_until(lambda: count_descriptors(before["pid"]) <= descriptors, "no descriptor is left")
+    wait_for_descriptors(before["pid"], descriptors)
     own_server.stop()
     assert not own_server.log.find_faults(), own_server.log.text()
 

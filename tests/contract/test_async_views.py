@@ -129,6 +129,19 @@ def test_client_that_does_not_read(tuned_server, open_websocket, journal, case):
     assert (ended["outcome"], ended["close_code"]) == ("ConnectionClosed", 1006)
 
 
+def test_view_that_only_sends_hears_of_the_end(
+    server, open_websocket, new_client, address, journal, case
+):
+    """And stops nobody else, though its server may take all that it sends without waiting."""
+    client = open_websocket("/async/flood/")
+    client.read_frame()
+    client.reset()
+    other = new_client()
+    other.send_request(address("/async/accepting/"), websocket=False)
+    assert other.read_response().body == b"plain"
+    assert journal.wait(case, "ended")["outcome"] == "ConnectionClosed"
+
+
 def test_database_is_released_before_waiting(server, open_websocket, journal, case, database_path):
     client = open_websocket("/async/querying/")
     pid = journal.wait(case, "started")["pid"]

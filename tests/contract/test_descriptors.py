@@ -3,7 +3,7 @@
 import pytest
 
 from ..raw_client import BINARY, build_frame
-from ..servers.process import count_descriptors, wait_until
+from ..servers.process import count_descriptors, wait_for_descriptors
 from .conftest import Echo
 
 CLIENTS = 200
@@ -31,6 +31,24 @@ def test_clients_that_close(server, open_websocket, journal, case, mount, echo):
         assert client.read_to_eof() == b""
         client.hang_up()
     check_all_gone(pid, before, 50, journal, case)
+
+
+@pytest.mark.rows(paces=True, cuts=True, tls=False)
+@pytest.mark.parametrize("path", ["/handler/flood/", "/async/handler/flood/"])
+def test_clients_that_read_nothing(tuned_server, row, open_websocket, journal, case, path):
+    """They are hung up on, though they never will themselves, and their servers can end."""
+    if "async" in path and not row.coroutines:
+        pytest.skip("no coroutines here")
+
+    def connect(path):
+        return open_websocket(path, tuned_server)
+
+    pid = warm_up(connect, journal, case, Echo("/handler/echo/", "on_close"))  # starts a loop
+    before = count_descriptors(pid)
+    clients = [connect(path) for _ in range(3)]
+    for client in clients:
+        client.send_text("1000000000")
+    check_all_gone(pid, before, len(clients), journal, case)
 
 
 @pytest.mark.rows(asgi=True)  # where select gets one that is made for it
@@ -61,8 +79,4 @@ def warm_up(open_websocket, journal, case, echo):
 def check_all_gone(pid, before, count, journal, case):
     journal.wait(case, "ended", count=count + 1, timeout=10)
     assert len(journal.events(case, "started")) == count + 1
-    wait_until(
-        lambda: count_descriptors(pid) <= before,
-        f"the process has {before} descriptors again",
-        timeout=10,
-    )
+    wait_for_descriptors(pid, before)

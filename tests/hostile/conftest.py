@@ -19,7 +19,7 @@ from ..contract.conftest import (
     run,
 )
 from ..raw_client import RawClient
-from ..servers.process import count_descriptors, wait_until
+from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from ..servers.rows import ROWS
 from .measure import Meter
 
@@ -109,9 +109,7 @@ def server_survives(request):
     wait_until(
         lambda: len(journal.events(case, "ended")) == started, f"{started} views have ended", 5
     )
-    wait_until(
-        lambda: count_descriptors(worker) <= before, "no descriptor is left of the attack", 5
-    )
+    wait_for_descriptors(worker, before)
     # A bad Host is Django's to refuse, and Django logs it with its traceback.
     faults = [fault for fault in server.log.find_faults(mark) if "DisallowedHost" not in fault]
     assert not faults, "\n".join([*faults, "--- log:", server.log.text(mark)])

@@ -3,7 +3,7 @@
 import time
 
 from ..raw_client import CONT, PING, PONG, TEXT, build_frame, build_request
-from ..servers.process import count_descriptors, wait_until
+from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 
 # Fewer than the threads of any row: who waits for a request's rest is the server's business.
 SILENT = 4
@@ -21,7 +21,7 @@ def test_half_a_handshake_and_silence(server, worker, meter, new_client, journal
         assert not journal.events(case)
         for client in (*clients, talker):
             client.hang_up()
-        wait_until(lambda: count_descriptors(worker) <= before, "the server let go of them")
+        wait_for_descriptors(worker, before)
 
 
 def test_half_a_frame_and_silence(meter, open_websocket, journal, case):

@@ -113,6 +113,7 @@ urlpatterns = [
     path("async/pushing/", asynchronous.pushing),
     path("async/member/<str:name>/", asynchronous.member),
     path("async/handler/echo/", asynchronous.Echo.as_view()),
+    path("async/handler/flood/", asynchronous.Flood.as_view()),
     path("async/handler/raising/", asynchronous.Raising.as_view()),
     path("async/handler/ticking/", asynchronous.Ticking.as_view()),
     path("async/handler/pushing/", asynchronous.Pushing.as_view()),

@@ -142,6 +142,15 @@ def processor_time(pid):
     return time.clock_gettime(clock)
 
 
+def wait_for_descriptors(pid, count, timeout=10.0):
+    """Wait until a process has no more than so many descriptors."""
+    try:
+        wait_until(lambda: count_descriptors(pid) <= count, f"{count} descriptors", timeout)
+    except AssertionError as error:
+        found = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]  # noqa: PTH115
+        raise AssertionError(f"{error}, but {found}") from None
+
+
 def wait_until(condition, what, timeout=10.0):
     """Ask the kernel again and again, for there is nothing in /proc to wait on."""
     deadline = time.monotonic() + timeout

@@ -81,6 +81,8 @@ class Row:
     headers: bool = True
     # A message may be empty; otherwise such a one of ours is thrown away.
     empty_messages: bool = True
+    # A client that reads nothing can be hung up on.
+    cuts: bool = True
     # A view that sends too much is made to wait; otherwise all of it waits in the server's memory.
     paces: bool = True
 
@@ -304,6 +306,7 @@ ROWS = [
         tells_reasons=False,
         waits_for_close=False,
         headers=False,
+        cuts=False,
     ),
     # gunicorn/asgi/websocket.py: its disconnect has a code alone. It unmasks byte by byte, which
     # takes seconds for a long message where coverage looks on.

@@ -5,7 +5,7 @@ import os
 import re
 
 from ..raw_client import RawClient
-from ..servers.process import count_descriptors, wait_until
+from ..servers.process import count_descriptors, wait_for_descriptors
 from ..servers.rows import UWSGI_ROUTER, uwsgi
 
 CLIENTS = int(os.environ.get("DWEBSOCKET_TEST_CLIENTS", "100"))
@@ -39,7 +39,7 @@ def test_clients_that_echo_and_reset(run_server, journal, monkeypatch):
     def grows():
         before = resident_memory(pid)
         visit_again(MEASURED)
-        wait_until(lambda: count_descriptors(pid) <= descriptors, "descriptors are back", 20)
+        wait_for_descriptors(pid, descriptors, 20)
         return resident_memory(pid) - before >= CLIENTS * MEASURED * LEAK
 
     assert not all(grows() for _ in range(TIMES))

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ..raw_client import BINARY, CLOSE, TEXT
-from ..servers.process import count_descriptors, wait_until
+from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from .conftest import read_frame
 
 kinds = pytest.mark.parametrize("kind", ["view", "handler"])
@@ -267,4 +267,4 @@ def test_no_descriptor_is_left(server, connect, name, ask, wait_for_members):
     before = count_descriptors(pid)
     for _ in range(3):
         visit()
-    wait_until(lambda: count_descriptors(pid) <= before, "descriptors are back")
+    wait_for_descriptors(pid, before)

@@ -1,4 +1,6 @@
-"""Finds the coroutines that do not look at what comes for a while: somebody else must, then."""
+"""Sees to it that a coroutine which only sends, and never waits, does not stop all others; and
+finds those that do not look at what comes for a while: somebody else must, then.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,9 @@ __all__ = ["Lookout", "get_lookout"]
 
 #: Seconds between two looks.
 TICK = 1.0
+
+#: Seconds for which a coroutine may send and send before others get a turn.
+TURN = 0.02
 
 
 class Watched(Protocol):
@@ -29,7 +34,17 @@ class Lookout:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.busy: dict[Watched, int] = {}
         self.tick = 0
+        self._turn = 0.0  # when the present one is over
         loop.call_later(TICK, self._look, loop)
+
+    def is_turn_over(self, now: float) -> bool:
+        """Whether the caller must let others go on now; ``now`` is the loop's time. A server whose
+        buffer has room takes what is sent without waiting for anything.
+        """
+        if now < self._turn:
+            return False
+        self._turn = now + TURN
+        return True
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self.tick += 1

@@ -20,6 +20,7 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection, Event
+from .cutting import cut
 from .inbox import Inbox
 from .sending import SendingWebSocket, explain, uncancel
 
@@ -34,7 +35,6 @@ class ReceivingWebSocket(SendingWebSocket):
         "_dismissed",
         "_heard_end",
         "_inbox",
-        "_lookout",
         "_max_size",
         "_may_pull",
         "_noticed",
@@ -58,7 +58,6 @@ class ReceivingWebSocket(SendingWebSocket):
         super().__init__(connection)
         self._max_size = conf.MAX_MESSAGE_SIZE
         self._inbox = Inbox(connection, self._max_size)
-        self._lookout = connection.lookout
         self._begun = self._dismissed = self._heard_end = False
         self._may_pull = self._noticed = self._wants_pump = False
         self._puller = self._pump = self._view = None
@@ -254,7 +253,9 @@ class ReceivingWebSocket(SendingWebSocket):
             return
         try:
             await asyncio.wait_for(self._take_the_rest(), timeout)
-        except Exception:  # it has not answered in time, or the server has nothing to say any more
+        except asyncio.TimeoutError:
+            cut(self._connection.send)
+        except Exception:  # the server has nothing to say any more
             pass
 
     async def _take_the_rest(self) -> None:

@@ -21,7 +21,16 @@ FREE_CODES = range(3000, 5000)
 class SendingWebSocket(QueueingWebSocket):
     """Who calls the server's send, one at a time, and for how long."""
 
-    __slots__ = ("_busy", "_flush_task", "_lost", "_sender", "_since", "_stalled", "_timer")
+    __slots__ = (
+        "_busy",
+        "_flush_task",
+        "_lookout",
+        "_lost",
+        "_sender",
+        "_since",
+        "_stalled",
+        "_timer",
+    )
 
     _busy: bool  # somebody is calling the server's send
     _sender: asyncio.Task[Any] | None  # that is he
@@ -32,6 +41,7 @@ class SendingWebSocket(QueueingWebSocket):
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
+        self._lookout = connection.lookout
         self._busy = self._lost = self._stalled = False
         self._flush_task: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = None
@@ -118,8 +128,11 @@ class SendingWebSocket(QueueingWebSocket):
         """Call the server's send; what goes wrong there is the end of the connection."""
         if self._lost:
             return
-        loop = self._connection.loop
-        self._since = loop.time()
+        self._since = self._connection.loop.time()
+        if self._lookout.is_turn_over(self._since):
+            await asyncio.sleep(0)
+            if self._lost:  # which the loop has found meanwhile
+                return
         self._sender = asyncio.current_task()
         if self._timer is None:
             self._watch_time(conf.SEND_TIMEOUT)

@@ -22,6 +22,7 @@ from dwebsocket.websocket import check_reason
 
 from .calls import Calls
 from .connection import AsgiConnection
+from .cutting import cut
 from .gunicorn_end import watch_worker
 from .receiving import ReceivingWebSocket
 
@@ -212,6 +213,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._lost = True
         self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
         self._leave()
+        cut(self._connection.send)
 
     async def _hear_end(self) -> None:
         if self._begun:

@@ -161,6 +161,14 @@ class Echo(Recorded):
         await self.send(message)
 
 
+class Flood(Recorded):
+    """For a client that does not read."""
+
+    async def on_message(self, message):
+        while True:
+            await self.send(bytes(100_000))
+
+
 class Raising(Recorded):
     async def on_message(self, message):
         raise DeliberateError(f"must not reach the socket: {self.request.path}")

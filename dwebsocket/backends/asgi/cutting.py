@@ -1,0 +1,37 @@
+"""Hanging up on a peer that takes nothing. The ASGI specification has no word for it: a server that
+is told to close waits until all that it has taken has left, perhaps for ever, and so does its end.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from .connection import Send
+
+__all__ = ["cut"]
+
+#: Senders behind one another; hypercorn has three.
+MAX_DEPTH = 3
+
+
+def cut(send: Send) -> None:
+    """Hang up at once, where the server can be made to: all but granian."""
+    transport = find_transport(send)
+    # asyncio calls it so, and Twisted.
+    abort = getattr(transport, "abort", None) or getattr(transport, "abortConnection", None)
+    if abort is not None:
+        abort()
+
+
+def find_transport(send: Any) -> Any:
+    """What the server writes to, or ``None``: ``send`` is a method of whoever does that, or of one
+    who sends through another one (hypercorn); or it is given that one (daphne).
+    """
+    sender = send.args[0] if isinstance(send, partial) else getattr(send, "__self__", None)
+    for _ in range(MAX_DEPTH):
+        writer: Any = getattr(sender, "writer", sender)
+        if hasattr(writer, "transport"):
+            return writer.transport
+        sender = getattr(getattr(sender, "send", None), "__self__", None)
+    return None
