@@ -34,14 +34,19 @@ def test_clients_that_close(server, open_websocket, journal, case, mount, echo):
 
 
 @pytest.mark.rows(paces=True, cuts=True, tls=False)
-@pytest.mark.parametrize("path", ["/handler/flood/", "/async/handler/flood/"])
-def test_clients_that_read_nothing(tuned_server, row, open_websocket, journal, case, path):
+def test_clients_of_a_handler_that_read_nothing(tuned_server, open_websocket, journal, case):
     """They are hung up on, though they never will themselves, and their servers can end."""
-    if "async" in path and not row.coroutines:
-        pytest.skip("no coroutines here")
+    flood("/handler/flood/", tuned_server, open_websocket, journal, case)
 
+
+@pytest.mark.rows(paces=True, cuts=True, tls=False, coroutines=True)
+def test_clients_of_a_coroutine_that_read_nothing(tuned_server, open_websocket, journal, case):
+    flood("/async/handler/flood/", tuned_server, open_websocket, journal, case)
+
+
+def flood(path, server, open_websocket, journal, case):
     def connect(path):
-        return open_websocket(path, tuned_server)
+        return open_websocket(path, server)
 
     pid = warm_up(connect, journal, case, Echo("/handler/echo/", "on_close"))  # starts a loop
     before = count_descriptors(pid)
