@@ -28,3 +28,18 @@ def test_sigterm(row, start_server, journal):
             journal.wait(case, "ended")
     server.log.join()
     assert not server.log.find_faults(), server.log.text()
+
+
+@pytest.mark.rows(says_goodbye=True, few_threads=True)
+def test_a_view_that_waits_for_something_else_is_cancelled(row, start_server, journal):
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
+    server, case = start_server(row), f"{row.name}:sigterm-deaf"
+    try:
+        client = RawClient(server)
+        client.open(f"/async/deaf/?case={case}")
+        assert client.read_text() == "asleep"
+        check_end(row, server, [client])
+    finally:
+        server.kill()
+    assert journal.wait(case, "ended")["outcome"] == "CancelledError"

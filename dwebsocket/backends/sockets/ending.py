@@ -74,6 +74,9 @@ class EndingWebSocket(PostingWebSocket):
         """The process ends: send a Close without waiting for anything."""
         self._send_close(build_close(code), None)
 
+    def end_view(self) -> None:
+        """The process ends: whoever waits for something else must be told of that by force."""
+
     def _check_may_answer(self, now: float) -> None:
         """The connection is over: only answers to what came before its end may still be sent."""
         self._check_accepted()

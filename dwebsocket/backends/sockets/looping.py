@@ -31,8 +31,9 @@ LOOK_INTERVAL = 1.0
 class LoopingWebSocket(LeavingWebSocket):
     """Coroutines wait for the socket itself, without a second thread."""
 
-    __slots__ = ("_noticed", "_shut", "_view", "_wake")
+    __slots__ = ("_hurry", "_noticed", "_shut", "_view", "_wake")
 
+    _hurry: Callable[[], object] | None  # lets the view have no more time
     _noticed: bool  # the view has been told that the connection has ended
     _shut: bool  # a coroutine has closed it
     _view: asyncio.Task[None] | None  # the coroutine that is an async view, or runs a handler
@@ -41,7 +42,7 @@ class LoopingWebSocket(LeavingWebSocket):
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
         self._noticed = self._shut = False
-        self._view = self._wake = None
+        self._hurry = self._view = self._wake = None
 
     # What a backend says
 
@@ -78,15 +79,27 @@ class LoopingWebSocket(LeavingWebSocket):
 
     async def _run_watched(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Run a coroutine that may wait for something else while its client leaves."""
-        view = self._view = asyncio.ensure_future(run())
-        while not view.done() and (self._wake is not None or not self.closed):
-            await asyncio.wait([view], timeout=LOOK_INTERVAL)
-        await asyncio.wait([view], timeout=conf.CLOSE_TIMEOUT)
+        loop = asyncio.get_running_loop()
+        view, hurried = asyncio.ensure_future(run()), loop.create_future()
+        self._view, self._hurry = view, partial(loop.call_soon_threadsafe, set_done, hurried)
+        wait = partial(asyncio.wait, [view, hurried], return_when=asyncio.FIRST_COMPLETED)
+        while not (view.done() or hurried.done()) and (self._wake is not None or not self.closed):
+            await wait(timeout=LOOK_INTERVAL)
+        await wait(timeout=conf.CLOSE_TIMEOUT)
+        self._hurry = None
         if not self._noticed:
             view.cancel()  # once: what it does then has its time
         await asyncio.wait([view])
         if not view.cancelled():
             view.result()
+
+    def end_view(self) -> None:
+        hurry = self._hurry
+        if hurry is not None:
+            try:
+                hurry()
+            except RuntimeError:  # the loop has just ended
+                pass
 
     def _tell_view(self) -> None:
         """The caller hears of the end; but not the view, if somebody else reads or sends for it."""

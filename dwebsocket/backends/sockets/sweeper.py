@@ -130,6 +130,7 @@ class Sweeper:
         self._wait_for_ends(GRACE)
         for websocket in list(self.connections):
             websocket.transport.shutdown()
+            websocket.end_view()
         self._wait_for_ends(GRACE / 2)
 
     def _wait_for_ends(self, seconds: float) -> None:
