@@ -23,6 +23,8 @@ __all__ = ["NOTHING", "AsyncHandler", "as_coroutine", "converse", "empty", "load
 class AsyncHandler(Handler, Protocol):
     """What is called of an ``async`` handler, besides the methods of a ``Handler``."""
 
+    _failure: BaseException | None  # which it has been told of
+
     async def _end_tasks(self) -> None: ...
 
 
@@ -94,16 +96,20 @@ async def converse(handler: AsyncHandler) -> Exception | None:
     """
     try:
         await load_middleware()(handler)
-    except Exception as error:  # of the middleware
-        await log(handler, error)
+    except Exception as error:
+        if error is not handler._failure:  # of the middleware
+            await log(handler, error)
         return error
     finally:
+        handler._failure = None  # it holds all that was running
         await handler._end_tasks()
     return None
 
 
 async def run_loop(handler: AsyncHandler) -> None:
-    """Call the methods, ``on_open`` to ``on_close``. No error but a cancellation gets past here."""
+    """Call the methods, ``on_open`` to ``on_close``. What one of them has raised goes on to the
+    middleware.
+    """
     try:
         await as_coroutine(handler.on_open)()
         if not handler.keep_request:
@@ -113,6 +119,8 @@ async def run_loop(handler: AsyncHandler) -> None:
             await receive(message)
     except Exception as error:
         await fail(handler, error)
+        if error is handler._failure:
+            raise
     except asyncio.CancelledError as error:  # of something it has waited for, perhaps
         if is_cancelled():
             raise
@@ -136,6 +144,7 @@ async def fail(handler: AsyncHandler, error: BaseException) -> None:
     if tells_end(error):
         await handler.websocket.aclose()
         return
+    handler._failure = error
     await log(handler, error)
     try:
         await as_coroutine(handler.on_error)(error)

@@ -10,6 +10,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from dwebsocket.conf import conf
@@ -17,6 +18,7 @@ from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.workers import SEVERAL_WORKERS, count_workers
+from dwebsocket.handlers import WebSocketHandler
 from dwebsocket.middleware import find_skipped_middleware, has_middleware
 from dwebsocket.ws_urls import find_urlconf
 
@@ -173,6 +175,8 @@ def check_urlconf() -> Iterator[CheckMessage]:
         try:
             if not isinstance(getattr(import_module(name), "urlpatterns", None), (list, tuple)):
                 wrong = "has no list of urlpatterns"
+            elif strangers := find_strangers(get_resolver(name).url_patterns):
+                wrong = f"lists {strangers[0]}, no WebSocketHandler: it needs .as_view()"
         except ImportError as error:
             wrong = f"cannot be imported: {error}"
     if wrong:
@@ -181,6 +185,17 @@ def check_urlconf() -> Iterator[CheckMessage]:
             hint="Without the setting it is ws_urls beside ROOT_URLCONF, if that is there.",
             id="dwebsocket.E017",
         )
+
+
+def find_strangers(patterns: list[Any]) -> list[str]:
+    """The classes that stand there as a handler may, and are none."""
+    found = []
+    for pattern in patterns:
+        view = getattr(pattern, "callback", None)
+        if isinstance(view, type) and not issubclass(view, WebSocketHandler):
+            found.append(view.__qualname__)
+        found += find_strangers(getattr(pattern, "url_patterns", []))
+    return found
 
 
 def check_async_middleware() -> Iterator[CheckMessage]:

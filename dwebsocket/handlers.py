@@ -68,6 +68,8 @@ class WebSocketHandler(HandlerTasks, View):
     websocket: BaseWebSocket
     request: HttpRequest
 
+    _failure: BaseException | None = None
+
     # What you write
 
     @empty

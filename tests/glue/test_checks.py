@@ -60,6 +60,7 @@ BAD = [
     ("E017", "ROOT_WS_URLCONF", 5),
     ("E017", "ROOT_WS_URLCONF", "no_such_module"),
     ("E017", "ROOT_WS_URLCONF", "dwebsocket.conf"),
+    ("E017", "ROOT_WS_URLCONF", "tests.glue.django_ws.stranger_ws_urls"),
     ("E018", "WS_MIDDLEWARE", "tests.glue.django_ws.page.AuthAsyncMiddleware"),
     ("E018", "WS_MIDDLEWARE", None),
     ("E018", "WS_MIDDLEWARE", ["no_such_module.Middleware"]),

@@ -1,6 +1,7 @@
 """``WS_MIDDLEWARE``: what is put around the life of an async handler."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -76,6 +77,25 @@ def failing_after(func):
     return middleware
 
 
+def swallowing(func):
+    async def middleware(ws):
+        with suppress(LookupError):
+            await func(ws)
+
+    return middleware
+
+
+def catching(func):
+    async def middleware(ws):
+        try:
+            await func(ws)
+        except Exception as error:
+            calls.append(f"caught {error}")
+            raise
+
+    return middleware
+
+
 class Echo(WebSocketHandler):
     async def on_open(self):
         calls.append("open")
@@ -145,6 +165,43 @@ def test_it_fails(serve_within, caplog, name):
         session.close()
     [record] = caplog.records
     assert (record.name, record.exc_info[0]) == ("django.request", LookupError)
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_it_sees_what_the_handler_has_raised(serve_within, caplog, swallows):
+    """After ``on_error()`` and ``on_close()``; it is logged once."""
+
+    class Failing(Echo):
+        async def on_message(self, message):
+            raise LookupError(message)
+
+        async def on_error(self, error):
+            calls.append(f"error {error}")
+
+    names = ["swallowing", "catching"] if swallows else ["catching"]
+    session = serve_within(*names, view=Failing).websocket("/")
+    session.send("that")
+    assert session.receive() == "open"
+    with pytest.raises(ConnectionClosed) as caught:
+        session.receive()
+    assert caught.value.code == 1011
+    session.close()
+    assert calls == ["open", "error that", "close", "caught that"]
+    [record] = caplog.records
+    assert record.exc_info[0] is LookupError
+
+
+def test_a_departure_is_no_error(serve_within, caplog):
+    class Slow(Echo):
+        async def on_message(self, message):
+            await self.websocket.aclose(4000)
+            await self.websocket.asend("too late")
+
+    session = serve_within("catching", view=Slow).websocket("/")
+    session.send("go")
+    session.close()
+    assert calls == ["open", "close"]
+    assert not caplog.records
 
 
 def test_one_that_is_not_there(serve_within, caplog):

@@ -276,16 +276,23 @@ class AsgiWebSocket(ReceivingWebSocket):
             await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
             return
         await asyncio.wait([self._view], timeout=conf.CLOSE_TIMEOUT)
-        if not self._noticed:
-            self._view.cancel()  # once: what it does then has its time
+        self._cancel_view()
         await asyncio.wait([self._view])
+
+    def _cancel_view(self) -> None:
+        """Once, and not if it has heard of the end: what it does then has its time."""
+        if self._view is not None and not self._noticed:
+            self._noticed = True
+            self._view.cancel()
 
     async def abandon(self) -> None:
         """The server's call ends: nothing of ours goes on in its loop."""
         self.stop(CloseCode.GOING_AWAY, "the server ends")
+        self._cancel_view()
+        for task in (self._pump, self._flush_task):
+            if task is not None:
+                task.cancel()
         tasks = [task for task in (self._pump, self._view, self._flush_task) if task is not None]
-        for task in tasks:
-            task.cancel()
         if tasks:
             await asyncio.wait(tasks)
         self._leave()
