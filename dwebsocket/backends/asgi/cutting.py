@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from .connection import Send
+from .connection import AsgiConnection
 
 __all__ = ["cut"]
 
@@ -15,9 +15,13 @@ __all__ = ["cut"]
 MAX_DEPTH = 3
 
 
-def cut(send: Send) -> None:
-    """Hang up at once, where the server can be made to: all but granian."""
-    transport = find_transport(send)
+def cut(connection: AsgiConnection) -> None:
+    """Hang up at once, where the server can be made to: all but granian. Not where the client may
+    have other requests on the same connection: in HTTP/2 (RFC 8441).
+    """
+    if connection.scope.get("http_version", "1.1") != "1.1":
+        return
+    transport = find_transport(connection.send)
     # asyncio calls it so, and Twisted.
     abort = getattr(transport, "abort", None) or getattr(transport, "abortConnection", None)
     if abort is not None:

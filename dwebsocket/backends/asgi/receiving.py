@@ -254,7 +254,7 @@ class ReceivingWebSocket(SendingWebSocket):
         try:
             await asyncio.wait_for(self._take_the_rest(), timeout)
         except asyncio.TimeoutError:
-            cut(self._connection.send)
+            cut(self._connection)
         except Exception:  # the server has nothing to say any more
             pass
 

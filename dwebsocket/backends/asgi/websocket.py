@@ -213,7 +213,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._lost = True
         self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
         self._leave()
-        cut(self._connection.send)
+        cut(self._connection)
 
     async def _hear_end(self) -> None:
         if self._begun:
