@@ -13,6 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("inputs", nargs="*", type=Path, help="inputs to run again")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="the same search again; 0: a new one")
     parser.add_argument("--engine", choices=["atheris", "hypothesis"], default=default_engine())
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="what is found goes here")
     options = parser.parse_args()
@@ -21,11 +22,11 @@ def main() -> None:
     elif options.engine == "atheris":
         from . import by_coverage
 
-        by_coverage.search(options.seconds, options.directory)
+        by_coverage.search(options.seconds, options.directory, options.seed)
     else:
         from . import by_examples
 
-        by_examples.search(options.seconds, options.directory)
+        by_examples.search(options.seconds, options.directory, options.seed)
 
 
 def default_engine() -> str:

@@ -12,7 +12,7 @@ with atheris.instrument_imports(include=["dwebsocket"]):
     from .seeds import seeds
 
 
-def search(seconds: int, directory: Path) -> None:
+def search(seconds: int, directory: Path, seed: int) -> None:
     """Does not return: the process ends with 0, or with another status at the first finding."""
     corpus = directory / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -20,6 +20,7 @@ def search(seconds: int, directory: Path) -> None:
         (corpus / f"seed-{number:02}").write_bytes(data)
     options = [
         f"-max_total_time={seconds}",
+        f"-seed={seed}",
         f"-artifact_prefix={directory}/",
         "-max_len=2048",
         "-timeout=120",  # seconds for one input, on a busy machine

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
 from tests.properties.streams import any_streams
@@ -22,7 +23,16 @@ inputs = st.builds(
 )
 
 
-def search(seconds: int, directory: Path) -> None:
+BATCH = settings(
+    max_examples=200,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def search(seconds: int, directory: Path, seed: int) -> None:
     """Raises at the first finding, once it is as small as it gets."""
     deadline = time.monotonic() + seconds
     tried = 0
@@ -39,13 +49,9 @@ def search(seconds: int, directory: Path) -> None:
 
     for data in seeds():
         check_and_keep(data)
-    batch = settings(
-        max_examples=200,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )(given(inputs)(check_and_keep))
+    batches = 0
     while time.monotonic() < deadline:
-        batch()
+        batch = given(inputs)(check_and_keep)
+        seeded(seed + batches if seed else None)(BATCH(batch))()
+        batches += 1
     print(f"{tried} inputs, nothing found")

@@ -41,6 +41,8 @@ COMPRESSED = [
     frame(BINARY, compressed(bytes(900)), rsv=4),
     frame(BINARY, compressed(b"hi", zlib.Z_FINISH), fin=False, rsv=4) + frame(CONT, b"\0"),
     frame(TEXT, compressed(b"one"), fin=False, rsv=4) + frame(PING) + frame(CONT, b"\0"),
+    frame(BINARY, compressed(b"hi", zlib.Z_FINISH), fin=False, rsv=4)
+    + frame(CONT, b"\0\0\0\xff\xff\0"),
 ]
 
 

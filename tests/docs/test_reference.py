@@ -33,6 +33,7 @@ PRIMITIVES = {
     "release_database",
     "run_coroutine",
     "send_ping",
+    "stay",
 }
 
 

@@ -129,6 +129,15 @@ def test_final_block_ends_a_message_too():
     assert receive(stream, agreed())[1] == ["Hello", "again"]
 
 
+@pytest.mark.parametrize("step", [None, 1, 2, 3])
+def test_an_empty_block_behind_the_final_one(step):
+    encoder = zlib.compressobj(wbits=-15)
+    final = encoder.compress(b"Hello") + encoder.flush(zlib.Z_FINISH)
+    rest = frame(CONT, b"\0\0\0\xff", fin=False) + frame(CONT, b"\xff\0")
+    stream = frame(TEXT, final, fin=False, rsv=4) + rest + frame(TEXT, b"plain")
+    assert receive(stream, agreed(), step=step)[1] == ["Hello", "plain"]
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
