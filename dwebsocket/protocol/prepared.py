@@ -4,6 +4,8 @@ permessage-deflate.
 
 from __future__ import annotations
 
+from typing import Any
+
 from .deflate import PerMessageDeflate
 from .frames import RSV1, Opcode, build_frame_header
 
@@ -17,10 +19,11 @@ class PreparedMessage:
         event: the message as an ASGI event, for servers that frame by themselves (ASGI
             specification, "Send").
         frame: the message as an uncompressed frame.
+        parcel: what a backend has made of it, once for all its connections; ``None`` at first.
         size: bytes of the payload.
     """
 
-    __slots__ = ("_compressed", "_opcode", "_payload", "event", "frame", "size")
+    __slots__ = ("_compressed", "_opcode", "_payload", "event", "frame", "parcel", "size")
 
     def __init__(self, message: str | bytes) -> None:
         if isinstance(message, str):
@@ -31,6 +34,7 @@ class PreparedMessage:
         self.event = {"type": "websocket.send", kind: message}
         self.size = len(self._payload)
         self.frame = build_frame_header(self._opcode, self.size) + self._payload
+        self.parcel: Any = None
         self._compressed: dict[int, bytes] = {}
 
     def compress(self, deflate: PerMessageDeflate) -> bytes:

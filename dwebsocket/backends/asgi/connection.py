@@ -6,11 +6,10 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context, copy_context
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from .call_queue import get_call_queue
+from .call_queue import Flushing, get_call_queue
 from .lookout import get_lookout
 
 if TYPE_CHECKING:
@@ -73,11 +72,16 @@ class AsgiConnection:
         """Have the loop call this, soon. From any thread."""
         self._call_in(self._context, function, *args)
 
-    def call_with_others(self, function: Callable[[], None]) -> None:
-        """``call`` for what very many connections may ask for at once."""
+    def flush_with_others(self, one: Flushing | None = None) -> None:
+        """Have the loop call ``flush``, soon, as very many connections may ask for at once."""
         queue = self._call_queue
-        if queue.add(partial(self._context.run, function)):
+        if queue.add(one or self):
             self._call_in(queue.context, queue.run, self.loop)
+
+    def flush(self) -> None:
+        """In the loop: send what waits."""
+        if self.websocket is not None:
+            self._context.run(self.websocket.start_flush)
 
     def _call_in(self, context: Context, function: Callable[..., Any], *args: Any) -> None:
         try:
@@ -90,13 +94,28 @@ class AsgiConnection:
 
     def let_loop_work(self) -> None:
         """Wait, in a thread, until the loop has done what it had to do when we came."""
-        done = threading.Event()
-        # The first round starts what is to be sent, the second one comes when that waits.
-        self.call_with_others(lambda: self.call(self.call, done.set))
-        done.wait(MAX_LOOP_ROUND)
+        work = LoopWork(self)
+        self.flush_with_others(work)
+        work.done.wait(MAX_LOOP_ROUND)
 
     def let_go(self) -> None:
         """The server's call ends, but the request, which holds this, may last until its cycles are
         collected. One server hangs up when nobody holds its callables any more.
         """
         del self.receive, self.send
+
+
+class LoopWork:
+    """Stands in the queue behind what the loop has to do now.
+
+    Attributes:
+        done: it has done that.
+    """
+
+    def __init__(self, connection: AsgiConnection) -> None:
+        self._connection = connection
+        self.done = threading.Event()
+
+    def flush(self) -> None:
+        # The first round starts what is to be sent, the second one comes when that waits.
+        self._connection.call(self._connection.call, self.done.set)

@@ -9,7 +9,6 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
 from dwebsocket.conf import conf
@@ -19,7 +18,7 @@ from dwebsocket.websocket import BaseWebSocket, BytesLike, as_bytes
 
 from .connection import AsgiConnection, Event
 
-__all__ = ["QueueingWebSocket", "as_event"]
+__all__ = ["EVENT_COST", "QueueingWebSocket", "as_event"]
 
 #: Bytes that may wait in the loop before the thread of a view waits, too.
 MAX_WAITING = 65536
@@ -36,9 +35,6 @@ MAX_BURST = 8
 
 #: An event, if it is not only a place in the queue; its cost; whom to tell that its turn has come.
 Item = tuple[Event | None, int, asyncio.Future[None] | None]
-
-#: How the loop is told that there is something to send.
-Wake = Callable[[Callable[[], None]], None]
 
 #: Guards what waits to be sent, of all connections, for an instant.
 queue_lock = threading.Lock()
@@ -86,18 +82,20 @@ class QueueingWebSocket(BaseWebSocket):
         event, size = as_event(message)
         self._check_open()
         if self._may_wait():
-            self._put(event, size)
+            self._put((event, size + EVENT_COST, None))
             if self._waiting > MAX_WAITING:
                 self._wait_for_room()
                 self._check_open()
-        elif not self._put_within_bounds(event, size):
+        elif not self._put_within_bounds((event, size + EVENT_COST, None)):
             raise self._closed_error()
 
     def send_ping(self, payload: bytes) -> None:
         self._check_open()  # the server alone sends Pings, and does so by itself
 
     def post(self, message: PreparedMessage) -> None:
-        self._put_within_bounds(message.event, message.size, self._connection.call_with_others)
+        if message.parcel is None:
+            message.parcel = (message.event, message.size + EVENT_COST, None)
+        self._put_within_bounds(message.parcel, with_others=True)
 
     def post_close(self, code: int, reason: str) -> None:
         self._finish_with(code, reason)
@@ -111,36 +109,33 @@ class QueueingWebSocket(BaseWebSocket):
             self._check_accepted()
             raise self._closed_error()
 
-    def _put(
-        self,
-        event: Event | None,
-        size: int,
-        sent: asyncio.Future[None] | None = None,
-        wake: Wake | None = None,
-    ) -> bool:
+    def _put(self, item: Item, *, with_others: bool = False) -> bool:
         """Let it wait for its turn; ``False`` when nothing is sent any more."""
         with queue_lock:
             if self._close_queued:
                 return False
-            self._append(event, size, sent)
+            self._append(item)
             if self._scheduled:
                 return True
             self._scheduled = True
-        (wake or self._connection.call)(self._start_flush)
+        if with_others:
+            self._connection.flush_with_others()
+        else:
+            self._connection.call(self.start_flush)
         return True
 
-    def _append(self, event: Event | None, size: int, sent: Any = None) -> None:
-        self._outgoing.append((event, size + EVENT_COST, sent))
-        self._waiting += size + EVENT_COST
+    def _append(self, item: Item) -> None:
+        self._outgoing.append(item)
+        self._waiting += item[1]
 
-    def _put_within_bounds(self, event: Event, size: int, wake: Wake | None = None) -> bool:
+    def _put_within_bounds(self, item: Item, *, with_others: bool = False) -> bool:
         bound = conf.MAX_SEND_BUFFER
         if self._waiting > bound and not self._close_queued:
             if self._waiting > MAX_BURST * bound:
                 self._give_up_slow()
             else:
                 self._judge_soon()
-        return self._put(event, size, wake=wake)
+        return self._put(item, with_others=with_others)
 
     # A reader for whom too much waits
 
@@ -172,12 +167,12 @@ class QueueingWebSocket(BaseWebSocket):
             if self._close_queued or self._over:
                 return False
             event = {"type": "websocket.close", "code": int(code), "reason": reason}
-            self._append(event, 0)
+            self._append((event, EVENT_COST, None))
             self._close_queued, self._deaf = True, deaf
         if deaf:
             self._ready.clear()
         self.stop(code, reason)
-        self._connection.call(self._start_flush)
+        self._connection.call(self.start_flush)
         self._connection.call(self._limit_closing)
         return True
 
@@ -244,7 +239,7 @@ class QueueingWebSocket(BaseWebSocket):
 
     # What the loop does
 
-    def _start_flush(self) -> None:
+    def start_flush(self) -> None:
         """Send what waits."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import BytesLike
 
 from .connection import AsgiConnection, Event
-from .queueing import QueueingWebSocket, as_event
+from .queueing import EVENT_COST, QueueingWebSocket, as_event
 
 __all__ = ["SendingWebSocket", "explain", "uncancel"]
 
@@ -88,14 +88,14 @@ class SendingWebSocket(QueueingWebSocket):
     def _set_free(self) -> None:
         self._busy = False
         if self._outgoing:
-            self._start_flush()
+            self.start_flush()
 
     async def _take_turn(self, event: Event | None, size: int) -> None:
         sent = self._connection.loop.create_future()
-        if self._put(event, size, sent):
+        if self._put((event, size + EVENT_COST, sent)):
             await sent
 
-    def _start_flush(self) -> None:
+    def start_flush(self) -> None:
         self._scheduled = False
         if (self._outgoing or self._leaving) and not self._busy:
             self._busy = True

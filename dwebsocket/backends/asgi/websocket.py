@@ -24,6 +24,7 @@ from .calls import Calls
 from .connection import AsgiConnection
 from .cutting import cut
 from .gunicorn_end import watch_worker
+from .queueing import EVENT_COST
 from .receiving import ReceivingWebSocket
 
 __all__ = ["AsgiWebSocket"]
@@ -86,7 +87,8 @@ class AsgiWebSocket(ReceivingWebSocket):
         check_room(len(websockets))
         websockets.add(self)
         self._connection.websocket = self
-        self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}, 0)
+        event = {"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}
+        self._put((event, EVENT_COST, None))
 
     def _begin(self) -> None:
         watch_worker(self._connection.loop, websockets)
