@@ -20,7 +20,7 @@ __all__ = ["ABOVE_SELECT", "duplicate", "replace_by_dead"]
 #: that they leave those to servers (waitress) and views that wait with it.
 ABOVE_SELECT = 1024
 
-#: The dead socket of this process, by its pid: a fork makes its own.
+#: The dead socket of this process, by its pid: a fork makes its own, and keeps its parent's.
 dead_sockets: dict[int, socket.socket] = {}
 
 
@@ -39,8 +39,9 @@ def duplicate(fd: int, lowest: int = 0) -> int:
 def replace_by_dead(fd: int) -> None:
     """Put the dead socket under ``fd``."""
     pid = os.getpid()
-    if pid not in dead_sockets:
-        dead_sockets.clear()
-        dead_sockets[pid], peer = socket.socketpair()
+    dead = dead_sockets.get(pid)
+    if dead is None:
+        made, peer = socket.socketpair()
         peer.close()
-    os.dup2(dead_sockets[pid].fileno(), fd, inheritable=False)
+        dead = dead_sockets.setdefault(pid, made)  # another thread may have been faster
+    os.dup2(dead.fileno(), fd, inheritable=False)
