@@ -34,7 +34,8 @@ def test_sigterm(row, start_server, journal):
 def test_a_view_that_waits_for_something_else_is_cancelled(row, start_server, journal):
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    server, case = start_server(row), f"{row.name}:sigterm-deaf"
+    settings = {"WEBSOCKET_CLOSE_TIMEOUT": 5}  # the default: longer than the worker waits
+    server, case = start_server(row, settings), f"{row.name}:sigterm-deaf"
     try:
         client = RawClient(server)
         client.open(f"/async/deaf/?case={case}")
