@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import cycle, islice
 from pathlib import Path
 
 from .log import ServerLog
@@ -18,6 +20,12 @@ LISTENING = (
     r"(?:LISTENING |(?:Listening at:|server at|[Rr]unning on) https?://127\.0\.0\.1:"
     r"|Listening on TCP address 127\.0\.0\.1:)(\d+)"
 )
+
+#: Lower than those the system gives to connections: none of them takes one before its server does,
+#: or while that is away.
+PORTS = range(20_000, 32_768)
+#: Each process has an order of its own; the seed of a run is the same for all of them.
+candidates = cycle(random.SystemRandom().sample(PORTS, len(PORTS)))
 
 
 def choose_coverage(row):
@@ -116,9 +124,11 @@ class ServerProcess:
 
 def find_free_port():
     """For a server that cannot say which port it got from `--port 0`."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    for port in islice(candidates, len(PORTS)):
+        with suppress(OSError), socket.socket() as sock:
+            sock.bind(("", port))
+            return port
+    raise AssertionError(f"no port of {PORTS} is free")
 
 
 def count_descriptors(pid):
