@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import redis
@@ -180,9 +180,13 @@ class Subscriber:
             self._pending.clear()
             before, self._asked = self._asked, self._owner.channels_of(self._node)
             channels, gone = list(self._asked), before - self._asked
+        self._forget(gone)
         self._subscribe(pubsub, channels)
         pubsub.subscribe(self._waker.channel)  # the last one: then all others have been answered
-        for channel in gone:
+
+    def _forget(self, channels: Iterable[str]) -> None:
+        """Before Redis is told, who may be away: afterwards nobody knows of these channels."""
+        for channel in channels:
             self._owner.forget(channel)
 
     def _subscribe(self, pubsub: Any, channels: list[str]) -> None:
@@ -265,10 +269,9 @@ class Subscriber:
             self._asked.update(new)
             self._asked.difference_update(gone)
             self._confirmed.difference_update(gone)
+        self._forget(gone)
         self._subscribe(pubsub, new)
         self._unsubscribe(pubsub, gone)
-        for channel in gone:
-            self._owner.forget(channel)
 
     def _stop_listening(self, error: BaseException) -> None:
         # A channel that is elsewhere in the cluster is no outage: it is looked for anew.
