@@ -110,6 +110,14 @@ def redis_backed_server(row, start_server, journal, redis_server):
     check_and_stop(process, journal)
 
 
+@pytest.fixture(scope="session")
+def patient_server(row, start_server, journal):
+    """The row's server, which gives its clients more time for the closing handshake."""
+    process = run(start_server, row, {"WEBSOCKET_CLOSE_TIMEOUT": 10})
+    yield process
+    check_and_stop(process, journal)
+
+
 cases = count(1)
 
 

@@ -18,7 +18,11 @@ OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate"}
 @pytest.fixture(params=["memory", "redis"])
 def server(request, row):
     """Every backend keeps the same promises."""
-    names = {"memory": "plain_server", "redis": "redis_backed_server"}
+    names = {
+        "memory": "plain_server",
+        "redis": "redis_backed_server",
+        "patient": "patient_server",
+    }
     return request.getfixturevalue(names[request.param])
 
 
@@ -219,6 +223,7 @@ def test_who_does_not_read_is_closed_and_nobody_else_is_held_up(
 
 
 @kinds
+@pytest.mark.parametrize("server", ["patient"], indirect=True)  # it wakes up in time
 def test_a_slow_reader_that_wakes_up_reads_what_waited_and_1013(join, server, row, kind):
     slow, quick = join(kind), join("view")
     narrow(slow)
