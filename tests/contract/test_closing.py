@@ -36,7 +36,7 @@ def test_server_does_not_wait_long_for_the_answer(server, row, open_websocket, j
     client = open_websocket("/close/?code=4001")
     assert client.read_close().close_code == 4001
     if row.gives_up_soon:
-        assert client.read_to_eof(timeout=8) == b""  # WEBSOCKET_CLOSE_TIMEOUT is 0.5
+        assert client.read_to_eof(timeout=8) == b""  # WEBSOCKET_CLOSE_TIMEOUT is 1.5
     assert journal.wait(case, "ended")["outcome"] == "returned"
 
 

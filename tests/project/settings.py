@@ -57,6 +57,6 @@ LOGGING = {
 CSRF_TRUSTED_ORIGINS = ["https://trusted.test", "https://*.wild.test"]
 
 # Short, so that a test of a peer that does not answer is short.
-WEBSOCKET_CLOSE_TIMEOUT = 0.5
+WEBSOCKET_CLOSE_TIMEOUT = 1.5
 
 globals().update(json.loads(os.environ.get("DWEBSOCKET_TEST_SETTINGS", "{}")))
