@@ -76,8 +76,19 @@ OF_THE_SERVER = {
 }
 
 
+@pytest.fixture
+def mark(server, new_client, case):
+    """Where the log of this case begins: what was written of an earlier one has been read."""
+    path = f"/unknown/{case}/"
+    client = new_client()
+    client.send_request(path, websocket=False)
+    assert client.read_response().status == 404
+    server.log.wait_for(f"Not Found: {path}")
+    return server.log.mark()
+
+
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusal_says_why(server, row, new_client, address, journal, case, name):
+def test_refusal_says_why(server, row, new_client, address, journal, case, mark, name):
     if row.asgi and name == "body":
         pytest.skip("uvicorn and daphne fail over such a request and never answer it")
     if name == "http-1.0" and not row.http_version:
@@ -85,7 +96,6 @@ def test_refusal_says_why(server, row, new_client, address, journal, case, name)
     if name == "post" and not row.checks_method:
         pytest.skip("this server takes any method, and does not say which")
     path, request, status, words = REFUSED[name]
-    mark = server.log.mark()
     client = new_client()
     client.send_request(address(path), **request)
     response = client.read_response()
@@ -159,8 +169,7 @@ def test_trusted_origin_passes(server, open_websocket, origin):
     open_websocket("/echo/", headers={"Origin": origin})
 
 
-def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address):
-    mark = server.log.mark()
+def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address, mark):
     client = new_client()
     origin = f"{'http' if row.tls else 'https'}://{client.host}"
     client.send_request(address("/echo/"), headers={"Origin": origin})
@@ -182,9 +191,8 @@ def test_websocket_request_for_a_plain_view_without_middleware(server, new_clien
     ("path", "words"), [("/plain/", "HTTP 200"), ("/placing/login/", "redirects to /")]
 )
 def test_an_answer_that_the_client_does_not_get_is_in_the_log(
-    server, new_client, address, path, words
+    server, new_client, address, mark, path, words
 ):
-    mark = server.log.mark()
     client = new_client()
     client.send_request(address(path))
     assert client.read_response().status == 403
