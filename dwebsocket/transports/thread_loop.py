@@ -86,8 +86,7 @@ class ThreadLoop:
         """Change what a connection is watched for."""
         with self._lock:
             watch.reading, watch.writing = reading, writing
-            if self._watches.get(watch.fd) is watch:
-                self._register(watch)
+            self._register(watch)
 
     def discard(self, watch: Watch) -> None:
         """Watch a connection no more; called before its descriptor is closed."""
@@ -105,6 +104,8 @@ class ThreadLoop:
         self._ask_for(watch, reading=not watch.busy or watch is self._current)
 
     def _ask_for(self, watch: Watch, *, reading: bool) -> None:
+        if self._watches.get(watch.fd) is not watch:
+            return  # its connection has ended, perhaps within a call: the descriptor may be closed
         wanted = IN if reading and watch.reading else 0
         self._ask(watch, wanted | (OUT if watch.writing else 0))
 
@@ -177,8 +178,7 @@ class ThreadLoop:
                 watch.busy = False
                 self._current = None
                 return True
-            if self._watches.get(watch.fd) is watch:
-                self._ask_for(watch, reading=True)
+            self._ask_for(watch, reading=True)
             watch.busy = False  # the last thing: from now on the leader may call it
             return False
 

@@ -265,6 +265,30 @@ def test_a_discard_during_a_slow_call(loop, watch):
     assert slow.calls == 1
 
 
+def test_a_slow_call_that_has_closed_its_connection(loop, watch):
+    """Nothing is asked about it any more, and the others get their turn, now and later."""
+    slow, quick = watch(delayed=True), watch()
+    read = slow.on_readable
+
+    def close_first():  # it had more to write than was taken
+        loop.set_interest(slow.watch, reading=True, writing=True)
+        loop.discard(slow.watch)
+        slow.ours.close()
+        read()
+
+    slow.on_readable = close_first
+    slow.peer.sendall(b"x")
+    assert slow.in_call.wait(TIMEOUT)
+    quick.peer.sendall(b"quick")
+    quick.wait_for(b"quick")
+    assert slow.watch.registered == 0
+    again = watch(delayed=True)
+    again.peer.sendall(b"slow")
+    assert again.in_call.wait(TIMEOUT)
+    quick.peer.sendall(b"er")
+    quick.wait_for(b"quicker")
+
+
 def test_a_descriptor_that_is_used_again(loop, watch):
     """The old watch's late words do not touch the new one's."""
     old = watch()
