@@ -122,6 +122,14 @@ def lenient_server(row, start_server, journal):
     check_and_stop(process, journal)
 
 
+@pytest.fixture(scope="session")
+def lenient_redis_backed_server(row, start_server, journal, redis_server):
+    """Both of these."""
+    process = run(start_server, row, {**LENIENT, "WEBSOCKET_GROUPS": redis_server.setting})
+    yield process
+    check_and_stop(process, journal)
+
+
 cases = count(1)
 
 

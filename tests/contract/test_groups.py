@@ -21,7 +21,8 @@ def server(request, row):
     names = {
         "memory": "plain_server",
         "redis": "redis_backed_server",
-        "lenient": "lenient_server",
+        "lenient memory": "lenient_server",
+        "lenient redis": "lenient_redis_backed_server",
     }
     return request.getfixturevalue(names[request.param])
 
@@ -223,7 +224,7 @@ def test_who_does_not_read_is_closed_and_nobody_else_is_held_up(
 
 
 @kinds
-@pytest.mark.parametrize("server", ["lenient"], indirect=True)  # it has the time
+@pytest.mark.parametrize("server", ["lenient memory", "lenient redis"], indirect=True)
 def test_a_slow_reader_that_wakes_up_reads_what_waited_and_1013(join, server, row, kind):
     slow, quick = join(kind), join("view")
     narrow(slow)
