@@ -26,7 +26,7 @@ class Listener(Protocol):
 
 
 class LoopReads:
-    """Stands in the place of the lock of readers. Nobody gets it, for the loop reads."""
+    """Stands in the place of the lock of readers where an event loop reads: nobody gets it."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 
+from .budget import MESSAGE_COST
 from .deflate import TAIL, Inflater, PerMessageDeflate
 from .exceptions import InvalidPayload, MessageTooBig, ProtocolError
 from .frames import MAX_HEADER_SIZE, RSV1, Header, Opcode, check_first_bytes, parse_header
@@ -55,19 +56,23 @@ class FrameAssembler:
         return self._header is None and not self._opcode and not self._start
 
     def receive_piece(
-        self, buffer: bytes | bytearray, position: int, end: int
+        self, buffer: bytes | bytearray, position: int, end: int, room: int
     ) -> tuple[int, tuple[int, str | bytes] | None]:
         """Consume one frame, or what is here of it, from ``position`` on.
 
+        Args:
+            room: what the frame's message may cost (``budget``).
+
         Returns:
             The new position, and the frame's outcome if there is one: the opcode and the whole
-            message, or the opcode and the payload of a control frame.
+            message, or the opcode and the payload of a control frame. The position is the old one
+            if a message begins that may cost more than ``room``.
 
         Raises:
             ProtocolError: the peer broke the protocol.
         """
         if self._header is None:
-            position = self._receive_header(buffer, position, end)
+            position = self._receive_header(buffer, position, end, room)
         header = self._header
         if header is None:
             return position, None
@@ -79,7 +84,7 @@ class FrameAssembler:
         self._header = None
         return stop, self._end_frame(header)
 
-    def _receive_header(self, buffer: bytes | bytearray, position: int, end: int) -> int:
+    def _receive_header(self, buffer: bytes | bytearray, position: int, end: int, room: int) -> int:
         known = len(self._start)
         data = self._start + bytes(buffer[position : min(end, position + MAX_HEADER_SIZE - known)])
         if len(data) >= 2:
@@ -90,11 +95,18 @@ class FrameAssembler:
             self._start = data
             return end
         if header.opcode < Opcode.CLOSE:
+            if header.opcode != Opcode.CONT and self._max_cost(header) > room:
+                return position
             self._start_frame(header)
         self._start = b""
         self._header = header
         self._remaining = header.length
         return position + header.size - known
+
+    def _max_cost(self, header: Header) -> int:
+        """What the message that begins with this frame may come to."""
+        whole = header.fin and not header.compressed
+        return MESSAGE_COST + (header.length if whole else self.max_size)
 
     def _max_payload(self, data: bytes) -> int:
         """The limit is for what comes out: what cannot be compressed is a little longer so."""

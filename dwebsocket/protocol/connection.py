@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from .assembler import FrameAssembler
+from .budget import BYTE_COST, RESERVE, cost_of
 from .deflate import PerMessageDeflate
 from .exceptions import ProtocolError
 from .frames import Close, Opcode, build_frame_header, parse_close
 from .whole_frames import parse_whole_frames
 
 __all__ = ["ServerConnection"]
+
+#: Bytes in which there cannot be more messages than any budget allows.
+SMALL = RESERVE // BYTE_COST
 
 #: Pongs kept for one read; beyond it only the latest is (RFC 6455, 5.5.3 allows that).
 MAX_PONGS = 256
@@ -18,62 +22,109 @@ class ServerConnection:
     """Turns received bytes into messages, and into the control frames that answer them.
 
     Attributes:
+        budget: what the messages that nobody has taken yet may cost, in bytes (``budget``).
         max_size: the longest message taken, in bytes.
         replies: Pong frames to be sent; the caller takes them out.
         close: the Close frame received, once there is one. Bytes behind it are ignored
             (RFC 6455, 5.5.1).
         failure: what the peer did wrong, once it has. Bytes behind it are ignored (7.1.7).
         finished: whether no further message will come: there is a ``close`` or a ``failure``.
+        rest: received bytes whose messages were more than the budget allows. They are the next:
+            call ``receive_rest`` until there is none, before ``receive_data``.
     """
 
-    __slots__ = ("_assembler", "_deflate", "close", "failure", "finished", "max_size", "replies")
+    __slots__ = (
+        "_assembler",
+        "_deflate",
+        "budget",
+        "close",
+        "failure",
+        "finished",
+        "max_size",
+        "replies",
+        "rest",
+    )
 
     def __init__(self, max_size: int, deflate: PerMessageDeflate | None = None) -> None:
         self.max_size = max_size
+        self.budget = max_size + RESERVE
         self._deflate = deflate
         self.replies: list[bytes] = []
+        self.rest = b""
         self.finished = False
         self.close: Close | None = None
         self.failure: ProtocolError | None = None
         # Held only while something is unfinished: an idle connection costs nothing here.
         self._assembler: FrameAssembler | None = None
 
-    def receive_data(self, buffer: bytes | bytearray, end: int) -> list[str | bytes]:
-        """The messages completed by the first ``end`` bytes of ``buffer``, in order.
+    def receive_data(
+        self, buffer: bytes | bytearray, end: int, spent: int = 0
+    ) -> list[str | bytes]:
+        """The messages completed by the first ``end`` bytes of ``buffer``, in order; at least one
+        if there is one, and the others as far as the budget goes. What is behind them is ``rest``.
 
         Never raises: a breach of the protocol is put into ``failure`` so that the good messages
         that came before it are not lost.
+
+        Args:
+            spent: what messages of earlier calls cost that nobody has taken yet (``cost_of``). With
+                more than 0 there may be no message though one is here.
         """
         messages: list[str | bytes] = []
         if self.finished:
             return messages
         position = 0
         if self._assembler is None:
-            position = parse_whole_frames(buffer, 0, end, self.max_size, messages)
+            stop = end if end <= SMALL and not spent else (self.budget - spent) // BYTE_COST
+            position = parse_whole_frames(buffer, 0, end, self.max_size, messages, stop)
         if position < end:
             try:
-                self._receive_slowly(buffer, position, end, messages)
+                position = self._receive_slowly(buffer, position, end, messages, spent)
             except ProtocolError as failure:
                 self.failure = failure
                 self.finished = True
                 self._assembler = None
+            if position < end and not self.finished:
+                self.rest = bytes(memoryview(buffer)[position:end])
         return messages
 
+    def receive_rest(self, spent: int = 0) -> list[str | bytes]:
+        """``receive_data`` for ``rest``."""
+        rest, self.rest = self.rest, b""
+        return self.receive_data(rest, len(rest), spent)
+
     def _receive_slowly(
-        self, buffer: bytes | bytearray, position: int, end: int, messages: list[str | bytes]
-    ) -> None:
-        assembler = self._assembler or FrameAssembler(self.max_size, self._deflate)
+        self,
+        buffer: bytes | bytearray,
+        position: int,
+        end: int,
+        messages: list[str | bytes],
+        spent: int,
+    ) -> int:
+        """Go on where the flat loop has stopped; return where the budget has come to its end."""
+        assembler = self._assembler
+        room, counted = self.budget - spent, 0
         while position < end and self.close is None:
-            position, outcome = assembler.receive_piece(buffer, position, end)
+            room -= cost_of(messages[counted:])
+            counted, start = len(messages), position
+            if assembler is None or assembler.is_idle:
+                stop = start + room // BYTE_COST
+                position = parse_whole_frames(buffer, start, end, self.max_size, messages, stop)
+                if position != start:
+                    continue
+            assembler = assembler or FrameAssembler(self.max_size, self._deflate)
+            position, outcome = assembler.receive_piece(buffer, start, end, room)
+            if position == start:
+                break
             if outcome is not None:
                 opcode, content = outcome
                 if opcode >= Opcode.CLOSE:
                     self._receive_control(opcode, content)  # type: ignore[arg-type]
                 else:
                     messages.append(content)
-            if assembler.is_idle and self.close is None:
-                position = parse_whole_frames(buffer, position, end, self.max_size, messages)
-        self._assembler = None if assembler.is_idle or self.close else assembler
+        is_idle = assembler is None or assembler.is_idle or self.close is not None
+        self._assembler = None if is_idle else assembler
+        return position
 
     def _receive_control(self, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.PING:  # 5.5.2: a Pong with the same payload

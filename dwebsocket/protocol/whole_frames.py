@@ -27,19 +27,25 @@ def parse_whole_frames(
     end: int,
     max_size: int,
     messages: list[str | bytes],
+    stop: int,
 ) -> int:
-    """Append the messages found from ``position`` on; return where the loop stopped."""
-    while end - position >= 6:
+    """Append the messages found from ``position`` on, of frames that begin before ``stop``; return
+    where the loop stopped.
+    """
+    last = end - 5  # from there on there is no whole header
+    if last > stop:
+        last = stop
+    while position < last:
         first = buffer[position]
         if first != FINAL_TEXT and first != FINAL_BINARY:
             break
         length = buffer[position + 1] - 0x80
         if 0 <= length < 126:
             start = position + 6
-            stop = start + length
-            if stop > end or length > max_size:
+            after = start + length
+            if after > end or length > max_size:
                 break
-            payload = apply_mask(buffer[start:stop], buffer[start - 4 : start])
+            payload = apply_mask(buffer[start:after], buffer[start - 4 : start])
         else:
             if length == 126:
                 start = position + 8
@@ -49,11 +55,11 @@ def parse_whole_frames(
                 start = position + 14
                 length = int.from_bytes(buffer[position + 2 : position + 10], "big")
                 shortest = length >= 65536 and buffer[position + 1] == 0xFF
-            stop = start + length
-            if stop > end or length > max_size or not shortest:
+            after = start + length
+            if after > end or length > max_size or not shortest:
                 break
             # A view: the payload is copied once, by the mask.
-            payload = apply_mask(memoryview(buffer)[start:stop], buffer[start - 4 : start])
+            payload = apply_mask(memoryview(buffer)[start:after], buffer[start - 4 : start])
         if first == FINAL_TEXT:
             try:
                 messages.append(payload.decode())
@@ -61,5 +67,5 @@ def parse_whole_frames(
                 break
         else:
             messages.append(payload)
-        position = stop
+        position = after
     return position

@@ -216,6 +216,10 @@ class Transport:
         """Call the watcher no more. From any thread."""
         raise NotImplementedError
 
+    def is_calling(self) -> bool:
+        """Whether the running thread or greenlet is the one that calls ``on_readable``."""
+        raise NotImplementedError
+
     # The end
 
     def shutdown_writing(self) -> None:

@@ -67,6 +67,9 @@ class GreenletTransport(Transport):
     def unwatch(self) -> None:
         self._in_hub(None)
 
+    def is_calling(self) -> bool:
+        return self._reader is getcurrent()
+
     def _in_hub(self, interest: tuple[bool, bool] | None) -> None:
         if self.is_own_hub():
             self._set_interest(interest)

@@ -50,7 +50,7 @@ class Watch:
     ) -> None:
         self.fd = fd
         self.watcher = watcher
-        self.busy = False  # a call is running
+        self.busy = 0  # the thread in which a call is running
         self.reading, self.writing = reading, writing
         self.registered = 0  # the events that the poller has been asked for
 
@@ -64,7 +64,7 @@ class ThreadLoop:
         self._lock = threading.Lock()  # held for an instant, never across a call
         self._vacant = threading.Condition(self._lock)  # nobody leads
         self._alarm = threading.Condition(self._lock)  # calls are being made again
-        self._leader: object | None = None
+        self._leader: int | None = None  # a thread
         self._current: Watch | None = None  # what the leader is calling
         self._turn = 0  # counts the leader's calls
         self._workers = 0
@@ -128,11 +128,11 @@ class ThreadLoop:
         threading.Thread(target=self._work, name=f"dwebsocket-loop-{number}", daemon=True).start()
 
     def _work(self) -> None:
-        me = object()
+        me = threading.get_ident()
         while self._take_lead(me):
             self._lead(me)
 
-    def _take_lead(self, me: object) -> bool:
+    def _take_lead(self, me: int) -> bool:
         """Wait until nobody leads, then do so; ``False`` when nobody needed us for long."""
         with self._lock:
             while self._leader is not None:
@@ -145,7 +145,7 @@ class ThreadLoop:
             self._leader = me
             return True
 
-    def _lead(self, me: object) -> None:
+    def _lead(self, me: int) -> None:
         """Poll and call, until somebody else has taken over."""
         poll, watches = self._poller.poll, self._watches
         while True:
@@ -158,7 +158,7 @@ class ThreadLoop:
                 if events != OUT and not self._call(watch, me):
                     return
 
-    def _call(self, watch: Watch, me: object) -> bool:
+    def _call(self, watch: Watch, me: int) -> bool:
         """Let the watcher read; whether we still lead afterwards."""
         if watch.busy:  # it hung up while a call is running: that one will find out
             with self._lock:
@@ -167,19 +167,19 @@ class ThreadLoop:
             return True
         # Without the lock, for only the leader comes here. Should it lose the lead just now, then
         # this watch is the one that is left out until its call is done.
-        watch.busy = True
+        watch.busy = me
         self._turn += 1
         self._current = watch
         if self._quiet:
             self._wake_alarm()
         watch.watcher.on_readable()
         with self._lock:
-            if self._leader is me:
-                watch.busy = False
+            if self._leader == me:
+                watch.busy = 0
                 self._current = None
                 return True
             self._ask_for(watch, reading=True)
-            watch.busy = False  # the last thing: from now on the leader may call it
+            watch.busy = 0  # the last thing: from now on the leader may call it
             return False
 
     def _wake_alarm(self) -> None:

@@ -65,6 +65,9 @@ class ThreadTransport(Transport):
         if self._watch is not None:
             get_loop().discard(self._watch)
 
+    def is_calling(self) -> bool:
+        return self._watch is not None and self._watch.busy == threading.get_ident()
+
 
 class PlainTransport(ThreadTransport):
     """A blocking socket: waiting for data is one call; what may not block says so by a flag."""

@@ -10,6 +10,7 @@ from dwebsocket import ConnectionClosed, Group, WebSocketHandler, require_websoc
 from dwebsocket.backends.asgi.inbox import Inbox
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.groups import get_counts
+from dwebsocket.protocol.budget import MESSAGE_COST, RESERVE
 
 from .site import wait_until
 
@@ -219,7 +220,7 @@ def test_a_view_that_looks_and_reads_nothing_is_not_filled(serve, reports):
     while reports.next() <= 60:
         pass
     for _ in range(50):
-        assert reports.next() <= 200
+        assert reports.next() <= (1000 + RESERVE) // MESSAGE_COST
     assert not session.incoming.empty()
     stop.set()
     while isinstance(first := reports.next(), int):

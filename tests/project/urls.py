@@ -75,6 +75,8 @@ urlpatterns = [
     path("handler/ending/<str:where>/<str:how>/<str:name>/", handlers.Ending.as_view()),
     path("handler/slow/", handlers.Slow.as_view()),
     path("handler/opening/<str:seconds>/", handlers.Opening.as_view()),
+    path("handler/busy/<str:where>/<str:how>/", handlers.Busy.as_view()),
+    path("handler/catching/", handlers.Catching.as_view()),
     path("handler/timer/", handlers.Timer.as_view()),
     path("handler/waiting/", handlers.Waiting.as_view()),
     path("handler/closed/", handlers.Closed.as_view()),

@@ -40,6 +40,8 @@ class Received:
         # A buffer larger than what is in it, as the shared read buffer is.
         buffer = bytearray(data + b"\xff" * 32)
         self.messages += self.connection.receive_data(buffer, len(data))
+        while self.connection.rest:
+            self.messages += self.connection.receive_rest()
         self.replies += self.connection.replies
         self.connection.replies.clear()
 

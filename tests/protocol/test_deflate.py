@@ -35,6 +35,8 @@ def receive(data: bytes, extension, max_size=1 << 20, step=None):
     for start in range(0, len(data), step or len(data)):
         piece = data[start : start + (step or len(data))]
         messages += connection.receive_data(piece, len(piece))
+        while connection.rest:
+            messages += connection.receive_rest()
     return connection, messages
 
 

@@ -17,14 +17,14 @@ TEXT, BINARY = 1, 2
 
 def by_flat_loop(data: bytes, max_size: int) -> tuple[list[str | bytes], int]:
     messages: list[str | bytes] = []
-    position = parse_whole_frames(data, 0, len(data), max_size, messages)
+    position = parse_whole_frames(data, 0, len(data), max_size, messages, len(data))
     return messages, position
 
 
 def by_assembler(data: bytes, end: int, max_size: int) -> list[str | bytes]:
     assembler, messages, position = FrameAssembler(max_size), [], 0
     while position < end:
-        position, outcome = assembler.receive_piece(data, position, end)
+        position, outcome = assembler.receive_piece(data, position, end, 1 << 30)
         if outcome is not None:
             messages.append(outcome[1])
     return messages

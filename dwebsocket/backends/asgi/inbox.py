@@ -8,8 +8,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from dwebsocket.backends.unread import has_room
 from dwebsocket.event_loop import set_done
+from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection
@@ -30,12 +30,11 @@ class Inbox:
     __slots__ = (
         "_closed",
         "_connection",
-        "_count",
+        "_cost",
         "_max_size",
         "_messages",
         "_readiness",
         "_room",
-        "_size",
         "_waiters",
     )
 
@@ -43,7 +42,7 @@ class Inbox:
         self._connection = connection
         self._max_size = max_size
         self._messages: SimpleQueue[Any] = SimpleQueue()
-        self._count = self._size = 0  # what has come since it was last empty
+        self._cost = 0  # of what has come since it was last empty
         self._closed = False  # nobody wants any more
         self._waiters: list[asyncio.Future[Message | None]] = []  # the first one first
         self._room: asyncio.Future[None] | None = None  # the loop waits until there is room
@@ -51,7 +50,7 @@ class Inbox:
 
     # In the loop
 
-    def put(self, message: Message, size: int) -> bool:
+    def put(self, message: Message) -> bool:
         """Add a message; whether there is room for more."""
         while self._waiters:
             waiter = self._waiters.pop(0)
@@ -60,13 +59,12 @@ class Inbox:
                 return True
         messages = self._messages
         if not messages.qsize():
-            self._count = self._size = 0
-        self._count += 1
-        self._size += size
+            self._cost = 0
+        self._cost += cost_of([message])
         messages.put(message)
         if self._readiness is not None:
             self._readiness.set()
-        return has_room(self._count, self._size, self._max_size)
+        return self._cost < self._max_size + RESERVE
 
     async def wait_for_room(self) -> None:
         """Wait until all has been taken out, or nobody wants any more."""
@@ -131,11 +129,12 @@ class Inbox:
             return None
         return self._taken(message)
 
-    def take_all(self) -> list[Message]:
-        """All messages that are here."""
+    def take_some(self, room: int) -> list[Message]:
+        """The messages that are here, as long as they have cost less than ``room`` (``budget``)."""
         messages = []
-        while (message := self.take()) is not None:
+        while room > 0 and (message := self.take()) is not None:
             messages.append(message)
+            room -= cost_of([message])
         return messages
 
     def take_blocking(self, deadline: float | None) -> Message | None:

@@ -12,10 +12,10 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from dwebsocket.backends.unread import has_room
 from dwebsocket.conf import conf
 from dwebsocket.coroutine_threads import release_thread
 from dwebsocket.exceptions import InvalidState
+from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import Message
 
@@ -162,15 +162,13 @@ class ReceivingWebSocket(SendingWebSocket):
     def receive_messages(self, deadline: float | None) -> list[Message]:
         self._want_pump()
         message = self._inbox.take_blocking(deadline)
-        return [] if message is None or self._deaf else [message, *self._inbox.take_all()]
+        return [] if message is None or self._deaf else [message, *self._inbox.take_some(RESERVE)]
 
     def receive_available(self) -> list[Message]:
         self._want_pump()
         # A view that only looks, and reads nothing, does not make room for more of it.
-        return self._inbox.take_all() if self._has_room() and not self._deaf else []
-
-    def _has_room(self) -> bool:
-        return has_room(len(self._ready), sum(map(len, self._ready)), self._max_size)
+        room = self._max_size + RESERVE - cost_of(self._ready)
+        return [] if self._deaf else self._inbox.take_some(room)
 
     def _want_pump(self) -> None:
         if not self._wants_pump:
@@ -207,7 +205,7 @@ class ReceivingWebSocket(SendingWebSocket):
                 first = None
                 if self._over:  # nothing is put behind the end
                     return
-                has_room = inbox.put(message, len(message))
+                has_room = inbox.put(message)
                 self._tell_of_message()
                 if not has_room:
                     await inbox.wait_for_room()

@@ -167,10 +167,10 @@ class AsgiWebSocket(ReceivingWebSocket):
         calls = Calls(self, self._inbox, listener)
         self.__class__ = driven_class(type(self))
         self._read_lock = READ_LOCK
+        self._connection.call(self.start_pump)  # while it opens, too
 
         def start() -> None:
             self._calls = calls
-            self._connection.call(self.start_pump)
             calls.wake()
 
         return start

@@ -47,15 +47,23 @@ class Driver(Flusher):
     def start(self) -> None:
         """Let the loop read: the opening is over."""
         websocket = self._websocket
-        early = websocket.take_unread()
-        if early:
-            self._work_through(early)
+        while messages := websocket.take_early(self):
+            self._work_through(messages)
         if websocket._over:  # already; the loop is to find the end
             websocket.end_answers()
             websocket.end_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         self.busy = False
         websocket.start_watching(self)
+
+    # In the place of the lock of readers: the loop reads, and so may the call that it makes
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Whether the caller may read: it is the listener's own call. Never waits."""
+        return self.busy and self._websocket.transport.is_calling()
+
+    def release(self) -> None:
+        """The caller has read."""
 
     def watch(self) -> None:
         """Have the loop call this driver from now on. Called with the write lock held."""
@@ -71,16 +79,21 @@ class Driver(Flusher):
         if self._ended:
             self._discard()
             return
-        messages = websocket.receive_once()
-        if messages and not self._closing:
-            self.busy = True
-            if len(messages) == 1:
-                self._listener.receive(messages)
-            else:
-                self._work_through(messages)
-            self.busy = False
-        if websocket._over:
-            self._end()
+        while True:
+            messages = websocket.receive_once()
+            if messages and not self._closing:
+                self.busy = True
+                if len(messages) == 1:
+                    websocket._ready = messages  # where what the call finds is put, too
+                    self._listener.receive(messages)
+                else:
+                    self._work_through(messages)
+                self.busy = False
+            if websocket._over:
+                self._end()
+                return
+            if not websocket._connection.rest:
+                return
 
     def on_writable(self) -> None:
         if self._websocket.try_flush() and self._ended:

@@ -24,7 +24,7 @@ from dwebsocket.websocket import BaseWebSocket
 if TYPE_CHECKING:
     from dwebsocket.backends.sockets.driver import Driver
 
-__all__ = ["MIN_COMPRESSED", "PostingWebSocket"]
+__all__ = ["FRAME_COST", "MIN_COMPRESSED", "PostingWebSocket"]
 
 #: Below this, compressing costs more than it saves.
 MIN_COMPRESSED = 1024

@@ -5,14 +5,15 @@ from __future__ import annotations
 from time import monotonic
 
 from dwebsocket.backends.sockets.ending import EndingWebSocket
-from dwebsocket.backends.unread import has_room
+from dwebsocket.backends.sockets.posting import FRAME_COST
 from dwebsocket.conf import conf
+from dwebsocket.protocol.budget import cost_of
 from dwebsocket.transports.base import remaining
 from dwebsocket.websocket import Message
 
 __all__ = ["ReceivingWebSocket"]
 
-#: Pongs that wait for a peer are not more than this many bytes.
+#: Beyond this many bytes that wait for a peer it gets no further Pongs.
 MAX_REPLIES = 65536
 
 
@@ -26,14 +27,17 @@ class ReceivingWebSocket(EndingWebSocket):
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
         while not self._over:
-            try:
-                buffer, count = self.transport.receive(deadline)
-            except OSError as error:
-                if isinstance(error, TimeoutError) and remaining(deadline) == 0.0:
-                    raise
-                self._lose(f"the connection broke: {error}")
-                break
-            messages = self._receive(buffer, count, True)
+            if self._connection.rest:
+                messages = self._receive_rest(reading=True)
+            else:
+                try:
+                    buffer, count = self.transport.receive(deadline)
+                except OSError as error:
+                    if isinstance(error, TimeoutError) and remaining(deadline) == 0.0:
+                        raise
+                    self._lose(f"the connection broke: {error}")
+                    break
+                messages = self._receive(buffer, count, True)
             if messages:
                 return messages
         self._answering = 0.0
@@ -44,7 +48,10 @@ class ReceivingWebSocket(EndingWebSocket):
         return self._take_in(reading=True)
 
     def receive_once(self) -> list[Message]:
-        """The messages that one read completes."""
+        """The messages that one read completes, or the next ones of an earlier read."""
+        connection = self._connection
+        if connection.rest:
+            return self._receive_rest(reading=True)
         try:
             received = self.transport.try_receive()
         except OSError as error:
@@ -53,7 +60,6 @@ class ReceivingWebSocket(EndingWebSocket):
         if received is None:
             return []
         buffer, count = received
-        connection = self._connection
         messages = connection.receive_data(buffer, count)
         if not count or connection.finished or connection.replies:
             return self._receive_more(count, messages, bool(messages))
@@ -61,22 +67,28 @@ class ReceivingWebSocket(EndingWebSocket):
         return messages
 
     def _take_in(self, *, reading: bool) -> list[Message]:
-        """What has arrived, without waiting; not without bound if nobody reads it."""
+        """What has arrived, without waiting; as far as the budget goes if nobody reads it."""
         messages: list[Message] = []
         self._looked = monotonic()
+        spent = cost_of(self._ready)
         while not self._over:
-            if not self._has_room(messages):
+            if self._connection.rest:
+                found = self._receive_rest(reading=reading, found=bool(messages), spent=spent)
+            else:
+                try:
+                    received = self.transport.try_receive()
+                except OSError as error:
+                    self._lose(f"the connection broke: {error}")
+                    break
+                if received is None:
+                    break
+                found = self._receive(*received, reading, bool(messages), spent)
+            messages += found
+            spent += cost_of(found)
+            if self._connection.rest:  # it has come to its end
                 if self.transport.is_hung_up():
                     self._lose("the peer hung up")
                 break
-            try:
-                received = self.transport.try_receive()
-            except OSError as error:
-                self._lose(f"the connection broke: {error}")
-                break
-            if received is None:
-                break
-            messages += self._receive(*received, reading, bool(messages))
         return messages
 
     def _look_aside(self) -> None:
@@ -89,18 +101,28 @@ class ReceivingWebSocket(EndingWebSocket):
             finally:
                 self._read_lock.release()
 
-    def _has_room(self, messages: list[Message]) -> bool:
-        unread = self._ready + messages if self._ready else messages
-        return has_room(len(unread), sum(map(len, unread)), self._connection.max_size)
-
     def _receive(
-        self, buffer: bytes | bytearray, count: int, reading: bool, found: bool = False
+        self,
+        buffer: bytes | bytearray,
+        count: int,
+        reading: bool,
+        found: bool = False,
+        spent: int = 0,
     ) -> list[Message]:
-        """Feed the protocol; ``reading``: on behalf of a view that asked for messages; ``found``:
-        it is going to get some of an earlier read.
+        """Feed the protocol.
+
+        Args:
+            reading: whether on behalf of a view that asked for messages.
+            found: whether it is going to get some of an earlier read.
+            spent: what the messages cost that nobody has taken yet.
         """
-        messages = self._connection.receive_data(buffer, count)
+        messages = self._connection.receive_data(buffer, count, spent)
         return self._receive_more(count, messages, reading and (found or bool(messages)))
+
+    def _receive_rest(self, *, reading: bool, found: bool = False, spent: int = 0) -> list[Message]:
+        """The same with what is left of an earlier read."""
+        messages = self._connection.receive_rest(spent)
+        return self._receive_more(1, messages, reading and (found or bool(messages)))
 
     def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:
         """What a read brought besides messages: a hang-up, Pings, an end."""
@@ -108,12 +130,12 @@ class ReceivingWebSocket(EndingWebSocket):
             self._lose("the peer hung up")
             return []
         self._heard = monotonic()
-        connection = self._connection
+        connection, unwanted = self._connection, self._mute
         if connection.replies:
             self._queue_replies()
         if connection.finished:
             self._receive_end(answering=answering)
-        return [] if self._mute else messages
+        return [] if unwanted else messages
 
     def _receive_end(self, *, answering: bool) -> None:
         """A Close, or a breach of the protocol: answers to what came before it may still leave."""
@@ -135,7 +157,8 @@ class ReceivingWebSocket(EndingWebSocket):
             replies.clear()
             return
         # A peer that does not take its Pongs does not get more of them.
-        if sum(map(len, self._outgoing)) < MAX_REPLIES:
+        waiting = sum(map(len, self._outgoing)) + FRAME_COST * len(self._outgoing)
+        if waiting < MAX_REPLIES:
             self._outgoing += replies
         replies.clear()
         self.try_flush()

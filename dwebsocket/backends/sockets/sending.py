@@ -82,8 +82,8 @@ class SendingWebSocket(ReceivingWebSocket):
             self._write_driven(self._driver, frame, payload)
             return
         now = monotonic()
-        if now - self._heard > LOOK_INTERVAL and now - self._looked > LOOK_INTERVAL:
-            self._look_aside()
+        if now - self._heard > LOOK_INTERVAL:
+            self._look_if_due()
         if self._over:
             self._check_may_answer(now)
         lock = self._write_lock
@@ -109,6 +109,8 @@ class SendingWebSocket(ReceivingWebSocket):
 
     def _write_driven(self, driver: Driver, frame: bytes, payload: bytes) -> None:
         """The same where nobody waits: what the socket does not take waits."""
+        if driver.busy and monotonic() - self._heard > LOOK_INTERVAL:
+            self._look_if_due()
         if self._over:
             self._check_may_answer(monotonic())
         with self._write_lock:
@@ -130,6 +132,10 @@ class SendingWebSocket(ReceivingWebSocket):
             if sent != len(frame) + len(payload):
                 self._put_back((frame + payload)[sent:], sent)
         self._flush_after_writing()
+
+    def _look_if_due(self) -> None:
+        if monotonic() - self._looked > LOOK_INTERVAL:
+            self._look_aside()
 
     def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
         deadline = self._send_deadline()

@@ -12,7 +12,7 @@ from time import monotonic
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.driven import READ_LOCK, Listener, driven_class
+from dwebsocket.backends.driven import Listener, driven_class
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.backends.sockets.driver import MAX_DISCARDED, Driver
 from dwebsocket.backends.sockets.sending import SendingWebSocket
@@ -128,6 +128,9 @@ class SocketWebSocket(SendingWebSocket):
         try:
             rest = MAX_DISCARDED
             while not self._over and rest > 0:
+                if self._connection.rest:
+                    self._receive_rest(reading=False)
+                    continue
                 buffer, count = self.transport.receive(deadline)
                 rest -= count
                 self._receive(buffer, count, reading=False)
@@ -157,8 +160,6 @@ class SocketWebSocket(SendingWebSocket):
         listener.calls_anew = self.transport.calls_anew
         self._driver = Driver(self, listener)
         self.__class__ = driven_class(type(self))
-        self._read_lock = READ_LOCK
-        self._looked = inf  # the loop looks
         return self._driver.start
 
     @property
@@ -166,10 +167,17 @@ class SocketWebSocket(SendingWebSocket):
         """Whether the peer broke the protocol."""
         return self._connection.failure is not None
 
-    def take_unread(self) -> list[Message]:
-        """The messages that came with the handshake, in their order."""
-        messages, self._ready = self._ready, []
-        messages.reverse()
+    def take_early(self, driver: Driver) -> list[Message]:
+        """The next messages that have come before the loop reads, in their order. When there are
+        none (any more) the driver alone reads from then on.
+        """
+        with self._read_lock:
+            messages, self._ready = self._ready, []
+            messages.reverse()
+            if not messages and self._connection.rest:
+                messages = self._receive_rest(reading=True)
+            if not messages:
+                self._read_lock = driver
         return messages
 
     def end_answers(self) -> None:

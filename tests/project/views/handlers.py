@@ -186,6 +186,45 @@ class Opening(Slow):
         self.send("opened")
 
 
+class Busy(Recorded):
+    """Is at work until its client has left, in the method and in the way that the URL says."""
+
+    def on_open(self):
+        super().on_open()
+        self.work("open")
+
+    def on_message(self, message):
+        self.work("message")
+
+    def work(self, where):
+        if self.kwargs["where"] != where:
+            return
+        started = time.monotonic()
+        try:
+            while self.goes_on() and time.monotonic() - started < 20:
+                time.sleep(0.05)
+        finally:
+            seconds, code = time.monotonic() - started, self.websocket.close_code
+            record(self.request, "worked", seconds=seconds, close_code=code)
+
+    def goes_on(self):
+        if self.kwargs["how"] == "looking":
+            return self.connected
+        self.send("working")
+        return True
+
+
+class Catching(Recorded):
+    """Works for as many seconds as a message says, and tells which others have come."""
+
+    def on_message(self, message):
+        record(self.request, "got", message=message)
+        end = time.monotonic() + float(message)
+        while time.monotonic() < end:
+            time.sleep(0.05)
+            self.send("working")
+
+
 class Timer(Recorded):
     def on_message(self, message):
         threading.Timer(0.01, self.send_json, [{message: 1}]).start()
