@@ -143,8 +143,7 @@ class Conversation:
         """The handler raised: the end of this connection, and of no other."""
         websocket = self._handler.websocket
         if tells_end(error):
-            if not websocket.closed:  # otherwise what came before the end is still called for
-                websocket.close()
+            websocket.close()
             return
         log_failure(self._handler, error)
         try:

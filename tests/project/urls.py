@@ -40,6 +40,7 @@ urlpatterns = [
     path("echo/wait/", messages.echo_by_wait),
     path("echo/async/", messages.echo_async),
     path("keeping/", messages.keeping),
+    path("lengths/", messages.lengths),
     path("nodelay/", messages.nodelay),
     path("types/", messages.types),
     path("json/", messages.as_json),
@@ -69,6 +70,7 @@ urlpatterns = [
     # Handlers.
     path("handler/echo/", handlers.Echo.as_view()),
     path("handler/keeping/", handlers.Keeping.as_view()),
+    path("handler/lengths/", handlers.Lengths.as_view()),
     path("handler/dropping/<slug:room>/", handlers.Dropping.as_view()),
     path("handler/json/", handlers.Json.as_view()),
     path("handler/ending/<str:where>/<str:how>/", handlers.Ending.as_view()),

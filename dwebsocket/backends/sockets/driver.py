@@ -33,7 +33,7 @@ class Driver(Flusher):
         busy: whether the listener is being called.
     """
 
-    __slots__ = ("_ended", "_listener", "_rest", "busy")
+    __slots__ = ("_ended", "_listener", "_rest", "_stalled", "busy")
 
     _websocket: SocketWebSocket
 
@@ -41,7 +41,7 @@ class Driver(Flusher):
         super().__init__(websocket)
         self._listener = listener
         self.busy = True  # with the opening
-        self._ended = False  # the listener has been told
+        self._ended = self._stalled = False  # the listener has been told; a call lasts
         self._rest = MAX_DISCARDED
 
     def start(self) -> None:
@@ -101,6 +101,7 @@ class Driver(Flusher):
         self._let_go_if_lost()
 
     def on_stalled(self) -> None:
+        self._stalled = True  # before a batch begins, perhaps
         self._websocket.transport.stop_gathering()
         self._websocket.try_flush()
 
@@ -109,7 +110,10 @@ class Driver(Flusher):
         websocket = self._websocket
         messages.reverse()
         websocket.start_batch(messages)
+        if self._stalled:
+            websocket.transport.stop_gathering()
         self._listener.receive(messages)
+        self._stalled = False
         websocket.end_batch()
 
     def _set_interest(self, *, writing: bool) -> None:

@@ -74,6 +74,8 @@ class SendingWebSocket(ReceivingWebSocket):
             return False
         if self._gathered:
             return self._gathered < MAX_GATHERED
+        if monotonic() - self._heard > LOOK_INTERVAL:  # what is held back comes to no look there
+            self._look_if_due()
         return self.transport.gathers and not self._over and self.transport.gather(self._flush_soon)
 
     def _write(self, frame: bytes, payload: bytes = b"") -> None:

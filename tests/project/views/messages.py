@@ -17,6 +17,13 @@ def echo(request):
 
 @require_websocket
 @recorded
+def lengths(request):
+    for message in request.websocket:
+        request.websocket.send(str(len(message)))
+
+
+@require_websocket
+@recorded
 def echo_by_wait(request):
     while True:
         message = request.websocket.wait()

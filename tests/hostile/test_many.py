@@ -1,0 +1,142 @@
+"""The same from many connections at once: what one may cost is what each costs, and no more."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ..raw_client import CONT, PING, PONG, TEXT, Frame, build_frame
+from .measure import MIB, Meter
+from .test_sizes import COMPRESSED, MAX_MESSAGE_SIZE, deflate
+
+#: What one connection may hold (MAX_MESSAGE_SIZE and 64 KiB), and what it takes to put a message
+#: together: its decompressed pieces, and all of it once more as text.
+BUDGET = MAX_MESSAGE_SIZE + 65536
+ASSEMBLING = 3 * MAX_MESSAGE_SIZE
+
+BOMB = build_frame(TEXT, deflate(b"x" * MAX_MESSAGE_SIZE), rsv=4)
+BOMBS = 25
+
+#: A view that sends, and looks at its client once a second; and a handler in a call that does so.
+BUSY = ["/push/", "/handler/busy/message/sending/"]
+
+
+@pytest.fixture
+def meter(worker, record_property):
+    """Measures against what the process was before this case: what many have taken stays in the
+    allocator's hands for a while.
+    """
+    meter = Meter(worker)
+    meter.record = record_property
+    return meter
+
+
+@pytest.fixture
+def open_many(open_websocket):
+    def connect(count, path, **request):
+        return [open_websocket(path, **request) for _ in range(count)]
+
+    return connect
+
+
+def each(clients, talk):
+    """Talk with all of them at once."""
+    with ThreadPoolExecutor(len(clients)) as pool:
+        return list(pool.map(talk, clients))
+
+
+def read_past_pings(client):
+    while (frame := client.read_frame(timeout=60)).opcode == PING:
+        client.send_frame(PONG, frame.payload)
+    return frame
+
+
+def read_pong(client):
+    while read_past_pings(client).opcode != PONG:
+        pass
+
+
+@pytest.mark.parametrize("path", ["/lengths/", "/handler/lengths/"])
+def test_small_bombs(meter, open_many, path):
+    """2.6 KB become 2.5 MiB, and a read holds a hundred of them."""
+    assert len(BOMB) < 2700
+    clients = open_many(6, path, **COMPRESSED)
+
+    def talk(client):
+        client.send_bytes(BOMB * BOMBS)
+        return [read_past_pings(client) for _ in range(BOMBS)]
+
+    with meter.bounds(seconds=60, memory=6 * (BUDGET + ASSEMBLING)):
+        for answers in each(clients, talk):
+            assert answers == [Frame(TEXT, str(MAX_MESSAGE_SIZE).encode())] * BOMBS
+    for client in clients:
+        client.hang_up()
+
+
+@pytest.mark.parametrize("path", BUSY)
+def test_small_bombs_that_nobody_reads(meter, open_many, path):
+    clients = open_many(6, path, **COMPRESSED)
+    with meter.bounds(seconds=30, memory=6 * (BUDGET + ASSEMBLING)):
+        for client in clients:
+            client.send_text("work")
+        for client in clients:
+            client.send_bytes(build_frame(PING) + BOMB * BOMBS)
+        each(clients, read_pong)  # then its view has looked
+    for client in clients:
+        client.hang_up()
+
+
+@pytest.mark.parametrize("path", BUSY)
+def test_small_messages_that_nobody_reads(meter, open_many, path):
+    clients = open_many(6, path)
+    messages = build_frame(PING) + build_frame(TEXT, b"ab") * 50_000
+    with meter.bounds(seconds=30, memory=6 * BUDGET):
+        for client in clients:
+            client.send_text("work")
+        for client in clients:
+            client.send_bytes(messages)
+        each(clients, read_pong)
+    for client in clients:
+        client.hang_up()
+
+
+def test_unfinished_messages(meter, open_many):
+    """Each of them as large as a message may be."""
+    clients = open_many(10, "/echo/")
+    with meter.bounds(seconds=30, memory=10 * 2 * BUDGET):
+        for client in clients:
+            client.send_frame(TEXT, os.urandom(MAX_MESSAGE_SIZE // 2).hex(), fin=False)
+            client.send_frame(PING)
+        each(clients, read_pong)
+        for client in clients:
+            client.send_frame(CONT, b"one byte")
+            assert read_past_pings(client).close_code == 1009
+    for client in clients:
+        client.hang_up()
+
+
+def test_pings_without_reading_the_pongs(meter, open_many, journal, case):
+    clients = open_many(20, "/echo/")
+    with meter.bounds(seconds=30):
+        for client in clients:
+            client.shrink_receive_buffer()
+            client.send_bytes(build_frame(PING, os.urandom(125)) * 10_000)
+            client.send_bytes(build_frame(PING) * 100_000)
+        for client in clients:
+            client.hang_up()
+        journal.wait(case, "ended", count=20, timeout=30)
+
+
+@pytest.mark.parametrize("kind", ["view", "handler"])
+def test_members_that_never_read(meter, open_many, journal, case, kind):
+    """Each is closed when MAX_SEND_BUFFER, 1 MiB, waits for it, of which a copy is made to send."""
+    clients = open_many(20, f"/group/{kind}/many-{kind}/")
+    for client in clients:
+        client.shrink_receive_buffer()
+    with meter.bounds(seconds=30, memory=20 * 2 * MIB):
+        clients[0].send_text(json.dumps(["send_many", 60, 100_000]))
+        journal.wait(case, "ended", count=20, timeout=20)
+    assert {event["close_code"] for event in journal.events(case, "ended")} <= {1006, 1013}
+    for client in clients:
+        client.hang_up()
