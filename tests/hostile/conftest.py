@@ -41,9 +41,14 @@ SETTINGS = {
 MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(128 << 10)}
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "asgi: on a server for ASGI, too")
+
+
 def pytest_generate_tests(metafunc):
     if "row" in metafunc.fixturenames:
-        wanted = os.environ.get("DWEBSOCKET_TEST_ROWS", USUAL_ROWS).split(",")
+        usual = USUAL_ROWS + ",uvicorn" * any(metafunc.definition.iter_markers("asgi"))
+        wanted = os.environ.get("DWEBSOCKET_TEST_ROWS", usual).split(",")
         rows = [row for row in ROWS if row.name in wanted and row.concurrent]
         metafunc.parametrize("row", rows, ids=[row.name for row in rows], scope="session")
 

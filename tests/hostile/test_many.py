@@ -87,11 +87,13 @@ def test_small_bombs_that_nobody_reads(meter, open_many, path):
         client.hang_up()
 
 
+@pytest.mark.asgi
 @pytest.mark.parametrize("path", BUSY)
-def test_small_messages_that_nobody_reads(meter, open_many, path):
+def test_small_messages_that_nobody_reads(row, meter, open_many, path):
     clients = open_many(6, path)
     messages = build_frame(PING) + build_frame(TEXT, b"ab") * 50_000
-    with meter.bounds(seconds=30, memory=6 * BUDGET):
+    held = 2 * BUDGET if row.asgi else BUDGET  # the server has a buffer of its own
+    with meter.bounds(seconds=30, memory=6 * held):
         for client in clients:
             client.send_text("work")
         for client in clients:
