@@ -81,6 +81,8 @@ class ServerConnection:
             try:
                 position = self._receive_slowly(buffer, position, end, messages, spent)
             except ProtocolError as failure:
+                # It lasts as long as the connection, and its frames hold what has been received.
+                failure.__traceback__ = failure.__cause__ = failure.__context__ = None
                 self.failure = failure
                 self.finished = True
                 self._assembler = None

@@ -2,13 +2,15 @@
 
 import json
 import os
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ..raw_client import CONT, PING, PONG, TEXT, Frame, build_frame
+from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_close, build_frame
+from .flood import send_until_refused
 from .measure import MIB, Meter
-from .test_sizes import COMPRESSED, MAX_MESSAGE_SIZE, deflate
+from .test_sizes import COMPRESSED, MAX_MESSAGE_SIZE, build_bomb, deflate
 
 #: What one connection may hold (MAX_MESSAGE_SIZE and 64 KiB), and what it takes to put a message
 #: together: its decompressed pieces, and all of it once more as text.
@@ -128,6 +130,48 @@ def test_pings_without_reading_the_pongs(meter, open_many, journal, case):
         for client in clients:
             client.hang_up()
         journal.wait(case, "ended", count=20, timeout=30)
+
+
+ENDLESS = build_frame(BINARY, bytes(65536)) * 64
+BREACHES = {
+    "announced length": (1009, struct.pack("!BBQ", 0x82, 0xFF, 1 << 62) + bytes(1004)),
+    "not masked": (1002, build_frame(TEXT, b"hello", masked=False)),
+    "long control frame": (1002, build_frame(PING, bytes(126))),
+    "reserved close code": (1002, build_close(1005)),
+    "bad text": (1007, build_frame(TEXT, b"\xff")),
+    "compression bomb": (1009, build_frame(BINARY, build_bomb(), rsv=4)),
+    "close": (1000, build_close(1000)),
+}
+
+
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+@pytest.mark.parametrize("name", BREACHES)
+def test_what_ends_a_connection_and_data_behind_it(meter, open_many, journal, case, name, path):
+    code, data = BREACHES[name]
+    clients = open_many(20, path, **COMPRESSED)
+
+    def talk(client):
+        send_until_refused(client, [data, ENDLESS])
+        while (frame := client.read_frame()).opcode == PING:
+            pass
+        return frame.close_code
+
+    with meter.bounds(seconds=20, memory=20 * MIB):
+        assert each(clients, talk) == [code] * 20
+        journal.wait(case, "ended", count=20)
+    for client in clients:
+        client.hang_up()
+
+
+@pytest.mark.parametrize("path", ["/flood/", "/handler/flood/"])
+def test_clients_that_never_read(meter, open_many, journal, case, path):
+    clients = open_many(10, path)
+    with meter.bounds(seconds=20, memory=10 * 3 * MIB):
+        for client in clients:
+            client.send_text("1000000000")
+        journal.wait(case, "ended", count=10, timeout=15)
+    for client in clients:
+        client.hang_up()
 
 
 @pytest.mark.parametrize("kind", ["view", "handler"])

@@ -17,7 +17,7 @@ from .feeding import frame
 TEXT, BINARY, CONT, PING, CLOSE = 1, 2, 0, 9, 8
 RSV1 = 4
 MAX_SIZE = 100_000
-READ = 1 << 18
+READ = 1 << 16
 
 
 def compressed(payload: bytes) -> bytes:
@@ -123,6 +123,28 @@ def test_a_message_that_has_begun_is_finished():
     assert connection.receive_data(end, len(end), spent=RESERVE * 10) == [
         "x" * 50_000 + "y" * 50_000
     ]
+
+
+@pytest.mark.parametrize(
+    "breach",
+    [
+        frame(TEXT, compressed(b"x" * MAX_SIZE * 2), rsv=RSV1),
+        frame(TEXT, compressed(b"\xff" * (MAX_SIZE - 1)), rsv=RSV1),
+        frame(TEXT, b"x" * 80_000 + b"\xff"),
+    ],
+    ids=["too big", "compressed, not UTF-8", "not UTF-8"],
+)
+def test_a_breach_holds_nothing_of_what_has_come(breach):
+    connection = connect()
+    connection.receive_data(BOMB, len(BOMB))  # what is made once is not counted
+    tracemalloc.start()
+    try:
+        connection.receive_data(breach, len(breach))
+        held, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert connection.failure is not None
+    assert held < 4000
 
 
 def test_nothing_is_left_behind_the_end():
