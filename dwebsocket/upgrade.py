@@ -14,16 +14,23 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
-from dwebsocket.async_conversation import AsyncHandler, converse, load_middleware
+from dwebsocket.async_conversation import (
+    AsyncHandler,
+    check_middleware,
+    converse,
+    load_middleware,
+)
 from dwebsocket.attachment import MARK, attach, is_upgraded
-from dwebsocket.backends import get_factory
+from dwebsocket.backends import check_factory_class, get_factory
+from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.groups.current import get_backend
 from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import select_subprotocol
-from dwebsocket.refusals import REQUIRED, refuse, refuse_for
+from dwebsocket.refusals import REQUIRED, end_connection_behind_error, refuse, refuse_for
 from dwebsocket.session import Session, SwitchedResponse, aend, end, ending_on_error
 from dwebsocket.websocket import BaseWebSocket
 
@@ -174,11 +181,16 @@ def open_session(
         request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     except (InvalidHandshake, SocketTakeoverError) as error:
         return None, refuse_for(request, error)
+    except Exception:  # a wrong setting, a host that is not allowed
+        end_connection_behind_error(request)
+        raise
     return session, None
 
 
 def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket | None, str | None]:
     """The request's WebSocket and its subprotocol; nothing is taken or written yet."""
+    if not conf.checked:
+        check_settings()
     factory = get_factory(request)
     factory.check_handshake()
     check_origin(request)
@@ -186,3 +198,17 @@ def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket 
         request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL"), terms.subprotocols
     )
     return factory.create_websocket(), subprotocol
+
+
+def check_settings() -> None:
+    """Look at every setting before the first handshake is accepted: behind it threads that others
+    need would meet a wrong one, and most servers run no system checks.
+
+    Raises:
+        ImproperlyConfigured: one is wrong.
+    """
+    conf.check_values()
+    check_factory_class()
+    check_middleware()
+    get_backend()
+    conf.checked = True
