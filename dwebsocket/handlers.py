@@ -17,6 +17,7 @@ from dwebsocket.attachment import attach, is_upgraded
 from dwebsocket.conversation import log_failure
 from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
+from dwebsocket.lost_upgrade import tell_if_lost
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, end_connection_behind_error
 from dwebsocket.upgrade import Terms, call_async_handler, call_handler
@@ -154,6 +155,7 @@ class WebSocketHandler(HandlerTasks, View):
         """The opening handshake. Mixins that refuse a request do so in front of it."""
         is_handshake = attach(request)
         if not is_handshake and hasattr(self, "get"):
+            tell_if_lost(request, type(self))
             return super().dispatch(request, *args, **kwargs)
         terms = Terms(True, tuple(self.subprotocols))
         if not is_async(self):

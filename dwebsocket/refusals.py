@@ -51,7 +51,7 @@ def refuse(
         level,
         "WebSocket refused with %s: %s %s: %s",
         status,
-        request.method,
+        printable(request.method or ""),
         printable(request.path),
         reason,
         extra={"status_code": status, "request": request},

@@ -27,7 +27,7 @@ LAYERS = [
     {"backends", "factory"},
     {"error_log", "attachment"},
     {"refusals"},
-    {"session"},
+    {"session", "lost_upgrade"},
     {"conversation"},
     {"async_conversation"},
     {"upgrade", "handler_tasks"},
