@@ -138,6 +138,7 @@ class WebSocketHandler(HandlerTasks, View):
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view for ``path()``."""
         check_dispatch(cls)
+        check_subprotocols(cls, initkwargs.get("subprotocols", cls.subprotocols))
         inner = super().as_view(**initkwargs)
 
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -181,6 +182,13 @@ def check_dispatch(handler: type[WebSocketHandler]) -> None:
         raise ImproperlyConfigured(
             f"{handler.__qualname__}.dispatch is 'async def', and it is called in a thread, before "
             "the handshake: write it as 'def'"
+        )
+
+
+def check_subprotocols(handler: type[WebSocketHandler], names: Any) -> None:
+    if isinstance(names, str):  # its characters would be the names
+        raise TypeError(
+            f"{handler.__qualname__}.subprotocols is {names!r}, it must be a list of names"
         )
 
 
