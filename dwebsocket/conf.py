@@ -35,9 +35,7 @@ MEMORY_GROUPS = "dwebsocket.groups.memory.MemoryGroupBackend"
 
 Value = TypeVar("Value")
 
-
-seconds_above_zero, seconds_or_zero = seconds(), seconds(least=0)
-seconds_or_none = optional(seconds_above_zero)
+seconds_or_none, seconds_or_zero = optional(seconds()), seconds(least=0)
 above_zero, whole_or_zero = whole(), whole(least=0)
 above_zero_or_none = optional(above_zero)
 
