@@ -189,7 +189,7 @@ def tell_of_lost(response: HttpResponseBase, path: str) -> None:
     """Log an answer that the client does not get; those from 400 on are in the log already."""
     status = response.status_code
     if "Location" in response.headers:
-        location = response.headers["Location"]
+        location = printable(response.headers["Location"])
         logger.warning("WebSocket refused with 403: %s redirects to %s", path, location)
     elif status < 400:
         logger.warning(

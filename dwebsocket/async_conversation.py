@@ -17,7 +17,16 @@ from dwebsocket.error_log import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
 
-__all__ = ["NOTHING", "AsyncHandler", "as_coroutine", "converse", "empty", "load_middleware", "log"]
+__all__ = [
+    "NOTHING",
+    "AsyncHandler",
+    "as_coroutine",
+    "check_middleware",
+    "converse",
+    "empty",
+    "load_middleware",
+    "log",
+]
 
 
 class AsyncHandler(Handler, Protocol):
@@ -69,23 +78,42 @@ def load_middleware() -> Run:
     """``run_loop`` within ``WS_MIDDLEWARE``, each of which is made once.
 
     Raises:
-        ImproperlyConfigured: one cannot be imported.
+        ImproperlyConfigured: one cannot be imported, or cannot be called.
     """
     return wrap(tuple(conf.WS_MIDDLEWARE))
+
+
+def check_middleware() -> None:
+    """Look at ``WS_MIDDLEWARE``.
+
+    Raises:
+        ImproperlyConfigured: as ``load_middleware``.
+    """
+    for path in conf.WS_MIDDLEWARE:
+        import_middleware(path)
 
 
 @cache
 def wrap(paths: tuple[str, ...]) -> Run:
     run: Run = run_loop
     for path in reversed(paths):
-        try:
-            factory = import_string(path)
-        except ImportError as error:
-            raise ImproperlyConfigured(
-                f"WS_MIDDLEWARE holds {path!r}, which cannot be imported: {error}"
-            ) from error
-        run = factory(run)
+        run = import_middleware(path)(run)
     return run
+
+
+def import_middleware(path: str) -> Callable[[Run], Run]:
+    try:
+        factory: Callable[[Run], Run] = import_string(path)
+    except Exception as error:  # whatever an imported module does
+        raise ImproperlyConfigured(
+            f"WS_MIDDLEWARE holds {path!r}, which cannot be imported: {error}."
+        ) from error
+    if not callable(factory):
+        raise ImproperlyConfigured(
+            f"WS_MIDDLEWARE holds {path!r}, which is no callable: an entry is called with what it "
+            "wraps, and returns an async callable that takes the handler."
+        )
+    return factory
 
 
 async def converse(handler: AsyncHandler) -> Exception | None:

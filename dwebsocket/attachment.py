@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from dwebsocket.backends import get_factory
+from dwebsocket.backends import get_usable_factory
 
 __all__ = ["MARK", "attach", "is_upgraded"]
 
@@ -23,7 +23,7 @@ def never() -> bool:
 def attach(request: HttpRequest) -> bool:
     """Give the request ``is_websocket`` and ``websocket``; whether it asks for a WebSocket."""
     if not hasattr(request, "is_websocket"):
-        asked = get_factory(request).is_websocket()
+        asked = get_usable_factory(request).is_websocket()
         request.is_websocket = always if asked else never  # type: ignore[attr-defined]
         request.websocket = request.META.get(MARK)  # type: ignore[attr-defined]
     return bool(request.is_websocket())  # type: ignore[attr-defined]

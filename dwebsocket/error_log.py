@@ -39,7 +39,8 @@ def log_error(request: HttpRequest | None, path: str, error: BaseException) -> N
             return
     except Exception:  # a broken error page, a receiver's own error: the log has it all
         logger.exception("Logging the error of a WebSocket failed")
-    logger.error("Internal Server Error: %s", path, exc_info=error)
+    shown = path.encode("unicode_escape").decode()  # a client's, in which it may have any character
+    logger.error("Internal Server Error: %s", shown, exc_info=error)
 
 
 def tells_end(error: BaseException | None) -> bool:

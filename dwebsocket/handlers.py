@@ -17,6 +17,7 @@ from dwebsocket.attachment import attach, is_upgraded
 from dwebsocket.conversation import log_failure
 from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
+from dwebsocket.lost_upgrade import tell_if_lost
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, end_connection_behind_error
 from dwebsocket.upgrade import Terms, call_async_handler, call_handler
@@ -137,6 +138,7 @@ class WebSocketHandler(HandlerTasks, View):
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view for ``path()``."""
         check_dispatch(cls)
+        check_subprotocols(cls, initkwargs.get("subprotocols", cls.subprotocols))
         inner = super().as_view(**initkwargs)
 
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -154,6 +156,7 @@ class WebSocketHandler(HandlerTasks, View):
         """The opening handshake. Mixins that refuse a request do so in front of it."""
         is_handshake = attach(request)
         if not is_handshake and hasattr(self, "get"):
+            tell_if_lost(request, type(self))
             return super().dispatch(request, *args, **kwargs)
         terms = Terms(True, tuple(self.subprotocols))
         if not is_async(self):
@@ -179,6 +182,13 @@ def check_dispatch(handler: type[WebSocketHandler]) -> None:
         raise ImproperlyConfigured(
             f"{handler.__qualname__}.dispatch is 'async def', and it is called in a thread, before "
             "the handshake: write it as 'def'"
+        )
+
+
+def check_subprotocols(handler: type[WebSocketHandler], names: Any) -> None:
+    if isinstance(names, str):  # its characters would be the names
+        raise TypeError(
+            f"{handler.__qualname__}.subprotocols is {names!r}, it must be a list of names"
         )
 
 

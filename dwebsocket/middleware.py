@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 
 from dwebsocket.attachment import attach, is_upgraded
 from dwebsocket.conf import conf
-from dwebsocket.refusals import REQUIRED, end_connection_behind, refuse
+from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
+from dwebsocket.refusals import end_connection_behind, refuse
 from dwebsocket.upgrade import Terms, acall_view, call_view
 
 __all__ = ["WebSocketMiddleware", "find_skipped_middleware", "has_middleware"]
@@ -88,7 +89,10 @@ def find_terms(
         return None, None
     required = bool(find_mark(view, "require_websocket"))
     if not attach(request):
-        return None, refuse(request, REQUIRED) if required else None
+        if required:
+            return None, refuse_plain(request)
+        tell_if_lost(request, view)
+        return None, None
     if not (conf.ACCEPT_ALL or required or find_mark(view, "accept_websocket")):
         return None, refuse(request)
     check_nothing_is_skipped()

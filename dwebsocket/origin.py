@@ -23,18 +23,26 @@ def check_origin(request: HttpRequest) -> None:
     Raises:
         InvalidOrigin: the page belongs to another site.
     """
-    origin = request.META.get("HTTP_ORIGIN")
-    if origin is None:
+    given = request.META.get("HTTP_ORIGIN")
+    if given is None:
         return
+    origin = as_http(given)
     allowed = conf.ALLOWED_ORIGINS
     own = f"{request.scheme}://{request.get_host()}"
-    if "*" in allowed or origin == own or any(matches(origin, other) for other in allowed):
+    if "*" in allowed or origin == own or any(matches(origin, as_http(other)) for other in allowed):
         return
     raise InvalidOrigin(
-        f"The Origin {origin!r} is not allowed, this site is {own!r}. Add it to "
+        f"The Origin {given!r} is not allowed, this site is {own!r}. Add it to "
         "WEBSOCKET_ALLOWED_ORIGINS or CSRF_TRUSTED_ORIGINS if its pages may connect. Behind a "
         "proxy check USE_X_FORWARDED_HOST and SECURE_PROXY_SSL_HEADER."
     )
+
+
+def as_http(origin: str) -> str:
+    """Some clients that are no browsers, and some settings, have the scheme of the WebSocket there:
+    ``ws://`` is the same as ``http://``, ``wss://`` as ``https://``.
+    """
+    return f"http{origin[2:]}" if origin.startswith(("ws://", "wss://")) else origin
 
 
 def matches(origin: str, allowed: str) -> bool:

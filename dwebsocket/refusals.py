@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from dwebsocket.attachment import attach
-from dwebsocket.backends import get_factory
+from dwebsocket.backends import get_usable_factory
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 
@@ -51,7 +51,7 @@ def refuse(
         level,
         "WebSocket refused with %s: %s %s: %s",
         status,
-        request.method,
+        printable(request.method or ""),
         printable(request.path),
         reason,
         extra={"status_code": status, "request": request},
@@ -69,7 +69,7 @@ def end_connection_behind(request: HttpRequest, response: Any) -> None:
     have sent frames already, or wants a request to be taken for one.
     """
     if attach(request) and isinstance(response, HttpResponseBase):
-        factory = get_factory(request)
+        factory = get_usable_factory(request)
         factory.expect_refusal()
         # Called with close(), by the server, when it has written everything (PEP 3333).
         response._resource_closers.append(factory.hang_up)  # type: ignore[attr-defined]
@@ -80,7 +80,7 @@ def end_connection_behind_error(request: HttpRequest) -> None:
     be made, by Django, which closes the request with it.
     """
     if attach(request):
-        factory = get_factory(request)
+        factory = get_usable_factory(request)
         factory.expect_refusal()
         close, hang_up = request.close, factory.hang_up
 

@@ -7,6 +7,7 @@ exactly one 101.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,20 +15,30 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
-from dwebsocket.async_conversation import AsyncHandler, converse, load_middleware
+from dwebsocket.async_conversation import (
+    AsyncHandler,
+    check_middleware,
+    converse,
+    load_middleware,
+)
 from dwebsocket.attachment import MARK, attach, is_upgraded
-from dwebsocket.backends import get_factory
+from dwebsocket.backends import check_factory_class, get_factory
+from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.groups.current import get_backend
+from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import select_subprotocol
-from dwebsocket.refusals import REQUIRED, refuse, refuse_for
+from dwebsocket.refusals import end_connection_behind_error, printable, refuse_for
 from dwebsocket.session import Session, SwitchedResponse, aend, end, ending_on_error
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["Terms", "acall_view", "call_async_handler", "call_handler", "call_view"]
+
+logger = logging.getLogger("dwebsocket.handshake")
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
         Conversation(handler, request.websocket).hold(request)  # type: ignore[attr-defined]
         return HttpResponse()
     if not attach(request):
-        return refuse(request, REQUIRED)
+        return refuse_plain(request)
     try:
         websocket = accept_handshake(request, terms)
     except (InvalidHandshake, SocketTakeoverError) as error:
@@ -91,7 +102,7 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
         handler.websocket.run_coroutine(run)
         return HttpResponse()
     if not attach(request):
-        return refuse(request, REQUIRED)
+        return refuse_plain(request)
     load_middleware()  # what is wrong with it is told with a 500
     try:
         handler.websocket = websocket = accept_handshake(request, terms, in_coroutine=True)
@@ -128,8 +139,7 @@ def accept_handshake(
     assert websocket is not None  # the request asks for one
     if in_coroutine:
         websocket.check_coroutines(True)
-    with ending_on_error(websocket):
-        websocket.accept(subprotocol)
+    accept(websocket, request, subprotocol)
     request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     return websocket
 
@@ -160,7 +170,10 @@ def open_session(
     if is_upgraded(request):
         return None, None
     if not asked:
-        return None, (refuse(request, REQUIRED) if terms.required else None)
+        if terms.required:
+            return None, refuse_plain(request)
+        tell_if_lost(request, view)
+        return None, None
     try:
         websocket, subprotocol = create_websocket(request, terms)
         if websocket is None:
@@ -169,16 +182,20 @@ def open_session(
         check = websocket.check_coroutines if in_coroutine else websocket.check_view_room
         check(terms.auto_accept)
         if terms.auto_accept:
-            with ending_on_error(websocket):
-                websocket.accept(subprotocol)
+            accept(websocket, request, subprotocol)
         request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     except (InvalidHandshake, SocketTakeoverError) as error:
         return None, refuse_for(request, error)
+    except Exception:  # a wrong setting, a host that is not allowed
+        end_connection_behind_error(request)
+        raise
     return session, None
 
 
 def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket | None, str | None]:
     """The request's WebSocket and its subprotocol; nothing is taken or written yet."""
+    if not conf.checked:
+        check_settings()
     factory = get_factory(request)
     factory.check_handshake()
     check_origin(request)
@@ -186,3 +203,31 @@ def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket 
         request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL"), terms.subprotocols
     )
     return factory.create_websocket(), subprotocol
+
+
+def accept(websocket: BaseWebSocket, request: HttpRequest, subprotocol: str | None) -> None:
+    """Send the 101."""
+    with ending_on_error(websocket):
+        websocket.accept(subprotocol)
+        offered = request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
+        if offered and subprotocol is None:
+            logger.warning(
+                "WebSocket accepted without a subprotocol: %s: the client offers %s, and the view "
+                "names none of them in its subprotocols. Browsers fail such a connection.",
+                printable(request.path),
+                printable(offered),
+            )
+
+
+def check_settings() -> None:
+    """Look at every setting before the first handshake is accepted: behind it threads that others
+    need would meet a wrong one, and most servers run no system checks.
+
+    Raises:
+        ImproperlyConfigured: one is wrong.
+    """
+    conf.check_values()
+    check_factory_class()
+    check_middleware()
+    get_backend()
+    conf.checked = True

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import Resolver404, ResolverMatch, get_resolver
 
 from dwebsocket.conf import conf
 from dwebsocket.handlers import WebSocketHandler
 
-__all__ = ["find_urlconf", "resolve"]
+__all__ = ["check_urlconf", "resolve"]
 
 
 def resolve(request: HttpRequest) -> ResolverMatch | None:
     """The entry for this request, ``None`` if there is none. Names of addresses, for ``reverse()``,
     go on to be those of the whole site.
+
+    Raises:
+        ImproperlyConfigured: the URLconf is none.
     """
     urlconf = find_urlconf()
     if urlconf is None:
         return None
+    look_at(urlconf)
     try:
         match = get_resolver(urlconf).resolve(request.path_info)
     except Resolver404:
@@ -47,6 +53,51 @@ def find_default(root: str) -> str | None:
     package, _, _ = root.rpartition(".")
     name = f"{package}.ws_urls" if package else "ws_urls"
     return name if find_spec(name) is not None else None
+
+
+def check_urlconf() -> None:
+    """Look at the URLconf, if there is one.
+
+    Raises:
+        ImproperlyConfigured: it is none.
+    """
+    urlconf = find_urlconf()
+    if urlconf is not None:
+        look_at(urlconf)
+
+
+@cache  # what has been found right
+def look_at(urlconf: str) -> None:
+    if not isinstance(getattr(load(urlconf), "urlpatterns", None), (list, tuple)):
+        raise wrong(urlconf, "has no list of urlpatterns")
+    strangers = find_strangers(get_resolver(urlconf).url_patterns)
+    if strangers:
+        raise wrong(urlconf, f"lists {strangers[0]}, no WebSocketHandler: it needs .as_view()")
+
+
+def load(urlconf: str) -> Any:
+    try:
+        return import_module(urlconf)
+    except Exception as error:  # whatever an imported module does
+        raise wrong(urlconf, f"cannot be imported: {error}") from error
+
+
+def wrong(urlconf: str, why: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"ROOT_WS_URLCONF is {urlconf!r}, which {why}. Without the setting it is ws_urls beside "
+        "ROOT_URLCONF, if that is there."
+    )
+
+
+def find_strangers(patterns: list[Any]) -> list[str]:
+    """The classes that stand there as a handler may, and are none."""
+    found = []
+    for pattern in patterns:
+        view = getattr(pattern, "callback", None)
+        if isinstance(view, type) and not issubclass(view, WebSocketHandler):
+            found.append(view.__qualname__)
+        found += find_strangers(getattr(pattern, "url_patterns", []))
+    return found
 
 
 def as_view(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import cache
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -12,7 +14,7 @@ from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidWebSocketBackend
 
-__all__ = ["get_factory"]
+__all__ = ["check_factory_class", "get_factory", "get_usable_factory"]
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
 ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"
@@ -25,12 +27,32 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
     Resolved for each request, so that no setting is read at import.
 
     Raises:
-        InvalidWebSocketBackend: ``WEBSOCKET_FACTORY_CLASS`` names nothing that can be imported.
+        InvalidWebSocketBackend: ``WEBSOCKET_FACTORY_CLASS`` names no class that is a factory.
     """
     path = conf.FACTORY_CLASS
     if path is None:
         path = choose_path(request)
     return load(path)(request)
+
+
+def get_usable_factory(request: HttpRequest) -> BaseWebSocketFactory:
+    """``get_factory``; if the setting is wrong the factory of the server that runs the request. It
+    tells plain HTTP from handshakes and ends the connections behind them: none is accepted then.
+    """
+    try:
+        return get_factory(request)
+    except ImproperlyConfigured:
+        return load(choose_path(request))(request)
+
+
+def check_factory_class() -> None:
+    """Look at ``WEBSOCKET_FACTORY_CLASS``.
+
+    Raises:
+        InvalidWebSocketBackend: as ``get_factory``.
+    """
+    if conf.FACTORY_CLASS is not None:
+        load(conf.FACTORY_CLASS)
 
 
 def choose_path(request: HttpRequest) -> str:
@@ -45,8 +67,16 @@ def load(path: str) -> Callable[[HttpRequest], BaseWebSocketFactory]:
     """The class that a dotted path names."""
     try:
         factory_class: Callable[[HttpRequest], BaseWebSocketFactory] = import_string(path)
-    except ImportError as error:
+    except Exception as error:  # whatever an imported module does
         raise InvalidWebSocketBackend(
-            f"WEBSOCKET_FACTORY_CLASS is {path!r}, which cannot be imported: {error}"
+            f"WEBSOCKET_FACTORY_CLASS is {path!r}, which cannot be imported: {error}. "
+            f"{DEFAULT!r} serves most servers; without the setting the backend is chosen by the "
+            "server."
         ) from error
+    is_class = inspect.isclass(factory_class)
+    if not (is_class and callable(getattr(factory_class, "create_websocket", None))):
+        raise InvalidWebSocketBackend(
+            f"WEBSOCKET_FACTORY_CLASS is {path!r}, which is no class with a create_websocket() "
+            "method. Derive it from dwebsocket.factory.WebSocketFactory."
+        )
     return factory_class

@@ -110,7 +110,10 @@ def check_upgrade(headers: Mapping[str, str]) -> None:
 def check_key(key: str | None) -> str:
     """The key must be the base64 form of 16 bytes (RFC 6455, 4.1)."""
     if key is None:
-        raise InvalidHandshake("The Sec-WebSocket-Key header is missing.")
+        raise InvalidHandshake(
+            "The Sec-WebSocket-Key header is missing. A proxy that takes WebSockets over HTTP/2 "
+            "(RFC 8441), where they have none, must add it."
+        )
     key = key.strip(OWS)
     try:
         raw = base64.b64decode(key.encode(), validate=True)

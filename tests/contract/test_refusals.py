@@ -1,11 +1,14 @@
 """Handshakes that must not become a WebSocket: a real HTTP answer that says why, and a log line."""
 
+import re
 from contextlib import suppress
 
 import pytest
 
-from ..raw_client import build_request
+from ..raw_client import KEY, build_request
 
+#: A handshake as nginx passes it on if it is not told to pass Upgrade on.
+LOST = {"Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13"}
 REFUSED = {
     "post": ("/placing/exempt-outside/", {"method": "POST"}, 400, "POST"),
     "http-1.0": ("/echo/", {"version": "HTTP/1.0"}, 400, "HTTP/1.1"),
@@ -58,6 +61,13 @@ REFUSED = {
         "WebSocket",
     ),
     "plain-http": ("/echo/", {"websocket": False}, 400, "WebSocket"),
+    "lost-upgrade": ("/echo/", {"websocket": False, "headers": LOST}, 400, "A proxy in front"),
+    "handler-lost-upgrade": (
+        "/handler/echo/",
+        {"websocket": False, "headers": LOST},
+        400,
+        "A proxy in front",
+    ),
     "no-connection-upgrade": (
         "/echo/",
         {"headers": {"Connection": "keep-alive"}},
@@ -158,9 +168,10 @@ def test_nothing_behind_a_views_refusal_is_served(
 
 
 @pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
-def test_origin_of_the_site_passes(server, row, new_client, address, mount):
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_origin_of_the_site_passes(server, row, new_client, address, mount, scheme):
     client = new_client()
-    origin = f"{'https' if row.tls else 'http'}://{client.host}"
+    origin = f"{scheme}{'s' * row.tls}://{client.host}"
     client.open(address(mount + "/placing/decorated/"), headers={"Origin": origin})
 
 
@@ -175,6 +186,26 @@ def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address,
     client.send_request(address("/echo/"), headers={"Origin": origin})
     assert client.read_response().status == 403
     server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark, timeout=8)
+
+
+def test_a_handshake_that_is_answered_as_plain_http_is_in_the_log(
+    plain_server, new_client, address
+):
+    for _ in range(2):
+        client = new_client()
+        client.send_request(address("/placing/accepting/"), websocket=False, headers=LOST)
+        assert client.read_response().body == b"plain HTTP, websocket is None"
+    log = plain_server.log
+    line = r"^WARNING dwebsocket\.handshake: WebSocket answered as plain HTTP: GET /placing/acc.*$"
+    log.wait_for(line)
+    assert len(re.findall(line, log.text(), re.M)) == 1
+
+
+@pytest.mark.parametrize("path", ["/subprotocols/", "/handler/echo/"])
+def test_subprotocols_of_which_none_is_spoken_are_in_the_log(server, open_websocket, mark, path):
+    open_websocket(path, headers={"Sec-WebSocket-Protocol": "never, spoken"})
+    line = r"^WARNING dwebsocket\.handshake: WebSocket accepted without a subprotocol: .*$"
+    assert "offers never, spoken," in server.log.wait_for(line, since=mark)[0]
 
 
 @pytest.mark.rows(denies=True)

@@ -90,13 +90,13 @@ def can_connect(port):
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def open_through(port):
+def open_through(port, host=HOST):
     """As a browser does that shows a page of this site."""
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the certificate is for another name
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     sock = socket.create_connection(("127.0.0.1", port), 10)
     # The port of https is left out of names; what we listen on here stands for it.
-    return connect(f"wss://{HOST}/echo/", sock=sock, ssl=trusting, origin=f"https://{HOST}")
+    return connect(f"wss://{host}/echo/", sock=sock, ssl=trusting, origin=f"https://{host}")
 
 
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
@@ -118,3 +118,25 @@ def test_without_a_line(row, start_nginx):
     with pytest.raises(InvalidStatus) as caught, open_through(start_nginx(without)):
         pass
     assert caught.value.response.status_code == int(re.search(r"\d{3}", row[1])[0])
+
+
+@needs_nginx
+def test_host_without_its_port(start_nginx):
+    """On any port but 443: what the page says of $host, which other examples have."""
+    port = start_nginx(BLOCK.code)
+    with open_through(port, f"{HOST}:{port}") as websocket:
+        check_echo(websocket)
+    assert "Host $http_host;" in BLOCK.code
+    port = start_nginx(BLOCK.code.replace("$http_host", "$host"))
+    with pytest.raises(InvalidStatus) as caught, open_through(port, f"{HOST}:{port}"):
+        pass
+    assert caught.value.response.status_code == 403
+
+
+@needs_nginx
+def test_what_is_told_without_upgrade(start_nginx):
+    """The client hears what it is that the line gives."""
+    without = re.sub(r"^ *proxy_set_header Upgrade.*\n", "", BLOCK.code, flags=re.M)
+    with pytest.raises(InvalidStatus) as caught, open_through(start_nginx(without)):
+        pass
+    assert b"A proxy in front has removed the Upgrade header" in caught.value.response.body

@@ -4,13 +4,18 @@ import os
 import re
 import subprocess
 import sys
+from decimal import Decimal
+from math import inf, nan
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
 from django.test import override_settings
 
+from dwebsocket import accept_websocket
 from dwebsocket.checks import check_groups, check_middleware, check_settings
 from dwebsocket.conf import Conf
 from dwebsocket.groups.workers import count_workers
@@ -21,8 +26,19 @@ ROOT = Path(__file__).resolve().parents[2]
 REDIS = {"BACKEND": "dwebsocket.groups.redis.RedisGroupBackend", "LOCATION": "redis://x"}
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
+
+@pytest.fixture(autouse=True)
+def sweepers_of_earlier_tests_go_on(monkeypatch):
+    """They read settings, which change in no real process."""
+    right = SimpleNamespace(PING_INTERVAL=20, PING_TIMEOUT=20)
+    monkeypatch.setattr("dwebsocket.backends.sockets.sweeper.conf", right)
+
+
 BAD = [
     ("E001", "FACTORY_CLASS", 5),
+    ("E001", "FACTORY_CLASS", ""),
+    ("E001", "FACTORY_CLASS", ".Factory"),
+    ("E001", "FACTORY_CLASS", False),
     ("E001", "FACTORY_CLASS", "no_dots"),
     ("E001", "FACTORY_CLASS", "dwebsocket.nothing.Factory"),
     ("E001", "FACTORY_CLASS", "dwebsocket.conf.conf"),
@@ -33,6 +49,18 @@ BAD = [
     ("E003", "ALLOWED_ORIGINS", 5),
     ("E003", "ALLOWED_ORIGINS", ["example.com"]),
     ("E003", "ALLOWED_ORIGINS", [5]),
+    ("E003", "ALLOWED_ORIGINS", "https://*.example.com"),
+    ("E003", "ALLOWED_ORIGINS", "*"),
+    ("E003", "ALLOWED_ORIGINS", b"https://example.com"),
+    ("E003", "ALLOWED_ORIGINS", {"https://example.com": True}),
+    ("E003", "ALLOWED_ORIGINS", False),
+    ("E003", "ALLOWED_ORIGINS", [None]),
+    ("E003", "ALLOWED_ORIGINS", ["https://*"]),
+    ("E003", "ALLOWED_ORIGINS", ["https://*."]),
+    ("E003", "ALLOWED_ORIGINS", ["https://*.:8000"]),
+    ("E003", "ALLOWED_ORIGINS", ["*://example.com"]),
+    ("E003", "ALLOWED_ORIGINS", ["https://*.*"]),
+    ("E003", "ALLOWED_ORIGINS", [["https://example.com"]]),
     ("E004", "MAX_MESSAGE_SIZE", 0),
     ("E004", "MAX_MESSAGE_SIZE", -1),
     ("E004", "MAX_MESSAGE_SIZE", 1.5),
@@ -57,7 +85,11 @@ BAD = [
     ("E015", "VIEW_THREADS", True),
     ("E016", "GROUPS", "memory"),
     ("E016", "GROUPS", None),
+    ("E016", "GROUPS", {"BACKEND": 5}),
     ("E017", "ROOT_WS_URLCONF", 5),
+    ("E017", "ROOT_WS_URLCONF", ""),
+    ("E017", "ROOT_WS_URLCONF", ".ws_urls"),
+    ("E017", "ROOT_WS_URLCONF", False),
     ("E017", "ROOT_WS_URLCONF", "no_such_module"),
     ("E017", "ROOT_WS_URLCONF", "dwebsocket.conf"),
     ("E017", "ROOT_WS_URLCONF", "tests.glue.django_ws.stranger_ws_urls"),
@@ -66,6 +98,33 @@ BAD = [
     ("E018", "WS_MIDDLEWARE", ["no_such_module.Middleware"]),
     ("E018", "WS_MIDDLEWARE", ["dwebsocket.conf.UNLIMITED"]),
     ("E018", "WS_MIDDLEWARE", [5]),
+    ("E018", "WS_MIDDLEWARE", [""]),
+    ("E018", "WS_MIDDLEWARE", False),
+]
+#: What no number of seconds or bytes is; environment variables are text.
+NO_NUMBERS = ["20", "1MB", "", "None", True, False, [20], b"20", Decimal(20), 1j, -1, 1 << 63]
+FLOATS = [nan, inf, -inf, -0.5]
+NUMBERS = {
+    "MAX_MESSAGE_SIZE": ("E004", [*NO_NUMBERS, *FLOATS, 0, 1.5, 10**400]),
+    "PING_INTERVAL": ("E005", [*NO_NUMBERS, *FLOATS, 0, 0.0, 10**400]),
+    "PING_TIMEOUT": ("E006", [*NO_NUMBERS, *FLOATS, 0, 0.0]),
+    "CLOSE_TIMEOUT": ("E007", [*NO_NUMBERS, *FLOATS, None]),
+    "SEND_TIMEOUT": ("E008", [*NO_NUMBERS, *FLOATS, 0, 0.0]),
+    "MAX_CONNECTIONS": ("E009", [*NO_NUMBERS, *FLOATS, 0, 2.5]),
+    "MAX_SEND_BUFFER": ("E014", [*NO_NUMBERS, *FLOATS, 0, None, 1e6]),
+    "VIEW_THREADS": ("E015", [*NO_NUMBERS, *FLOATS, None, 1e3]),
+}
+FLAGS = {
+    "ACCEPT_ALL": "E002",
+    "LEGACY": "E010",
+    "COMPRESSION": "E012",
+    "COMPRESSION_CONTEXT_TAKEOVER": "E013",
+}
+BAD += [(check, name, value) for name, (check, values) in NUMBERS.items() for value in values]
+BAD += [
+    (check, name, value)
+    for name, check in FLAGS.items()
+    for value in ["False", "no", "", "0", 0, 1, None, [], [True]]
 ]
 GOOD = [
     ("GROUPS", {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}),
@@ -88,6 +147,10 @@ GOOD = [
     ("VIEW_THREADS", 0),
     ("VIEW_THREADS", 4),
     ("LEGACY", True),
+    ("ALLOWED_ORIGINS", {"https://example.com", "capacitor://localhost", "file://"}),
+    ("ALLOWED_ORIGINS", ["wss://example.com/"]),
+    ("PING_INTERVAL", 1_000_000),
+    ("MAX_MESSAGE_SIZE", 1 << 62),
     ("ROOT_WS_URLCONF", None),
     ("ROOT_WS_URLCONF", "tests.glue.django_ws.ws_urls"),
     ("WS_MIDDLEWARE", []),
@@ -105,11 +168,40 @@ def full_name(name):
 def test_bad_value(check_id, name, value):
     with override_settings(**{full_name(name): value}):
         found = check_settings()
+        assert check_middleware() == []
     assert [message.id for message in found] == [f"dwebsocket.{check_id}"]
     assert found[0].is_serious()
     assert found[0].msg.startswith(full_name(name))
-    shown = value[0] if isinstance(value, list) else value
-    assert repr(shown) in found[0].msg
+    assert shown(value) in found[0].msg
+
+
+def shown(value):
+    """What is wrong of it: an entry of a list, perhaps, or of a dictionary."""
+    return repr(value[0] if isinstance(value, list) and value else value)
+
+
+@pytest.mark.parametrize(("check_id", "name", "value"), BAD)
+def test_a_bad_value_is_told_by_the_first_handshake_in_the_words_of_its_check(
+    site, caplog, check_id, name, value
+):
+    with override_settings(**{full_name(name): value}):
+        [message] = check_settings()
+    client = site.serve(greet, **{full_name(name): value})
+    raw = site.connect()
+    raw.send_request("/")
+    assert raw.read_response().status == 500
+    assert raw.read_to_eof() == b""
+    raw.join()
+    [record] = [record for record in caplog.records if record.name == "django.request"]
+    error = record.exc_info[1]
+    assert isinstance(error, ImproperlyConfigured)
+    assert str(error).removesuffix(".") == message.msg.removesuffix(".")
+    assert client.get("/").content == b"plain"
+
+
+@accept_websocket
+def greet(request):
+    return HttpResponse("plain")
 
 
 BAD_WITHOUT_PREFIX = [
@@ -127,8 +219,7 @@ def test_bad_value_of_a_setting_without_our_prefix(check_id, name, value, why):
     assert message.id == f"dwebsocket.{check_id}"
     assert message.msg.startswith(name)
     assert why in message.msg
-    shown = value[0] if isinstance(value, list) else value
-    assert repr(shown) in message.msg
+    assert shown(value) in message.msg
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
@@ -152,7 +243,7 @@ def test_import_error_is_told():
     with override_settings(WEBSOCKET_FACTORY_CLASS="no.such.Factory"):
         [message] = check_settings()
     assert "No module named 'no'" in message.msg
-    assert "dwebsocket.backends.default.factory.WebSocketFactory" in message.hint
+    assert "dwebsocket.backends.default.factory.WebSocketFactory" in message.msg
 
 
 @override_settings(WEBSOCKET_ACCEPT_ALL=True, MIDDLEWARE=MIDDLEWARE)
@@ -218,6 +309,71 @@ def test_each_setting_has_an_id_of_its_own():
     assert {name for _, name in pairs} == {name for name in vars(Conf) if name.isupper()}
 
 
+#: Django's, that stand for ours where those are not set.
+BAD_OF_DJANGO = [
+    ("E003", "CSRF_TRUSTED_ORIGINS", "https://*.example.com"),
+    ("E003", "CSRF_TRUSTED_ORIGINS", ["*"]),
+    ("E003", "CSRF_TRUSTED_ORIGINS", ["example.com"]),
+    ("E003", "CSRF_TRUSTED_ORIGINS", None),
+    *(
+        ("E004", "DATA_UPLOAD_MAX_MEMORY_SIZE", value)
+        for value in ["2621440", "2.5MB", "", True, nan, inf, -1, [5], 1 << 63]
+    ),
+]
+
+
+@pytest.mark.parametrize(("check_id", "name", "value"), BAD_OF_DJANGO)
+def test_a_bad_value_of_a_setting_of_django(site, caplog, check_id, name, value):
+    with override_settings(**{name: value}):
+        [message] = check_settings()
+        with override_settings(
+            WEBSOCKET_ALLOWED_ORIGINS=["https://example.com"], WEBSOCKET_MAX_MESSAGE_SIZE=5
+        ):
+            assert check_settings() == []
+    assert message.id == f"dwebsocket.{check_id}"
+    assert message.msg.startswith(name)
+    assert shown(value) in message.msg
+    site.serve(greet, **{name: value})
+    client = site.connect()
+    client.send_request("/")
+    assert client.read_response().status == 500
+    client.join()
+    [record] = [record for record in caplog.records if record.name == "django.request"]
+    assert record.exc_info[0] is ImproperlyConfigured
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"CLUSTER": "False"},
+        {"CLUSTER": 1},
+        {"SENTINEL": True},
+        {"SENTINEL": ""},
+        {"PREFIX": 5},
+        {"PREFIX": None},
+        {"socket_timeout": inf},
+        {"socket_timeout": nan},
+        {"socket_timeout": True},
+        {"socket_timeout": "5"},
+        {"health_check_interval": False},
+        {"max_connections": True},
+    ],
+)
+def test_a_bad_option(options):
+    [(name, value)] = options.items()
+    with override_settings(WEBSOCKET_GROUPS={**REDIS, "OPTIONS": options}):
+        [message] = check_settings()
+    assert message.id == "dwebsocket.E016"
+    assert name in message.msg
+    assert f"is {value!r}, it must be" in message.msg
+
+
+def test_a_bad_setting_that_the_groups_read_is_told_once():
+    with override_settings(WEBSOCKET_SEND_TIMEOUT="20", WEBSOCKET_GROUPS=REDIS):
+        [message] = check_settings()
+    assert message.id == "dwebsocket.E008"
+
+
 @pytest.mark.parametrize("options", [{}, {"CLUSTER": True}, {"SENTINEL": "chat"}])
 @pytest.mark.parametrize(
     ("location", "text"),
@@ -233,7 +389,9 @@ def test_each_setting_has_an_id_of_its_own():
         ("unix://:12/secret@/run/redis.sock", "percent-encoded"),
         ("redis://:12secret℀@host", "percent-encoded"),
         ("redis://:12[secret@host", "Invalid IPv6 URL"),
-        ("redis://:12@secret@host:port", "percent-encoded"),
+        ("redis://:12@secret@host:port", "the port, behind the last colon, is not a number"),
+        ("redis://host:port", "the port, behind the last colon, is not a number"),
+        ("redis://:12secret@host:63:79", "the port, behind the last colon, is not a number"),
         ("redis://[::1:6379", "Invalid IPv6 URL"),
         ("redis//:12secret@host", "must be a URL"),
         ({"host": "x", "password": "12secret"}, "must be a URL"),

@@ -70,6 +70,18 @@ def test_the_test_client_needs_no_more_than_for_a_view(site):
         assert session.subprotocol == "echo"
 
 
+def test_subprotocols_are_a_list():
+    """The characters of a text are no names."""
+
+    class Wrong(WebSocketHandler):
+        subprotocols = "echo"
+
+    with pytest.raises(TypeError, match=r"Wrong\.subprotocols is 'echo', it must be a list"):
+        Wrong.as_view()
+    with pytest.raises(TypeError, match="must be a list"):
+        WebSocketHandler.as_view(subprotocols="echo")
+
+
 @pytest.mark.parametrize("decorator", [require_websocket, accept_websocket])
 @pytest.mark.parametrize("middleware", [False, True])
 def test_decorated_and_below_the_middleware(site, reports, reporting, decorator, middleware, way):

@@ -4,6 +4,7 @@ import pytest
 from django.http import HttpResponse
 
 from dwebsocket import require_websocket
+from dwebsocket.backends.sockets import sweeper
 from dwebsocket.exceptions import InvalidState
 
 
@@ -154,8 +155,10 @@ def test_too_many_connections_at_accept_are_503(site, caplog):
     @require_websocket(auto_accept=False)
     def view(request):
         request.websocket.accept()
+        request.websocket.wait()
 
-    site.serve(view, WEBSOCKET_MAX_CONNECTIONS=0)
+    site.serve(view, WEBSOCKET_MAX_CONNECTIONS=sweeper.count() + 1)
+    site.open()
     client = site.connect()
     client.send_request("/")
     response = client.read_response()

@@ -44,6 +44,13 @@ def is_allowed(origin, *, host="testserver", secure=False, settings=None, **meta
         ("", "testserver", False, False),
         ("http://[", "testserver", False, False),
         ("testserver", "testserver", False, False),
+        ("ws://testserver", "testserver", False, True),  # as ws4py writes it
+        ("wss://testserver", "testserver", True, True),
+        ("ws://testserver:8000", "testserver:8000", False, True),
+        ("ws://testserver", "testserver", True, False),
+        ("wss://testserver", "testserver", False, False),
+        ("ws://evil.test", "testserver", False, False),
+        ("wss", "testserver", True, False),
     ],
 )
 def test_same_origin(origin, host, secure, allowed):
@@ -64,6 +71,13 @@ def test_behind_a_proxy_with_tls(settings, allowed):
     assert found == allowed
 
 
+def test_tls_that_nobody_tells_of():
+    """stunnel and its like: the request is plain, its page is not."""
+    origin = "https://testserver"
+    assert not is_allowed(origin)
+    assert is_allowed(origin, settings={"CSRF_TRUSTED_ORIGINS": [origin]})
+
+
 @pytest.mark.parametrize(
     ("pattern", "origin", "allowed"),
     [
@@ -82,6 +96,12 @@ def test_behind_a_proxy_with_tls(settings, allowed):
         ("https://*.other.test:444", "https://a.other.test:444", True),
         ("https://*.other.test", "https://[", False),
         ("https://*.other.test", "null", False),
+        ("https://other.test", "wss://other.test", True),
+        ("https://*.other.test", "wss://a.other.test", True),
+        ("http://other.test", "wss://other.test", False),
+        ("wss://other.test", "https://other.test", True),
+        ("wss://*.other.test/", "https://a.other.test", True),
+        ("ws://other.test", "https://other.test", False),
         ("*", "https://anything.test", True),
         ("*", "null", True),
     ],

@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.http import HttpResponse
 
-from dwebsocket import accept_websocket, require_websocket
+from dwebsocket import WebSocketHandler, accept_websocket, require_websocket
 from dwebsocket.backends.sockets import sweeper
 
 from .site import MIDDLEWARE, OURS
@@ -33,7 +33,7 @@ HANDSHAKES = [
     ({"headers": {"Upgrade": "websocket, other"}}, 400, "Upgrade"),
     ({"headers": {"Sec-WebSocket-Version": None}}, 400, "Sec-WebSocket-Version"),
     ({"headers": {"Sec-WebSocket-Version": "8"}}, 426, "'8'"),
-    ({"headers": {"Sec-WebSocket-Key": None}}, 400, "Sec-WebSocket-Key"),
+    ({"headers": {"Sec-WebSocket-Key": None}}, 400, "proxy that takes WebSockets over HTTP/2"),
     ({"headers": {"Sec-WebSocket-Key": "!!!!"}}, 400, "base64"),
     ({"headers": {"Sec-WebSocket-Key": "c2hvcnQ="}}, 400, "16 bytes"),
     ({"headers": {"Sec-WebSocket-Protocol": "a b"}}, 400, "Sec-WebSocket-Protocol"),
@@ -61,6 +61,44 @@ def test_bad_handshake(site, caplog, request_, status, word):
     )
     assert record.status_code == status
     assert record.request.path == "/"
+
+
+def test_a_method_is_printed_as_it_can_be(caplog):
+    """As any other text of a client's: an escape sequence would reach the screen."""
+    from django.test import RequestFactory
+
+    response = greet(RequestFactory().generic("\x1b[31mGET\n", "/"))
+    assert response.status_code == 400
+    [record] = warnings_of(caplog)
+    assert r"400: \x1b[31MGET\n /: This" in record.getMessage()
+
+
+@pytest.mark.parametrize("handler", [False, True])
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [("chat", []), ("other, chat", []), (None, []), ("a, b", ["a, b"]), ("a" * 999, ["a" * 500])],
+)
+def test_offers_of_which_none_is_taken_are_in_the_log(site, caplog, handler, offered, told):
+    """Chromium fails such a connection after the 101, and its user sees no reason."""
+    view = Speaking.as_view() if handler else require_websocket(subprotocols=["chat"])(speak)
+    site.serve(view)
+    client = site.open("/", headers={"Sec-WebSocket-Protocol": offered})
+    client.send_close()
+    client.read_close()
+    messages = [record.getMessage() for record in warnings_of(caplog)]
+    assert messages == [
+        f"WebSocket accepted without a subprotocol: /: the client offers {shown}, and the view "
+        "names none of them in its subprotocols. Browsers fail such a connection."
+        for shown in told
+    ]
+
+
+def speak(request):
+    request.websocket.wait()
+
+
+class Speaking(WebSocketHandler):
+    subprotocols = ("chat",)
 
 
 def test_plain_http_on_a_view_that_requires_websocket(site, caplog):

@@ -22,6 +22,7 @@ from .views import (
 urlpatterns = [
     path("plain/", plain.plain),
     path("smuggled/", plain.smuggled),
+    path("settings/", plain.change_settings),
     # Where the decorator, the mark and the middleware may stand.
     path("placing/decorated/", placing.decorated),
     path("placing/with-arguments/", placing.with_arguments),

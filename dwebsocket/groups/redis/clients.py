@@ -41,6 +41,7 @@ NOT_ENCODED = re.compile(
     r"(?!unix:)[^:]+://[^/?#]*(?:[/#][^?]*|\?[^=]*)@"  # other "@" are behind "?" and "="
     r"|unix://[^@/?#]+[/?#].*@"  # or in the path
 )
+NO_PORT = "the port, behind the last colon, is not a number"
 PERCENT_ENCODE = "user name and password must be percent-encoded (urllib.parse.quote with safe='')"
 
 
@@ -80,8 +81,9 @@ def check_encoded(location: str) -> None:
 def find_fault(error: Exception, locations: list[str]) -> str:
     """What is wrong, without a piece of a password."""
     text = str(error)
-    quotes = "Port could not be cast" in text or "netloc" in text
-    return PERCENT_ENCODE if quotes and any("@" in one for one in locations) else text
+    if "Port could not be cast" in text:  # which quotes a password, where no host is behind it
+        return NO_PORT
+    return PERCENT_ENCODE if "netloc" in text and any("@" in one for one in locations) else text
 
 
 def read_locations(location: Any) -> list[str]:

@@ -1,6 +1,7 @@
 """``ROOT_WS_URLCONF``: it comes before ``ROOT_URLCONF``, and takes handlers as they are."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import path
 
 from dwebsocket import WebSocketHandler
@@ -93,7 +94,10 @@ def test_an_error_in_the_module_is_told(open_site, caplog):
     with pytest.raises(WebSocketRefused) as caught:
         client.websocket("/ws")
     assert caught.value.status_code == 500
-    assert caplog.records[0].exc_info[0] is ModuleNotFoundError
+    error = caplog.records[0].exc_info[1]
+    assert isinstance(error, ImproperlyConfigured)
+    assert "No module named 'no_such_module'" in str(error)
+    assert isinstance(error.__cause__, ModuleNotFoundError)
 
 
 def test_a_site_without_one(open_site):

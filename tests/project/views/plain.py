@@ -1,6 +1,9 @@
 """Ordinary HTTP views, beside the WebSockets."""
 
+import json
+
 from django.http import HttpResponse
+from django.test.utils import override_settings
 from django.views.decorators.csrf import csrf_exempt
 
 from ..journal import record
@@ -16,3 +19,15 @@ def smuggled(request):
     """Only ever requested behind a WebSocket's Close: no server may serve it."""
     record(request, "smuggled")
     return HttpResponse("smuggled")
+
+
+changed = []
+
+
+def change_settings(request):
+    """Change settings of this process, until the next call changes others."""
+    while changed:
+        changed.pop().disable()
+    changed.append(override_settings(**json.loads(request.GET["settings"])))
+    changed[-1].enable()
+    return HttpResponse("changed")
