@@ -34,7 +34,7 @@ from dwebsocket.backends.asgi.connection import (
 )
 from dwebsocket.coroutine_threads import end_thread, own_thread
 from dwebsocket.refusals import printable
-from dwebsocket.threads import Threads
+from dwebsocket.threads import NoThread, Threads
 from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketRequest", "get_websocket_application"]
@@ -96,7 +96,10 @@ class WebSocketApplication:
         connection = AsgiConnection(scope, receive, send)
         try:
             # In a task: what the request leaves in its context would stay as long as we do.
-            refusal = await connection.loop.create_task(self._respond(connection))
+            try:
+                refusal = await connection.loop.create_task(self._respond(connection))
+            except NoThread as error:
+                refusal = refuse_without_thread(scope, error)
             if connection.websocket is not None:
                 await connection.websocket.serve()
             else:
@@ -157,6 +160,17 @@ class HandshakeHandler(BaseHandler):
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Find the view."""
         return resolve(request) or super().resolve_request(request)
+
+
+def refuse_without_thread(scope: Scope, error: NoThread) -> list[Event]:
+    """The refusal of a handshake that no thread can answer."""
+    logger.error("WebSocket refused with 503: %s", error)
+    response = HttpResponse(
+        "This process has no thread for the handshake. Try again later.\n",
+        status=503,
+        content_type="text/plain; charset=utf-8",
+    )
+    return as_refusal(response, scope)
 
 
 def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:

@@ -16,6 +16,7 @@ from dwebsocket.conversation import Handler, KeptRequest, log_failure
 from dwebsocket.error_log import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
+from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [
     "NOTHING",
@@ -138,23 +139,24 @@ async def run_loop(handler: AsyncHandler) -> None:
     """Call the methods, ``on_open`` to ``on_close``. What one of them has raised goes on to the
     middleware.
     """
+    websocket = handler.websocket  # it may do what it wants with its attributes
     try:
         await as_coroutine(handler.on_open)()
         if not handler.keep_request:
             handler.request = await sync_to_async(KeptRequest)(handler.request)
         receive = as_coroutine(handler._get_receiver())
-        async for message in handler.websocket:
+        async for message in websocket:
             await receive(message)
     except Exception as error:
-        await fail(handler, error)
+        await fail(handler, websocket, error)
         if error is handler._failure:
             raise
     except asyncio.CancelledError as error:  # of something it has waited for, perhaps
         if is_cancelled():
             raise
-        await fail(handler, error)
+        await fail(handler, websocket, error)
     finally:
-        handler.websocket.post_close(CloseCode.INTERNAL_ERROR, "")  # if nobody has closed it
+        websocket.post_close(CloseCode.INTERNAL_ERROR, "")  # if nobody has closed it
         try:
             await handler._end_tasks()
         finally:
@@ -167,10 +169,10 @@ def is_cancelled() -> bool:
     return not hasattr(task, "cancelling") or task.cancelling() > 0
 
 
-async def fail(handler: AsyncHandler, error: BaseException) -> None:
+async def fail(handler: AsyncHandler, websocket: BaseWebSocket, error: BaseException) -> None:
     """The handler raised: the end of this connection."""
     if tells_end(error):
-        await handler.websocket.aclose()
+        await websocket.aclose()
         return
     handler._failure = error
     await log(handler, error)
@@ -178,7 +180,7 @@ async def fail(handler: AsyncHandler, error: BaseException) -> None:
         await as_coroutine(handler.on_error)(error)
     except Exception as further:
         await log(handler, further)
-    await handler.websocket.aclose(CloseCode.INTERNAL_ERROR)
+    await websocket.aclose(CloseCode.INTERNAL_ERROR)
 
 
 async def close(handler: AsyncHandler) -> None:

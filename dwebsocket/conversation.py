@@ -24,6 +24,7 @@ __all__ = ["Conversation", "Handler", "KeptRequest", "log_failure"]
 class Handler(Protocol):
     """The methods of a handler that are called; ``WebSocketHandler`` says when."""
 
+    _path: str  # of its request
     keep_request: bool
     request: Any
     websocket: BaseWebSocket
@@ -55,13 +56,14 @@ class KeptRequest:
 class Conversation:
     """The ``Listener`` of one WebSocket, on behalf of its handler."""
 
-    __slots__ = ("_context", "_handler", "calls_anew")
+    __slots__ = ("_context", "_handler", "_websocket", "calls_anew")
 
     _context: RequestContext
 
     def __init__(self, handler: Handler, websocket: BaseWebSocket) -> None:
         self._handler = handler
-        handler.websocket = websocket
+        # Kept here, too: a handler may do what it wants with its attributes.
+        handler.websocket = self._websocket = websocket
         self.calls_anew = False
 
     def hold(self, request: HttpRequest) -> None:
@@ -72,7 +74,7 @@ class Conversation:
         try:
             self.open()
             self.leave_request()
-            for message in self._handler.websocket:
+            for message in self._websocket:
                 self._receive_one(message)
         finally:
             self._close()
@@ -141,7 +143,7 @@ class Conversation:
 
     def _fail(self, error: BaseException) -> None:
         """The handler raised: the end of this connection, and of no other."""
-        websocket = self._handler.websocket
+        websocket = self._websocket
         if tells_end(error):
             websocket.close()
             return
@@ -158,5 +160,8 @@ def log_failure(handler: Handler, error: BaseException) -> None:
     """Log what a handler has raised, as the error of a view."""
     if tells_end(error):  # it had something to say
         return
-    request = handler.request
-    log_error(request if isinstance(request, HttpRequest) else None, request.path, error)
+    try:
+        request = handler.request
+    except Exception:  # it may have thrown that away
+        request = None
+    log_error(request if isinstance(request, HttpRequest) else None, handler._path, error)

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.log import log_response
 
 from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.supervisor import log_failure
 
 __all__ = ["log_error", "tells_end"]
 
@@ -24,7 +25,7 @@ logger = logging.getLogger("django.request")
 
 
 def log_error(request: HttpRequest | None, path: str, error: BaseException) -> None:
-    """Log an error while it is being handled.
+    """Log an error while it is being handled. Never raises.
 
     Args:
         request: ``None`` when it has been given back; its path is left.
@@ -37,10 +38,13 @@ def log_error(request: HttpRequest | None, path: str, error: BaseException) -> N
             # As Django's base handler does: Http404 has left no line yet.
             log_response("%s: %s", response.reason_phrase, path, response=response, request=request)
             return
-    except Exception:  # a broken error page, a receiver's own error: the log has it all
-        logger.exception("Logging the error of a WebSocket failed")
+    except Exception:  # a broken error page, a receiver's own error, a log that is broken
+        log_failure("Logging the error of a WebSocket failed")
     shown = path.encode("unicode_escape").decode()  # a client's, in which it may have any character
-    logger.error("Internal Server Error: %s", shown, exc_info=error)
+    try:
+        logger.error("Internal Server Error: %s", shown, exc_info=error)
+    except Exception:
+        log_failure("Logging the error of a WebSocket failed: Internal Server Error: %s", shown)
 
 
 def tells_end(error: BaseException | None) -> bool:

@@ -70,6 +70,7 @@ class WebSocketHandler(HandlerTasks, View):
     request: HttpRequest
 
     _failure: BaseException | None = None
+    _path: str = "(an address that its handler has thrown away)"
 
     # What you write
 
@@ -154,6 +155,7 @@ class WebSocketHandler(HandlerTasks, View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The opening handshake. Mixins that refuse a request do so in front of it."""
+        self._path = request.path
         is_handshake = attach(request)
         if not is_handshake and hasattr(self, "get"):
             tell_if_lost(request, type(self))

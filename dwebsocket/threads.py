@@ -14,8 +14,9 @@ from weakref import WeakSet
 from asgiref.sync import sync_to_async
 
 from dwebsocket import database
+from dwebsocket.supervisor import keep_running, start_thread
 
-__all__ = ["Threads", "in_thread"]
+__all__ = ["NoThread", "Threads", "in_thread"]
 
 #: Seconds after which a thread that has nothing to do ends.
 IDLE_TIMEOUT = 1.0
@@ -25,6 +26,10 @@ Work = Callable[[], None]
 
 #: All of them, for a forked child.
 pools: WeakSet[Threads] = WeakSet()
+
+
+class NoThread(RuntimeError):
+    """None of ours is there, and the system has no further thread; or the interpreter ends."""
 
 
 class Threads(Executor):
@@ -57,10 +62,10 @@ class Threads(Executor):
         return future
 
     def start(self, work: Work) -> None:
-        """Have a thread do this, which must not raise.
+        """Have a thread do this. What it raises is logged.
 
         Raises:
-            RuntimeError: the system has no further thread, or the interpreter ends.
+            NoThread: nobody could do it.
         """
         with self._changed:
             self._work.append(work)
@@ -71,11 +76,14 @@ class Threads(Executor):
                 return
             self._running += 1
         try:
-            threading.Thread(target=self._run, name=self._name, daemon=True).start()
-        except RuntimeError:
+            start_thread(self._keep_running, self._name)
+        except Exception as error:
             with self._changed:
                 self._running -= 1
-            raise
+                if self._running:
+                    return  # one of those does it
+                self._work.remove(work)
+            raise NoThread(f"{self._name}: {error}") from error
 
     def dismiss(self) -> None:
         """Have one thread end when it has done what there is to do."""
@@ -83,6 +91,9 @@ class Threads(Executor):
             if self._running:
                 self._work.append(None)
                 self._changed.notify()
+
+    def _keep_running(self) -> None:
+        keep_running(self._run, self._name)
 
     def _run(self) -> None:
         while (work := self._take()) is not None:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "dwebsocket"
 
 #: From the bottom to the top; a module imports its own layer or a lower one.
 LAYERS = [
-    {"protocol"},
+    {"protocol", "supervisor"},
     {"transports"},
     {"exceptions"},
     {"validators"},

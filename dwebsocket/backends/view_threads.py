@@ -54,7 +54,7 @@ def take_place() -> Place:
 
 
 def start_view(
-    place: Place, start: Callable[[Callable[[], None], str], None], run: Callable[[], None]
+    place: Place, start: Callable[[Callable[[], None], str], object], run: Callable[[], None]
 ) -> None:
     """Start a view's ``run``, which has its place until it has ended."""
 

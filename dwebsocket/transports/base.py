@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
 from time import monotonic
 from typing import Any, ClassVar, Protocol
+
+from dwebsocket.supervisor import log_failure, start_thread
 
 from . import poll
 from .detach import replace_by_dead
 
-__all__ = ["Lock", "Transport", "Watcher", "remaining", "start_thread"]
+__all__ = ["Lock", "Transport", "Watcher", "fail_watcher", "remaining"]
 
 #: threading.Lock, or gevent's or eventlet's semaphore: acquire(blocking, timeout), release().
 Lock = Any
@@ -26,12 +27,6 @@ def remaining(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - monotonic())
 
 
-def start_thread(function: Callable[[], None], name: str) -> None:
-    """Run ``function`` in a thread that nobody waits for, with the caller's context."""
-    context = copy_context()
-    threading.Thread(target=context.run, args=(function,), name=name, daemon=True).start()
-
-
 class Watcher(Protocol):
     """Who is told when a connection that nobody waits for can be read or written."""
 
@@ -43,6 +38,20 @@ class Watcher(Protocol):
 
     def on_stalled(self) -> None:
         """``on_readable`` runs for long. Must not block."""
+
+    def on_failure(self) -> None:
+        """One of these has raised, which is logged: end the connection. Must not block."""
+
+
+def fail_watcher(watcher: Watcher) -> None:
+    """A method of the watcher has raised, which is being handled: the end of its connection, and of
+    nobody else. Never raises.
+    """
+    log_failure("A WebSocket failed, and is closed")
+    try:
+        watcher.on_failure()
+    except Exception:
+        log_failure("A WebSocket that failed cannot be closed")
 
 
 class Transport:

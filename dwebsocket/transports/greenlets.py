@@ -7,7 +7,9 @@ from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
 
-from .base import Transport, Watcher
+from dwebsocket.supervisor import ends_process
+
+from .base import Transport, Watcher, fail_watcher
 
 __all__ = ["GreenletTransport"]
 
@@ -102,16 +104,26 @@ class GreenletTransport(Transport):
 
     def call(self) -> None:
         """Let the watcher read, in a greenlet that may wait."""
+        watcher = self._watcher
         self._reader = getcurrent()
-        self._watcher.on_readable()
+        try:
+            watcher.on_readable()
+        except BaseException as error:
+            if ends_process(error):
+                raise
+            fail_watcher(watcher)
         self._reader = None
         self._in_call = False
         if self._watcher is not None and self._interest != self._watched:
             self._apply(reading=self._interest[0])
 
     def _on_writable(self, *args: Any) -> None:
-        if self._watcher is not None:
-            self._watcher.on_writable()
+        watcher = self._watcher
+        if watcher is not None:
+            try:
+                watcher.on_writable()
+            except Exception:
+                fail_watcher(watcher)
 
 
 def run_calls(transport: GreenletTransport) -> None:

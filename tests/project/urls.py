@@ -9,6 +9,7 @@ from .views import (
     coroutines,
     database,
     ending,
+    failing,
     groups,
     handlers,
     messages,
@@ -93,6 +94,10 @@ urlpatterns = [
     path("handler/flood/", handlers.Flood.as_view()),
     path("handler/decorated/", require_websocket(handlers.Echo.as_view())),
     path("handler/async/", coroutines.Async.as_view()),
+    path("handler/failing/<str:how>/", failing.Failing.as_view()),
+    path("handler/failing-async/<str:how>/", failing.AsyncFailing.as_view()),
+    path("without-threads/<str:seconds>/", failing.without_threads),
+    path("refused-threads/", failing.refused_threads),
     # Groups.
     path("group/view/<str:name>/", groups.member),
     path("group/handler/<str:name>/", groups.Handler.as_view()),

@@ -14,6 +14,8 @@ from contextvars import Context
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
+from dwebsocket.supervisor import log_failure
+
 __all__ = ["CallQueue", "Flushing", "get_call_queue"]
 
 BATCH = 50
@@ -23,7 +25,7 @@ class Flushing(Protocol):
     """What the loop is to look at."""
 
     def flush(self) -> None:
-        """Must be short, and must not raise."""
+        """Must be short."""
 
 
 class CallQueue:
@@ -48,13 +50,22 @@ class CallQueue:
         """In the loop: call a batch, and what is left behind all that the batch has started."""
         with self._lock:
             batch = self._waiting[:BATCH]
-        for one in batch:
-            one.flush()
-        with self._lock:
-            del self._waiting[: len(batch)]
-            more = bool(self._waiting)
-        if more:
-            loop.call_soon(self.run, loop, context=self.context)
+        try:
+            for one in batch:
+                flush(one)
+        finally:
+            with self._lock:
+                del self._waiting[: len(batch)]
+                more = bool(self._waiting)
+            if more:
+                loop.call_soon(self.run, loop, context=self.context)
+
+
+def flush(one: Flushing) -> None:
+    try:
+        one.flush()
+    except Exception:  # those behind it are others
+        log_failure("A WebSocket cannot be sent to")
 
 
 queues: WeakKeyDictionary[AbstractEventLoop, CallQueue] = WeakKeyDictionary()

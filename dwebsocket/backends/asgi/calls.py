@@ -10,7 +10,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from dwebsocket.backends.driven import Listener
-from dwebsocket.threads import Threads
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.supervisor import log_failure
+from dwebsocket.threads import NoThread, Threads
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
 
 from .inbox import Inbox
@@ -27,6 +29,9 @@ MAX_IN_A_ROW = 16
 
 #: Seconds a call may wait for a thread before the log says so.
 SLOW = 1.0
+
+#: Seconds after which a call is tried again for which the system had no thread.
+RETRY = 0.1
 
 #: Guards what each connection's calls are doing; held for an instant.
 lock = threading.Lock()
@@ -62,10 +67,34 @@ class Calls:
         self._since = monotonic()
         try:
             threads.start(self._work)
-        except RuntimeError:  # the interpreter ends
-            pass
+        except (
+            RuntimeError
+        ):  # the system has no further thread; or the interpreter ends, and the loop
+            self._websocket.call_later(RETRY, self._submit)
 
     def _work(self) -> None:
+        """Call the listener; what fails there ends this connection."""
+        try:
+            self._work_on()
+        except Exception:
+            log_failure("A WebSocket failed, and is closed")
+            self._fail()
+
+    def _fail(self) -> None:
+        websocket = self._websocket
+        with lock:
+            self._wanted, self._working = False, True  # nothing is called any more
+            was_told, self._ended = self._ended, True
+        try:
+            websocket.close_connection(CloseCode.INTERNAL_ERROR, "", 0)
+            if not was_told:
+                self._listener.end()
+        except Exception:
+            log_failure("A WebSocket that failed cannot be closed")
+        finally:
+            websocket.finish()
+
+    def _work_on(self) -> None:
         if monotonic() - self._since > SLOW:
             tell_busy()
         for _ in range(MAX_IN_A_ROW):

@@ -45,8 +45,8 @@ def look(
     if not websockets:
         watched.discard(loop)
         return
+    loop.call_later(INTERVAL, look, loop, websockets, get_stop_code)
     code = get_stop_code()
     if code is not None:
         for websocket in list(websockets):
             websocket.post_close(code, "")
-    loop.call_later(INTERVAL, look, loop, websockets, get_stop_code)

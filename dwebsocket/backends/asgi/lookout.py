@@ -47,12 +47,12 @@ class Lookout:
         return True
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(TICK, self._look, loop)  # first: whatever happens here
         self.tick += 1
         for watched, since in list(self.busy.items()):
             if since < self.tick - 1:  # for a whole tick at least
                 del self.busy[watched]
                 watched.start_pump()
-        loop.call_later(TICK, self._look, loop)
 
 
 lookouts: WeakKeyDictionary[asyncio.AbstractEventLoop, Lookout] = WeakKeyDictionary()

@@ -17,7 +17,7 @@ from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.request_context import RequestContext
-from dwebsocket.transports.base import start_thread
+from dwebsocket.supervisor import start_thread
 from dwebsocket.websocket import check_reason
 
 from .calls import Calls
@@ -178,6 +178,10 @@ class AsgiWebSocket(ReceivingWebSocket):
     def _may_wait(self) -> bool:
         # Not a handler's calls, nor what opens it.
         return self._read_lock is not READ_LOCK and super()._may_wait()
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Have the loop call this after so many seconds. From any thread."""
+        self._connection.call(self._connection.loop.call_later, seconds, function)
 
     def finish(self) -> None:
         self._inbox.close_descriptor()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dwebsocket.backends.driven import Listener
 from dwebsocket.backends.sockets.flusher import Flusher
 from dwebsocket.conf import conf
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.transports.base import fail_watcher
 
 if TYPE_CHECKING:
     from dwebsocket.backends.sockets.websocket import SocketWebSocket
@@ -33,7 +35,7 @@ class Driver(Flusher):
         busy: whether the listener is being called.
     """
 
-    __slots__ = ("_ended", "_listener", "_rest", "_stalled", "busy")
+    __slots__ = ("_ended", "_failed", "_listener", "_rest", "_stalled", "busy")
 
     _websocket: SocketWebSocket
 
@@ -41,11 +43,21 @@ class Driver(Flusher):
         super().__init__(websocket)
         self._listener = listener
         self.busy = True  # with the opening
-        self._ended = self._stalled = False  # the listener has been told; a call lasts
+        self._ended = False  # the listener has been told
+        self._failed = False  # a call has raised, and our Close says so
+        self._stalled = False  # a call lasts
         self._rest = MAX_DISCARDED
 
     def start(self) -> None:
-        """Let the loop read: the opening is over."""
+        """Let the loop read: the opening is over. Never raises."""
+        try:
+            self._start()
+        except Exception:
+            fail_watcher(self)
+            if not self._watched:  # by a loop, which finds the end
+                self._fail_for_good()
+
+    def _start(self) -> None:
         websocket = self._websocket
         while messages := websocket.take_early(self):
             self._work_through(messages)
@@ -105,6 +117,24 @@ class Driver(Flusher):
         self._websocket.transport.stop_gathering()
         self._websocket.try_flush()
 
+    def on_failure(self) -> None:
+        self.busy = False
+        if self._failed or self._ended:
+            self._fail_for_good()
+        else:
+            self._failed = True
+            self._websocket.close_connection(CloseCode.INTERNAL_ERROR, "", conf.CLOSE_TIMEOUT)
+
+    def _fail_for_good(self) -> None:
+        """Not even the Close has gone well: the loop has nothing more to do with it."""
+        self._websocket.give_up("of an error that is logged")
+        was_told, self._ended = self._ended, True
+        try:
+            if not was_told:
+                self._listener.end()
+        finally:
+            self._release()
+
     def _work_through(self, messages: list[Message]) -> None:
         """Hand on the messages of one read; their answers leave together."""
         websocket = self._websocket
@@ -133,10 +163,12 @@ class Driver(Flusher):
         else:
             self._finish_writing()
         self.busy = True
-        self._listener.end()
-        self.busy = False
-        if self._deadline is None:
-            self._release()
+        try:
+            self._listener.end()
+        finally:
+            self.busy = False
+            if self._deadline is None:
+                self._release()
 
     def _finish_writing(self) -> None:
         """After a breach nothing can be parsed: read until the peer has our Close (RFC 6455,

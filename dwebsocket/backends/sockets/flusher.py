@@ -52,6 +52,10 @@ class Flusher:
     def on_stalled(self) -> None:
         pass
 
+    def on_failure(self) -> None:
+        self._websocket.give_up("of an error that is logged")
+        self._let_go_if_lost()
+
     # What the WebSocket tells
 
     def tell_sent(self, count: int, more: bool) -> None:

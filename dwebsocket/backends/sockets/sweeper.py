@@ -10,14 +10,14 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dwebsocket.backends import room, view_threads
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.supervisor import Service, log_failure
 
 if TYPE_CHECKING:
     from dwebsocket.backends.sockets.posting import PostingWebSocket
@@ -61,20 +61,15 @@ class Sweeper:
         self.connections: set[SocketWebSocket] = set()
         self.dropped = 0
         self.timed: set[PostingWebSocket] = set()  # something must have happened at a certain time
-        self._start = start
+        self.service = Service(self.run, "dwebsocket-sweeper", start, sleep)
         self._sleep = sleep
-        self._running = False
         self._stopping = False
         self._swept = 0.0
-        self._lock = threading.Lock()  # held for an instant, never across a wait
 
     def add(self, websocket: SocketWebSocket) -> None:
         """Look after this connection, too."""
-        with self._lock:
-            self.connections.add(websocket)
-            must_start, self._running = not self._running, True
-        if must_start:
-            self._start(self.run, "dwebsocket-sweeper")
+        self.connections.add(websocket)
+        self.service.ensure()
 
     def run(self) -> None:
         """Sweep until there has been nothing to do for a while."""
@@ -84,16 +79,16 @@ class Sweeper:
             now = monotonic()
             for websocket in list(self.timed):
                 self.timed.discard(websocket)  # first: it may be added anew at any moment
-                if not websocket.check_deadline(now):
+                if not look_after(websocket, websocket.check_deadline, now, failed=True):
                     self.timed.add(websocket)
             if self.connections or self.timed:
                 busy = now
                 self._sweep(now)
-            elif now - busy > IDLE_TIMEOUT:
-                with self._lock:
-                    if not self.connections:
-                        self._running = False
-                        return
+            elif now - busy > IDLE_TIMEOUT and self.service.end(self._is_needed):
+                return
+
+    def _is_needed(self) -> bool:
+        return bool(self.connections or self.timed)
 
     @staticmethod
     def _interval() -> float:
@@ -114,7 +109,7 @@ class Sweeper:
         self._swept = now
         interval, timeout = conf.PING_INTERVAL, conf.PING_TIMEOUT
         for number, websocket in enumerate(websockets, 1):
-            if websocket.sweep(now, interval, timeout):
+            if look_after(websocket, websocket.sweep, now, interval, timeout, failed=False):
                 self.dropped += 1
                 logger.info("WebSocket dropped: %s", websocket.close_reason)
             if number % BATCH == 0:
@@ -123,7 +118,7 @@ class Sweeper:
     def send_going_away(self, code: int) -> None:
         """Send a Close to everybody, without waiting."""
         for websocket in list(self.connections):
-            websocket.go_away(code)
+            look_after(websocket, websocket.go_away, code, failed=None)
 
     def wait_for_ends(self) -> None:
         """Give views and handlers a moment to end: when their peer has answered, or without."""
@@ -137,6 +132,24 @@ class Sweeper:
         until = monotonic() + seconds
         while (self.connections or view_threads.running) and monotonic() < until:
             self._sleep(0.01)
+
+
+Result = TypeVar("Result")
+
+
+def look_after(
+    websocket: PostingWebSocket, call: Callable[..., Result], *args: Any, failed: Result
+) -> Result:
+    """What the call returns; ``failed`` if it raises, which is the end of this connection alone."""
+    try:
+        return call(*args)
+    except Exception:
+        log_failure("A WebSocket cannot be looked after, and is closed")
+        try:
+            websocket.give_up("of an error that is logged")
+        except Exception:
+            log_failure("A WebSocket that failed cannot be closed")
+        return failed
 
 
 #: The close code for the interpreter's end (RFC 6455, 7.4.1, and IANA's registry).
@@ -167,6 +180,7 @@ def watch_deadline(websocket: PostingWebSocket) -> None:
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.timed.add(websocket)
+        sweeper.service.ensure()
 
 
 def discard(websocket: SocketWebSocket) -> None:

@@ -12,6 +12,7 @@ from dwebsocket.event_loop import is_in_event_loop
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
 from dwebsocket.groups.members import Members
+from dwebsocket.supervisor import try_start
 
 from .client import ERRORS, explain
 from .clients import create_client
@@ -19,7 +20,6 @@ from .envelope import encode, pack, unpack
 from .numbers import Numberer, Tally
 from .outage import Outage
 from .subscriber import MAX_CONFIRMATION, MAX_DELAY, Subscriber
-from .waker import start
 
 __all__ = ["RedisGroupBackend"]
 
@@ -88,7 +88,8 @@ class RedisGroupBackend(BaseGroupBackend):
             if self._routing:
                 return
             self._routing = True
-        start(self._route, "dwebsocket-routing")
+        if try_start(self._route, "dwebsocket-routing") is None:
+            self._routing = False
 
     def _route(self) -> None:
         """Ask the cluster until it answers."""

@@ -17,10 +17,11 @@ import redis
 from redis.exceptions import MovedError, NoPermissionError
 
 from dwebsocket.event_loop import is_in_event_loop
+from dwebsocket.supervisor import try_start
 
 from .client import ERRORS, Client
 from .outage import Outage
-from .waker import Waker, start
+from .waker import Waker
 
 __all__ = ["MAX_CONFIRMATION", "MAX_DELAY", "Owner", "Subscriber"]
 
@@ -101,7 +102,7 @@ class Subscriber:
             if self._listens:
                 self._pending.extend(missing)
             if self._thread is None:
-                self._thread = start(self._run, "dwebsocket-groups")
+                self._thread = try_start(self._run, "dwebsocket-groups")
             elif not self._outage.lasts:
                 self._waker.wake_soon()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+
+from dwebsocket.supervisor import try_start
 
 from .client import ERRORS, Client
 
-__all__ = ["Waker", "start"]
+__all__ = ["Waker"]
 
 
 class Waker:
@@ -28,8 +29,10 @@ class Waker:
         """Never waits, though Redis may take its time: a thread does, for all that ask."""
         with self._lock:
             self._asked += 1
-            if self._asked == 1:
-                start(self._keep_waking, "dwebsocket-waking")
+            if self._asked > 1:
+                return
+            if try_start(self._keep_waking, "dwebsocket-waking") is None:
+                self._asked = 0
 
     def _keep_waking(self) -> None:
         while True:
@@ -46,10 +49,3 @@ class Waker:
             self._client.publish_to_all(self.channel, b"")
         except ERRORS:
             pass  # the listener finds out by itself
-
-
-def start(function: Callable[[], None], name: str) -> threading.Thread:
-    """A thread that nobody waits for at the end."""
-    thread = threading.Thread(target=function, name=name, daemon=True)
-    thread.start()
-    return thread
