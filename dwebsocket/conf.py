@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, TypeVar
 
 from django.conf import settings as django_settings
@@ -127,25 +126,16 @@ class Conf:
         return bool(self._get("COMPRESSION_CONTEXT_TAKEOVER", False))
 
     @property
-    def MAX_CONNECTIONS(self) -> int:
-        """WebSockets a process; beyond, the handshake is answered with 503."""
-        value: int | None = self._get("MAX_CONNECTIONS", None)
-        return default_max_connections() if value is None else value
+    def MAX_CONNECTIONS(self) -> int | None:
+        """WebSockets a process; beyond, the handshake is answered with 503. ``None``: as many as
+        the descriptors of the process, and of uWSGI's router, allow.
+        """
+        return self._get("MAX_CONNECTIONS", None)
 
     @property
     def LEGACY(self) -> bool:
         """Whether messages and errors are those of dwebsocket 0.5."""
         return bool(self._get("LEGACY", False))
-
-
-def default_max_connections() -> int:
-    """90 % of the descriptors that the process may open."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return sys.maxsize
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft * 9 // 10
 
 
 conf = Conf()

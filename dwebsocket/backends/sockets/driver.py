@@ -55,7 +55,11 @@ class Driver(Flusher):
             websocket.end_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         self.busy = False
-        websocket.start_watching(self)
+        try:
+            websocket.start_watching(self)
+        except OSError as error:  # the system watches no further descriptor
+            websocket.give_up(f"watching failed: {error}")
+            self._end()
 
     def watch(self) -> None:
         """Have the loop call this driver from now on. Called with the write lock held."""

@@ -181,9 +181,9 @@ def count() -> int:
     return sum(len(sweeper.connections) for sweeper in sweepers.values())
 
 
-def check_room() -> None:
-    """Raise ``TooManyConnections`` when this process holds as many as it may."""
-    room.check_room(count())
+def check_room(default: int | None = None) -> None:
+    """Raise ``NoRoom`` when this process may hold no further one; see ``room.check_room``."""
+    room.check_room(count(), default)
 
 
 @atexit.register

@@ -48,6 +48,13 @@ class Echo(Recorded):
         self.send(message)
 
 
+class Quiet(WebSocketHandler):
+    """Without the descriptor that a report takes."""
+
+    def on_message(self, message):
+        self.send(message)
+
+
 class Keeping(Recorded):
     """Tells in the end what has come."""
 
