@@ -12,6 +12,7 @@ from dwebsocket.transports import descriptors
 
 __all__ = [
     "NoRoom",
+    "Shortage",
     "TooFewDescriptors",
     "TooManyConnections",
     "check_descriptors",
@@ -19,7 +20,7 @@ __all__ = [
     "default_max_connections",
 ]
 
-#: Seconds in which a reason to refuse is told to the log once.
+#: Seconds in which a shortage is told to the log once.
 QUIET = 10.0
 
 
@@ -27,6 +28,10 @@ class NoRoom(InvalidHandshake):
     """This process takes no further WebSocket now."""
 
     status_code = 503
+
+
+class Shortage(NoRoom):
+    """The system gives this process nothing more."""
 
     #: ``time.monotonic()``, of each class for itself.
     _quiet_until: ClassVar[float] = 0.0
@@ -44,7 +49,7 @@ class TooManyConnections(NoRoom):
     """This process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets."""
 
 
-class TooFewDescriptors(NoRoom):
+class TooFewDescriptors(Shortage):
     """Nearly all descriptors that this process may open are in use."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from dwebsocket.backends.room import NoRoom
+from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.conf import conf
 from dwebsocket.transports.base import start_thread as start_in_thread
 
@@ -21,7 +21,7 @@ class TooManyViews(NoRoom):
     """``WEBSOCKET_VIEW_THREADS`` views are running in this process."""
 
 
-class NoFurtherThread(NoRoom):
+class NoFurtherThread(Shortage):
     """The system does not let this process start a thread."""
 
 

@@ -9,7 +9,8 @@ import pytest
 from django.test import RequestFactory, override_settings
 
 from dwebsocket.backends import room
-from dwebsocket.backends.room import NoRoom, TooFewDescriptors, TooManyConnections, check_room
+from dwebsocket.backends.room import Shortage, TooFewDescriptors, TooManyConnections, check_room
+from dwebsocket.backends.view_threads import NoFurtherThread
 from dwebsocket.refusals import refuse_for
 from dwebsocket.transports import descriptors
 
@@ -91,16 +92,17 @@ def test_a_full_table_opens_the_reserve_until_there_is_room(limit_descriptors, t
 
 
 @pytest.mark.usefixtures("nothing_told")
-def test_each_reason_is_told_once_in_a_while(caplog):
+def test_a_shortage_is_told_once_in_a_while(caplog):
     caplog.set_level(logging.DEBUG, "dwebsocket.handshake")
     request = RequestFactory().get("/")
-    for error in (TooManyConnections("full"), TooManyConnections("full"), TooFewDescriptors()):
+    shortages = [TooFewDescriptors(), TooFewDescriptors(), NoFurtherThread("none")]
+    for error in (*shortages, TooManyConnections("full"), TooManyConnections("full")):
         assert refuse_for(request, error).status_code == 503
-    assert [record.levelno for record in caplog.records] == [30, 10, 30]
+    assert [record.levelno for record in caplog.records] == [30, 10, 30, 30, 30]
 
 
 @pytest.fixture
 def nothing_told(monkeypatch):
     """Nothing has been told yet."""
-    for reason in (NoRoom, *NoRoom.__subclasses__()):
-        monkeypatch.setattr(reason, "_quiet_until", 0.0)
+    for shortage in Shortage.__subclasses__():
+        monkeypatch.setattr(shortage, "_quiet_until", 0.0)

@@ -85,14 +85,17 @@ def check_echo(client):
 
 
 def open_in_the_end(visitors, path):
-    """A WebSocket, when the server has noticed that others have left."""
+    """A client whose WebSocket works, when the server has noticed that others have left."""
+    accepted = []
 
     def works():
         client, response = visitors.ask(path)
         if response.status == 101:
-            check_echo(client)
+            accepted.append(client)
         else:
             assert response.status == 503
-        return response.status == 101
+        return accepted
 
-    wait_until(works, f"a WebSocket of {path} works")
+    wait_until(works, f"a WebSocket of {path} is accepted")
+    check_echo(accepted[0])
+    return accepted[0]

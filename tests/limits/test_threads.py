@@ -32,7 +32,7 @@ def server(row, start_server, flag):
 def test_a_view_without_a_thread_is_refused(row, server, visitors, flag, path):
     if row.asgi and path.startswith("/async/"):
         pytest.skip("the server's loop runs it")
-    before = visitors.open(path)
+    before = open_in_the_end(visitors, path)
     mark = server.log.mark()
     flag.write_text("dwebsocket-view")
     try:

@@ -81,13 +81,18 @@ class SocketWebSocket(SendingWebSocket):
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), self._extensions)
-        sweeper.check_room(self.default_max_connections)
+        sweeper.expect(self.default_max_connections)
         try:
-            early = self._take_connection()
+            self._accept(response)
         except OSError as error:
-            if is_full(error):  # since we have looked
+            if is_full(error) and not self._accepted:  # since we have looked
                 raise room.TooFewDescriptors from error
             raise
+        finally:
+            sweeper.arrived()
+
+    def _accept(self, response: bytes) -> None:
+        early = self._take_connection()
         self._heard = self._looked = monotonic()
         self._accepted = True
         try:
