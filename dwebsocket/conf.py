@@ -5,7 +5,6 @@ A wrong one raises ``ImproperlyConfigured`` where it is read, in the words of it
 
 from __future__ import annotations
 
-import sys
 from typing import Any, TypeVar
 
 from django.conf import settings as django_settings
@@ -168,10 +167,11 @@ class Conf:
         return self._get("COMPRESSION_CONTEXT_TAKEOVER", False, flag)
 
     @property
-    def MAX_CONNECTIONS(self) -> int:
-        """WebSockets a process; beyond, the handshake is answered with 503."""
-        value = self._get("MAX_CONNECTIONS", None, above_zero_or_none)
-        return default_max_connections() if value is None else value
+    def MAX_CONNECTIONS(self) -> int | None:
+        """WebSockets a process; beyond, the handshake is answered with 503. ``None``: as many as
+        the descriptors of the process, and of uWSGI's router, allow.
+        """
+        return self._get("MAX_CONNECTIONS", None, above_zero_or_none)
 
     @property
     def LEGACY(self) -> bool:
@@ -200,16 +200,6 @@ def max_message_size(name: str, value: Any) -> int:
         value, validate = getattr(django_settings, name), upload_size
     found = optional(validate)(name, value)
     return UNLIMITED if found is None else found
-
-
-def default_max_connections() -> int:
-    """90 % of the descriptors that the process may open."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return sys.maxsize
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft * 9 // 10
 
 
 conf = Conf()

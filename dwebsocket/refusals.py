@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 
 from dwebsocket.attachment import attach
 from dwebsocket.backends import get_usable_factory
+from dwebsocket.backends.room import Shortage
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 
@@ -35,7 +36,9 @@ def refuse_for(request: HttpRequest, error: InvalidHandshake | SocketTakeoverErr
     """The refusal that an error stands for."""
     if isinstance(error, SocketTakeoverError):
         return refuse(request, str(error), 501, level=logging.ERROR)
-    return refuse(request, str(error), error.status_code, dict(error.headers))
+    told = isinstance(error, Shortage) and not error.is_news()
+    level = logging.DEBUG if told else logging.WARNING
+    return refuse(request, str(error), error.status_code, dict(error.headers), level)
 
 
 def refuse(

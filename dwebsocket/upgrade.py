@@ -80,7 +80,8 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     conversation = Conversation(handler, websocket)
-    start = websocket.drive(conversation)
+    with ending_on_error(websocket):
+        start = websocket.drive(conversation)
     if start is None:
         return cast(HttpResponse, Session(websocket, request, conversation.hold, (), {}).run())
     try:
@@ -139,6 +140,8 @@ def accept_handshake(
     assert websocket is not None  # the request asks for one
     if in_coroutine:
         websocket.check_coroutines(True)
+    else:
+        websocket.expect_drive()
     accept(websocket, request, subprotocol)
     request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     return websocket

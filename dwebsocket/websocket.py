@@ -74,7 +74,11 @@ class BaseWebSocket:
     # The primitives
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
-        """Answer the handshake with 101."""
+        """Answer the handshake with 101.
+
+        What can fail is done before that. Whoever does something behind it sets ``_accepted``
+        first: what then fails ends with a Close, and not with a response.
+        """
         raise NotImplementedError
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
@@ -144,8 +148,8 @@ class BaseWebSocket:
             headers: further headers of the 101, such as ``{"Set-Cookie": "…"}``.
 
         Raises:
-            InvalidHandshake: the process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets already; if
-                the view lets it escape, the answer is 503.
+            InvalidHandshake: the process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets already, or
+                has no descriptors left; if the view lets it escape, the answer is 503.
             InvalidState: the connection is accepted already.
             SocketTakeoverError: the server does not let go of this connection; if the view lets it
                 escape, the answer is 501.
@@ -160,7 +164,7 @@ class BaseWebSocket:
         try:
             self.accept_connection(subprotocol, headers or {})
         except BaseException:  # the view may try again, and till then nothing can be sent
-            self._over = True
+            self._over = not self._accepted
             raise
         self.subprotocol = subprotocol
         self._accepted = True
@@ -380,7 +384,8 @@ class BaseWebSocket:
     # The life of a request: called by upgrade.py and session.py
 
     def check_view_room(self, accepts: bool) -> None:
-        """Reserve what the view needs when it leaves its server.
+        """A view is going to have this WebSocket. What it needs when it leaves its server is
+        reserved here, or just before the 101.
 
         Raises:
             InvalidHandshake: no further view can run in this process.
@@ -395,6 +400,9 @@ class BaseWebSocket:
         Raises:
             SocketTakeoverError: none can work here.
         """
+
+    def expect_drive(self) -> None:
+        """``check_view_room`` for a handler that is called: ``drive`` comes behind the 101."""
 
     def stay(self) -> None:
         """The view does not leave its server: give back what was reserved for that. Idempotent."""

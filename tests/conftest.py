@@ -68,11 +68,15 @@ def session_key(server_environment):
 
 @pytest.fixture(scope="session")
 def start_server(server_environment, certificates, session_key):
-    """Start a row's server, with changed settings if wished."""
+    """Start a row's server, with changed settings if wished, or a limit."""
 
-    def start(row, settings=None):
+    def start(row, settings=None, **limits):
         return ServerProcess(
-            row, environment=server_environment, certificates=certificates, settings=settings
+            row,
+            environment=server_environment,
+            certificates=certificates,
+            settings=settings,
+            **limits,
         )
 
     return start

@@ -1,4 +1,8 @@
-"""Views that left a server whose threads are few: each has a thread of ours, within a bound."""
+"""Views that left a server whose threads are few: each has a thread of ours, within a bound.
+
+The thread is there before the handshake is accepted, and waits for its view: behind the 101 nobody
+could be told that there is none.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,19 @@ import os
 import threading
 from collections.abc import Callable
 
+from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.conf import conf
-from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.supervisor import start_thread as start_in_thread
 
-__all__ = ["Place", "TooManyViews", "running", "start_view", "take_place"]
+__all__ = ["NoFurtherThread", "TooManyViews", "ViewThread", "running", "start_thread"]
 
 
-class TooManyViews(InvalidHandshake):
+class TooManyViews(NoRoom):
     """``WEBSOCKET_VIEW_THREADS`` views are running in this process."""
 
-    status_code = 503
+
+class NoFurtherThread(Shortage):
+    """The system does not let this process start a thread."""
 
 
 #: How many run, or are about to.
@@ -23,52 +30,70 @@ running = 0
 lock = threading.Lock()
 
 
-class Place:
-    """One of the views that may run in this process."""
+class ViewThread:
+    """One of the threads that may run views in this process: it waits for the one it is to run."""
 
-    __slots__ = ("_taken",)
+    __slots__ = ("_decided", "_view")
 
     def __init__(self) -> None:
-        self._taken = True
+        self._view: Callable[[], None] | None = None
+        self._decided = threading.Lock()
+        self._decided.acquire()
 
-    def give_back(self) -> None:
-        """The view has ended, or does not begin. Idempotent."""
-        global running
-        with lock:
-            running -= self._taken
-            self._taken = False
+    def run(self, view: Callable[[], None]) -> None:
+        """Run it in the thread. The last thing that is called here."""
+        self._view = view
+        self._decided.release()
 
+    def dismiss(self) -> None:
+        """Let the thread end: there is no view. The last thing that is called here."""
+        self._decided.release()
 
-def take_place() -> Place:
-    """Raise ``TooManyViews`` when as many views run as may."""
-    global running
-    limit = conf.VIEW_THREADS
-    with lock:
-        if not 0 < limit <= running:
-            running += 1
-            return Place()
-    raise TooManyViews(
-        f"This process runs {limit} WebSocket views and takes no more "
-        "(WEBSOCKET_VIEW_THREADS). Try again later."
-    )
-
-
-def start_view(
-    place: Place, start: Callable[[Callable[[], None], str], object], run: Callable[[], None]
-) -> None:
-    """Start a view's ``run``, which has its place until it has ended."""
-
-    def run_and_leave() -> None:
+    def live(self) -> None:
+        """What the thread does."""
+        self._decided.acquire()
         try:
-            run()
+            if self._view is not None:
+                self._view()
         finally:
-            place.give_back()
+            count(-1)
 
+
+def start_thread() -> ViewThread:
+    """A thread for a view.
+
+    Raises:
+        TooManyViews: as many views run as may.
+        NoFurtherThread: the system has none.
+    """
+    limit = conf.VIEW_THREADS
+    if count(1) > limit > 0:
+        count(-1)
+        raise TooManyViews(
+            f"This process runs {limit} WebSocket views and takes no more "
+            "(WEBSOCKET_VIEW_THREADS). Try again later."
+        )
+    thread = ViewThread()
     try:
-        start(run_and_leave, "dwebsocket-view")
-    except BaseException:  # RuntimeError: the system has no further thread
-        place.give_back()
-        raise
+        start_in_thread(thread.live, "dwebsocket-view")
+    except BaseException as error:
+        count(-1)
+        if not isinstance(error, RuntimeError):
+            raise
+        raise NoFurtherThread(
+            f"The system gives this process no further thread ({error}; {running} run views). It "
+            "takes no more WebSocket views. Raise the limit (ulimit -u, TasksMax= in systemd, the "
+            "pids limit of a container). Try again later."
+        ) from error
+    return thread
+
+
+def count(change: int) -> int:
+    """How many run from now on."""
+    global running
+    with lock:
+        running += change
+        return running
 
 
 def forget() -> None:

@@ -65,6 +65,7 @@ class Transport:
     all connections: use its content before anything else can run.
 
     Attributes:
+        detaches: whether ``detach`` can be done.
         gathers: whether ``gather`` may say yes.
         frees_memory: whether a view that leaves its server costs much less memory.
         calls_anew: whether each ``on_readable`` runs in a greenlet of its own.
@@ -72,6 +73,7 @@ class Transport:
 
     __slots__ = ("_detached", "sock")
 
+    detaches: ClassVar[bool] = False
     gathers: ClassVar[bool] = False
     frees_memory: ClassVar[bool] = False
     calls_anew: ClassVar[bool] = False
@@ -209,7 +211,15 @@ class Transport:
         """The descriptor is ours from the beginning: there is nobody to take it away from."""
         self._detached = True
 
+    def give_back(self) -> None:
+        """The connection stays its server's after all: nobody uses this transport any more."""
+        if self._detached:
+            self.sock.close()
+
     # Being watched: for reading only once it is detached, and nobody waits for it
+
+    def prepare_watching(self) -> None:
+        """Open what watching takes, so that it does not fail later for want of a descriptor."""
 
     def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
         """Call ``watcher`` from now on; ``set_interest`` changes for what. From any thread."""
@@ -262,7 +272,10 @@ class Transport:
         except OSError:
             pass
         self.shutdown()
-        self.close()
+        try:
+            self.close()
+        except OSError:  # there has been no dead socket yet, and no descriptor for one is left
+            pass
 
     def _shutdown(self, how: int) -> None:
         try:

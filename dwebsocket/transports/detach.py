@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import socket
 
+from .descriptors import find_dead, find_share
+
 try:
     from fcntl import F_DUPFD_CLOEXEC, fcntl
 except ImportError:  # Windows
@@ -20,28 +22,23 @@ __all__ = ["ABOVE_SELECT", "duplicate", "replace_by_dead"]
 #: that they leave those to servers (waitress) and views that wait with it.
 ABOVE_SELECT = 1024
 
-#: The dead socket of this process, by its pid: a fork makes its own, and keeps its parent's.
-dead_sockets: dict[int, socket.socket] = {}
-
 
 def duplicate(fd: int, lowest: int = 0) -> int:
     """Another descriptor of the same open file, not inherited by child processes; not below
-    ``lowest``, where the platform's limit allows it.
+    ``lowest``, where the platform's limit allows it and leaves some to others.
     """
-    if fcntl is not None:
+    share = find_share() if lowest else None
+    if fcntl is not None and (share is None or lowest < share):
         try:
-            return fcntl(fd, F_DUPFD_CLOEXEC, lowest)
+            copy = fcntl(fd, F_DUPFD_CLOEXEC, lowest)
         except OSError:  # the process may not open as many
-            pass
+            return os.dup(fd)
+        if share is None or copy < share:
+            return copy
+        socket.close(copy)
     return os.dup(fd)
 
 
 def replace_by_dead(fd: int) -> None:
-    """Put the dead socket under ``fd``."""
-    pid = os.getpid()
-    dead = dead_sockets.get(pid)
-    if dead is None:
-        made, peer = socket.socketpair()
-        peer.close()
-        dead = dead_sockets.setdefault(pid, made)  # another thread may have been faster
-    os.dup2(dead.fileno(), fd, inheritable=False)
+    """Put the dead socket under ``fd``; it needs no further descriptor once that is made."""
+    os.dup2(find_dead(), fd, inheritable=False)

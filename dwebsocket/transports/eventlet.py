@@ -102,6 +102,7 @@ class PlainTransport(EventletTransport):
 
     __slots__ = ("_plain", "_read_listener")
 
+    detaches: ClassVar[bool] = True
     gathers: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:

@@ -71,6 +71,10 @@ class GeventTransport(GreenletTransport):
         forget(self._hub.loop.fileno(), self._fd)
         super().close()
 
+    def give_back(self) -> None:
+        self._io.close()
+        super().give_back()
+
     def _close_io(self) -> None:
         """A greenlet that still waits to read would never hear of the hang-up: wake it."""
         if self._io.callback is None:
@@ -110,6 +114,7 @@ class PlainTransport(GeventTransport):
 
     __slots__ = ("_recv_into", "_send", "_sendmsg")
 
+    detaches: ClassVar[bool] = True
     gathers: ClassVar[bool] = True
     frees_memory: ClassVar[bool] = True
 

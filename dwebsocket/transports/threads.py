@@ -53,6 +53,9 @@ class ThreadTransport(Transport):
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
 
+    def prepare_watching(self) -> None:
+        get_loop()
+
     def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
         self._watch = Watch(self.fileno(), watcher, reading=reading, writing=writing)
         get_loop().add(self._watch)
@@ -74,6 +77,7 @@ class PlainTransport(ThreadTransport):
 
     __slots__ = ("_gatherer", "_polls", "_size")
 
+    detaches: ClassVar[bool] = True
     gathers: ClassVar[bool] = True
 
     def __init__(self, sock: socket.socket) -> None:

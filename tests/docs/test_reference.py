@@ -20,6 +20,7 @@ PRIMITIVES = {
     "check_view_room",
     "close_connection",
     "drive",
+    "expect_drive",
     "has_ended",
     "has_loop",
     "leave_for_loop",

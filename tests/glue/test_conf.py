@@ -1,11 +1,9 @@
 """Every setting: its default, a value, and that the value counts from the moment it is set."""
 
-import resource
-
 import pytest
 from django.test import override_settings
 
-from dwebsocket.conf import Conf, conf, default_max_connections
+from dwebsocket.conf import Conf, conf
 
 from .test_checks import full_name
 
@@ -20,6 +18,7 @@ DEFAULTS = {
     "SEND_TIMEOUT": 20,
     "MAX_SEND_BUFFER": 1 << 20,
     "VIEW_THREADS": 1000,
+    "MAX_CONNECTIONS": None,
     "GROUPS": {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"},
     "COMPRESSION": True,
     "COMPRESSION_CONTEXT_TAKEOVER": False,
@@ -96,22 +95,8 @@ def test_trusted_origins_are_allowed_unless_the_setting_says_others():
         assert conf.ALLOWED_ORIGINS == []
 
 
-def test_connections_are_limited_by_the_descriptors():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (500, hard))
-    try:
-        assert conf.MAX_CONNECTIONS == default_max_connections() == 450
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@override_settings(WEBSOCKET_MAX_CONNECTIONS=None)
-def test_max_connections_none_is_the_default():
-    assert default_max_connections() == conf.MAX_CONNECTIONS
-
-
 def test_every_setting_is_tested_and_documented():
     names = {name for name in vars(Conf) if name.isupper()}
-    assert names - DEFAULTS.keys() - {"MAX_CONNECTIONS"} == set()
+    assert names - DEFAULTS.keys() == set()
     assert names - VALUES.keys() == set()
     assert all(vars(Conf)[name].__doc__ for name in names)

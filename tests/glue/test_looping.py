@@ -113,23 +113,6 @@ def test_what_a_coroutine_leaves_running_ends_with_it(site, reports):
     assert reports.next() == "cancelled"
 
 
-def test_a_system_without_a_further_thread(site, monkeypatch, caplog):
-    """The connection is closed, and no thread is counted that does not run."""
-    from dwebsocket.backends import view_threads
-    from dwebsocket.transports.threads import ThreadTransport
-
-    def fail(function, name):
-        raise RuntimeError("can't start new thread")
-
-    client = site.serve(letting_go(view))
-    with client.websocket("/"):  # whatever else there is has begun
-        pass
-    monkeypatch.setattr(ThreadTransport, "start", staticmethod(fail))
-    with client.websocket("/") as session, pytest.raises(Exception, match="closed"):
-        session.receive()
-    wait_until(lambda: view_threads.running == 0)
-
-
 class Hanging(WebSocketHandler):
     async def on_message(self, message):
         await asyncio.Event().wait()

@@ -7,13 +7,9 @@ import pytest
 from django.test import override_settings
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.view_threads import TooManyViews, start_view, take_place
+from dwebsocket.backends.view_threads import NoFurtherThread, TooManyViews, start_thread
 
 from .site import TIMEOUT, wait_until
-
-
-def in_thread(run, name):
-    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 def running():
@@ -28,7 +24,7 @@ def run_view():
     def start():
         end = threading.Event()
         ends.append(end)
-        start_view(take_place(), in_thread, lambda: end.wait(TIMEOUT))
+        start_thread().run(lambda: end.wait(TIMEOUT))
         return end
 
     before = running()
@@ -41,51 +37,51 @@ def run_view():
 def test_beyond_the_setting_there_is_no_room(run_view):
     with override_settings(WEBSOCKET_VIEW_THREADS=running() + 2):
         first = run_view()
-        place = take_place()  # counts from now on
+        waiting = start_thread()  # counts from now on
         for _ in range(2):
             with pytest.raises(TooManyViews, match="WEBSOCKET_VIEW_THREADS") as caught:
-                take_place()
+                start_thread()
             assert caught.value.status_code == 503
-        for _ in range(2):  # once is as good as twice
-            place.give_back()
+        waiting.dismiss()
+        wait_until(lambda: running() == 1)
         run_view()
         with pytest.raises(TooManyViews):
-            take_place()
+            start_thread()
         first.set()
         wait_until(lambda: running() == 1)
-        take_place().give_back()
+        start_thread().dismiss()
 
 
-def test_a_view_counts_before_its_thread_has_begun():
-    before = running()
-    views = []
-    start_view(take_place(), lambda run, name: views.append(run), lambda: None)
+def test_a_view_runs_in_the_thread_that_waited_for_it():
+    before, found = running(), []
+    thread = start_thread()
     assert running() == before + 1
-    views[0]()
-    assert running() == before
+    thread.run(lambda: found.append(threading.current_thread().name))
+    wait_until(lambda: running() == before)
+    assert found == ["dwebsocket-view"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_view_that_raises_counts_no_more():
     before = running()
 
     def fail():
         raise ZeroDivisionError
 
-    views = []
-    start_view(take_place(), lambda run, name: views.append(run), fail)
-    with pytest.raises(ZeroDivisionError):
-        views[0]()
-    assert running() == before
+    start_thread().run(fail)
+    wait_until(lambda: running() == before)
 
 
-def test_a_view_whose_thread_cannot_start_does_not_count():
+def test_where_no_thread_can_start_there_is_no_room(monkeypatch):
     before = running()
 
-    def start(run, name):
+    def start(thread):
         raise RuntimeError("can't start new thread")
 
-    with pytest.raises(RuntimeError):
-        start_view(take_place(), start, lambda: None)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(NoFurtherThread, match=r"can't start new thread.*TasksMax=") as caught:
+        start_thread()
+    assert caught.value.status_code == 503
     assert running() == before
 
 
@@ -103,8 +99,9 @@ def test_a_forked_child_runs_none(run_view):
         child = os.fork()
         if not child:
             forgotten = running() == 0
-            start_view(take_place(), lambda run, name: run(), lambda: None)
-            os._exit(0 if forgotten and running() == 0 else 1)
+            start_thread().run(lambda: None)
+            wait_until(lambda: running() == 0)
+            os._exit(0 if forgotten else 1)
     finally:
         view_threads.lock.release()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

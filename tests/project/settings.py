@@ -59,4 +59,9 @@ CSRF_TRUSTED_ORIGINS = ["https://trusted.test", "https://*.wild.test"]
 # Short, so that a test of a peer that does not answer is short.
 WEBSOCKET_CLOSE_TIMEOUT = 1.5
 
+if "DWEBSOCKET_TEST_NO_THREADS" in os.environ:
+    from . import no_threads
+
+    no_threads.obey(os.environ["DWEBSOCKET_TEST_NO_THREADS"])
+
 globals().update(json.loads(os.environ.get("DWEBSOCKET_TEST_SETTINGS", "{}")))

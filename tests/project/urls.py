@@ -39,6 +39,8 @@ urlpatterns = [
     path("placing/twice/", placing.twice),
     # Messages.
     path("echo/", messages.echo),
+    path("echo/quietly/", messages.echo_quietly),
+    path("async/echo/quietly/", messages.echo_quietly_async),
     path("echo/wait/", messages.echo_by_wait),
     path("echo/async/", messages.echo_async),
     path("keeping/", messages.keeping),
@@ -71,6 +73,7 @@ urlpatterns = [
     path("flood/", push.flood),
     # Handlers.
     path("handler/echo/", handlers.Echo.as_view()),
+    path("handler/echo/quietly/", handlers.Quiet.as_view()),
     path("handler/keeping/", handlers.Keeping.as_view()),
     path("handler/lengths/", handlers.Lengths.as_view()),
     path("handler/dropping/<slug:room>/", handlers.Dropping.as_view()),

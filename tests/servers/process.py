@@ -45,9 +45,11 @@ def without_coverage():
 
 
 class ServerProcess:
-    """A running server. `settings` are changed in this process alone."""
+    """A running server. `settings` are changed in this process alone, which may open so many
+    `descriptors`.
+    """
 
-    def __init__(self, row, *, environment, certificates, settings=None):
+    def __init__(self, row, *, environment, certificates, settings=None, descriptors=None):
         self.row = row
         self.host = "127.0.0.1"
         self.client_context: ssl.SSLContext | None = None
@@ -56,8 +58,9 @@ class ServerProcess:
             self.client_context = certificates.client_context
             files = {"certificate": certificates.certificate, "key": certificates.key}
             arguments += [argument.format(**files) for argument in row.tls_arguments]
+        limits = ("prlimit", f"--nofile={descriptors}") if descriptors else ()
         self._process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*limits, sys.executable, *arguments],
             cwd=ROOT,
             env={
                 **choose_coverage(row),

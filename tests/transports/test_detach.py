@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 
-from dwebsocket.transports import detach
+from dwebsocket.transports import descriptors, detach
 
 from .pairs import TIMEOUT
 
@@ -25,7 +25,7 @@ def test_the_first_ones_come_at_the_same_instant(monkeypatch):
         sock.close()
 
     for _ in range(ROUNDS):
-        monkeypatch.setattr(detach, "dead_sockets", {})
+        monkeypatch.setattr(descriptors, "dead_sockets", {})
         barrier = threading.Barrier(THREADS)
         threads = [threading.Thread(target=replace, args=(barrier,)) for _ in range(THREADS)]
         for thread in threads:
@@ -33,4 +33,4 @@ def test_the_first_ones_come_at_the_same_instant(monkeypatch):
         for thread in threads:
             thread.join(TIMEOUT)
     assert not errors
-    assert list(detach.dead_sockets) == [os.getpid()]
+    assert list(descriptors.dead_sockets) == [os.getpid()]

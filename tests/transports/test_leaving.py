@@ -10,7 +10,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dwebsocket.transports import detach
+from dwebsocket.transports import descriptors, detach
 
 from .pairs import KINDS, TIMEOUT, in_thread, make_pair
 
@@ -201,9 +201,9 @@ def test_every_process_has_its_own_dead_socket():
     with ours, peer:
         detach.replace_by_dead(ours.fileno())
         assert ours.recv(10) == b""
-        dead = detach.dead_sockets[os.getpid()]
-        detach.dead_sockets.clear()
-        detach.dead_sockets[-1] = dead  # as a fork finds it
+        dead = descriptors.dead_sockets[os.getpid()]
+        descriptors.dead_sockets.clear()
+        descriptors.dead_sockets[-1] = dead  # as a fork finds it
         detach.replace_by_dead(ours.fileno())
-        assert detach.dead_sockets[os.getpid()] is not dead
+        assert descriptors.dead_sockets[os.getpid()] is not dead
         assert ours.recv(10) == b""

@@ -20,10 +20,10 @@ ROUTED = {"UWSGI_ROUTER": "http"}
 WARNING = r"^WARNING dwebsocket\.handshake: uWSGI: "
 
 
-def build_server(loop=None, has_threads=1, **options):
+def build_server(loop=None, has_threads=1, workers=1, **options):
     """A uWSGI with these options, as its module shows them."""
     opt = {name.replace("_", "-"): value for name, value in options.items()}
-    return Server(SimpleNamespace(opt=opt, loop=loop, has_threads=has_threads))
+    return Server(SimpleNamespace(opt=opt, loop=loop, has_threads=has_threads, numproc=workers))
 
 
 def warnings_of(server, environ=()):
@@ -105,6 +105,20 @@ def test_no_threads():
     assert warnings_of(build_server(has_threads=0, loop=b"gevent")) == []
 
 
+@pytest.mark.parametrize(
+    ("workers", "options", "room"),
+    [(1, {}, 450), (4, {}, 112), (2, {"http_processes": b"2"}, 450), (2000, {}, 1)],
+)
+def test_room_in_the_router(workers, options, room, monkeypatch):
+    monkeypatch.setattr("dwebsocket.transports.descriptors.find_limit", lambda: 1000)
+    server = build_server(workers=workers, http=b":1", http_websockets=True, **options)
+    assert server.router_room == room
+    for limit, warned in [(None, False), (room, False), (room + 1, True)]:
+        with override_settings(WEBSOCKET_MAX_CONNECTIONS=limit):
+            assert any(str(room) in line for line in warnings_of(server, ROUTED)) == warned
+            assert warnings_of(server) == []  # did not come through the router
+
+
 def test_refusal_reaches_the_client_and_the_log(run_server, connect):
     server = run_server(uwsgi("uwsgi-plain-router", "--http", "127.0.0.1:PORT", "--threads", "2"))
     client = connect(server)
@@ -163,5 +177,12 @@ def test_page_explains_each():
         for row in page("docs/howto/uwsgi.md").table("Option").rows
         for option in code_in(row[0])
     }
-    named = {"--harakiri", "--http-timeout", "--enable-threads", "--http-websockets", "--ugreen"}
+    named = {
+        "--harakiri",
+        "--http-timeout",
+        "--enable-threads",
+        "--http-websockets",
+        "--max-fd",
+        "--ugreen",
+    }
     assert named <= explained

@@ -67,9 +67,7 @@ class Calls:
         self._since = monotonic()
         try:
             threads.start(self._work)
-        except (
-            RuntimeError
-        ):  # the system has no further thread; or the interpreter ends, and the loop
+        except NoThread:  # or the interpreter ends, and so does the loop
             self._websocket.call_later(RETRY, self._submit)
 
     def _work(self) -> None:

@@ -17,7 +17,6 @@ from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.request_context import RequestContext
-from dwebsocket.supervisor import start_thread
 from dwebsocket.websocket import check_reason
 
 from .calls import Calls
@@ -49,8 +48,9 @@ class AsgiWebSocket(ReceivingWebSocket):
         "_decided",
         "_done",
         "_gone",
-        "_place",
+        "_needs_thread",
         "_start_view",
+        "_thread",
     )
 
     has_loop = True
@@ -60,7 +60,8 @@ class AsgiWebSocket(ReceivingWebSocket):
     _decided: Callable[[], None] | None  # tells the request, which waits, that it is accepted
     _done: asyncio.Future[None]  # the view or handler has ended
     _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
-    _place: view_threads.Place | None  # of a view in a thread
+    _needs_thread: bool  # a view is going to have one, from the 101 on
+    _thread: view_threads.ViewThread | None  # waits for the view
     _start_view: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
 
     def __init__(self, connection: AsgiConnection) -> None:
@@ -68,7 +69,8 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._read_lock = threading.Lock()
         loop = connection.loop
         self._done, self._gone = loop.create_future(), loop.create_future()
-        self._calls = self._closing = self._decided = self._place = self._start_view = None
+        self._calls = self._closing = self._decided = self._start_view = self._thread = None
+        self._needs_thread = False
 
     # The opening handshake
 
@@ -85,6 +87,8 @@ class AsgiWebSocket(ReceivingWebSocket):
             (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
         ]
         check_room(len(websockets))
+        if self._needs_thread:
+            self._thread = view_threads.start_thread()
         websockets.add(self)
         self._connection.websocket = self
         event = {"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}
@@ -103,18 +107,23 @@ class AsgiWebSocket(ReceivingWebSocket):
     # A view that goes on when the request has ended
 
     def check_view_room(self, accepts: bool) -> None:
-        self._place = view_threads.take_place()
+        if accepts:
+            self._needs_thread = True
+        else:
+            self._thread = view_threads.start_thread()
 
     def stay(self) -> None:
-        if self._place is not None:
-            self._place.give_back()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.dismiss()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
-        assert self._place is not None  # check_view_room has taken it
+        thread, self._thread = self._thread, None
+        assert thread is not None  # started before the 101, or for the view to send it
         self._watch.start_anew()
         self._connection.call(self.start_pump)
         if self._accepted:
-            view_threads.start_view(self._place, start_thread, run)
+            thread.run(run)
             return True
         decided = threading.Event()
         self._decided = decided.set
@@ -125,7 +134,7 @@ class AsgiWebSocket(ReceivingWebSocket):
             finally:
                 decided.set()
 
-        view_threads.start_view(self._place, start_thread, run_and_tell)
+        thread.run(run_and_tell)
         decided.wait()
         self._decided = None
         return True

@@ -66,7 +66,11 @@ class Driver(Flusher):
             websocket.end_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         self.busy = False
-        websocket.start_watching(self)
+        try:
+            websocket.start_watching(self)
+        except OSError as error:  # the system watches no further descriptor
+            websocket.give_up(f"watching failed: {error}")
+            self._end()
 
     # In the place of the lock of readers: the loop reads, and so may the call that it makes
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.driven import Listener
 from dwebsocket.backends.sockets.websocket import SocketWebSocket
+from dwebsocket.transports.detach import ABOVE_SELECT
 
 __all__ = ["LeavingWebSocket"]
 
@@ -29,16 +30,20 @@ class LeavingWebSocket(SocketWebSocket):
     one of ours, or its greenlet costs more memory.
     """
 
-    __slots__ = ("_place", "_request")
+    __slots__ = ("_is_driven", "_leaves", "_needs_thread", "_request", "_thread")
 
-    _place: view_threads.Place | None  # reserved, until the view has left
+    _is_driven: bool  # a listener is going to have it
+    _leaves: bool  # the connection goes on when the request has ended
+    _needs_thread: bool  # so does its view, in a thread of ours
+    _thread: view_threads.ViewThread | None  # waits for the view
 
     # Until the server's request has ended, for it holds objects of the server.
     _request: HttpRequest | None
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
-        self._place = None
+        self._is_driven = self._leaves = self._needs_thread = False
+        self._thread = None
         self._request = request
 
     # What a backend says
@@ -56,30 +61,40 @@ class LeavingWebSocket(SocketWebSocket):
     # What it does
 
     def check_view_room(self, accepts: bool) -> None:
-        if accepts and self.takes_thread:
-            self._place = view_threads.take_place()
+        self._leaves = accepts and self.may_leave
+        self._needs_thread = self._leaves and self.takes_thread
+
+    def expect_drive(self) -> None:
+        self._leaves = self._is_driven = self.may_leave
+
+    def detach(self) -> None:
+        transport = self.transport
+        pays = self._is_driven or self._needs_thread or transport.frees_memory
+        self._leaves = self._leaves and pays and transport.detaches
+        if self._leaves:
+            if self._needs_thread:
+                self._thread = view_threads.start_thread()
+            transport.detach(ABOVE_SELECT if self._is_driven else 0)
 
     def stay(self) -> None:
-        place, self._place = self._place, None
-        if place is not None:
-            place.give_back()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.dismiss()
 
     def leave_server(self, run: Callable[[], None]) -> bool:
-        place = self._place
-        may_leave = self._accepted and self.may_leave
-        if not (may_leave and (place or self.transport.frees_memory) and self.transport.detach()):
-            self.stay()
+        if not self._leaves:
             return False
         self.let_go()
         self._watch.start_anew()
-        if place is not None:
-            view_threads.start_view(place, self.transport.start, run)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.run(run)
         else:
             self.transport.start(run, "dwebsocket-view")
         return True
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        start = super().drive(listener) if self.may_leave else None
+        start = super().drive(listener) if self._leaves else None
         if start is not None:
             self.let_go()
         return start

@@ -13,12 +13,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from dwebsocket.backends import view_threads
 from dwebsocket.backends.sockets.leaving import LeavingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.coroutine_threads import release_thread, run_in_loop
 from dwebsocket.event_loop import is_in_event_loop, set_done
 from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.request_context import RequestContext
 from dwebsocket.websocket import BytesLike, Message
 
@@ -60,22 +60,25 @@ class LoopingWebSocket(LeavingWebSocket):
                 "event loop, and with gevent and eventlet there is one thread for all. Write "
                 "'def' instead of 'async def', or take an ASGI server, or one with threads."
             )
-        if accepts and self.may_leave:
-            self._place = view_threads.take_place()
+        self._leaves = self._needs_thread = accepts and self.may_leave and conf.VIEW_THREADS > 0
 
     def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        place = self._place
-        if place is None or conf.VIEW_THREADS == 0 or not self.transport.detach():
-            self.stay()
+        thread, self._thread = self._thread, None
+        if thread is None:
             return False
         self.let_go()
         context = RequestContext()
-        view_threads.start_view(
-            place,
-            self.transport.start,
-            lambda: context.enter().run(run_in_loop, partial(self._run_watched, run)),
-        )
+        thread.run(lambda: context.enter().run(self._run_in_thread, run))
         return True
+
+    def _run_in_thread(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        try:
+            run_in_loop(partial(self._run_watched, run))
+        except BaseException:
+            if self.transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
+                self.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
+                self.finish()
+            raise
 
     async def _run_watched(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Run a coroutine that may wait for something else while its client leaves."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Sweeper",
     "add",
-    "check_room",
+    "arrived",
     "count",
     "discard",
+    "expect",
     "expect_restart",
     "watch_deadline",
 ]
@@ -195,9 +197,35 @@ def count() -> int:
     return sum(len(sweeper.connections) for sweeper in sweepers.values())
 
 
-def check_room() -> None:
-    """Raise ``TooManyConnections`` when this process holds as many as it may."""
-    room.check_room(count())
+#: Those that are about to be accepted, and are not counted by a sweeper yet.
+coming = 0
+coming_lock = threading.Lock()
+
+
+def expect(default: int | None = None) -> None:
+    """Count a WebSocket from now on, until ``arrived``; by then a sweeper counts it, or nobody.
+
+    Raises:
+        NoRoom: this process may hold no further one; see ``room.check_room``.
+    """
+    global coming
+    with coming_lock:
+        room.check_room(count() + coming, default)
+        coming += 1
+
+
+def arrived() -> None:
+    """The end of what ``expect`` has begun."""
+    global coming
+    with coming_lock:
+        coming -= 1
+
+
+def forget() -> None:
+    """Forget the parent's connections in a forked child."""
+    global coming, coming_lock
+    coming, coming_lock = 0, threading.Lock()
+    sweepers.clear()
 
 
 @atexit.register
@@ -210,4 +238,4 @@ def send_going_away() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=sweepers.clear)
+    os.register_at_fork(after_in_child=forget)

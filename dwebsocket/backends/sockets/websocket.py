@@ -12,6 +12,7 @@ from time import monotonic
 
 from django.http import HttpRequest
 
+from dwebsocket.backends import room
 from dwebsocket.backends.driven import Listener, driven_class
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.backends.sockets.driver import MAX_DISCARDED, Driver
@@ -23,7 +24,7 @@ from dwebsocket.protocol.frames import CloseCode, Opcode, build_close, build_fra
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
-from dwebsocket.transports.detach import ABOVE_SELECT
+from dwebsocket.transports.descriptors import is_full
 from dwebsocket.websocket import Message
 
 __all__ = ["SocketWebSocket"]
@@ -60,17 +61,40 @@ class SocketWebSocket(SendingWebSocket):
         """
         raise NotImplementedError
 
+    def detach(self) -> None:
+        """Take the connection away from the server, whose request is going to end, with all that is
+        needed then. The last thing before the 101.
+
+        Raises:
+            NoRoom: there is no further thread.
+            OSError: there is no further descriptor.
+        """
+
+    @property
+    def default_max_connections(self) -> int | None:
+        """How many WebSockets this process may hold where the setting does not say and its own
+        descriptors are not what counts.
+        """
+        return None
+
     # The opening handshake
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), self._extensions)
-        sweeper.check_room()
-        self.transport, early = self.take_transport()
-        self._read_lock = self.transport.create_lock()
-        self._write_lock = self.transport.create_lock()
-        if self._deflate is not None and self._deflate.keeps_context:
-            self._deflate_lock = self.transport.create_lock()
+        sweeper.expect(self.default_max_connections)
+        try:
+            self._accept(response)
+        except OSError as error:
+            if is_full(error) and not self._accepted:  # since we have looked
+                raise room.TooFewDescriptors from error
+            raise
+        finally:
+            sweeper.arrived()
+
+    def _accept(self, response: bytes) -> None:
+        early = self._take_connection()
         self._heard = self._looked = monotonic()
+        self._accepted = True
         try:
             self.transport.send(response, self._send_deadline())
         except OSError as error:
@@ -81,6 +105,21 @@ class SocketWebSocket(SendingWebSocket):
             messages = self._receive(early, len(early), reading=True)
             messages.reverse()
             self._ready = messages
+
+    def _take_connection(self) -> bytes:
+        """All that can fail: take the connection, and what it needs; what has come early."""
+        self.transport, early = self.take_transport()
+        self._read_lock = self.transport.create_lock()
+        self._write_lock = self.transport.create_lock()
+        if self._deflate is not None and self._deflate.keeps_context:
+            self._deflate_lock = self.transport.create_lock()
+        try:
+            self.transport.prepare_watching()
+            self.detach()
+        except BaseException:
+            self.transport.give_back()
+            raise
+        return early
 
     def fileno(self) -> int:
         return self.transport.fileno() if self._accepted else -1
@@ -155,7 +194,7 @@ class SocketWebSocket(SendingWebSocket):
     # What a driver does, on behalf of a handler
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self._accepted or not self.transport.detach(ABOVE_SELECT):
+        if not self._accepted:
             return None
         listener.calls_anew = self.transport.calls_anew
         self._driver = Driver(self, listener)

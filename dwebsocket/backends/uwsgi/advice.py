@@ -64,6 +64,13 @@ def find_warnings(server: Server, environ: Mapping[str, Any]) -> Iterator[str]:
             f"--http-timeout cuts a connection on which nothing was sent for {timeout} seconds, "
             f"and WEBSOCKET_PING_INTERVAL is {interval}. Set it to less, or --http-timeout to more."
         )
+    limit = conf.MAX_CONNECTIONS
+    if server.is_routed(environ) and limit is not None and limit > server.router_room:
+        yield (
+            f"WEBSOCKET_MAX_CONNECTIONS is {limit} for each worker process, and the --http router "
+            f"has room for {server.router_room}: when it is full it answers nobody, plain HTTP "
+            "neither. Set it to less, or raise --max-fd."
+        )
     if not has_turns and not server.has_threads:
         yield (
             "without --enable-threads nobody sends Pings, or drops peers that do not answer, while "

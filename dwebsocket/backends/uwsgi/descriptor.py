@@ -6,7 +6,7 @@ import os
 import socket
 from typing import Any
 
-__all__ = ["copy_socket", "put_under", "take_socket"]
+__all__ = ["copy_socket", "leave_nothing", "put_under"]
 
 
 def copy_socket(fd: int, *, gevent: bool) -> Any:
@@ -19,24 +19,26 @@ def copy_socket(fd: int, *, gevent: bool) -> Any:
     return gevent_socket(plain.family, plain.type, plain.proto, plain.detach())
 
 
-def take_socket(fd: int, *, gevent: bool) -> Any:
-    """The connection of the descriptor, for good: what uWSGI writes there from now on vanishes.
+def leave_nothing(fd: int, *, gevent: bool) -> None:
+    """Go on with a copy alone: what uWSGI writes to the descriptor from now on vanishes.
 
     A dead socket would do as well, but that uWSGI writes to one is three lines in its log.
     """
-    sock = copy_socket(fd, gevent=gevent)
+    file = os.open(os.devnull, os.O_RDWR)  # nothing else can fail
     if gevent:
         from gevent import get_hub
 
         from dwebsocket.transports.gevent import forget
 
         forget(get_hub().loop.fileno(), fd)
-    put_under(fd, os.devnull, os.O_RDWR)
-    return sock
+    move(file, fd)
 
 
 def put_under(fd: int, path: str, flags: int) -> None:
     """Make the descriptor one of this file."""
-    file = os.open(path, flags)
+    move(os.open(path, flags), fd)
+
+
+def move(file: int, fd: int) -> None:
     os.dup2(file, fd, inheritable=False)
     os.close(file)

@@ -20,6 +20,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from dwebsocket.backends.room import check_descriptors
 from dwebsocket.backends.uwsgi.descriptor import put_under
 from dwebsocket.backends.uwsgi.outbox import Outbox
 from dwebsocket.backends.uwsgi.sending import SendingWebSocket
@@ -66,6 +67,7 @@ class NativeWebSocket(SendingWebSocket):
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), None)  # it may raise
+        check_descriptors()
         self._transport = create_waiter(self._fd, gevent=self._server.is_gevent)
         self._read_lock = self._transport.create_lock()
         self._receiving = get_receiving_lock(self._transport.create_lock)

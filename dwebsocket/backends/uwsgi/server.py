@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dwebsocket.backends.room import default_max_connections
+
 __all__ = ["Server"]
 
 #: Options that start uWSGI's own HTTP router in front of the workers.
@@ -77,6 +79,14 @@ class Server:
     def router_is_raw(self) -> bool:
         """Whether the router passes on what comes behind a handshake."""
         return self.has(*RAW_ROUTERS)
+
+    @property
+    def router_room(self) -> int:
+        """WebSockets for which each worker process has room in the router: each takes two of its
+        descriptors, one towards the client and one towards the worker.
+        """
+        routers, workers = self.number("http-processes", 1), getattr(self.uwsgi, "numproc", 1)
+        return max(1, routers * default_max_connections() // (2 * workers))
 
     def ends_tls(self, fd: int) -> bool:
         """Whether the worker itself ends the TLS of this connection."""

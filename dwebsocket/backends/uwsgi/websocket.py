@@ -7,7 +7,7 @@ from time import monotonic
 from django.http import HttpRequest
 
 from dwebsocket.backends.sockets.looping import LoopingWebSocket
-from dwebsocket.backends.uwsgi.descriptor import take_socket
+from dwebsocket.backends.uwsgi.descriptor import copy_socket, leave_nothing
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport
@@ -22,18 +22,27 @@ PAUSE = 0.2
 class UwsgiWebSocket(LoopingWebSocket):
     """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
-    __slots__ = ("_fd", "_routed", "_server")
+    __slots__ = ("_fd", "_routed", "_routed_here", "_server")
 
     def __init__(self, request: HttpRequest, server: Server, fd: int) -> None:
         super().__init__(request)
         self._server = server
         self._fd = fd
         self._routed = "UWSGI_ROUTER" in request.META
+        self._routed_here = server.is_routed(request.META)
 
     def take_transport(self) -> tuple[Transport, bytes]:
-        transport = create_transport(take_socket(self._fd, gevent=self._server.is_gevent))
+        transport = create_transport(copy_socket(self._fd, gevent=self._server.is_gevent))
         transport.adopt()
         return transport, b""
+
+    def detach(self) -> None:
+        super().detach()
+        leave_nothing(self._fd, gevent=self._server.is_gevent)
+
+    @property
+    def default_max_connections(self) -> int | None:
+        return self._server.router_room if self._routed_here else None
 
     @property
     def takes_thread(self) -> bool:

@@ -53,6 +53,13 @@ class Lengths(Recorded):
         self.send(str(len(message)))
 
 
+class Quiet(WebSocketHandler):
+    """Without the descriptor that a report takes."""
+
+    def on_message(self, message):
+        self.send(message)
+
+
 class Keeping(Recorded):
     """Tells in the end what has come."""
 

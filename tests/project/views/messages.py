@@ -16,6 +16,19 @@ def echo(request):
 
 
 @require_websocket
+def echo_quietly(request):
+    """Without the descriptor that a report takes."""
+    for message in request.websocket:
+        request.websocket.send(message)
+
+
+@require_websocket
+async def echo_quietly_async(request):
+    async for message in request.websocket:
+        await request.websocket.asend(message)
+
+
+@require_websocket
 @recorded
 def lengths(request):
     for message in request.websocket:
