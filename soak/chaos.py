@@ -17,7 +17,7 @@ from pathlib import Path
 from soak import census
 from soak.crowd import attack
 from soak.outcome import Outcome, settle
-from soak.peers import Peer, Tally, invite, look_at_clock
+from soak.peers import Tally, invite, look_at_clock
 from soak.servers import SERVERS, start
 
 PEERS = 50

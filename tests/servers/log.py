@@ -41,8 +41,8 @@ UVICORN = re.compile(
     r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*UnicodeDecodeError: .*\n",
     re.M,
 )
-# gevent.pywsgi says so twice of a client that resets its connection in the middle of a request: when
-# it reads that, and when it answers with 400.
+# gevent.pywsgi says so twice of a client that resets its connection in the middle of a request:
+# when it reads that, and when it answers with 400.
 PYWSGI = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*"
     r'[ \t].*/pywsgi\.py", line \d+, in (?:read_request\n|handle\n +self\.socket\.sendall\(.*\n)'
