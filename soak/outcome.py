@@ -14,9 +14,9 @@ from tests.servers.log import ServerLog
 MAX_LATENCY = 1.0  # seconds
 
 #: What the server may hold afterwards beyond what it held before: its allocator keeps some memory,
-#: and the threads that call handlers, eight at most, stay for a while.
-MORE_MEMORY = 48 << 10  # KiB
-MORE_THREADS = 8
+#: its pool and the threads that call handlers stay for a while.
+MORE_MEMORY = 64 << 10  # KiB
+MORE_THREADS = 40
 
 #: Lines of the server's log for each attack, on average: some servers tell much of a connection.
 MAX_LINES = 5
