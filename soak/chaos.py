@@ -37,7 +37,7 @@ def main() -> int:
         options.log.write_text(server.log.text())
     print(f"{options.server}, {options.seconds:g} s, seed {options.seed}")
     outcome.show()
-    failures = outcome.find_failures()
+    failures = outcome.find_failures(options.p99)
     for failure in failures:
         print(f"FAILED: {failure}")
     return 1 if failures else 0
@@ -82,6 +82,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("server", choices=SERVERS)
     parser.add_argument("--seconds", type=float, default=90, help="default: %(default)g")
     parser.add_argument("--seed", type=int, default=0, help="of the attacks; default: %(default)s")
+    parser.add_argument("--p99", type=float, default=1, help="seconds; default: %(default)s")
     parser.add_argument("--log", type=Path, help="write the server's log to this file")
     return parser.parse_args()
 

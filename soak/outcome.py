@@ -10,9 +10,6 @@ from soak.census import Census
 from soak.peers import Tally
 from tests.servers.log import ServerLog
 
-#: The 99th percentile of the time that an echo takes.
-MAX_LATENCY = 1.0  # seconds
-
 #: What the server may hold afterwards beyond what it held before: its allocator keeps some memory,
 #: its pool and the threads that call handlers stay for a while.
 MORE_MEMORY = 64 << 10  # KiB
@@ -50,8 +47,8 @@ class Outcome:
             print(f"{name:12}{getattr(self.before, name):10,}{getattr(self.after, name):10,}")
         print(f"most memory {self.peak:10,} KiB; {self._count_lines():,} lines in the log")
 
-    def find_failures(self) -> list[str]:
-        """What is wrong, a line each."""
+    def find_failures(self, max_latency: float) -> list[str]:
+        """What is wrong, a line each; ``max_latency``: the 99th percentile, in seconds."""
         failures = [
             f"{tally.path}: {count} {name}"
             for tally in self.tallies
@@ -61,7 +58,7 @@ class Outcome:
         failures += [
             f"{tally.path}: p99 is {tally.percentile(99):.2f} s"
             for tally in self.tallies
-            if tally.percentile(99) > MAX_LATENCY
+            if tally.percentile(99) > max_latency
         ]
         failures += find_growth(self.before, self.after)
         lines = self._count_lines()

@@ -9,6 +9,9 @@ from ..servers.process import ROOT, without_coverage
 
 SECONDS = 20
 
+#: Seconds. On a machine that runs other tests at the same time everybody waits.
+P99 = 3
+
 
 @pytest.mark.parametrize(
     ("server", "package"), [("gunicorn-gthread", "gunicorn"), ("gevent-pywsgi", "gevent")]
@@ -16,7 +19,7 @@ SECONDS = 20
 def test_an_attack_that_others_do_not_notice(server, package):
     pytest.importorskip(package)
     result = subprocess.run(
-        [sys.executable, "-m", "soak.chaos", server, "--seconds", str(SECONDS)],
+        [sys.executable, "-m", "soak.chaos", server, "--seconds", str(SECONDS), "--p99", str(P99)],
         cwd=ROOT,
         env=without_coverage(),
         stdin=subprocess.DEVNULL,
