@@ -13,7 +13,7 @@ PARALLEL ?= -n 4 --dist loadgroup
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test lint docs pytest coverage conformance soak bench clean
+.PHONY: help demo test lint docs pytest coverage conformance soak chaos bench clean
 
 help:
 	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
@@ -25,6 +25,7 @@ help:
 	@echo "make coverage  all tests, with coverage"
 	@echo "make conformance  the Autobahn suite on three servers; ARGS='1-7,10' for some groups"
 	@echo "make soak      200,000 connections and 2,000,000 messages: does anything grow?"
+	@echo "make chaos     200 attackers at a time: do others notice? ARGS='uvicorn --seconds 20' for one"
 	@echo "make bench     measure"
 	@echo "make clean     remove the virtual environment and everything built"
 
@@ -66,6 +67,9 @@ conformance: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m soak $(ARGS)
+
+chaos: $(VENV)/.test
+	$(BIN)/python -m soak.chaos $(or $(ARGS),gunicorn-gthread)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(ARGS)

@@ -30,6 +30,12 @@ def take(port: int) -> Census:
         return Census(**json.load(response))
 
 
+def take_peak(port: int) -> int:
+    """The most memory that the process ever had, resident, KiB."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/peak/", timeout=60) as response:
+        return json.load(response)["memory"]
+
+
 def settle(port: int, idle: int) -> Census:
     """The census once no more descriptors are open than in the idle server, or when that does
     not come to pass.

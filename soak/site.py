@@ -1,4 +1,4 @@
-"""An echo, and a census of the process that serves it."""
+"""An echo as a view and as a handler, and a census of the process that serves them."""
 
 import gc
 import os
@@ -11,13 +11,19 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from dwebsocket import require_websocket
+from dwebsocket import WebSocketHandler, require_websocket
+from dwebsocket.asgi import get_websocket_application
 
 
 @require_websocket
 def echo(request: HttpRequest) -> None:
     for message in request.websocket:
         request.websocket.send(message)
+
+
+class Echo(WebSocketHandler):
+    def on_message(self, message: str | bytes) -> None:
+        self.send(message)
 
 
 def census(request: HttpRequest) -> JsonResponse:
@@ -44,5 +50,15 @@ def read_status(name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
 
 
-urlpatterns = [path("echo/", echo), path("census/", census)]
+def peak(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"memory": read_status("VmHWM")})
+
+
+urlpatterns = [
+    path("echo/", echo),
+    path("handler/", Echo.as_view()),
+    path("census/", census),
+    path("peak/", peak),
+]
 application = get_wsgi_application()
+asgi_application = get_websocket_application()

@@ -8,7 +8,7 @@ import struct
 import zlib
 from base64 import b64encode
 
-TEXT, BINARY, CLOSE = 1, 2, 8
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 FIN, COMPRESSED, MASKED = 0x80, 0x40, 0x80
 TIMEOUT = 30  # seconds
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: nothing waits for a peer
@@ -41,23 +41,28 @@ def inflate(payload: bytes) -> bytes:
     return zlib.decompressobj(wbits=-15).decompress(payload + b"\0\0\xff\xff")
 
 
+def build_handshake(port: int, path: str, *, compression: bool) -> bytes:
+    """The request of an opening handshake."""
+    offer = "permessage-deflate; client_no_context_takeover" if compression else ""
+    request = [
+        f"GET {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {b64encode(os.urandom(16)).decode()}",
+        *([f"Sec-WebSocket-Extensions: {offer}"] if offer else []),
+    ]
+    return "\r\n".join([*request, "", ""]).encode()
+
+
 class Connection:
     """A client's connection; what one of its steps starts, the next one finishes."""
 
     def __init__(self, port: int, *, compression: bool):
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        offer = "permessage-deflate; client_no_context_takeover" if compression else ""
-        request = [
-            "GET /echo/ HTTP/1.1",
-            f"Host: 127.0.0.1:{port}",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {b64encode(os.urandom(16)).decode()}",
-            *([f"Sec-WebSocket-Extensions: {offer}"] if offer else []),
-        ]
-        self.send("\r\n".join([*request, "", ""]).encode())
+        self.send(build_handshake(port, "/echo/", compression=compression))
 
     def finish_handshake(self) -> None:
         head = b""

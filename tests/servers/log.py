@@ -23,7 +23,9 @@ NEVER = (
     "ResourceWarning",
 )
 # uWSGI's router says so of every client that resets its connection, whatever it carries.
-ROUTER = re.compile(r"^\[uwsgi-http key: .* client_addr: .*\] hr_\w+\(\): Connection reset by peer")
+ROUTER = re.compile(
+    r"^\[uwsgi-http key: .* client_addr: .*\] hr_\w+\(\): (?:Connection reset by peer|Broken pipe)"
+)
 # granian says so of every client that vanishes.
 GRANIAN = re.compile(r"^\[INFO\] Failed to close websocket with error")
 # hypercorn cancels the task of each connection that is open at its end, and Python 3.11 asks such a
@@ -37,6 +39,15 @@ HYPERCORN = re.compile(
 UVICORN = re.compile(
     r"^ERROR: +Invalid UTF-8 sequence received from client\.\n"
     r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*UnicodeDecodeError: .*\n",
+    re.M,
+)
+# gevent.pywsgi says so twice of a client that resets its connection in the middle of a request:
+# when it reads that, and when it answers with 400.
+PYWSGI = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*"
+    r'[ \t].*/pywsgi\.py", line \d+, in (?:read_request\n|handle\n +self\.socket\.sendall\(.*\n)'
+    r"(?:[ \t].*\n)*(?:ConnectionResetError|BrokenPipeError): .*\n"
+    r"(?:.*: Invalid request \(from |.* failed with BrokenPipeError).*\n",
     re.M,
 )
 # Our own words for a Redis that is gone say what the system said.
@@ -94,7 +105,9 @@ class ServerLog:
 
     def find_faults(self, since=0):
         """Every line that a server's log must not hold."""
-        text = UVICORN.sub("", HYPERCORN.sub("", self.text(since)))
+        text = self.text(since)
+        for known in (HYPERCORN, UVICORN, PYWSGI):
+            text = known.sub("", text)
         faults = [
             line
             for line in text.splitlines()

@@ -1,0 +1,31 @@
+"""Twenty seconds of attacks, and nobody else notices: a server with threads and one with a loop."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ..servers.process import ROOT, without_coverage
+
+SECONDS = 20
+
+#: Seconds. On a machine that runs other tests at the same time everybody waits.
+P99 = 3
+
+
+@pytest.mark.parametrize(
+    ("server", "package"), [("gunicorn-gthread", "gunicorn"), ("gevent-pywsgi", "gevent")]
+)
+def test_an_attack_that_others_do_not_notice(server, package):
+    pytest.importorskip(package)
+    result = subprocess.run(
+        [sys.executable, "-m", "soak.chaos", server, "--seconds", str(SECONDS), "--p99", str(P99)],
+        cwd=ROOT,
+        env=without_coverage(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=110,
+    )
+    assert result.returncode == 0, result.stdout
