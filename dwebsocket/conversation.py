@@ -55,14 +55,14 @@ class KeptRequest:
 class Conversation:
     """The ``Listener`` of one WebSocket, on behalf of its handler."""
 
-    __slots__ = ("_context", "_handler", "calls_anew")
+    __slots__ = ("_context", "_handler", "calls_anew", "stalled")
 
     _context: RequestContext
 
     def __init__(self, handler: Handler, websocket: BaseWebSocket) -> None:
         self._handler = handler
         handler.websocket = websocket
-        self.calls_anew = False
+        self.calls_anew = self.stalled = False
 
     def hold(self, request: HttpRequest) -> None:
         """Have the whole conversation in this thread, where the server does not let go of the
@@ -110,6 +110,8 @@ class Conversation:
             except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
                 self._let_pass(error)
                 context.run(self._fail, error)
+            if self.stalled:
+                break
         if self.calls_anew or database.this_thread.watch.seen != database.opened:
             self._release_database(opened)
 

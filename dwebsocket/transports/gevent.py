@@ -97,6 +97,9 @@ class GeventTransport(GreenletTransport):
     def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
         self._hub.loop.run_callback_threadsafe(self._set_interest, interest)
 
+    def call_soon(self, function: Callable[[], None]) -> None:
+        self._hub.loop.run_callback(function)
+
     def watch_writing(self, on: bool) -> None:
         if on:
             self._write_io = self._hub.loop.io(self._fd, WRITE)

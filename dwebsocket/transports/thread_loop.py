@@ -43,7 +43,7 @@ QUIET_TICKS = 20
 class Watch:
     """What the loop knows of one connection. Its fields belong to the holder of the loop's lock."""
 
-    __slots__ = ("busy", "fd", "reading", "registered", "watcher", "writing")
+    __slots__ = ("busy", "fd", "more", "reading", "registered", "watcher", "writing")
 
     def __init__(
         self, fd: int, watcher: Watcher, *, reading: bool = True, writing: bool = False
@@ -51,6 +51,7 @@ class Watch:
         self.fd = fd
         self.watcher = watcher
         self.busy = 0  # the thread in which a call is running
+        self.more = False  # it is called again even if nothing comes
         self.reading, self.writing = reading, writing
         self.registered = 0  # the events that the poller has been asked for
 
@@ -106,7 +107,9 @@ class ThreadLoop:
     def _ask_for(self, watch: Watch, *, reading: bool) -> None:
         if self._watches.get(watch.fd) is not watch:
             return  # its connection has ended, perhaps within a call: the descriptor may be closed
-        wanted = IN if reading and watch.reading else 0
+        wanted = 0
+        if reading and watch.reading:  # a socket that takes data is found at once, behind others
+            wanted = IN | OUT if watch.more else IN
         self._ask(watch, wanted | (OUT if watch.writing else 0))
 
     def _ask(self, watch: Watch, events: int) -> None:
@@ -153,9 +156,9 @@ class ThreadLoop:
                 watch = watches.get(fd)
                 if watch is None:
                     continue
-                if events & OUT:
+                if events & OUT and watch.writing:
                     watch.watcher.on_writable()
-                if events != OUT and not self._call(watch, me):
+                if (events != OUT or watch.more) and not self._call(watch, me):
                     return
 
     def _call(self, watch: Watch, me: int) -> bool:
@@ -172,8 +175,11 @@ class ThreadLoop:
         self._current = watch
         if self._quiet:
             self._wake_alarm()
-        watch.watcher.on_readable()
+        more = watch.watcher.on_readable()
         with self._lock:
+            if more is not watch.more:
+                watch.more = more
+                self._register(watch)
             if self._leader == me:
                 watch.busy = 0
                 self._current = None
