@@ -23,7 +23,16 @@ MAX_IDLE = 64
 class GreenletTransport(Transport):
     """What gevent and eventlet share; they say how a hub watches a descriptor."""
 
-    __slots__ = ("_hub", "_idle", "_in_call", "_interest", "_more", "_reader", "_watched", "_watcher")
+    __slots__ = (
+        "_hub",
+        "_idle",
+        "_in_call",
+        "_interest",
+        "_more",
+        "_reader",
+        "_watched",
+        "_watcher",
+    )
 
     calls_anew: ClassVar[bool] = True
 
