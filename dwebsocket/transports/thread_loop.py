@@ -2,8 +2,9 @@
 and followers.
 
 In the usual case nothing is handed over. Only when a call lasts longer than ``SLOW`` does another
-thread take over the polling; the connection whose call goes on is left out until it is done. epoll
-reports again what the earlier leader had not come to, so nothing is lost at the change.
+thread take over: it goes on with those whom the leader has found, and polls then; the connection
+whose call goes on is left out until it is done. Where threads wait for each other those who were
+found are shared out at once.
 """
 
 from __future__ import annotations
@@ -25,11 +26,9 @@ logger = logging.getLogger("dwebsocket.connection")
 #: Seconds after which a call is slow, and somebody else polls.
 SLOW = 0.005
 
-#: Threads that run calls.
-MAX_WORKERS = 8
-
-#: The same while threads wait for each other, and so even short calls take long.
-MAX_PRESSED = 32
+#: Threads that run calls. Where many threads are at work each of these mostly waits for the
+#: interpreter, three times for a call: fewer would not keep up.
+MAX_WORKERS = 32
 
 #: ``Watch.busy`` between being found and being called.
 FOUND = -1
@@ -100,7 +99,7 @@ class ThreadLoop:
         self._polling = threading.Lock()  # whoever has it leads
         self._found: deque[tuple[Watch, int]] = deque()  # whom the leader has left to the others
         self._later: deque[tuple[Watch, int]] = deque()  # those of them that have much to do
-        self._permits = deque(range(MAX_PRESSED // 2))  # for those who call these
+        self._permits = deque(range(MAX_WORKERS // 2))  # for those who call these
         self._lock = threading.Lock()  # held for an instant, never across a call
         self._alarm = threading.Condition(self._lock)  # calls are being made again
         self._workers: list[Worker] = []
@@ -356,11 +355,11 @@ class ThreadLoop:
         """Have one more thread at work."""
         if self._ring():
             return
-        if len(self._workers) < (MAX_PRESSED if self._pressed else MAX_WORKERS):
+        if len(self._workers) < MAX_WORKERS:
             self._start_worker()
         elif not self._told and all(worker.watch is not None for worker in self._workers):
             self._told = True
-            logger.warning(ALL_BUSY, len(self._workers))
+            logger.warning(ALL_BUSY, MAX_WORKERS)
 
 
 #: The loop of this process.

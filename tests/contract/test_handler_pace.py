@@ -29,12 +29,11 @@ def test_a_slow_handler_delays_nobody_else(server, open_websocket):
 @pytest.mark.rows(tls=False, asgi=False)
 def test_many_messages_of_slow_handlers_take_turns_with_others(server, open_websocket):
     """More clients than there are threads for handlers, each with messages for seconds."""
-    many = [open_websocket("/handler/slow/") for _ in range(12)]
+    many = [open_websocket("/handler/slow/") for _ in range(40)]
     other = open_websocket("/handler/echo/")
     for client in many:
         client.send_bytes(build_frame(TEXT, b"0.1") * 30)
-    for client in many:
-        assert client.read_text(timeout=15) == "begin"
+    assert many[0].read_text() == "begin"
     started = time.monotonic()
     other.send_text("quick")
     assert other.read_text() == "quick"

@@ -6,7 +6,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from dwebsocket.transports.thread_loop import MAX_WORKERS
+from dwebsocket.backends.asgi.calls import MAX_WORKERS
 
 from ..servers.process import wait_until
 from .conversations import TIMEOUT, check_echo, open_websocket

@@ -105,7 +105,6 @@ def loop(request, monkeypatch):
     monkeypatch.setattr(
         thread_loop, "create_poller", lambda: CountingPoller(POLLERS[request.param]())
     )
-    monkeypatch.setattr(thread_loop, "MAX_PRESSED", MAX_WORKERS)  # a busy machine is pressed, too
     return ThreadLoop()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dwebsocket.backends.driven import Listener
 from dwebsocket.threads import Threads
-from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
+from dwebsocket.transports.thread_loop import ALL_BUSY
 
 from .inbox import Inbox
 
@@ -30,6 +30,9 @@ SLOW = 1.0
 
 #: Guards what each connection's calls are doing; held for an instant.
 lock = threading.Lock()
+
+#: Threads that run calls.
+MAX_WORKERS = 8
 
 #: The threads that call the handlers of this process.
 threads = Threads(MAX_WORKERS, "dwebsocket-handler")
