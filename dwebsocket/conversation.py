@@ -56,7 +56,7 @@ class KeptRequest:
 class Conversation:
     """The ``Listener`` of one WebSocket, on behalf of its handler."""
 
-    __slots__ = ("_context", "_handler", "_websocket", "calls_anew")
+    __slots__ = ("_context", "_handler", "_websocket", "calls_anew", "stalled")
 
     _context: RequestContext
 
@@ -64,7 +64,7 @@ class Conversation:
         self._handler = handler
         # Kept here, too: a handler may do what it wants with its attributes.
         handler.websocket = self._websocket = websocket
-        self.calls_anew = False
+        self.calls_anew = self.stalled = False
 
     def hold(self, request: HttpRequest) -> None:
         """Have the whole conversation in this thread, where the server does not let go of the
@@ -112,6 +112,8 @@ class Conversation:
             except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
                 self._let_pass(error)
                 context.run(self._fail, error)
+            if self.stalled:
+                break
         if self.calls_anew or database.this_thread.watch.seen != database.opened:
             self._release_database(opened)
 

@@ -14,7 +14,15 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
-__all__ = ["Service", "ends_process", "keep_running", "log_failure", "start_thread", "try_start"]
+__all__ = [
+    "Service",
+    "ends_process",
+    "keep_running",
+    "log_failure",
+    "start_missing",
+    "start_thread",
+    "try_start",
+]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -23,6 +31,9 @@ PAUSE = 0.2
 LOG_INTERVAL = 60.0
 
 NO_THREAD = "The thread %s cannot be started: %s. It is tried again when it is needed next"
+
+#: Services that could not be started.
+missing: set[Service] = set()
 
 #: When a line of ``log_now_and_then`` was last logged, time.monotonic().
 logged: dict[str, float] = {}
@@ -101,6 +112,12 @@ def log_now_and_then(key: str, text: str, *args: Any, exc_info: bool = False) ->
         pass
 
 
+def start_missing() -> None:
+    """Start the services that could not be started when they were needed; for those that run."""
+    for service in list(missing):
+        service.ensure()
+
+
 class Service:
     """A function that runs in one thread or greenlet for as long as it is needed.
 
@@ -135,6 +152,7 @@ class Service:
             self._running = True
             started = try_start(self._run, self._name, self._start, self._sleep)
             self._running = started is not None
+        (missing.discard if self._running else missing.add)(self)
 
     def end(self, is_needed: Callable[[], object]) -> bool:
         """Whether ``run`` may return: nobody needs it, and whoever does from now on starts it."""

@@ -163,7 +163,10 @@ def test_what_a_layer_may_not_know(name):
 
 @pytest.mark.parametrize("name", [n for n in sorted(modules()) if part_of(n) == "transports"])
 def test_transports_know_no_protocol(name):
-    assert {imported.split(".")[1] for imported in own_imports(name)} <= {"supervisor", "transports"}
+    assert {imported.split(".")[1] for imported in own_imports(name)} <= {
+        "supervisor",
+        "transports",
+    }
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(modules()) if n.startswith("backends/")])

@@ -17,6 +17,8 @@ class Listener(Protocol):
 
     #: Whether each call runs in a greenlet of its own.
     calls_anew: bool
+    #: Others wait for ``receive``: it returns after the present message, and leaves the rest.
+    stalled: bool
 
     def receive(self, messages: list[Message]) -> None:
         """Messages of one read, the last one first: take them out one by one, from the end."""

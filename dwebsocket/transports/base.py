@@ -30,8 +30,10 @@ def remaining(deadline: float | None) -> float | None:
 class Watcher(Protocol):
     """Who is told when a connection that nobody waits for can be read or written."""
 
-    def on_readable(self) -> None:
-        """Something has come, or the end. May block; never called twice at the same time."""
+    def on_readable(self) -> bool:
+        """Something has come, or the end. May block; never called twice at the same time. Whether
+        to call again, behind others, even if nothing further comes.
+        """
 
     def on_writable(self) -> None:
         """The socket takes data again. Must not block."""

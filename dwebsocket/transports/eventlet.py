@@ -20,7 +20,9 @@ from .tls import BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
 
-BUFFER = bytearray(262144)
+#: One for all connections: it is emptied before anything else can run. A usual large frame fits in;
+#: more is not worked through before others have their turn.
+BUFFER = bytearray(65536 + 2048)
 
 #: The socket without eventlet, whether the process is patched or not.
 socket = original("socket").socket
@@ -77,6 +79,9 @@ class EventletTransport(GreenletTransport):
 
     def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
         self._hub.schedule_call_global(0, self._set_interest, interest)
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        self._hub.schedule_call_global(0, function)
 
     def watch_writing(self, on: bool) -> None:
         if on:

@@ -27,8 +27,9 @@ READ, WRITE = 1, 2
 #: The socket without gevent, whether the process is patched or not.
 socket = get_original("socket", "socket")
 
-#: One for all connections: it is emptied before anything else can run.
-BUFFER = bytearray(262144)
+#: One for all connections: it is emptied before anything else can run. A usual large frame fits in;
+#: more is not worked through before others have their turn.
+BUFFER = bytearray(65536 + 2048)
 
 
 class GeventTransport(GreenletTransport):
@@ -100,6 +101,9 @@ class GeventTransport(GreenletTransport):
 
     def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
         self._hub.loop.run_callback_threadsafe(self._set_interest, interest)
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        self._hub.loop.run_callback(function)
 
     def watch_writing(self, on: bool) -> None:
         if on:

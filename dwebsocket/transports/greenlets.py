@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -24,7 +25,16 @@ MAX_IDLE = 64
 class GreenletTransport(Transport):
     """What gevent and eventlet share; they say how a hub watches a descriptor."""
 
-    __slots__ = ("_hub", "_idle", "_in_call", "_interest", "_reader", "_watched", "_watcher")
+    __slots__ = (
+        "_hub",
+        "_idle",
+        "_in_call",
+        "_interest",
+        "_more",
+        "_reader",
+        "_watched",
+        "_watcher",
+    )
 
     calls_anew: ClassVar[bool] = True
 
@@ -32,6 +42,7 @@ class GreenletTransport(Transport):
     _idle: list[Any]  # this hub's callers
     _in_call: bool
     _interest: tuple[bool, bool]  # reading, writing: what the watcher wants
+    _more: bool  # the watcher is called again even if nothing comes
     _reader: Any  # the greenlet that reads, or is in a call
     _watched: tuple[bool, bool]  # what the hub watches now
     _watcher: Any  # a Watcher, None once it is called no more
@@ -48,6 +59,10 @@ class GreenletTransport(Transport):
         """Call ``_set_interest`` in the thread of the hub, from another one."""
         raise NotImplementedError
 
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Have the hub call a function when others have had their turn."""
+        raise NotImplementedError
+
     def watch_reading(self, on: bool) -> None:
         """Have the hub call ``_on_readable``, or not."""
         raise NotImplementedError
@@ -59,7 +74,7 @@ class GreenletTransport(Transport):
     def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
         self._watcher = watcher
         self._idle = idle_callers.setdefault(self._hub, [])
-        self._in_call = False
+        self._in_call = self._more = False
         self._watched = (False, False)
         self.set_interest(reading=reading, writing=writing)
 
@@ -84,6 +99,8 @@ class GreenletTransport(Transport):
             self._interest = interest or (False, False)
             # A call that waits will read itself; one that does not is over before the hub looks.
             self._apply(reading=self._interest[0] and not self._in_call)
+            if self._more and not self._in_call:
+                self.call_soon(self._go_on)
             if interest is None:
                 self._watcher = None
 
@@ -107,15 +124,22 @@ class GreenletTransport(Transport):
         watcher = self._watcher
         self._reader = getcurrent()
         try:
-            watcher.on_readable()
+            self._more = watcher.on_readable()
         except BaseException as error:
             if ends_process(error):
                 raise
+            self._more = False
             fail_watcher(watcher)
         self._reader = None
         self._in_call = False
         if self._watcher is not None and self._interest != self._watched:
             self._apply(reading=self._interest[0])
+        if self._more:
+            self.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._watcher is not None and self._more and self._interest[0]:
+            self._on_readable()
 
     def _on_writable(self, *args: Any) -> None:
         watcher = self._watcher

@@ -2,8 +2,9 @@
 and followers.
 
 In the usual case nothing is handed over. Only when a call lasts longer than ``SLOW`` does another
-thread take over the polling; the connection whose call goes on is left out until it is done. epoll
-reports again what the earlier leader had not come to, so nothing is lost at the change.
+thread take over: it goes on with those whom the leader has found, and polls then; the connection
+whose call goes on is left out until it is done. Where threads wait for each other those who were
+found are shared out at once.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import logging
 import os
 import threading
 import time
+from collections import deque
+from functools import partial
 from typing import Any
 
-from .base import Watcher
+from dwebsocket.supervisor import Service, start_missing, try_start
+
+from .base import Watcher, fail_watcher
 from .pollers import IN, OUT, create_poller
 
 __all__ = ["ALL_BUSY", "MAX_WORKERS", "ThreadLoop", "Watch", "get_loop"]
@@ -24,8 +29,20 @@ logger = logging.getLogger("dwebsocket.connection")
 #: Seconds after which a call is slow, and somebody else polls.
 SLOW = 0.005
 
-#: Threads that run calls.
-MAX_WORKERS = 8
+#: Threads that run calls. Where many threads are at work each of these mostly waits for the
+#: interpreter, three times for a call: fewer would not keep up.
+MAX_WORKERS = 32
+
+#: ``Watch.busy`` between being found and being called.
+FOUND = -1
+
+#: Connections share so many locks.
+LOCKS = 64
+
+#: Seconds that a sleep of SLOW takes when threads wait for each other, and ticks for which that is
+#: believed.
+PRESSURE = 0.015
+PRESSED_TICKS = 100
 
 ALL_BUSY = (
     "All %d threads that call WebSocket handlers are busy: until one is done none is called. "
@@ -41,18 +58,38 @@ QUIET_TICKS = 20
 
 
 class Watch:
-    """What the loop knows of one connection. Its fields belong to the holder of the loop's lock."""
+    """What the loop knows of one connection."""
 
-    __slots__ = ("busy", "fd", "reading", "registered", "watcher", "writing")
+    __slots__ = ("busy", "fd", "left_out", "more", "reading", "registered", "watcher", "writing")
 
     def __init__(
         self, fd: int, watcher: Watcher, *, reading: bool = True, writing: bool = False
     ) -> None:
         self.fd = fd
         self.watcher = watcher
-        self.busy = 0  # the thread in which a call is running
+        self.busy = 0  # the thread in which a call is running; FOUND: one is going to
+        # These belong to the holder of the connection's lock.
+        self.left_out = False  # until its call is done
+        self.more = False  # it is called again even if nothing comes
         self.reading, self.writing = reading, writing
         self.registered = 0  # the events that the poller has been asked for
+
+
+class Worker:
+    """What the loop knows of one of its threads."""
+
+    __slots__ = ("told", "turn", "wakeup", "watch")
+
+    def __init__(self) -> None:
+        self.wakeup = threading.Lock()  # released to wake it
+        self.wakeup.acquire()
+        self.watch: Watch | None = None  # whom it is calling
+        self.turn = 0  # counts its calls
+        self.told = 0  # the last one that was found to be slow
+
+    @property
+    def is_slow(self) -> bool:
+        return self.told == self.turn and self.watch is not None
 
 
 class ThreadLoop:
@@ -61,36 +98,37 @@ class ThreadLoop:
     def __init__(self) -> None:
         self._poller: Any = create_poller()
         self._watches: dict[int, Watch] = {}
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
+        self._polling = threading.Lock()  # whoever has it leads
+        self._found: deque[tuple[Watch, int]] = deque()  # whom the leader has left to the others
+        self._later: deque[tuple[Watch, int]] = deque()  # those of them that have much to do
+        self._permits = deque(range(MAX_WORKERS // 2))  # for those who call these
         self._lock = threading.Lock()  # held for an instant, never across a call
-        self._vacant = threading.Condition(self._lock)  # nobody leads
         self._alarm = threading.Condition(self._lock)  # calls are being made again
-        self._leader: int | None = None  # a thread
-        self._current: Watch | None = None  # what the leader is calling
-        self._turn = 0  # counts the leader's calls
-        self._workers = 0
-        self._idle = 0  # workers that wait for a vacancy
-        self._started = self._quiet = self._told = False
+        self._workers: list[Worker] = []
+        self._count = 0  # of those that were ever started
+        self._idle: deque[Worker] = deque()  # those that wait until they are needed
+        self._quiet = self._told = False
+        self._pace = Service(self._look_after, "dwebsocket-pace")
+        self._pressed = False  # threads wait for each other: many work at once
 
     def add(self, watch: Watch) -> None:
         """Watch a connection."""
-        with self._lock:
+        with self._lock_of(watch):
             self._watches[watch.fd] = watch
             self._register(watch)
-            if self._started:
-                return
-            self._started = True
-            self._start_worker()
-        threading.Thread(target=self._look_after, name="dwebsocket-pace", daemon=True).start()
+        self._ensure_running()
 
     def set_interest(self, watch: Watch, *, reading: bool, writing: bool) -> None:
         """Change what a connection is watched for."""
-        with self._lock:
+        with self._lock_of(watch):
             watch.reading, watch.writing = reading, writing
             self._register(watch)
+        self._ensure_running()
 
     def discard(self, watch: Watch) -> None:
         """Watch a connection no more; called before its descriptor is closed."""
-        with self._lock:
+        with self._lock_of(watch):
             if self._watches.get(watch.fd) is watch:
                 del self._watches[watch.fd]
                 self._ask(watch, 0)
@@ -99,14 +137,19 @@ class ThreadLoop:
         """Give the poller back in a forked child: the parent's loop goes on without us."""
         self._poller.close()
 
-    def _register(self, watch: Watch) -> None:
-        # Not while the leader is in its call: it is the one who would poll.
-        self._ask_for(watch, reading=not watch.busy or watch is self._current)
+    def _lock_of(self, watch: Watch) -> threading.Lock:
+        """The lock of those who change what a connection is watched for. Each such call lets other
+        threads run, for long if there are many: not all connections wait for that.
+        """
+        return self._locks[watch.fd % LOCKS]
 
-    def _ask_for(self, watch: Watch, *, reading: bool) -> None:
+    def _register(self, watch: Watch) -> None:
         if self._watches.get(watch.fd) is not watch:
             return  # its connection has ended, perhaps within a call: the descriptor may be closed
-        wanted = IN if reading and watch.reading else 0
+        wanted = 0
+        if watch.reading and not watch.left_out:
+            # A socket that takes data is found at once, behind others.
+            wanted = IN | OUT if watch.more else IN
         self._ask(watch, wanted | (OUT if watch.writing else 0))
 
     def _ask(self, watch: Watch, events: int) -> None:
@@ -122,65 +165,168 @@ class ThreadLoop:
 
     # The workers
 
+    def _ensure_running(self) -> None:
+        """There is somebody who calls, and somebody who looks at the clock, unless the system has
+        no further thread just now.
+        """
+        if not self._workers:
+            with self._lock:
+                if not self._workers:
+                    self._start_worker()
+        self._pace.ensure()
+
     def _start_worker(self) -> None:
-        self._workers += 1
-        number = self._workers
-        threading.Thread(target=self._work, name=f"dwebsocket-loop-{number}", daemon=True).start()
+        self._count += 1
+        worker = Worker()
+        self._workers.append(worker)
+        if try_start(partial(self._work, worker), f"dwebsocket-loop-{self._count}") is None:
+            self._workers.remove(worker)
 
-    def _work(self) -> None:
-        me = threading.get_ident()
-        while self._take_lead(me):
-            self._lead(me)
-
-    def _take_lead(self, me: int) -> bool:
-        """Wait until nobody leads, then do so; ``False`` when nobody needed us for long."""
-        with self._lock:
-            while self._leader is not None:
-                self._idle += 1
-                called = self._vacant.wait(IDLE_TIMEOUT)
-                self._idle -= 1
-                if not called and self._leader is not None:
-                    self._workers -= 1
-                    return False
-            self._leader = me
-            return True
-
-    def _lead(self, me: int) -> None:
-        """Poll and call, until somebody else has taken over."""
-        poll, watches = self._poller.poll, self._watches
+    def _work(self, worker: Worker) -> None:
+        """What a worker does, until it has not been needed for long."""
+        me, found, later, polling = threading.get_ident(), self._found, self._later, self._polling
         while True:
-            for fd, events in poll():
-                watch = watches.get(fd)
+            if found:
+                try:
+                    watch, events = found.popleft()
+                except IndexError:  # somebody else was quicker
+                    continue
+                self._call(worker, me, watch, events)
+            elif later and self._permits:
+                self._call_later(worker, me)
+            elif polling.acquire(False):
+                self._lead(worker, me)
+            elif not self._wait_for_work(worker):
+                return
+
+    def _lead(self, worker: Worker, me: int) -> None:
+        """Poll, and call the first one that is found."""
+        first, first_events, busy = None, 0, None
+        try:
+            for fd, events in self._poller.poll():
+                watch = self._watches.get(fd)
                 if watch is None:
                     continue
-                if events & OUT:
-                    watch.watcher.on_writable()
-                if events != OUT and not self._call(watch, me):
-                    return
-
-    def _call(self, watch: Watch, me: int) -> bool:
-        """Let the watcher read; whether we still lead afterwards."""
-        if watch.busy:  # it hung up while a call is running: that one will find out
-            with self._lock:
                 if watch.busy:
-                    self._ask(watch, 0)
-            return True
-        # Without the lock, for only the leader comes here. Should it lose the lead just now, then
-        # this watch is the one that is left out until its call is done.
-        watch.busy = me
-        self._turn += 1
-        self._current = watch
-        if self._quiet:
-            self._wake_alarm()
-        watch.watcher.on_readable()
-        with self._lock:
-            if self._leader == me:
-                watch.busy = 0
-                self._current = None
-                return True
-            self._ask_for(watch, reading=True)
-            watch.busy = 0  # the last thing: from now on the leader may call it
+                    if events & OUT and watch.writing:
+                        tell_writable(watch)
+                    if events != OUT:
+                        busy = watch
+                elif watch.more:
+                    watch.busy = FOUND
+                    self._later.append((watch, events))
+                elif first is None:
+                    watch.busy = FOUND
+                    first, first_events = watch, events
+                else:
+                    watch.busy = FOUND
+                    self._found.append((watch, events))
+        except BaseException:  # MemoryError: whoever has been found is not forgotten
+            if first is not None:
+                self._found.append((first, first_events))
+            raise
+        finally:
+            self._polling.release()
+        if self._pressed:
+            self._call_others()
+        if first is not None:
+            self._call(worker, me, first, first_events)
+        elif busy is not None and not (self._later and self._permits):
+            self._leave_out(busy)
+
+    def _call_others(self) -> None:
+        """Have others help with what has been found."""
+        for _ in range(len(self._found) + min(len(self._later), len(self._permits))):
+            if not self._wake_one():
+                break
+
+    def _call_later(self, worker: Worker, me: int) -> None:
+        """Call one of those that have much to do: not all threads do that."""
+        try:
+            permit = self._permits.pop()
+        except IndexError:  # somebody else was quicker
+            return
+        try:
+            try:
+                watch, events = self._later.popleft()
+            except IndexError:
+                return
+            self._call(worker, me, watch, events)
+        finally:
+            self._permits.append(permit)
+
+    def _call(self, worker: Worker, me: int, watch: Watch, events: int) -> None:
+        """Let the watcher write and read. What it raises is the end of its connection alone."""
+        try:
+            if self._watches.get(watch.fd) is watch:
+                watch.busy = me
+                if events & OUT and watch.writing:
+                    watch.watcher.on_writable()
+                if events != OUT or watch.more:
+                    worker.turn += 1
+                    worker.watch = watch
+                    if self._quiet:
+                        self._wake_alarm()
+                    more = watch.watcher.on_readable()
+                    if more is not watch.more:
+                        with self._lock_of(watch):
+                            watch.more = more
+                            self._register(watch)
+        except BaseException:  # this thread has nobody else to tell
+            fail_watcher(watch.watcher)
+        finally:
+            worker.watch = None
+            watch.busy = 0
+            if watch.left_out:
+                self._take_in(watch)
+
+    def _leave_out(self, watch: Watch) -> None:
+        """Poll no more for a connection whose call is running, or else it is found at once."""
+        with self._lock_of(watch):
+            if self._watches.get(watch.fd) is not watch:
+                return
+            if watch.left_out:
+                self._ask(watch, 0)  # it has hung up: the call will find out
+            else:
+                watch.left_out = True
+                self._register(watch)
+        if not watch.busy:  # one of us sees the other
+            self._take_in(watch)
+
+    def _take_in(self, watch: Watch) -> None:
+        with self._lock_of(watch):
+            watch.left_out = False
+            self._register(watch)
+
+    # No lock is shared here: where threads are many, whoever gets one waits for the interpreter
+    # next, and so long would all others wait for the lock.
+
+    def _wait_for_work(self, worker: Worker) -> bool:
+        """Wait until somebody is needed; ``False`` when nobody was for long."""
+        idle, wakeup = self._idle, worker.wakeup
+        idle.append(worker)
+        if self._has_work() or not wakeup.acquire(timeout=IDLE_TIMEOUT):
+            try:
+                idle.remove(worker)
+            except ValueError:  # somebody has just decided to wake it
+                wakeup.acquire()
+            else:
+                if not self._has_work():
+                    self._workers.remove(worker)
+                    return False
+        return True
+
+    def _has_work(self) -> bool:
+        has_more = self._later and self._permits
+        return bool(self._found or has_more or not self._polling.locked())
+
+    def _wake_one(self) -> bool:
+        """Wake a worker; whether there was one that waited."""
+        try:
+            self._idle.pop().wakeup.release()
+        except IndexError:
             return False
+        return True
 
     def _wake_alarm(self) -> None:
         with self._lock:
@@ -190,43 +336,65 @@ class ThreadLoop:
     # The one who looks at the clock
 
     def _look_after(self) -> None:
-        """Find a call that is slow, and have somebody else lead; sleep while nothing happens."""
-        ticks = 0
+        """Find calls that are slow, and have somebody else lead; sleep while nothing happens."""
+        ticks = pressed = 0
         while True:
-            turn = self._turn
+            if not self._workers:
+                self._start_worker()
+            start_missing()
+            before = [(worker, worker.turn) for worker in self._workers]
+            began = time.monotonic()
             time.sleep(SLOW)
-            stalled = None
-            with self._lock:
-                if turn != self._turn:
-                    ticks = 0
-                elif self._current is not None:
-                    stalled = self._relieve(self._current)
-                elif (ticks := ticks + 1) >= QUIET_TICKS:
-                    self._rest()
-                    ticks = 0
-            if stalled is not None:
-                stalled.watcher.on_stalled()
+            late = time.monotonic() - began > PRESSURE
+            pressed = PRESSED_TICKS if late else max(0, pressed - 1)
+            self._pressed = pressed > 0
+            stalled = [worker for worker, turn in before if worker.turn == turn and worker.watch]
+            new = [(worker, worker.watch) for worker in stalled if not worker.is_slow]
+            if self._has_work() if self._pressed else stalled and not self._polling.locked():
+                self._relieve()
+            if new or any(worker.turn != turn for worker, turn in before):
+                ticks = 0
+            elif (ticks := ticks + 1) >= QUIET_TICKS:
+                self._rest()
+                ticks = pressed = 0
+            for worker, watch in new:
+                worker.told = worker.turn
+                if watch is not None:
+                    tell_stalled(watch)
 
     def _rest(self) -> None:
-        """Sleep until the leader makes a call. Called with the lock held."""
-        # The leader does it the other way round: one of us sees the other.
-        self._quiet = True
-        if self._current is not None:
-            self._quiet = False
-        while self._quiet:
-            self._alarm.wait()
+        """Sleep until a worker makes a call."""
+        # The workers do it the other way round: one of us sees the other.
+        with self._lock:
+            self._quiet = True
+            if any(worker.watch is not None and not worker.is_slow for worker in self._workers):
+                self._quiet = False
+            while self._quiet:
+                self._alarm.wait()
 
-    def _relieve(self, stalled: Watch) -> Watch:
-        self._leader = self._current = None
-        self._register(stalled)
-        if self._idle:
-            self._vacant.notify()
-        elif self._workers < MAX_WORKERS:
+    def _relieve(self) -> None:
+        """Have one more thread at work."""
+        if self._wake_one():
+            return
+        if len(self._workers) < MAX_WORKERS:
             self._start_worker()
-        elif not self._told:
+        elif not self._told and all(worker.watch is not None for worker in self._workers):
             self._told = True
             logger.warning(ALL_BUSY, MAX_WORKERS)
-        return stalled
+
+
+def tell_writable(watch: Watch) -> None:
+    try:
+        watch.watcher.on_writable()
+    except Exception:
+        fail_watcher(watch.watcher)
+
+
+def tell_stalled(watch: Watch) -> None:
+    try:
+        watch.watcher.on_stalled()
+    except Exception:
+        fail_watcher(watch.watcher)
 
 
 #: The loop of this process.

@@ -26,6 +26,22 @@ def test_a_slow_handler_delays_nobody_else(server, open_websocket):
     assert slow.read_text() == "end 2"
 
 
+@pytest.mark.rows(tls=False, asgi=False)
+def test_many_messages_of_slow_handlers_take_turns_with_others(server, open_websocket):
+    """More clients than there are threads for handlers, each with messages for seconds."""
+    many = [open_websocket("/handler/slow/") for _ in range(40)]
+    other = open_websocket("/handler/echo/")
+    for client in many:
+        client.send_bytes(build_frame(TEXT, b"0.1") * 30)
+    assert many[0].read_text() == "begin"
+    started = time.monotonic()
+    other.send_text("quick")
+    assert other.read_text() == "quick"
+    assert time.monotonic() - started < 1.5  # all those messages at once take three
+    for client in many:
+        client.send_close()
+
+
 def test_frames_of_two_threads_do_not_interleave(server, open_websocket):
     """All of it is less than WEBSOCKET_MAX_SEND_BUFFER: no frame depends on how fast we read."""
     client = open_websocket("/handler/pushed/")

@@ -67,7 +67,7 @@ class Reader:
         try:
             data = self.ours.recv(1000)
         except BlockingIOError:
-            return
+            return False
         except OSError:  # reset, or the test is over
             data = b""
         if data:
@@ -75,6 +75,7 @@ class Reader:
         else:
             self.ended.set()
             self.loop.discard(self.watch)
+        return False
 
     def on_writable(self):
         self.writable += 1
@@ -118,6 +119,49 @@ def watch(loop):
     yield make
     for reader in readers:
         reader.close()
+
+
+class Unfinished(Reader):
+    """Is never done: what it has read is more than one turn's work."""
+
+    def on_readable(self):
+        super().on_readable()
+        return not self.ended.is_set()
+
+
+def test_one_that_is_not_done_is_called_again_behind_others(loop, watch):
+    unfinished, others = Unfinished(loop), [watch() for _ in range(5)]
+    try:
+        unfinished.peer.sendall(b"x")
+        for number in range(1, 6):
+            calls = unfinished.calls
+            wait_until(lambda calls=calls: unfinished.calls > calls + 10, "it goes on", TIMEOUT)
+            for reader in others:
+                reader.peer.sendall(b"x")
+            for reader in others:
+                reader.wait_for(b"x" * number)
+        assert unfinished.found == b"x"
+        unfinished.peer.close()
+        assert unfinished.ended.wait(TIMEOUT)
+    finally:
+        unfinished.close()
+
+
+def test_one_that_may_not_read_is_not_called_although_it_is_not_done(loop, watch):
+    unfinished = Unfinished(loop)
+    try:
+        unfinished.peer.sendall(b"x")
+        wait_until(lambda: unfinished.calls > 10, "it goes on", TIMEOUT)
+        loop.set_interest(unfinished.watch, reading=False, writing=False)
+        calls = unfinished.calls
+        other = watch()
+        other.peer.sendall(b"x")
+        other.wait_for(b"x")
+        assert unfinished.calls <= calls + 2  # one that was found already
+        loop.set_interest(unfinished.watch, reading=True, writing=False)
+        wait_until(lambda: unfinished.calls > calls + 10, "it goes on", TIMEOUT)
+    finally:
+        unfinished.close()
 
 
 def test_one_thread_serves_all(watch):
@@ -201,7 +245,7 @@ def test_a_pool_has_no_more_threads_than_it_may(loop, watch):
         lambda: sum(reader.in_call.is_set() for reader in slow) == MAX_WORKERS, "the pool is full"
     )
     wait_until(lambda: sum(reader.stalled for reader in slow) == MAX_WORKERS, "all are slow")
-    assert loop._workers == MAX_WORKERS
+    assert len(loop._workers) == MAX_WORKERS
     for reader in slow:
         reader.free.set()
     for reader in slow:
@@ -312,10 +356,10 @@ def test_threads_that_are_not_needed_end(loop, watch, monkeypatch):
         reader.peer.sendall(b"slow")
     for reader in slow:
         assert reader.in_call.wait(TIMEOUT)
-    wait_until(lambda: loop._workers >= 5, "another thread leads")
+    wait_until(lambda: len(loop._workers) >= 5, "another thread leads")
     for reader in slow:
         reader.free.set()
-    wait_until(lambda: loop._workers <= 2, "threads end")
+    wait_until(lambda: len(loop._workers) <= 2, "threads end")
     for reader in slow:
         reader.peer.sendall(b"again")
     for reader in slow:

@@ -35,7 +35,7 @@ class Driver(Flusher):
         busy: whether the listener is being called.
     """
 
-    __slots__ = ("_ended", "_failed", "_listener", "_rest", "_stalled", "busy")
+    __slots__ = ("_ended", "_failed", "_listener", "_rest", "busy")
 
     _websocket: SocketWebSocket
 
@@ -45,7 +45,6 @@ class Driver(Flusher):
         self.busy = True  # with the opening
         self._ended = False  # the listener has been told
         self._failed = False  # a call has raised, and our Close says so
-        self._stalled = False  # a call lasts
         self._rest = MAX_DISCARDED
 
     def start(self) -> None:
@@ -60,6 +59,7 @@ class Driver(Flusher):
     def _start(self) -> None:
         websocket = self._websocket
         while messages := websocket.take_early(self):
+            messages.reverse()
             self._work_through(messages)
         if websocket._over:  # already; the loop is to find the end
             websocket.end_answers()
@@ -90,26 +90,28 @@ class Driver(Flusher):
 
     # What the loop calls
 
-    def on_readable(self) -> None:
+    def on_readable(self) -> bool:
         websocket = self._websocket
         if self._ended:
             self._discard()
-            return
-        while True:
+            return False
+        if websocket._ready:  # what the last turn has left
+            self._work_through(websocket._ready)
+        else:
             messages = websocket.receive_once()
             if messages and not self._closing:
-                self.busy = True
                 if len(messages) == 1:
                     websocket._ready = messages  # where what the call finds is put, too
-                    self._listener.receive(messages)
+                    self._call(messages)
                 else:
+                    messages.reverse()
                     self._work_through(messages)
-                self.busy = False
-            if websocket._over:
-                self._end()
-                return
-            if not websocket._connection.rest:
-                return
+        if websocket._ready:
+            return True
+        if websocket._over:
+            self._end()
+            return False
+        return bool(websocket._connection.rest)
 
     def on_writable(self) -> None:
         if self._websocket.try_flush() and self._ended:
@@ -117,7 +119,7 @@ class Driver(Flusher):
         self._let_go_if_lost()
 
     def on_stalled(self) -> None:
-        self._stalled = True  # before a batch begins, perhaps
+        self._listener.stalled = True
         self._websocket.transport.stop_gathering()
         self._websocket.try_flush()
 
@@ -140,15 +142,20 @@ class Driver(Flusher):
             self._release()
 
     def _work_through(self, messages: list[Message]) -> None:
-        """Hand on the messages of one read; their answers leave together."""
+        """Hand on messages of one read, the last one first in the list; their answers leave
+        together.
+        """
         websocket = self._websocket
-        messages.reverse()
         websocket.start_batch(messages)
-        if self._stalled:
+        if self._listener.stalled:  # before the batch begins
             websocket.transport.stop_gathering()
-        self._listener.receive(messages)
-        self._stalled = False
+        self._call(messages)
         websocket.end_batch()
+
+    def _call(self, messages: list[Message]) -> None:
+        self.busy = True
+        self._listener.receive(messages)
+        self.busy = self._listener.stalled = False
 
     def _set_interest(self, *, writing: bool) -> None:
         if self._watched:

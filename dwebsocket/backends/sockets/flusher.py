@@ -36,9 +36,10 @@ class Flusher:
 
     # What the loop calls
 
-    def on_readable(self) -> None:
+    def on_readable(self) -> bool:
         """It has ended: sending tells how."""
         self.on_writable()
+        return False
 
     def on_writable(self) -> None:
         self._websocket.try_flush()

@@ -32,8 +32,10 @@ MIN_COMPRESSED = 1024
 #: Counted for each frame that waits, besides its bytes: small ones cost more than these.
 FRAME_COST = 48
 
-#: Guards _outgoing and _queued of all connections against each other's change, for an instant.
-queue_lock = threading.Lock()
+#: Guard _outgoing and _queued of a connection against each other's change, for an instant. Many,
+#: for where threads are many whoever gets one waits for the interpreter next; not one for each
+#: connection, which would cost memory.
+queue_locks = [threading.Lock() for _ in range(256)]
 
 
 class PostingWebSocket(BaseWebSocket):
@@ -132,13 +134,17 @@ class PostingWebSocket(BaseWebSocket):
     # What waits
 
     @property
+    def _queue_lock(self) -> threading.Lock:
+        return queue_locks[id(self) // 64 % len(queue_locks)]
+
+    @property
     def _pacer(self) -> Flusher | None:
         """Who is told when the socket takes data again."""
         return self._driver or self._flusher
 
     def _get_pacer(self) -> Flusher:
         """The same, made if there is none yet."""
-        with queue_lock:  # one thread has the write lock, another one closes the group
+        with self._queue_lock:  # one thread has the write lock, another one closes the group
             pacer = self._pacer
             if pacer is None:
                 pacer = self._flusher = Flusher(self)
@@ -146,7 +152,7 @@ class PostingWebSocket(BaseWebSocket):
 
     def _queue(self, frame: bytes) -> None:
         """Let a frame wait, but not without bound."""
-        with queue_lock:
+        with self._queue_lock:
             if self._mute or self._last:
                 return
             if self._queued <= conf.MAX_SEND_BUFFER:
@@ -159,7 +165,7 @@ class PostingWebSocket(BaseWebSocket):
     def _finish_with(self, code: int, reason: str) -> bool:
         """Nothing waits behind this Close; whether it is not the second one."""
         frame = build_close(code, reason)
-        with queue_lock:
+        with self._queue_lock:
             if self._last or self._mute:
                 return False
             self._last = frame
@@ -171,7 +177,7 @@ class PostingWebSocket(BaseWebSocket):
     def _take_outgoing(self) -> bytes:
         frames = self._outgoing
         self._gathered = 0
-        with queue_lock:
+        with self._queue_lock:
             count = len(frames)  # a reader may append a Pong meanwhile
             data = b"".join(frames[:count])
             del frames[:count]
@@ -183,7 +189,7 @@ class PostingWebSocket(BaseWebSocket):
         if self._mute:
             self._final = rest
         elif rest:
-            with queue_lock:
+            with self._queue_lock:
                 self._outgoing.insert(0, rest)
                 self._queued += len(rest)
         pacer = self._get_pacer() if rest else self._pacer
@@ -267,11 +273,10 @@ class PostingWebSocket(BaseWebSocket):
         self._flush_after_writing()
 
 
-def forget_lock() -> None:
-    """In a forked child, whose parent may have held it."""
-    global queue_lock
-    queue_lock = threading.Lock()
+def forget_locks() -> None:
+    """In a forked child, whose parent may have held them."""
+    queue_locks[:] = [threading.Lock() for _ in queue_locks]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_lock)
+    os.register_at_fork(after_in_child=forget_locks)

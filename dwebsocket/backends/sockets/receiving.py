@@ -28,6 +28,7 @@ class ReceivingWebSocket(EndingWebSocket):
     def receive_messages(self, deadline: float | None) -> list[Message]:
         while not self._over:
             if self._connection.rest:
+                self.transport.sleep(0)  # others have their turn
                 messages = self._receive_rest(reading=True)
             else:
                 try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dwebsocket.backends import room, view_threads
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.supervisor import Service, log_failure
+from dwebsocket.supervisor import Service, log_failure, start_missing
 
 if TYPE_CHECKING:
     from dwebsocket.backends.sockets.posting import PostingWebSocket
@@ -78,6 +78,7 @@ class Sweeper:
         busy = monotonic()
         while True:
             self._sleep(min(STOP_INTERVAL, self._interval()))
+            start_missing()
             now = monotonic()
             for websocket in list(self.timed):
                 self.timed.discard(websocket)  # first: it may be added anew at any moment
