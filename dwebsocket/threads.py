@@ -14,7 +14,7 @@ from weakref import WeakSet
 from asgiref.sync import sync_to_async
 
 from dwebsocket import database
-from dwebsocket.supervisor import keep_running, start_thread
+from dwebsocket.supervisor import keep_running, log_failure, start_thread
 
 __all__ = ["NoThread", "Threads", "in_thread"]
 
@@ -94,11 +94,14 @@ class Threads(Executor):
 
     def _keep_running(self) -> None:
         keep_running(self._run, self._name)
+        try:
+            database.close_all()
+        except Exception:
+            log_failure("A database connection cannot be closed")
 
     def _run(self) -> None:
         while (work := self._take()) is not None:
             work()
-        database.close_all()
 
     def _take(self) -> Work | None:
         with self._changed:

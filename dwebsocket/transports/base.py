@@ -52,7 +52,7 @@ def fail_watcher(watcher: Watcher) -> None:
     log_failure("A WebSocket failed, and is closed")
     try:
         watcher.on_failure()
-    except Exception:
+    except BaseException:
         log_failure("A WebSocket that failed cannot be closed")
 
 

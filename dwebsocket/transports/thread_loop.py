@@ -51,7 +51,7 @@ ALL_BUSY = (
 )
 
 #: Seconds after which a thread that is not needed ends.
-IDLE_TIMEOUT = 30.0
+IDLE_TIMEOUT = 10.0
 
 #: Ticks of SLOW without a call after which nobody looks at the clock any more.
 QUIET_TICKS = 20

@@ -1,13 +1,9 @@
 """Whatever fails in a handler, or in a thread of ours, ends one connection and nothing else."""
 
-import time
-import urllib.request
-
 import pytest
 
-from ..raw_client import CLOSE, PING, PONG, TEXT, Frame
-from ..servers.process import wait_until
-from .conftest import TUNED, run
+from ..raw_client import PING, PONG, Frame
+from .conftest import run
 
 #: More than there are threads that call handlers.
 CLIENTS = 10
@@ -62,51 +58,6 @@ def test_an_async_handler_that_raises(server, row, open_websocket, journal, case
     check_all_is_well(open_websocket)
 
 
-def get(server, path):
-    url = f"http://{server.host}:{server.port}{path}"
-    with urllib.request.urlopen(url, timeout=10) as response:
-        return response.read().decode()
-
-
-@pytest.mark.rows(typical=True, tls=False, patched=True)
-def test_threads_that_cannot_start_for_a_second(
-    row, start_server, new_client, address, journal, case
-):
-    """Whoever comes meanwhile is served, refused with 503, or closed; afterwards all is as ever."""
-    server = run(start_server, row, TUNED)
-    try:
-        get(server, "/without-threads/1/")
-        until = time.monotonic() + 1
-        early = []
-        while time.monotonic() < until:
-            for path in ("/handler/echo/", "/echo/"):
-                early.append(new_client(server))
-                early[-1].send_request(address(path))
-                assert early[-1].read_response().status in (101, 503)
-                early[-1].send_text("hello")
-
-        def connect(path):
-            client = new_client(server)
-            client.open(address(path))
-            return client
-
-        check_all_is_well(connect)
-        for client in early:  # those who are connected have their answers, and no HTTP
-            if client.received.startswith(b"HTTP/1.1 101"):
-                while (frame := client.read_frame()).opcode == PING:
-                    pass
-                assert frame.opcode in (TEXT, CLOSE), frame
-        silent = connect("/handler/echo/")
-        if not row.asgi:
-            while silent.read_frame().opcode == PING:  # and is dropped, for it does not answer
-                pass
-    except EOFError:
-        pass
-    finally:
-        server.terminate()
-        server.stop()
-
-
 def test_the_end_is_told_after_failures(row, start_server, new_client, address, journal, case):
     server = run(start_server, row, {})
     try:
@@ -125,5 +76,4 @@ def test_the_end_is_told_after_failures(row, start_server, new_client, address, 
         except EOFError:
             assert None in row.goodbye
     finally:
-        wait_until(lambda: True, "")
         server.stop()

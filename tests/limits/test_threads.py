@@ -2,7 +2,8 @@
 
 import pytest
 
-from .conftest import open_in_the_end, rows
+from ..raw_client import PING, PONG, TEXT, Frame
+from .conftest import Visitors, open_in_the_end, rows
 
 #: Two views: those that were refused do not count.
 SETTINGS = {"WEBSOCKET_VIEW_THREADS": 2}
@@ -48,3 +49,44 @@ def test_a_view_without_a_thread_is_refused(row, server, visitors, flag, path):
     open_in_the_end(visitors, path)
     before.send_text("still here")
     assert before.read_text() == "still here"
+
+
+@pytest.fixture
+def fresh_server(row, start_server, flag):
+    """One none of whose threads has been needed yet, but those of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DWEBSOCKET_TEST_NO_THREADS", str(flag))
+        process = start_server(row, {"WEBSOCKET_PING_INTERVAL": 0.3, "WEBSOCKET_PING_TIMEOUT": 0.5})
+    yield process
+    process.kill()
+
+
+@rows("runserver", "gunicorn-gthread", "gevent-pywsgi", "uwsgi-threads", "uvicorn")
+def test_no_thread_of_ours_starts_for_a_while(row, fresh_server, case, flag):
+    """Who comes meanwhile is refused, or served when there is one; then all is as ever."""
+    visitors = Visitors(fresh_server, case)
+    flag.write_text("dwebsocket")
+    try:
+        early = [visitors.ask(path) for path in ("/handler/echo/", "/echo/") * 4]
+    finally:
+        flag.unlink()
+    assert {response.status for _, response in early} <= {101, 503}
+    accepted = [client for client, response in early if response.status == 101]
+    for client in accepted:
+        client.send_text("hello")
+    later = [open_in_the_end(visitors, path) for path in ("/handler/echo/", "/echo/")]
+    for client in accepted:
+        while (frame := client.read_frame()).opcode == PING:
+            client.send_frame(PONG, frame.payload)
+        assert frame == Frame(TEXT, b"hello")
+    for client in later:  # who does not answer Pings is dropped, but by uvicorn
+        if not row.asgi:
+            assert client.read_frame().opcode == PING
+            client.read_to_eof()
+    last = open_in_the_end(visitors, "/handler/echo/")
+    fresh_server.terminate()
+    if row.says_goodbye:
+        while (frame := last.read_frame()).opcode == PING:
+            last.send_frame(PONG, frame.payload)
+        assert frame.close_code in row.goodbye
+    fresh_server.wait(20)

@@ -99,8 +99,6 @@ urlpatterns = [
     path("handler/async/", coroutines.Async.as_view()),
     path("handler/failing/<str:how>/", failing.Failing.as_view()),
     path("handler/failing-async/<str:how>/", failing.AsyncFailing.as_view()),
-    path("without-threads/<str:seconds>/", failing.without_threads),
-    path("refused-threads/", failing.refused_threads),
     # Groups.
     path("group/view/<str:name>/", groups.member),
     path("group/handler/<str:name>/", groups.Handler.as_view()),

@@ -435,3 +435,88 @@ def test_a_forked_child_has_its_own_loop():
         timeout=30,
     )
     assert result.returncode == 0, result.stderr
+
+
+class Failing(Reader):
+    """Raises in the method that the test names, once it has been told to."""
+
+    def __init__(self, loop, where, error):
+        self.where, self.error = where, error
+        self.failed = threading.Event()
+        super().__init__(loop)
+
+    def on_readable(self):
+        self.fail("on_readable")
+        return super().on_readable()
+
+    def on_writable(self):
+        self.fail("on_writable")
+        super().on_writable()
+
+    def on_stalled(self):
+        self.fail("on_stalled")
+
+    def fail(self, where):
+        if self.where == where:
+            raise self.error
+
+    def on_failure(self):
+        self.loop.discard(self.watch)
+        self.failed.set()
+        if self.where == "on_readable":
+            raise self.error  # this, too
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("on_readable", MemoryError()),
+        ("on_readable", SystemExit()),
+        ("on_writable", ValueError("once")),
+    ],
+)
+def test_whoever_raises_is_told_and_the_others_are_called(loop, where, error):
+    for _ in range(MAX_WORKERS + 1):
+        failing = Failing(loop, where, error)
+        if where == "on_writable":
+            loop.set_interest(failing.watch, reading=True, writing=True)
+        else:
+            failing.peer.send(b"hello")
+        assert failing.failed.wait(TIMEOUT)
+        failing.close()
+    reader = Reader(loop)
+    reader.peer.send(b"hello")
+    wait_until(lambda: reader.found == b"hello", "the others are called")
+    reader.close()
+
+
+def test_whoever_raises_when_it_lasts(loop):
+    slow = Failing(loop, "on_stalled", ValueError("once"))
+    slow.free.clear()
+    slow.peer.send(b"hello")
+    assert slow.failed.wait(TIMEOUT)
+    reader = Reader(loop)
+    reader.peer.send(b"hello")
+    wait_until(lambda: reader.found == b"hello", "somebody else leads")
+    slow.free.set()
+    wait_until(lambda: slow.found == b"hello", "its call ends")
+    slow.close()
+    reader.close()
+
+
+def test_a_poller_that_fails_once(loop, monkeypatch):
+    poller = loop._poller
+    failures = [MemoryError(), OSError("of the system")]
+
+    class FailingPoller(CountingPoller):
+        def poll(self):
+            if failures:
+                raise failures.pop()
+            return super().poll()
+
+    loop._poller = FailingPoller(poller)
+    for _ in range(2):
+        reader = Reader(loop)
+        reader.peer.send(b"hello")
+        wait_until(lambda reader=reader: reader.found == b"hello", "it is called all the same")
+        reader.close()

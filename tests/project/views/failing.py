@@ -1,15 +1,11 @@
 """What handlers may do to themselves before they raise; and a system that has no threads."""
 
 import asyncio
-import builtins
 import logging
 import os
-import threading
-import time
 from typing import ClassVar
 
 from django.core.signals import got_request_exception
-from django.http import HttpResponse
 
 from dwebsocket import WebSocketHandler
 
@@ -108,22 +104,3 @@ class AsyncFailing(Damage, WebSocketHandler):
     async def on_close(self):
         self.tell_end()
         raise DeliberateError("must not reach the socket: on_close")
-
-
-def without_threads(request, seconds):
-    """From now on, and for so many seconds, the system has no further thread for us."""
-    start, until = threading.Thread.start, time.monotonic() + float(seconds)
-
-    def fail_to_start(thread):
-        if time.monotonic() < until and thread.name.startswith("dwebsocket"):
-            builtins.dwebsocket_refused = getattr(builtins, "dwebsocket_refused", 0) + 1
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    threading.Thread.start = fail_to_start
-    return HttpResponse("none")
-
-
-def refused_threads(request):
-    """How many threads could not be started."""
-    return HttpResponse(str(getattr(builtins, "dwebsocket_refused", 0)))
