@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 
 from dwebsocket.attachment import attach
 from dwebsocket.backends import get_usable_factory
@@ -16,7 +15,6 @@ from dwebsocket.protocol.exceptions import InvalidHandshake
 __all__ = [
     "REQUIRED",
     "end_connection_behind",
-    "end_connection_behind_error",
     "printable",
     "refuse",
     "refuse_for",
@@ -64,31 +62,33 @@ def refuse(
     return response
 
 
-def end_connection_behind(request: HttpRequest, response: Any) -> None:
-    """See to it that no further request is read behind the answer to a handshake: the client may
-    have sent frames already, or wants a request to be taken for one.
+def end_connection_behind(request: HttpRequest, response: Any = None) -> None:
+    """See to it that the answer to a handshake is the last one on its connection, and says so: the
+    client may have sent frames already, or wants a request to be taken for one.
+
+    Args:
+        response: the answer, if it is there; an error's is made by Django, later.
     """
-    if attach(request) and isinstance(response, HttpResponseBase):
-        factory = get_usable_factory(request)
-        factory.expect_refusal()
-        # Called with close(), by the server, when it has written everything (PEP 3333).
-        response._resource_closers.append(factory.hang_up)  # type: ignore[attr-defined]
+    if not attach(request):
+        return
+    factory = get_usable_factory(request)
+    factory.expect_refusal(response)
+    # Whatever becomes of the response: Django closes the request with the one that has been written
+    # (PEP 3333). A wrapper (Django REST framework's) is not what it closes.
+    request = getattr(request, "_request", request)
+    close = request.close
+    if hasattr(close, "hangs_up"):
+        return
 
-
-def end_connection_behind_error(request: HttpRequest) -> None:
-    """``end_connection_behind`` where an error is going to be the answer: the response is still to
-    be made, by Django, which closes the request with it.
-    """
-    if attach(request):
-        factory = get_usable_factory(request)
-        factory.expect_refusal()
-        close, hang_up = request.close, factory.hang_up
-
-        def close_and_hang_up() -> None:
+    def close_and_hang_up() -> None:
+        del request.close  # which refers to the request
+        try:
             close()
-            hang_up()
+        finally:
+            factory.hang_up()
 
-        request.close = close_and_hang_up  # type: ignore[method-assign]
+    close_and_hang_up.hangs_up = True  # type: ignore[attr-defined]
+    request.close = close_and_hang_up  # type: ignore[method-assign]
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.refusals import end_connection_behind, end_connection_behind_error, refuse_for
+from dwebsocket.refusals import end_connection_behind, refuse_for
 from dwebsocket.request_context import activate, find_active
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
@@ -57,12 +57,12 @@ class Session:
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
         self._active = find_active()
-        with ending_on_error(self._websocket):  # the system has no further thread
+        with ending_on_error(self._websocket, self._request):  # the system has no further thread
             return self._websocket.leave_server(self._run_beside)
 
     async def aleave_server(self) -> bool:
         """``leave_server`` for an ``async def`` view."""
-        with ending_on_error(self._websocket):
+        with ending_on_error(self._websocket, self._request):
             return await self._websocket.aleave_server(self._arun_beside)
 
     def answer(self) -> Any:
@@ -131,7 +131,7 @@ class Session:
         if not self._websocket.accepted:
             if isinstance(error, (InvalidHandshake, SocketTakeoverError)):
                 return refuse_for(self._request, error)  # what accept() in the view ran into
-            end_connection_behind_error(self._request)
+            end_connection_behind(self._request)
             raise error
         if not isinstance(error, Exception):
             raise error
@@ -156,13 +156,15 @@ class SwitchedResponse(HttpResponse):
 
 
 @contextmanager
-def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
+def ending_on_error(websocket: BaseWebSocket, request: HttpRequest) -> Iterator[None]:
     """Close the connection on an error that comes before its session has begun to see to that."""
     try:
         yield
     except BaseException as error:
         websocket.stay()
         end(websocket, error)
+        if not websocket.accepted:
+            end_connection_behind(request)
         raise
 
 

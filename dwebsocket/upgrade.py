@@ -32,7 +32,7 @@ from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import select_subprotocol
-from dwebsocket.refusals import end_connection_behind_error, printable, refuse_for
+from dwebsocket.refusals import end_connection_behind, printable, refuse_for
 from dwebsocket.session import Session, SwitchedResponse, aend, end, ending_on_error
 from dwebsocket.websocket import BaseWebSocket
 
@@ -108,7 +108,7 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
         handler.websocket = websocket = accept_handshake(request, terms, in_coroutine=True)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
-    with ending_on_error(websocket):
+    with ending_on_error(websocket, request):
         if websocket.leave_for_loop(run):
             return HttpResponse(status=101)
     websocket.run_coroutine(run)
@@ -187,7 +187,7 @@ def open_session(
     except (InvalidHandshake, SocketTakeoverError) as error:
         return None, refuse_for(request, error)
     except Exception:  # a wrong setting, a host that is not allowed
-        end_connection_behind_error(request)
+        end_connection_behind(request)
         raise
     return session, None
 
@@ -207,7 +207,7 @@ def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket 
 
 def accept(websocket: BaseWebSocket, request: HttpRequest, subprotocol: str | None) -> None:
     """Send the 101."""
-    with ending_on_error(websocket):
+    with ending_on_error(websocket, request):
         websocket.accept(subprotocol)
         offered = request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
         if offered and subprotocol is None:
