@@ -1,5 +1,6 @@
-"""The answer to a handshake that became no WebSocket is the last one on its connection, and says so:
-a proxy that keeps connections to its servers must give this one to nobody else.
+"""The answer to a handshake that is refused is the last one on its connection, and says so.
+
+A proxy that keeps its connections to servers must give this one to nobody else.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""nginx that keeps its connections to a server: refused handshakes of one client beside the POSTs of
-another, which go over the same connections.
+"""nginx that keeps its connections to a server: handshakes of one client that are refused, beside
+the POSTs of another, which go over the same connections.
 """
 
 import subprocess
