@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -72,10 +73,15 @@ def end_connection_behind(request: HttpRequest, response: Any = None) -> None:
     if not attach(request):
         return
     factory = get_usable_factory(request)
+    hang_up_with(request, factory.hang_up)
     factory.expect_refusal(response)
-    # Whatever becomes of the response: Django closes the request with the one that has been written
-    # (PEP 3333). A wrapper (Django REST framework's) is not what it closes.
-    request = getattr(request, "_request", request)
+
+
+def hang_up_with(request: HttpRequest, hang_up: Callable[[], None]) -> None:
+    """Hang up when Django closes the request, with the response that has been written (PEP 3333),
+    whoever has made that.
+    """
+    request = getattr(request, "_request", request)  # Django REST framework wraps what is closed
     close = request.close
     if hasattr(close, "hangs_up"):
         return
@@ -85,7 +91,7 @@ def end_connection_behind(request: HttpRequest, response: Any = None) -> None:
         try:
             close()
         finally:
-            factory.hang_up()
+            hang_up()
 
     close_and_hang_up.hangs_up = True  # type: ignore[attr-defined]
     request.close = close_and_hang_up  # type: ignore[method-assign]

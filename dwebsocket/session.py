@@ -57,12 +57,12 @@ class Session:
     def leave_server(self) -> bool:
         """Run the view beside the server, whose request then ends at once; whether that is so."""
         self._active = find_active()
-        with ending_on_error(self._websocket, self._request):  # the system has no further thread
+        with ending_on_error(self._websocket):  # the system has no further thread
             return self._websocket.leave_server(self._run_beside)
 
     async def aleave_server(self) -> bool:
         """``leave_server`` for an ``async def`` view."""
-        with ending_on_error(self._websocket, self._request):
+        with ending_on_error(self._websocket):
             return await self._websocket.aleave_server(self._arun_beside)
 
     def answer(self) -> Any:
@@ -156,15 +156,13 @@ class SwitchedResponse(HttpResponse):
 
 
 @contextmanager
-def ending_on_error(websocket: BaseWebSocket, request: HttpRequest) -> Iterator[None]:
+def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
     """Close the connection on an error that comes before its session has begun to see to that."""
     try:
         yield
     except BaseException as error:
         websocket.stay()
         end(websocket, error)
-        if not websocket.accepted:
-            end_connection_behind(request)
         raise
 
 

@@ -108,7 +108,7 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
         handler.websocket = websocket = accept_handshake(request, terms, in_coroutine=True)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
-    with ending_on_error(websocket, request):
+    with ending_on_error(websocket):
         if websocket.leave_for_loop(run):
             return HttpResponse(status=101)
     websocket.run_coroutine(run)
@@ -207,7 +207,7 @@ def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket 
 
 def accept(websocket: BaseWebSocket, request: HttpRequest, subprotocol: str | None) -> None:
     """Send the 101."""
-    with ending_on_error(websocket, request):
+    with ending_on_error(websocket):
         websocket.accept(subprotocol)
         offered = request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
         if offered and subprotocol is None:

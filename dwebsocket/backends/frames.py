@@ -15,7 +15,7 @@ __all__ = ["running_frames", "running_objects"]
 
 def running_objects(kind: type) -> Iterator[Any]:
     """Instances of a server's class among the variables of that server's functions that are running
-    now, in any thread.
+    now, in any thread: those around this call first.
     """
     package = package_of(kind.__module__)
     for frame in running_frames():

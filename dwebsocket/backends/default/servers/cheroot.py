@@ -35,3 +35,4 @@ class CherootTakeover(BufferedTakeover):
                 request.outheaders = [(b"Connection", b"close")]
                 # Not in chunks, the last of which comes behind the hang-up.
                 request.response_protocol = "HTTP/1.0"
+                return

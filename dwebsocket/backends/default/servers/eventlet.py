@@ -39,6 +39,7 @@ class EventletTakeover(BufferedTakeover):
         for handler in running_objects(HttpProtocol):
             if handler.rfile is self.reader:
                 handler.close_connection = True
+                return
 
     def finish_response(self) -> None:
         # Without this eventlet logs the failed write of the response with a traceback.

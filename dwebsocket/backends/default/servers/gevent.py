@@ -33,3 +33,4 @@ class GeventTakeover(BufferedTakeover):
                 # It tells clients of HTTP/1.0 that it closes, and no others.
                 handler.request_version = "HTTP/1.0"
                 handler.close_connection = True
+                return

@@ -50,6 +50,7 @@ class GunicornTakeover(SocketTakeover):
         for response in running_objects(Response):
             if response.sock is self.get_socket():
                 response.force_close()
+                return
 
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return find_stop_signal()

@@ -37,5 +37,7 @@ class WsgirefTakeover(BufferedTakeover):
 
     def expect_refusal(self) -> None:
         for handler in running_objects(BaseHandler):
-            if handler.request_handler.rfile is self.reader:
+            request_handler = getattr(handler, "request_handler", None)
+            if getattr(request_handler, "rfile", None) is self.reader:
                 handler.headers_class = ClosingHeaders
+                return
