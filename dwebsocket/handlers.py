@@ -19,7 +19,7 @@ from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.lost_upgrade import tell_if_lost
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.refusals import end_connection_behind, end_connection_behind_error
+from dwebsocket.refusals import end_connection_behind
 from dwebsocket.upgrade import Terms, call_async_handler, call_handler
 from dwebsocket.websocket import BaseWebSocket, Message
 
@@ -203,7 +203,7 @@ def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: An
             response = async_to_sync(wait_for)(response)
     except Exception:  # PermissionDenied
         if not is_upgraded(request):
-            end_connection_behind_error(request)
+            end_connection_behind(request)
         raise
     if not is_upgraded(request):
         end_connection_behind(request, response)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 
 from dwebsocket.attachment import attach
 from dwebsocket.backends import get_usable_factory
@@ -17,7 +17,6 @@ from dwebsocket.protocol.exceptions import InvalidHandshake
 __all__ = [
     "REQUIRED",
     "end_connection_behind",
-    "end_connection_behind_error",
     "printable",
     "refuse",
     "refuse_for",
@@ -67,31 +66,38 @@ def refuse(
     return response
 
 
-def end_connection_behind(request: HttpRequest, response: Any) -> None:
-    """See to it that no further request is read behind the answer to a handshake: the client may
-    have sent frames already, or wants a request to be taken for one.
+def end_connection_behind(request: HttpRequest, response: Any = None) -> None:
+    """See to it that the answer to a handshake is the last one on its connection, and says so: the
+    client may have sent frames already, or wants a request to be taken for one.
+
+    Args:
+        response: the answer, if it is there; an error's is made by Django, later.
     """
-    if attach(request) and isinstance(response, HttpResponseBase):
-        factory = get_usable_factory(request)
-        factory.expect_refusal()
-        # Called with close(), by the server, when it has written everything (PEP 3333).
-        response._resource_closers.append(factory.hang_up)  # type: ignore[attr-defined]
+    if not attach(request):
+        return
+    factory = get_usable_factory(request)
+    hang_up_with(request, factory.hang_up)
+    factory.expect_refusal(response)
 
 
-def end_connection_behind_error(request: HttpRequest) -> None:
-    """``end_connection_behind`` where an error is going to be the answer: the response is still to
-    be made, by Django, which closes the request with it.
+def hang_up_with(request: HttpRequest, hang_up: Callable[[], None]) -> None:
+    """Hang up when Django closes the request, with the response that has been written (PEP 3333),
+    whoever has made that.
     """
-    if attach(request):
-        factory = get_usable_factory(request)
-        factory.expect_refusal()
-        close, hang_up = request.close, factory.hang_up
+    request = getattr(request, "_request", request)  # Django REST framework wraps what is closed
+    close = request.close
+    if hasattr(close, "hangs_up"):
+        return
 
-        def close_and_hang_up() -> None:
+    def close_and_hang_up() -> None:
+        del request.close  # which refers to the request
+        try:
             close()
+        finally:
             hang_up()
 
-        request.close = close_and_hang_up  # type: ignore[method-assign]
+    close_and_hang_up.hangs_up = True  # type: ignore[attr-defined]
+    request.close = close_and_hang_up  # type: ignore[method-assign]
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.refusals import end_connection_behind, end_connection_behind_error, refuse_for
+from dwebsocket.refusals import end_connection_behind, refuse_for
 from dwebsocket.request_context import activate, find_active
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
@@ -131,7 +131,7 @@ class Session:
         if not self._websocket.accepted:
             if isinstance(error, (InvalidHandshake, SocketTakeoverError)):
                 return refuse_for(self._request, error)  # what accept() in the view ran into
-            end_connection_behind_error(self._request)
+            end_connection_behind(self._request)
             raise error
         if not isinstance(error, Exception):
             raise error

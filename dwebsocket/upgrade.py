@@ -32,7 +32,7 @@ from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import select_subprotocol
-from dwebsocket.refusals import end_connection_behind_error, printable, refuse_for
+from dwebsocket.refusals import end_connection_behind, printable, refuse_for
 from dwebsocket.session import Session, SwitchedResponse, aend, end, ending_on_error
 from dwebsocket.websocket import BaseWebSocket
 
@@ -190,7 +190,7 @@ def open_session(
     except (InvalidHandshake, SocketTakeoverError) as error:
         return None, refuse_for(request, error)
     except Exception:  # a wrong setting, a host that is not allowed
-        end_connection_behind_error(request)
+        end_connection_behind(request)
         raise
     return session, None
 

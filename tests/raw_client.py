@@ -200,10 +200,23 @@ class RawClient:
     def _read_body(self, headers, deadline):
         if "content-length" in headers:
             return self._read(int(headers["content-length"]), deadline)
+        if headers.get("transfer-encoding") == "chunked":
+            return self._read_chunks(deadline)
         assert "transfer-encoding" not in headers, headers
         while self._fill(deadline):
             pass
         return self._read(len(self.received) - self._position, deadline)
+
+    def _read_chunks(self, deadline):
+        body = b""
+        while True:
+            line = b""
+            while not line.endswith(b"\r\n"):
+                line += self._read(1, deadline)
+            body += self._read(size := int(line, 16), deadline)
+            assert self._read(2, deadline) == b"\r\n"
+            if not size:
+                return body
 
     def read_frame(self, timeout=None):
         deadline = time.monotonic() + (timeout or self.timeout)

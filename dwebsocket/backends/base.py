@@ -68,9 +68,9 @@ class BaseWebSocketFactory:
             )
         check_request(read_handshake(self.request, self.get_http_version()))
 
-    def expect_refusal(self) -> None:
-        """A refusal is going to be written: see to it, where the server can be told now, that it is
-        the last answer on its connection.
+    def expect_refusal(self, response: Any = None) -> None:
+        """A refusal is going to be written, ``response`` if it is there already: see to it that it
+        says ``Connection: close``, where the server can be told (RFC 9112, 9.6).
         """
 
     def hang_up(self) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import FrameType
 from typing import Any
 
+from dwebsocket.backends.frames import running_frames
 from dwebsocket.protocol.frames import CloseCode
 
 __all__ = ["find_stop_signal"]
@@ -51,25 +49,3 @@ def find_workers() -> Iterator[Any]:
         candidate = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
         if isinstance(candidate, Worker):
             yield candidate
-
-
-def running_frames() -> Iterator[FrameType]:
-    """The frames below this call, in a greenlet those of the greenlets that run it, too; and those
-    of the main thread: the loop that Django has started for an async view is in another one.
-    """
-    yield from frames_below(sys._getframe(1))
-    if "greenlet" in sys.modules:
-        from greenlet import getcurrent
-
-        greenlet = getcurrent().parent
-        while greenlet is not None:
-            yield from frames_below(greenlet.gr_frame)
-            greenlet = greenlet.parent
-    yield from frames_below(sys._current_frames().get(threading.main_thread().ident or 0))
-
-
-def frames_below(frame: FrameType | None) -> Iterator[FrameType]:
-    """A frame, and all those that have called it."""
-    while frame is not None:
-        yield frame
-        frame = frame.f_back

@@ -1,4 +1,4 @@
-"""The three sites of wsgi.py under ASGI."""
+"""The sites of wsgi.py under ASGI."""
 
 import django
 from django.conf import settings
@@ -20,6 +20,7 @@ plain_site = get_websocket_application()
 mounted_sites = {
     "/middleware-last": build_site([*settings.MIDDLEWARE, OURS]),
     "/middleware-first": build_site([OURS, *settings.MIDDLEWARE]),
+    "/bare": build_site([]),
 }
 
 

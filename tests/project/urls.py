@@ -23,6 +23,7 @@ from .views import (
 urlpatterns = [
     path("plain/", plain.plain),
     path("smuggled/", plain.smuggled),
+    path("posted/", plain.posted),
     path("settings/", plain.change_settings),
     # Where the decorator, the mark and the middleware may stand.
     path("placing/decorated/", placing.decorated),
@@ -62,6 +63,11 @@ urlpatterns = [
     path("manual/accept-again/", accepting.manual_accept_again),
     path("manual/refuse/", accepting.manual_refuse),
     path("manual/raise/", accepting.manual_raise),
+    path("manual/deny/", accepting.manual_deny),
+    path("manual/forget/", accepting.manual_forget),
+    path("manual/replaced/", accepting.manual_replaced),
+    path("manual/async/refuse/", accepting.async_refuse),
+    path("manual/async/raise/", accepting.async_raise),
     # Ends.
     path("close/", closing.close),
     path("disconnect/", closing.disconnect),

@@ -1,7 +1,8 @@
-"""Three sites in one process: without WebSocketMiddleware, with it last, and with it first.
+"""Four sites in one process: without WebSocketMiddleware, with it last, with it first, and without
+any middleware.
 
 A server process is expensive and a second middleware list is not, so the sites differ by the
-first part of the address: /…, /middleware-last/… and /middleware-first/….
+first part of the address: /…, /middleware-last/…, /middleware-first/… and /bare/….
 """
 
 import django
@@ -23,6 +24,7 @@ plain_site = WSGIHandler()
 mounted_sites = {
     "/middleware-last": build_site([*settings.MIDDLEWARE, OURS]),
     "/middleware-first": build_site([OURS, *settings.MIDDLEWARE]),
+    "/bare": build_site([]),
 }
 
 

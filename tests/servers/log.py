@@ -7,7 +7,13 @@ import time
 # A traceback ends with the first line that is not indented: the exception.
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)", re.M)
 # What views raise on purpose; Django logs PermissionDenied with its traceback, too.
-DELIBERATE = ("DeliberateError", "DeliberateExit", "PermissionDenied: must not reach the socket")
+DELIBERATE = (
+    *("DeliberateError", "DeliberateExit", "PermissionDenied: must not reach the socket"),
+    *(
+        "DisallowedHost: Invalid HTTP_HOST header: 'no_name'",
+        "accepting.manual_forget didn't return",
+    ),
+)
 NEVER = (
     "Bad file descriptor",
     "Broken pipe",

@@ -29,19 +29,24 @@ class WebSocketFactory(BaseWebSocketFactory):
         except SocketTakeoverError:  # said when it comes to taking the socket
             return super().get_http_version()
 
-    def expect_refusal(self) -> None:
-        try:
-            self.takeover.expect_refusal()
-        except SocketTakeoverError:  # it does not let go of its socket: its own affair
-            pass
-
-    def hang_up(self) -> None:
+    @property
+    def refusing_takeover(self) -> SocketTakeover | None:
+        """The way to the connection that ends behind a refusal."""
         try:
             takeover = self.takeover
         except SocketTakeoverError:  # it does not let go of its socket: its own affair
-            return
+            return None
         # In HTTP/2 the socket carries other requests, too.
-        if takeover.writes_at_once and self.get_http_version().startswith("HTTP/1."):
+        return takeover if takeover.http_version.startswith("HTTP/1.") else None
+
+    def expect_refusal(self, response: Any = None) -> None:
+        # Not by a header of the response: most servers drop it, or refuse it, or add their own.
+        if takeover := self.refusing_takeover:
+            takeover.expect_refusal()
+
+    def hang_up(self) -> None:
+        takeover = self.refusing_takeover
+        if takeover and takeover.writes_at_once:
             takeover.take_early_bytes()
             create_transport(takeover.get_socket()).hang_up()
 

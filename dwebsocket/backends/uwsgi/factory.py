@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
+
+from django.http.response import HttpResponseBase
 
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.uwsgi.advice import check_server, warn_once
@@ -17,6 +20,11 @@ __all__ = ["uWsgiNativeWebSocketFactory", "uWsgiWebSocketFactory"]
 
 class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since dwebsocket 0.4)
     """Our codec over uWSGI's descriptor."""
+
+    def expect_refusal(self, response: Any = None) -> None:
+        # It passes on what the application says, closes behind each response, and says nothing.
+        if isinstance(response, HttpResponseBase):
+            response.headers["Connection"] = "close"
 
     def create_websocket(self) -> BaseWebSocket | None:
         if not self.is_websocket():

@@ -1,5 +1,6 @@
 """Subprotocols, and views that accept or refuse by themselves."""
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 
 from dwebsocket import require_websocket
@@ -46,4 +47,30 @@ def manual_refuse(request):
 
 @require_websocket(auto_accept=False)
 def manual_raise(request):
+    raise DeliberateError("before the 101")
+
+
+@require_websocket(auto_accept=False)
+def manual_deny(request):
+    raise PermissionDenied("must not reach the socket")
+
+
+@require_websocket(auto_accept=False)
+def manual_forget(request):
+    """Neither accepts nor refuses, which is an error of the view's."""
+
+
+def manual_replaced(request):
+    """As a decorator does that has answers of its own."""
+    manual_refuse(request)
+    return HttpResponse("another room", status=404)
+
+
+@require_websocket(auto_accept=False)
+async def async_refuse(request):
+    return HttpResponse("the room is full", status=403)
+
+
+@require_websocket(auto_accept=False)
+async def async_raise(request):
     raise DeliberateError("before the 101")

@@ -31,3 +31,8 @@ def change_settings(request):
     changed.append(override_settings(**json.loads(request.GET["settings"])))
     changed[-1].enable()
     return HttpResponse("changed")
+
+
+@csrf_exempt
+def posted(request):
+    return HttpResponse("posted")

@@ -62,7 +62,7 @@ class SocketTakeover:
         raise NotImplementedError
 
     def expect_refusal(self) -> None:
-        """The next response is the last one on this connection."""
+        """Have the server say ``Connection: close`` in the response that it is going to write."""
 
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         """A function that gives a close code once the server has been told to end, if there is a

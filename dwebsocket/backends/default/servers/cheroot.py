@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from dwebsocket.backends.frames import running_objects
+
 from .base import BufferedTakeover, as_reader
 
 __all__ = ["CherootTakeover"]
@@ -23,3 +25,14 @@ class CherootTakeover(BufferedTakeover):
         if type(stream).__module__.partition(".")[0] != "cheroot":
             return None
         return as_reader(stream) or as_reader(getattr(stream, "rfile", None))
+
+    def expect_refusal(self) -> None:
+        from cheroot.server import HTTPRequest
+
+        for request in running_objects(HTTPRequest):
+            if request.conn.rfile is self.reader:
+                request.close_connection = True
+                request.outheaders = [(b"Connection", b"close")]
+                # Not in chunks, the last of which comes behind the hang-up.
+                request.response_protocol = "HTTP/1.0"
+                return

@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from dwebsocket.backends.frames import running_objects
+
 from .base import BufferedTakeover, as_reader
 
 __all__ = ["EventletTakeover"]
@@ -30,6 +32,14 @@ class EventletTakeover(BufferedTakeover):
 
     def get_socket(self) -> Any:
         return self.environ["eventlet.input"].get_socket()
+
+    def expect_refusal(self) -> None:
+        from eventlet.wsgi import HttpProtocol
+
+        for handler in running_objects(HttpProtocol):
+            if handler.rfile is self.reader:
+                handler.close_connection = True
+                return
 
     def finish_response(self) -> None:
         # Without this eventlet logs the failed write of the response with a traceback.

@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from dwebsocket.backends.frames import running_objects
+
 from .base import BufferedTakeover, as_reader
 
 __all__ = ["GeventTakeover"]
@@ -22,3 +24,13 @@ class GeventTakeover(BufferedTakeover):
         reader = as_reader(stream) or as_reader(getattr(stream, "rfile", None))
         sock = getattr(reader.raw, "_sock", None) if reader is not None else None
         return reader if type(sock).__module__.partition(".")[0] == "gevent" else None
+
+    def expect_refusal(self) -> None:
+        from gevent.pywsgi import WSGIHandler
+
+        for handler in running_objects(WSGIHandler):
+            if handler.rfile is self.reader:
+                # It tells clients of HTTP/1.0 that it closes, and no others.
+                handler.request_version = "HTTP/1.0"
+                handler.close_connection = True
+                return

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from dwebsocket.backends.frames import running_objects
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 
 from .base import SocketTakeover
@@ -42,6 +43,14 @@ class GunicornTakeover(SocketTakeover):
         early: bytes = unreader.buf.getvalue()
         unreader.buf = io.BytesIO()
         return early
+
+    def expect_refusal(self) -> None:
+        from gunicorn.http.wsgi import Response
+
+        for response in running_objects(Response):
+            if response.sock is self.get_socket():
+                response.force_close()
+                return
 
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return find_stop_signal()

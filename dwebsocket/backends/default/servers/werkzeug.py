@@ -12,7 +12,9 @@ __all__ = ["WerkzeugTakeover"]
 
 
 class WerkzeugTakeover(BufferedTakeover):
-    """Werkzeug puts its socket into the environ beside the reader."""
+    """Werkzeug puts its socket into the environ beside the reader. It says ``Connection: close`` in
+    each response.
+    """
 
     title: ClassVar[str] = "Werkzeug (runserver_plus)"
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from wsgiref.handlers import BaseHandler
+from wsgiref.headers import Headers
+
+from dwebsocket.backends.frames import running_objects
 
 from .base import BufferedTakeover, as_reader
 
 __all__ = ["WsgirefTakeover"]
+
+
+class ClosingHeaders(Headers):
+    """Headers with the one that no application may add here."""
+
+    def __init__(self, headers: list[tuple[str, str]]) -> None:
+        super().__init__([*headers, ("Connection", "close")])
 
 
 class WsgirefTakeover(BufferedTakeover):
@@ -23,3 +34,10 @@ class WsgirefTakeover(BufferedTakeover):
         return as_reader(stream) or as_reader(
             getattr(getattr(stream, "_read", None), "__self__", None)
         )
+
+    def expect_refusal(self) -> None:
+        for handler in running_objects(BaseHandler):
+            request_handler = getattr(handler, "request_handler", None)
+            if getattr(request_handler, "rfile", None) is self.reader:
+                handler.headers_class = ClosingHeaders
+                return
