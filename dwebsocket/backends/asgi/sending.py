@@ -10,6 +10,7 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import BytesLike
 
 from .connection import AsgiConnection, Event
+from .http2 import find_stream
 from .queueing import EVENT_COST, QueueingWebSocket, as_event
 
 __all__ = ["SendingWebSocket", "explain", "uncancel"]
@@ -29,6 +30,7 @@ class SendingWebSocket(QueueingWebSocket):
         "_sender",
         "_since",
         "_stalled",
+        "_stream",
         "_timer",
     )
 
@@ -42,6 +44,7 @@ class SendingWebSocket(QueueingWebSocket):
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._lookout = connection.lookout
+        self._stream = find_stream(connection)
         self._busy = self._lost = self._stalled = False
         self._flush_task: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = None
@@ -138,6 +141,8 @@ class SendingWebSocket(QueueingWebSocket):
             self._watch_time(conf.SEND_TIMEOUT)
         try:
             await self._connection.send(event)
+            if self._stream is not None:
+                await self._stream.drain()
         except asyncio.CancelledError:
             if not self._stalled:
                 raise
