@@ -189,6 +189,7 @@ OPTIONAL = {
     "transports/greenlets": {"greenlet"},
     "transports/poll": {"gevent", "eventlet"},
     "backends/gunicorn_worker": {"gunicorn", "greenlet"},
+    "backends/asgi/http2": {"h2", "hypercorn"},
     "backends/default/servers/eventlet": {"eventlet"},
     "backends/uwsgi/descriptor": {"gevent"},
     "backends/uwsgi/server": {"gevent"},
