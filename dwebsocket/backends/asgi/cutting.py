@@ -10,7 +10,7 @@ from typing import Any
 from .connection import AsgiConnection
 from .http2 import find_stream
 
-__all__ = ["cut"]
+__all__ = ["cut", "find_transport"]
 
 #: Senders behind one another; hypercorn has three.
 MAX_DEPTH = 3
