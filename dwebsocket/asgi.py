@@ -175,14 +175,17 @@ def refuse_without_thread(scope: Scope, error: NoThread) -> list[Event]:
 
 def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
     """The events that answer a handshake with an HTTP response, and see to it that no request is
-    read behind it; with 403 where the server has no way for another answer.
+    read behind it; with 403 where the server has no way for another answer, and in HTTP/2 for one
+    that would accept the WebSocket: any 2xx does (RFC 8441, section 5).
     """
-    if DENIAL not in (scope.get("extensions") or {}):
+    http_version = scope.get("http_version", "1.1")
+    accepts = http_version.startswith("2") and 200 <= response.status_code < 300
+    if accepts or DENIAL not in (scope.get("extensions") or {}):
         tell_of_lost(response, printable(scope["path"]))
         return [{"type": "websocket.close"}]
     if response.streaming:  # it may have no end, and is left out
         response.headers.pop("Content-Length", None)
-    if scope.get("http_version", "1.1") == "1.1":
+    if http_version == "1.1":
         response.headers["Connection"] = "close"
     body = b"" if response.streaming else b"".join(response)
     headers = [

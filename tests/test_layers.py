@@ -195,6 +195,7 @@ OPTIONAL = {
     "backends/frames": {"greenlet"},
     "backends/gunicorn_worker": {"gunicorn"},
     "backends/default/servers/cheroot": {"cheroot"},
+    "backends/asgi/http2": {"h2", "hypercorn"},
     "backends/default/servers/eventlet": {"eventlet"},
     "backends/default/servers/gevent": {"gevent"},
     "backends/default/servers/gunicorn": {"gunicorn"},

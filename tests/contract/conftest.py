@@ -41,8 +41,10 @@ def pytest_generate_tests(metafunc):
     rows = [row for row in ROWS if not row.extra]
     if wanted := os.environ.get("DWEBSOCKET_TEST_ROWS"):
         rows = [row for row in ROWS if row.name in wanted.split(",")]
+    abilities = {"http2": False}
     for marker in metafunc.definition.iter_markers("rows"):
-        rows = [row for row in rows if all(getattr(row, k) == v for k, v in marker.kwargs.items())]
+        abilities |= marker.kwargs
+    rows = [row for row in rows if all(getattr(row, k) == v for k, v in abilities.items())]
     metafunc.parametrize("row", rows, ids=[row.name for row in rows], scope="session")
 
 

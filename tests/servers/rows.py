@@ -7,7 +7,9 @@ import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+PROGRAMS = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+NGINX = shutil.which("nginx", path=PROGRAMS)
+HAPROXY = shutil.which("haproxy", path=PROGRAMS)
 LAUNCH = ("-m", "tests.servers.launch")
 GUNICORN = (
     *("-m", "gunicorn", "tests.project.wsgi:application", "--bind", "127.0.0.1:0"),
@@ -91,6 +93,8 @@ class Row:
     database: bool = True
     # nginx stands in front, and passes on over a Unix socket.
     proxied: bool = False
+    # Clients speak HTTP/2 with it: cases for those of HTTP/1.1 leave the row out.
+    http2: bool = False
     # Stands for all that wait as it does, in cases where nothing else of a server matters.
     typical: bool = False
     # Coverage is measured in it, which costs time: not where other rows run the same of our lines.
@@ -120,6 +124,8 @@ class Row:
         """What must be installed first, or None."""
         if find_spec(self.package) is None:
             return self.package
+        if "tests.servers.haproxy" in self.arguments and HAPROXY is None:
+            return "haproxy"
         return "nginx" if self.proxied and NGINX is None else None
 
 
@@ -172,9 +178,23 @@ def asgi(name, *arguments, tls=(), **abilities):
     )
 
 
+def haproxy(name, *worker, tls=False, **abilities):
+    """gunicorn behind haproxy."""
+    return Row(
+        name,
+        ("-m", "tests.servers.haproxy", "{port}", "--workers", "1", *worker),
+        package="gunicorn",
+        tls_arguments=("--certificate", "{certificate}", "--key", "{key}") if tls else (),
+        http2=True,
+        covered=False,
+        **abilities,
+    )
+
+
 UWSGI_ROUTER = ("--http", "127.0.0.1:PORT", "--http-websockets")
 UWSGI_TLS = "127.0.0.1:PORT,{certificate},{key}"
 UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
+HYPERCORN = ("hypercorn", "-b", "127.0.0.1:0", "--graceful-timeout", "1")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
 ROWS = [
@@ -289,10 +309,20 @@ ROWS = [
     # asyncio.run() cancels again.
     asgi(
         "hypercorn",
-        *("hypercorn", "-b", "127.0.0.1:0", "--graceful-timeout", "1"),
+        *HYPERCORN,
         covered=False,
         tells_codes=False,
         goodbye=frozenset({1001}),
+    ),
+    # A client that knows may speak HTTP/2 without TLS, too.
+    asgi("hypercorn-h2", *HYPERCORN, http2=True, tells_codes=False),
+    asgi(
+        "hypercorn-h2-tls",
+        *HYPERCORN,
+        tls=("--certfile", "{certificate}", "--keyfile", "{key}"),
+        http2=True,
+        covered=False,
+        tells_codes=False,
     ),
     # Looks at no method (src/ws.rs), and does not tell it, as ASGI has it. Reads an accept's
     # subprotocol and a Close's code, and lets go of the connection when its own Close has been
@@ -320,4 +350,6 @@ ROWS = [
         tells_reasons=False,
     ),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
+    haproxy("haproxy-gthread", *GTHREAD),
+    haproxy("haproxy-gevent-tls", "--worker-class", "gevent", tls=True, coroutines=False),
 ]

@@ -8,18 +8,22 @@ from functools import partial
 from typing import Any
 
 from .connection import AsgiConnection
+from .http2 import find_stream
 
-__all__ = ["cut"]
+__all__ = ["cut", "find_transport"]
 
 #: Senders behind one another; hypercorn has three.
 MAX_DEPTH = 3
 
 
 def cut(connection: AsgiConnection) -> None:
-    """Hang up at once, where the server can be made to: all but granian. Not where the client may
-    have other requests on the same connection: in HTTP/2 (RFC 8441).
+    """Hang up at once, where the server can be made to: all but granian. In HTTP/2, where the
+    client may have other requests on the same connection, this ends the stream alone.
     """
     if connection.scope.get("http_version", "1.1") != "1.1":
+        stream = find_stream(connection)
+        if stream is not None:
+            stream.reset()
         return
     transport = find_transport(connection.send)
     # asyncio calls it so, and Twisted.

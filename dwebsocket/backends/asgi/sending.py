@@ -10,6 +10,8 @@ from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.websocket import BytesLike
 
 from .connection import AsgiConnection, Event
+from .cutting import find_transport
+from .http2 import find_stream
 from .queueing import EVENT_COST, QueueingWebSocket, as_event
 
 __all__ = ["SendingWebSocket", "explain", "uncancel"]
@@ -24,11 +26,13 @@ class SendingWebSocket(QueueingWebSocket):
     __slots__ = (
         "_busy",
         "_flush_task",
+        "_is_closing",
         "_lookout",
         "_lost",
         "_sender",
         "_since",
         "_stalled",
+        "_stream",
         "_timer",
     )
 
@@ -42,6 +46,8 @@ class SendingWebSocket(QueueingWebSocket):
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._lookout = connection.lookout
+        self._stream = find_stream(connection)
+        self._is_closing = getattr(find_transport(connection.send), "is_closing", None)
         self._busy = self._lost = self._stalled = False
         self._flush_task: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = None
@@ -133,11 +139,19 @@ class SendingWebSocket(QueueingWebSocket):
             await asyncio.sleep(0)
             if self._lost:  # which the loop has found meanwhile
                 return
+        if self._is_closing is not None and self._is_closing():
+            # asyncio tells the server in the loop's next round. Until then it would write on, to
+            # nobody, and asyncio would log a warning for each.
+            await asyncio.sleep(0)
+            if self._lost:
+                return
         self._sender = asyncio.current_task()
         if self._timer is None:
             self._watch_time(conf.SEND_TIMEOUT)
         try:
             await self._connection.send(event)
+            if self._stream is not None:
+                await self._stream.drain()
         except asyncio.CancelledError:
             if not self._stalled:
                 raise
