@@ -100,13 +100,16 @@ class Sender(Client):
 
 
 class Joiner(Client):
-    """Joins a new group, and leaves."""
+    """Joins one group after the other."""
+
+    def __init__(self, server):
+        name = f"joining-{next(names)}"
+        super().__init__(server, f"/group/handler/{name}/?case={name}")
+        assert self.client.read_text() == "member 1"
 
     def act(self, number):
-        name = f"joined-{next(names)}"
-        client = self.open(f"/group/handler/{name}/?case={name}")
-        assert client.read_text() == "member 1"
-        client.hang_up()
+        self.client.send_text(f'["join", "joined-{next(names)}"]')
+        assert self.client.read_text() == "joined"
 
 
 @contextmanager
@@ -145,7 +148,6 @@ def test_others_are_called_while_senders_are_refused(server, redis_server, make_
         with hanging(redis_server):
             time.sleep(HANG)
             rounds = [one.rounds for one in senders]
-        server.log.wait_for(r"is back after", since=mark)
         wait_until(
             lambda: all(one.rounds > then + 50 for one, then in zip(senders, rounds, strict=True)),
             "traffic after the hang",
@@ -153,6 +155,7 @@ def test_others_are_called_while_senders_are_refused(server, redis_server, make_
         )
     check_others(others)
     assert max(one.slowest for one in senders) < LATE
+    server.log.wait_for(r"is back after", since=mark)
     away, back = lines(server, mark)
     assert "cannot be reached" in away
     assert "is back after" in back

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dwebsocket.exceptions import InvalidGroupBackend
@@ -97,25 +96,23 @@ class Client:
 
     def publish(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it in whatever way ``subscribe`` does."""
-        with self._turn():
+        self._take_turn()
+        try:
             self._quick.publish(channel, data)
+        finally:
+            self._turns.release()
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One of the publishers, as soon as another one has done."""
+    def _take_turn(self) -> None:
+        """Be one of the publishers, as soon as another one has done."""
         if not self._turns.acquire(timeout=self.patience):
             raise redis.ConnectionError(
                 f"the messages before it are on their way for more than {self.patience:.1f} "
                 "seconds, on as many connections as OPTIONS 'max_connections' allows"
             )
-        try:
-            yield
-        finally:
-            self._turns.release()
 
     def check(self, node: str) -> str:
         """What has become of that node, which was away. Raises ``ERRORS`` while it still is."""
-        self._client.ping()
+        self._quick.ping()
         return "is back"
 
     def publish_to_all(self, channel: str, data: bytes) -> None:

@@ -115,7 +115,7 @@ def create_plain(location: str, given: dict[str, Any]) -> Client:
 
 
 def create_with(make_pool: Callable[[], Any], shown: str, patience: float) -> Client:
-    """Two pools: who listens, or looks whether Redis is back, may wait for longer."""
+    """Two pools: the listener may wait for longer."""
     pool, quick = make_pool(), make_pool()
     quick.connection_kwargs["socket_timeout"] = patience
     for one in (pool, quick):

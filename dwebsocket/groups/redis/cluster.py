@@ -70,8 +70,11 @@ class ClusterClient(Client):
         return redis.RedisCluster.from_url(self._location, **given)
 
     def publish(self, channel: str, data: bytes) -> None:
-        with self._turn():
+        self._take_turn()
+        try:
             self._client.spublish(channel, data)
+        finally:
+            self._turns.release()
 
     def check(self, node: str) -> str:
         self.look_for_nodes()

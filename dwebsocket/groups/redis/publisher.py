@@ -3,7 +3,8 @@
 While Redis answers, a message leaves in the thread that sends it, which costs least. Otherwise a
 thread of a pool waits for Redis, and the sender for that one, for the client's ``patience`` only.
 When that is over, or Redis is not there, an outage begins: from then on every message fails at
-once, and one thread looks whether Redis is back.
+once, and one thread looks whether Redis is back. It is when no message of before is on its way any
+more, so that none is overtaken.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Publisher:
         self._connections = 0  # how many were on their way at a time since the last outage
         self._answered = -FRESH  # when
         self._error: BaseException | None = None  # why it is away
-        self._probing = self._closed = False
+        self._tried = self._probing = self._closed = False
 
     @property
     def is_away(self) -> bool:
@@ -103,16 +104,29 @@ class Publisher:
                 publish()
                 return
         try:
-            error = future.exception(self._client.patience)
-        except NotDone:
-            future.cancel()
-            error = redis.TimeoutError(f"Timeout: no answer in {self._client.patience:g} seconds")
-            self._begin_outage(error)
+            error = self._wait(future)
         except BaseException:  # such as gevent.Timeout
             future.cancel()
             raise
         if error is not None:
             raise error
+
+    def _wait(self, future: Future[None]) -> BaseException | None:
+        """Until it is published, or Redis has answered nobody for ``patience`` seconds."""
+        with self._lock:
+            is_first, self._tried = not self._tried, True
+        if is_first:  # to find Redis and to connect may take longer, and holds one thread only
+            return future.exception()
+        begun, patience = monotonic(), self._client.patience
+        while (left := max(begun, self._answered) + patience - monotonic()) > 0:
+            try:
+                return future.exception(left)
+            except NotDone:
+                pass
+        future.cancel()
+        error = redis.TimeoutError(f"Timeout: no answer in {patience:g} seconds")
+        self._begin_outage(error)
+        return error
 
     def _begin_outage(self, error: BaseException) -> None:
         with self._lock:
@@ -142,6 +156,7 @@ class Publisher:
             if not self._flying:  # those given up may get there yet: none may overtake them
                 how = self._look()
         with self._lock:
+            self._connections, self._answered = 1, monotonic()
             self._probing, self._error = False, None
         if how is not None:
             self._outage.end(self, how)
@@ -151,6 +166,7 @@ class Publisher:
         try:
             return self._client.check(self._node)
         except Exception as error:  # of ours, too: nobody else would look
+            self._error = error
             return "is back" if is_answer(error) else None
 
     def close(self) -> None:
