@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from dwebsocket import database
 from dwebsocket.supervisor import keep_running, log_failure, start_thread
 
-__all__ = ["NoThread", "Threads", "in_thread"]
+__all__ = ["NoThread", "Threads", "in_thread", "settle"]
 
 #: Seconds after which a thread that has nothing to do ends.
 IDLE_TIMEOUT = 1.0
@@ -104,10 +104,13 @@ class Threads(Executor):
             work()
 
     def _take(self) -> Work | None:
-        with self._changed:
+        changed = self._changed
+        with changed:
             if not self._work:
                 self._idle += 1
-                self._changed.wait_for(lambda: self._work, self._patience)
+                changed.wait_for(lambda: self._work, self._patience)
+                if changed is not self._changed:  # a greenlet in a forked child, unknown to it:
+                    threading.Event().wait()  # its end would be an error
                 self._idle -= 1
             work = None
             while work is None and self._work:

@@ -136,7 +136,9 @@ def test_a_node_fails_and_its_replica_takes_over(make_redis, make_peer, caplog):
     wait_until_heard(here, members)
     for name, member in members.items():
         check_order(here, member, name=name, count=20)
-    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"], caplog.text
+    # One pair of those who listen there, and perhaps one of those who have sent from here too soon.
+    levels = [record.levelname for record in caplog.records]
+    assert 1 <= levels.count("WARNING") == levels.count("INFO") <= 2, caplog.text
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
 from dwebsocket.groups.members import Members
 from dwebsocket.supervisor import try_start
+from dwebsocket.threads import Threads
 
 from .client import ERRORS, explain
 from .clients import create_client
 from .envelope import encode, pack, unpack
 from .numbers import Numberer, Tally
 from .outage import Outage
+from .publisher import Publisher
 from .subscriber import MAX_CONFIRMATION, MAX_DELAY, Subscriber
 
 __all__ = ["RedisGroupBackend"]
@@ -38,8 +40,12 @@ class RedisGroupBackend(BaseGroupBackend):
         self._numberer = Numberer()
         self._tally = Tally()
         self._lock = threading.Lock()
+        # By node; "" is the only one, or the cluster whose nodes are not known yet.
         self._subscribers: dict[str, Subscriber] = {}
-        self._outage = Outage(self._client.shown)
+        self._publishers: dict[str, Publisher] = {}
+        self._outages: dict[str, Outage] = {}
+        self._publishing = Threads(self._client.publishers, "dwebsocket-publishing")
+        self._first = self._publisher_at("")
         self._told: set[str] = set()
         self._tried = threading.Event()  # to find the nodes of a cluster
         self._closed = self._routing = False
@@ -54,7 +60,8 @@ class RedisGroupBackend(BaseGroupBackend):
         kind, body = encode(content)  # before it has a number: it may be no text
         data = pack(kind, body, *self._numberer.next(name))
         try:
-            self._client.publish(self._prefix + name, data)
+            channel = self._prefix + name
+            self._publisher_of(channel).publish(channel, data)
         except ERRORS as error:
             self._count(unavailable=1)
             raise GroupUnavailable(
@@ -62,6 +69,24 @@ class RedisGroupBackend(BaseGroupBackend):
                 f"perhaps only the members in this process have got it: {explain(error)}"
             ) from error
         self._count(published=1)
+
+    def _publisher_of(self, channel: str) -> Publisher:
+        client, first = self._client, self._first
+        if first.is_away or not client.knows_nodes:  # what it was given goes first
+            return first
+        return self._publisher_at(client.node_of(channel))
+
+    def _publisher_at(self, node: str) -> Publisher:
+        found = self._publishers.get(node)
+        if found is not None:
+            return found
+        with self._lock:
+            outage = self._outage_of(node)
+            new = Publisher(self._client, node, self._publishing, outage)
+            return self._publishers.setdefault(node, new)
+
+    def _outage_of(self, node: str) -> Outage:
+        return self._outages.setdefault(node, Outage(self._client.show(node)))
 
     def _count(self, published: int = 0, unavailable: int = 0) -> None:
         with self._lock:
@@ -75,12 +100,13 @@ class RedisGroupBackend(BaseGroupBackend):
             self._route_soon()
             if not is_in_event_loop():
                 self._tried.wait(MAX_CONFIRMATION)
+                self._tried.set()  # in vain, perhaps: not everybody waits
             if not self._client.knows_nodes:
                 return
         try:
             self._subscriber_of(name).want(self._prefix + name)
         except ERRORS as error:  # a cluster that cannot say where the channel lives
-            self._outage.begin(error)
+            self._outages[""].begin(self, error)
             self._route_soon()
 
     def _route_soon(self) -> None:
@@ -101,9 +127,9 @@ class RedisGroupBackend(BaseGroupBackend):
             except ERRORS as error:
                 self._routing = True
                 if not self._closed:
-                    self._outage.begin(error)
+                    self._outages[""].begin(self, error)
             else:
-                self._outage.end()
+                self._outages[""].end(self)
                 return
             finally:
                 self._tried.set()
@@ -132,7 +158,8 @@ class RedisGroupBackend(BaseGroupBackend):
         with self._lock:
             subscriber = self._subscribers.get(node)
             if subscriber is None:
-                subscriber = Subscriber(self._client, node, self, self._prefix)
+                outage = self._outage_of(node)
+                subscriber = Subscriber(self._client, node, self, self._prefix, outage)
                 self._subscribers[node] = subscriber
             return subscriber
 
@@ -174,11 +201,15 @@ class RedisGroupBackend(BaseGroupBackend):
 
     def let_go(self) -> None:
         self._closed = True
+        for publisher in list(self._publishers.values()):
+            publisher.close()
         for subscriber in list(self._subscribers.values()):
             subscriber.let_go()
 
     def close(self) -> None:
         self._closed = True
+        for publisher in list(self._publishers.values()):
+            publisher.close()
         for subscriber in list(self._subscribers.values()):
             subscriber.close()
         self._client.close()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dwebsocket.exceptions import InvalidGroupBackend
@@ -23,12 +22,14 @@ except ImportError as error:
 __all__ = [
     "ERRORS",
     "OURS",
+    "PATIENCE",
     "PUBLISHERS",
     "Client",
     "check_options",
     "explain",
     "lift_limit",
     "limits",
+    "patience_within",
     "without_password",
 ]
 
@@ -39,6 +40,12 @@ OURS = {"decode_responses": False, "encoding": "utf-8", "encoding_errors": "stri
 #: the option "max_connections" says otherwise; more wait for one of them to arrive.
 PUBLISHERS = 50
 
+#: Seconds that a message waits for Redis, unless the option "socket_timeout" says otherwise.
+#: Whoever sends it holds one of the few threads that call handlers: for so long others hardly
+#: notice. A Redis that is well answers within milliseconds, and one that forks to save its data or
+#: runs a long script mostly within this time.
+PATIENCE = 0.5
+
 #: What redis-py raises when Redis cannot be reached or does not answer.
 ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
 
@@ -46,21 +53,37 @@ ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
 class Client:
     """What we do with Redis.
 
+    Args:
+        make: makes redis-py's client.
+        quick: redis-py's client that publishes, with ``patience`` as its ``socket_timeout``.
+        publishers: how many messages may be on their way at a time.
+
     Attributes:
         shown: where it is, for messages: without a password.
+        publishers: how many messages may be on their way at a time.
+        patience: seconds that one of them has.
+        is_quick: whether ``publish`` lasts no longer than ``patience`` on a connection that stands.
     """
 
     sharded = False
+    is_quick = True
 
     def __init__(
-        self, shown: str, make: Callable[[], Any], publishers: int, patience: float | None
+        self,
+        shown: str,
+        make: Callable[[], Any],
+        quick: Any,
+        publishers: int,
+        patience: float,
     ) -> None:
         self.shown = shown
+        self.publishers = publishers
+        self.patience = patience
         self._make = make
         self._made: Any = None
+        self._quick = quick
         self._lock = threading.Lock()
-        self._publishers = threading.Semaphore(publishers)
-        self._patience = patience  # seconds until one of them must have done
+        self._turns = threading.Semaphore(publishers)
 
     @property
     def _client(self) -> Any:
@@ -73,21 +96,24 @@ class Client:
 
     def publish(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it in whatever way ``subscribe`` does."""
-        with self._turn():
-            self._client.publish(channel, data)
+        self._take_turn()
+        try:
+            self._quick.publish(channel, data)
+        finally:
+            self._turns.release()
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One of the publishers, as soon as another one has done."""
-        if not self._publishers.acquire(timeout=self._patience):
+    def _take_turn(self) -> None:
+        """Be one of the publishers, as soon as another one has done."""
+        if not self._turns.acquire(timeout=self.patience):
             raise redis.ConnectionError(
-                f"the messages before it are on their way for more than {self._patience:.1f} "
+                f"the messages before it are on their way for more than {self.patience:.1f} "
                 "seconds, on as many connections as OPTIONS 'max_connections' allows"
             )
-        try:
-            yield
-        finally:
-            self._publishers.release()
+
+    def check(self, node: str) -> str:
+        """What has become of that node, which was away. Raises ``ERRORS`` while it still is."""
+        self._quick.ping()
+        return "is back"
 
     def publish_to_all(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it by SUBSCRIBE, on whatever node."""
@@ -115,8 +141,9 @@ class Client:
 
     def close(self) -> None:
         """Give all connections back."""
-        if self._made is not None:
-            self._made.close()
+        for made in (self._quick, self._made):
+            if made is not None:
+                made.close()
 
 
 def check_options(pool: Any) -> None:
@@ -131,6 +158,14 @@ def lift_limit(pool: Any) -> int:
     publishers: int = pool.max_connections
     pool.max_connections = sys.maxsize
     return publishers
+
+
+def patience_within(part: float | None, given: Mapping[str, Any]) -> float:
+    """How long a message may wait: as the option says, or at most ``part``."""
+    patience: float | None = given.get("socket_timeout")
+    if patience is not None:
+        return patience
+    return PATIENCE if part is None else min(PATIENCE, part)
 
 
 def explain(error: BaseException) -> str:

@@ -5,7 +5,7 @@ Sentinels name, or a cluster.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from .client import (
     check_options,
     lift_limit,
     limits,
+    patience_within,
     without_password,
 )
 from .cluster import ClusterClient, addresses
@@ -106,12 +107,23 @@ def is_url(one: Any) -> bool:
 
 
 def create_plain(location: str, given: dict[str, Any]) -> Client:
-    given = {**limits(conf.SEND_TIMEOUT), **given}
-    pool = redis.ConnectionPool.from_url(location, **given)
-    pool.connection_kwargs.update(OURS)  # whatever the URL says
-    check_options(pool)
-    shown, make = without_password(location), partial(redis.Redis.from_pool, pool)
-    return Client(shown, make, lift_limit(pool), given["socket_timeout"])
+    bounds = limits(conf.SEND_TIMEOUT)
+    url: dict[str, Any] = parse_url(location)  # type: ignore[no-untyped-call]
+    patience = patience_within(bounds["socket_timeout"], {**given, **url})
+    make_pool = partial(redis.ConnectionPool.from_url, location, **{**bounds, **given})
+    return create_with(make_pool, without_password(location), patience)
+
+
+def create_with(make_pool: Callable[[], Any], shown: str, patience: float) -> Client:
+    """Two pools: the listener may wait for longer."""
+    pool, quick = make_pool(), make_pool()
+    quick.connection_kwargs["socket_timeout"] = patience
+    for one in (pool, quick):
+        one.connection_kwargs.update(OURS)  # whatever the URL says
+        check_options(one)
+        publishers = lift_limit(one)
+    make = partial(redis.Redis.from_pool, pool)
+    return Client(shown, make, redis.Redis.from_pool(quick), publishers, patience)
 
 
 def create_by_sentinels(locations: list[str], service: str, given: dict[str, Any]) -> Client:
@@ -120,14 +132,14 @@ def create_by_sentinels(locations: list[str], service: str, given: dict[str, Any
     access = {key: first.pop(key, None) for key in ("username", "password")}
     for key in ("host", "port", "db", "connection_class"):  # the Sentinel's, not that of Redis
         first.pop(key, None)
-    given = {**limits(conf.SEND_TIMEOUT, SENTINEL_STEPS), "ssl": tls, **given, **first, **OURS}
+    bounds = limits(conf.SEND_TIMEOUT, SENTINEL_STEPS)
+    patience = patience_within(bounds["socket_timeout"], {**given, **first})
+    given = {**bounds, "ssl": tls, **given, **first, **OURS}
     for_tls = {key: value for key, value in given.items() if key.startswith("ssl_")}
     # Each of them is connected to and asked; all may take as long as one of the other steps.
     asking = limits(conf.SEND_TIMEOUT, SENTINEL_STEPS * 2 * len(known))
     sentinels: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
         known, sentinel_kwargs={**asking, **for_tls, **access, "ssl": tls}
     )
-    pool: Any = SentinelConnectionPool(service, sentinels, **given)  # type: ignore[no-untyped-call]
-    check_options(pool)
-    shown, make = f"{service!r} of {known}", partial(redis.Redis.from_pool, pool)
-    return Client(shown, make, lift_limit(pool), given["socket_timeout"])
+    make_pool: Any = partial(SentinelConnectionPool, service, sentinels, **given)
+    return create_with(make_pool, f"{service!r} of {known}", patience)

@@ -12,7 +12,15 @@ from redis.cluster import ClusterNode
 
 from dwebsocket.conf import conf
 
-from .client import OURS, Client, check_options, lift_limit, limits, without_password
+from .client import (
+    OURS,
+    Client,
+    check_options,
+    lift_limit,
+    limits,
+    patience_within,
+    without_password,
+)
 
 __all__ = ["ClusterClient", "addresses"]
 
@@ -30,6 +38,7 @@ class ClusterClient(Client):
     """Sharded publish and subscribe: a message goes to one node, not to all of them."""
 
     sharded = True
+    is_quick = False  # when a node does not answer redis-py asks the others, one by one
 
     def __init__(self, locations: list[str], given: dict[str, Any]) -> None:
         self._addresses = addresses(locations, 6379)
@@ -41,7 +50,8 @@ class ClusterClient(Client):
         check_options(pool)
         self._pool = pool
         shown, publishers = ", ".join(map(without_password, locations)), lift_limit(pool)
-        super().__init__(shown, self._connect, publishers, pool.connection_kwargs["socket_timeout"])
+        patience = patience_within(limits(self._timeout)["socket_timeout"], given)
+        super().__init__(shown, self._connect, None, publishers, patience)
 
     def _connect(self) -> Any:
         """When a node does not answer redis-py asks all the others, one by one: so the more there
@@ -55,14 +65,26 @@ class ClusterClient(Client):
         return made
 
     def _connect_within(self, bounds: dict[str, Any]) -> Any:
-        self._patience = bounds["socket_timeout"]
         nodes = [ClusterNode(*one) for one in self._addresses]  # type: ignore[no-untyped-call]
         given = {**bounds, **self._given, "max_connections": sys.maxsize, "startup_nodes": nodes}
         return redis.RedisCluster.from_url(self._location, **given)
 
     def publish(self, channel: str, data: bytes) -> None:
-        with self._turn():
+        self._take_turn()
+        try:
             self._client.spublish(channel, data)
+        finally:
+            self._turns.release()
+
+    def check(self, node: str) -> str:
+        self.look_for_nodes()
+        if not node:
+            return "is back"
+        found = self._client.get_node(node_name=node)
+        if found is None:
+            return "is replaced by other nodes"
+        self._client.get_redis_connection(found).ping()
+        return "is back"
 
     @property
     def knows_nodes(self) -> bool:
@@ -76,7 +98,7 @@ class ClusterClient(Client):
         self._client.nodes_manager.initialize()
 
     def show(self, node: str) -> str:
-        return f"{self.shown}, node {node},"
+        return f"{self.shown}, node {node}," if node else self.shown
 
     def pubsub(self, node: str) -> Any:
         """On a connection of its own: redis-py has those to a node made anew whenever it asks the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from time import monotonic
 
 from .client import ERRORS, explain
@@ -13,23 +14,32 @@ logger = logging.getLogger("dwebsocket.groups")
 
 
 class Outage:
-    """Belongs to whoever keeps up one connection.
+    """Of one Redis, or of one node: it begins when the first of those who use it cannot reach it,
+    and is over when all can.
 
     Attributes:
         shown: where Redis is, for messages: without a password.
-        lasts: whether Redis is away.
     """
 
     def __init__(self, shown: str) -> None:
         self.shown = shown
-        self.lasts = False
+        self._lock = threading.Lock()
+        self._users: set[object] = set()  # that cannot reach it
         self._since = 0.0
 
-    def begin(self, error: BaseException) -> None:
-        """It cannot be reached; said once, until ``end``."""
-        if self.lasts:
-            return
-        self.lasts, self._since = True, monotonic()
+    @property
+    def lasts(self) -> bool:
+        """Whether Redis is away for one of them."""
+        return bool(self._users)
+
+    def begin(self, user: object, error: BaseException) -> None:
+        """This user cannot reach it; said once, until ``end``."""
+        with self._lock:
+            was_away = self.lasts
+            self._users.add(user)
+            if was_away:
+                return
+            self._since = monotonic()
         logger.warning(
             "Redis at %s cannot be reached: %s. Until it is back groups reach only the members "
             "in the sender's process",
@@ -38,13 +48,17 @@ class Outage:
             exc_info=None if isinstance(error, ERRORS) else error,
         )
 
-    def end(self, how: str = "is back") -> None:
-        """Everything goes again."""
-        if self.lasts:
-            self.lasts = False
-            logger.info(
-                "Redis at %s %s after %.1f seconds: groups reach all processes again",
-                self.shown,
-                how,
-                monotonic() - self._since,
-            )
+    def end(self, user: object, how: str = "is back") -> None:
+        """Everything goes again, for this user."""
+        with self._lock:
+            if user not in self._users:
+                return
+            self._users.discard(user)
+            if self.lasts:
+                return
+        logger.info(
+            "Redis at %s %s after %.1f seconds: groups reach all processes again",
+            self.shown,
+            how,
+            monotonic() - self._since,
+        )

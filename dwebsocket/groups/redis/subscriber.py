@@ -19,18 +19,19 @@ from redis.exceptions import MovedError, NoPermissionError
 from dwebsocket.event_loop import is_in_event_loop
 from dwebsocket.supervisor import try_start
 
-from .client import ERRORS, Client
+from .client import ERRORS, PATIENCE, Client
 from .outage import Outage
 from .waker import Waker
 
-__all__ = ["MAX_CONFIRMATION", "MAX_DELAY", "Owner", "Subscriber"]
+__all__ = ["MAX_CONFIRMATION", "MAX_DELAY", "MIN_DELAY", "Owner", "Subscriber"]
 
 #: Seconds without a message after which Redis is asked whether it is still there, and by which
 #: subscriptions of groups without members are given up.
 TICK = 5.0
 
-#: Seconds that whoever joins waits for Redis to confirm the subscription.
-MAX_CONFIRMATION = 1.0
+#: Seconds that whoever joins waits for Redis to confirm the subscription: it holds one of the few
+#: threads that call handlers, as whoever publishes does.
+MAX_CONFIRMATION = PATIENCE
 
 #: Seconds between two tries to connect.
 MIN_DELAY, MAX_DELAY = 0.05, 1.0
@@ -68,7 +69,9 @@ class Owner(Protocol):
 class Subscriber:
     """One connection and the one who listens to it, started on first use."""
 
-    def __init__(self, client: Client, node: str, owner: Owner, prefix: str) -> None:
+    def __init__(
+        self, client: Client, node: str, owner: Owner, prefix: str, outage: Outage
+    ) -> None:
         self._client = client
         self._node = node
         self._owner = owner
@@ -78,7 +81,8 @@ class Subscriber:
         self._asked: set[str] = set()  # subscribed to, or about to be
         self._confirmed: set[str] = set()
         self._refusals = 0  # how often Redis has not let us subscribe to a single channel
-        self._outage = Outage(client.show(node))
+        self._outage = outage
+        self._is_late = False  # somebody has waited for Redis in vain: nobody else does
         self._batch = SHARDED_BATCH if client.sharded else BATCH
         self._thread: threading.Thread | None = None
         self._pubsub: Any = None  # the connection, while there is one
@@ -103,26 +107,30 @@ class Subscriber:
                 self._pending.extend(missing)
             if self._thread is None:
                 self._thread = try_start(self._run, "dwebsocket-groups")
-            elif not self._outage.lasts:
+            elif self._listens:
                 self._waker.wake_soon()
 
     def want(self, channel: str) -> None:
         """Subscribe to the channel and wait until Redis has confirmed it: ``MAX_CONFIRMATION``
-        seconds at most, and not at all while Redis is away or in an event loop.
+        seconds at most, and not at all while Redis is away or late, or in an event loop.
         """
         refusals = self._refusals
         self.ensure([channel])
         if is_in_event_loop():
             return
         with self._changed:
-            self._changed.wait_for(
+            has_come = self._changed.wait_for(
                 lambda: (
                     channel in self._confirmed
+                    or self._is_late
                     or self._outage.lasts
                     or self._refusals != refusals  # of this channel, or of one at the same time
                 ),
                 MAX_CONFIRMATION,
             )
+            if not has_come:
+                self._is_late = True
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Nobody listens any more."""
@@ -172,7 +180,7 @@ class Subscriber:
             except ERRORS:
                 return False
             self._thread = None
-        self._outage.end("is replaced by other nodes")
+        self._outage.end(self, "is replaced by other nodes")
         return True
 
     def _subscribe_to_all(self, pubsub: Any) -> None:
@@ -244,8 +252,9 @@ class Subscriber:
 
     def _confirm(self, channel: str) -> None:
         if channel == self._waker.channel:
-            self._outage.end()
+            self._outage.end(self)
         with self._changed:
+            self._is_late = False
             if channel in self._asked:
                 self._confirmed.add(channel)
             self._changed.notify_all()
@@ -277,7 +286,7 @@ class Subscriber:
     def _stop_listening(self, error: BaseException) -> None:
         # A channel that is elsewhere in the cluster is no outage: it is looked for anew.
         if not self._closed and not isinstance(error, MovedError):
-            self._outage.begin(error)
+            self._outage.begin(self, error)
         with self._changed:
             self._listens = False
             self._pending.clear()

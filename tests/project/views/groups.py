@@ -72,6 +72,11 @@ class Member:
         """Whether it is a member still, when the connection has ended."""
         record(request, "left", is_member=self.websocket in self.group)
 
+    def do_join(self, name):
+        """A further group."""
+        Group(name).add(self.websocket)
+        self.websocket.send("joined")
+
     def do_leave(self):
         self.group.discard(self.websocket)
         self.websocket.send("left")
