@@ -16,6 +16,7 @@ from dwebsocket import database
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.request_context import RequestContext
+from dwebsocket.supervisor import ends_process
 from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = ["Conversation", "Handler", "KeptRequest", "log_failure"]
@@ -96,7 +97,9 @@ class Conversation:
         context = self._context.enter()
         try:
             context.run(self._handler._get_receiver(), message)
-        except Exception as error:
+        except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
+            if ends_process(error):
+                raise
             context.run(self._fail, error)
 
     # The Listener

@@ -107,8 +107,10 @@ class ServerConnection:
         assembler = self._assembler
         room, counted = self.budget - spent, 0
         while position < end and self.close is None:
-            room -= cost_of(messages[counted:])
-            counted, start = len(messages), position
+            if len(messages) != counted:
+                room -= cost_of(messages[counted:])
+                counted = len(messages)
+            start = position
             if assembler is None or assembler.is_idle:
                 stop = start + room // BYTE_COST
                 position = parse_whole_frames(buffer, start, end, self.max_size, messages, stop)

@@ -2,11 +2,13 @@
 
 import pytest
 
+from dwebsocket.transports.thread_loop import MAX_WORKERS
+
 from ..raw_client import PING, PONG, Frame
 from .conftest import run
 
 #: More than there are threads that call handlers.
-CLIENTS = 10
+CLIENTS = MAX_WORKERS + 2
 
 DAMAGES = [
     "nothing",
@@ -33,28 +35,34 @@ def check_all_is_well(client_of):
         assert client.read_close().close_code == 1000
 
 
+@pytest.fixture
+def count(row):
+    """Where the server ends TLS a handler holds one of its few threads."""
+    return 3 if row.tls else CLIENTS
+
+
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_handler_that_raises(server, row, open_websocket, journal, case, how):
-    clients = [open_websocket(f"/handler/failing/{how}/") for _ in range(CLIENTS)]
+def test_a_handler_that_raises(server, row, open_websocket, journal, case, count, how):
+    clients = [open_websocket(f"/handler/failing/{how}/") for _ in range(count)]
     for client in clients:
         client.send_text("fail")
     for client in clients:
         assert client.read_close().close_code == row.shown(1011)[0]
         client.send_close(1011)
-    journal.wait(case, "told", count=CLIENTS)
+    journal.wait(case, "told", count=count)
     check_all_is_well(open_websocket)
 
 
 @pytest.mark.rows(coroutines=True)
 @pytest.mark.parametrize("how", [how for how in DAMAGES if how != "exit"])
-def test_an_async_handler_that_raises(server, row, open_websocket, journal, case, how):
-    clients = [open_websocket(f"/handler/failing-async/{how}/") for _ in range(CLIENTS)]
+def test_an_async_handler_that_raises(server, row, open_websocket, journal, case, count, how):
+    clients = [open_websocket(f"/handler/failing-async/{how}/") for _ in range(count)]
     for client in clients:
         client.send_text("fail")
     for client in clients:
         assert client.read_close().close_code == row.shown(1011)[0]
         client.send_close(1011)
-    journal.wait(case, "told", count=CLIENTS)
+    journal.wait(case, "told", count=count)
     check_all_is_well(open_websocket)
 
 

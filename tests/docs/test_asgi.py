@@ -16,7 +16,7 @@ from .test_servers import configure
 
 PAGE = page("docs/howto/asgi.md")
 UVICORN = "uvicorn --port 0 mysite.asgi:application"
-COUNT = 20
+COUNT = 40
 
 # Beside the page's own: the quick start's view and handler, and what the process holds.
 URLS = """
@@ -78,8 +78,8 @@ def test_each_view_holds_a_thread(project):
 
 
 def test_handlers_share_some_threads(project):
-    assert "one of up to eight threads" in PAGE.text
-    assert MAX_WORKERS == 8
+    assert "one of up to 32 threads" in PAGE.text
+    assert MAX_WORKERS == 32
     with RunningServer(UVICORN, project) as server:
         assert count_after(server, "/handler/") <= MAX_WORKERS
 
