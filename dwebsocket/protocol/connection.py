@@ -58,7 +58,7 @@ class ServerConnection:
         self._assembler: FrameAssembler | None = None
 
     def receive_data(
-        self, buffer: bytes | bytearray, end: int, spent: int = 0
+        self, buffer: bytes | bytearray, end: int, spent: int = 0, most: int = 0
     ) -> list[str | bytes]:
         """The messages completed by the first ``end`` bytes of ``buffer``, in order; at least one
         if there is one, and the others as far as the budget goes. What is behind them is ``rest``.
@@ -69,7 +69,13 @@ class ServerConnection:
         Args:
             spent: what messages of earlier calls cost that nobody has taken yet (``cost_of``). With
                 more than 0 there may be no message though one is here.
+            most: bytes after which all else is ``rest``; 0: no bound.
         """
+        if 0 < most < end:
+            found = self.receive_data(buffer, most, spent)
+            if not self.finished:
+                self.rest += memoryview(buffer)[most:end]
+            return found
         messages: list[str | bytes] = []
         if self.finished:
             return messages
@@ -90,10 +96,10 @@ class ServerConnection:
                 self.rest = bytes(memoryview(buffer)[position:end])
         return messages
 
-    def receive_rest(self, spent: int = 0) -> list[str | bytes]:
+    def receive_rest(self, spent: int = 0, most: int = 0) -> list[str | bytes]:
         """``receive_data`` for ``rest``."""
         rest, self.rest = self.rest, b""
-        return self.receive_data(rest, len(rest), spent)
+        return self.receive_data(rest, len(rest), spent, most)
 
     def _receive_slowly(
         self,

@@ -20,9 +20,7 @@ from .tls import BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
 
-#: One for all connections: it is emptied before anything else can run. A usual large frame fits in;
-#: more is not worked through before others have their turn.
-BUFFER = bytearray(65536 + 2048)
+BUFFER = bytearray(262144)
 
 #: The socket without eventlet, whether the process is patched or not.
 socket = original("socket").socket

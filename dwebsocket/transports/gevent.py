@@ -27,9 +27,8 @@ READ, WRITE = 1, 2
 #: The socket without gevent, whether the process is patched or not.
 socket = get_original("socket", "socket")
 
-#: One for all connections: it is emptied before anything else can run. A usual large frame fits in;
-#: more is not worked through before others have their turn.
-BUFFER = bytearray(65536 + 2048)
+#: One for all connections: it is emptied before anything else can run.
+BUFFER = bytearray(262144)
 
 
 class GeventTransport(GreenletTransport):

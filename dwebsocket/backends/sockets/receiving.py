@@ -16,6 +16,9 @@ __all__ = ["ReceivingWebSocket"]
 #: Beyond this many bytes that wait for a peer it gets no further Pongs.
 MAX_REPLIES = 65536
 
+#: What a greenlet works through before others have their turn: a usual large frame, and more.
+TURN = 65536 + 2048
+
 
 class ReceivingWebSocket(EndingWebSocket):
     """What one thread or greenlet at a time does: the holder of ``_read_lock``."""
@@ -61,6 +64,8 @@ class ReceivingWebSocket(EndingWebSocket):
         if received is None:
             return []
         buffer, count = received
+        if count > TURN:
+            return self._receive(buffer, count, True)
         messages = connection.receive_data(buffer, count)
         if not count or connection.finished or connection.replies:
             return self._receive_more(count, messages, bool(messages))
@@ -117,12 +122,17 @@ class ReceivingWebSocket(EndingWebSocket):
             found: whether it is going to get some of an earlier read.
             spent: what the messages cost that nobody has taken yet.
         """
-        messages = self._connection.receive_data(buffer, count, spent)
+        messages = self._connection.receive_data(buffer, count, spent, self._turn)
         return self._receive_more(count, messages, reading and (found or bool(messages)))
+
+    @property
+    def _turn(self) -> int:
+        """Bytes that are worked through before others have their turn; 0: they have it anyway."""
+        return TURN if self.transport.calls_anew else 0
 
     def _receive_rest(self, *, reading: bool, found: bool = False, spent: int = 0) -> list[Message]:
         """The same with what is left of an earlier read."""
-        messages = self._connection.receive_rest(spent)
+        messages = self._connection.receive_rest(spent, self._turn)
         return self._receive_more(1, messages, reading and (found or bool(messages)))
 
     def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:
