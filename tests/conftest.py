@@ -101,7 +101,10 @@ def redis_server(test_directory):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """With several processes a server's cases stay with one, and so does everything of a file."""
+    """With several processes a server's cases stay with one, and so does everything of a file. What
+    takes longest begins first.
+    """
+    items.sort(key=lambda item: item.path.parent.name != "soak")
     for item in items:
         row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
         together = f"{item.path.parent.name}-{row.name}" if isinstance(row, Row) else str(item.path)

@@ -48,7 +48,7 @@ def test_a_handler_that_raises(server, row, open_websocket, journal, case, count
         client.send_text("fail")
     for client in clients:
         assert client.read_close().close_code == row.shown(1011)[0]
-        client.send_close(1011)
+        client.hang_up()
     journal.wait(case, "told", count=count)
     check_all_is_well(open_websocket)
 
@@ -61,7 +61,7 @@ def test_an_async_handler_that_raises(server, row, open_websocket, journal, case
         client.send_text("fail")
     for client in clients:
         assert client.read_close().close_code == row.shown(1011)[0]
-        client.send_close(1011)
+        client.hang_up()
     journal.wait(case, "told", count=count)
     check_all_is_well(open_websocket)
 

@@ -202,6 +202,8 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._tell_view()
         if self._finish_with(code, reason) and timeout and self._may_wait():
             self._wait_for(lambda: self._close_left)
+        self._deaf = True  # what has come, and was not read, is not wanted, whoever has closed
+        self._ready.clear()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         if not self._connection.is_in_loop():

@@ -32,7 +32,7 @@ class ReceivingWebSocket(EndingWebSocket):
         while not self._over:
             if self._connection.rest:
                 self.transport.sleep(0)  # others have their turn
-                messages = self._receive_rest(reading=True)
+                messages = self._receive_rest(reading=True, turn=self._turn)
             else:
                 try:
                     buffer, count = self.transport.receive(deadline)
@@ -41,7 +41,7 @@ class ReceivingWebSocket(EndingWebSocket):
                         raise
                     self._lose(f"the connection broke: {error}")
                     break
-                messages = self._receive(buffer, count, True)
+                messages = self._receive(buffer, count, True, turn=self._turn)
             if messages:
                 return messages
         self._answering = 0.0
@@ -55,7 +55,7 @@ class ReceivingWebSocket(EndingWebSocket):
         """The messages that one read completes, or the next ones of an earlier read."""
         connection = self._connection
         if connection.rest:
-            return self._receive_rest(reading=True)
+            return self._receive_rest(reading=True, turn=self._turn)
         try:
             received = self.transport.try_receive()
         except OSError as error:
@@ -65,7 +65,7 @@ class ReceivingWebSocket(EndingWebSocket):
             return []
         buffer, count = received
         if count > TURN:
-            return self._receive(buffer, count, True)
+            return self._receive(buffer, count, True, turn=self._turn)
         messages = connection.receive_data(buffer, count)
         if not count or connection.finished or connection.replies:
             return self._receive_more(count, messages, bool(messages))
@@ -114,6 +114,7 @@ class ReceivingWebSocket(EndingWebSocket):
         reading: bool,
         found: bool = False,
         spent: int = 0,
+        turn: int = 0,
     ) -> list[Message]:
         """Feed the protocol.
 
@@ -121,8 +122,9 @@ class ReceivingWebSocket(EndingWebSocket):
             reading: whether on behalf of a view that asked for messages.
             found: whether it is going to get some of an earlier read.
             spent: what the messages cost that nobody has taken yet.
+            turn: bytes that are worked through now; 0: all.
         """
-        messages = self._connection.receive_data(buffer, count, spent, self._turn)
+        messages = self._connection.receive_data(buffer, count, spent, turn)
         return self._receive_more(count, messages, reading and (found or bool(messages)))
 
     @property
@@ -130,9 +132,11 @@ class ReceivingWebSocket(EndingWebSocket):
         """Bytes that are worked through before others have their turn; 0: they have it anyway."""
         return TURN if self.transport.calls_anew else 0
 
-    def _receive_rest(self, *, reading: bool, found: bool = False, spent: int = 0) -> list[Message]:
+    def _receive_rest(
+        self, *, reading: bool, found: bool = False, spent: int = 0, turn: int = 0
+    ) -> list[Message]:
         """The same with what is left of an earlier read."""
-        messages = self._connection.receive_rest(spent, self._turn)
+        messages = self._connection.receive_rest(spent, turn)
         return self._receive_more(1, messages, reading and (found or bool(messages)))
 
     def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:

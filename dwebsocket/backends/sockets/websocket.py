@@ -213,7 +213,7 @@ class SocketWebSocket(SendingWebSocket):
         with self._read_lock:
             messages, self._ready = self._ready, []
             messages.reverse()
-            if not messages and self._connection.rest:
+            while not messages and self._connection.rest:
                 messages = self._receive_rest(reading=True)
             if not messages:
                 self._read_lock = driver
