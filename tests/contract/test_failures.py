@@ -41,14 +41,18 @@ def count(row):
     return 3 if row.tls else CLIENTS
 
 
-@pytest.mark.parametrize("how", DAMAGES)
-def test_a_handler_that_raises(server, row, open_websocket, journal, case, count, how):
-    clients = [open_websocket(f"/handler/failing/{how}/") for _ in range(count)]
+def fail(clients, row):
     for client in clients:
         client.send_text("fail")
     for client in clients:
         assert client.read_close().close_code == row.shown(1011)[0]
         client.hang_up()
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_handler_that_raises(server, row, open_websocket, journal, case, count, how):
+    clients = [open_websocket(f"/handler/failing/{how}/") for _ in range(count)]
+    fail(clients, row)
     journal.wait(case, "told", count=count)
     check_all_is_well(open_websocket)
 
@@ -57,11 +61,7 @@ def test_a_handler_that_raises(server, row, open_websocket, journal, case, count
 @pytest.mark.parametrize("how", [how for how in DAMAGES if how != "exit"])
 def test_an_async_handler_that_raises(server, row, open_websocket, journal, case, count, how):
     clients = [open_websocket(f"/handler/failing-async/{how}/") for _ in range(count)]
-    for client in clients:
-        client.send_text("fail")
-    for client in clients:
-        assert client.read_close().close_code == row.shown(1011)[0]
-        client.hang_up()
+    fail(clients, row)
     journal.wait(case, "told", count=count)
     check_all_is_well(open_websocket)
 
