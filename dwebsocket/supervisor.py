@@ -19,6 +19,7 @@ __all__ = [
     "ends_process",
     "keep_running",
     "log_failure",
+    "spares",
     "start_missing",
     "start_thread",
     "try_start",
@@ -35,6 +36,9 @@ NO_THREAD = "The thread %s cannot be started: %s. It is tried again when it is n
 #: Services that could not be started.
 missing: set[Service] = set()
 
+#: What gives threads back that nobody needs just now, called when the system has no further one.
+spares: list[Callable[[], None]] = []
+
 #: When a line of ``log_now_and_then`` was last logged, time.monotonic().
 logged: dict[str, float] = {}
 
@@ -43,11 +47,17 @@ def start_thread(function: Callable[[], None], name: str) -> threading.Thread:
     """Run ``function`` in a thread that nobody waits for, with the caller's context.
 
     Raises:
-        RuntimeError: the system has no further thread.
+        RuntimeError: the system has no further thread. The next one may get that of another who
+            did not need it.
     """
     run = copy_context().run
     thread = threading.Thread(target=run, args=(function,), name=name, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        for give_back in spares:
+            give_back()
+        raise
     return thread
 
 

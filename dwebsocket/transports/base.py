@@ -181,6 +181,10 @@ class Transport:
         """Wait, letting others go on."""
         raise NotImplementedError
 
+    def take_turn(self) -> None:
+        """Let all others go on before this connection does."""
+        self.sleep(0)
+
     def gather(self, flush: Callable[[], None]) -> bool:
         """Whether the caller, who is working through a batch, may hold its answers back.
 
@@ -223,8 +227,14 @@ class Transport:
     def prepare_watching(self) -> None:
         """Open what watching takes, so that it does not fail later for want of a descriptor."""
 
-    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
-        """Call ``watcher`` from now on; ``set_interest`` changes for what. From any thread."""
+    def watch(
+        self, watcher: Watcher, *, reading: bool = True, writing: bool = False, more: bool = False
+    ) -> None:
+        """Call ``watcher`` from now on; ``set_interest`` changes for what. From any thread.
+
+        Args:
+            more: ``on_readable`` is called even if nothing further comes.
+        """
         raise NotImplementedError
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:

@@ -78,7 +78,7 @@ class EventletTransport(GreenletTransport):
     def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
         self._hub.schedule_call_global(0, self._set_interest, interest)
 
-    def call_soon(self, function: Callable[[], None]) -> None:
+    def call_in_next_round(self, function: Callable[[], None]) -> None:
         self._hub.schedule_call_global(0, function)
 
     def watch_writing(self, on: bool) -> None:

@@ -101,8 +101,10 @@ class GeventTransport(GreenletTransport):
     def call_in_hub(self, interest: tuple[bool, bool] | None) -> None:
         self._hub.loop.run_callback_threadsafe(self._set_interest, interest)
 
-    def call_soon(self, function: Callable[[], None]) -> None:
-        self._hub.loop.run_callback(function)
+    def call_in_next_round(self, function: Callable[[], None]) -> None:
+        # Of its callbacks the loop runs many before it looks at any descriptor.
+        timer = self._hub.loop.timer(0)
+        timer.start(call_and_close, timer, function)
 
     def watch_writing(self, on: bool) -> None:
         if on:
@@ -210,6 +212,11 @@ class PlainTransport(GeventTransport):
             return False
         self._hub.loop.run_callback(flush)
         return True
+
+
+def call_and_close(timer: Any, function: Callable[[], None]) -> None:
+    timer.close()
+    function()
 
 
 def forget(loop_fd: int, fd: int) -> None:

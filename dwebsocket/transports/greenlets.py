@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -20,6 +21,10 @@ idle_callers: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
 
 #: So many of them; what many slow calls needed at once is given back.
 MAX_IDLE = 64
+
+#: Those of a hub that have more to do though nothing comes. One of them goes on between two rounds
+#: of the hub: however many they are, who is new waits for one.
+waiting_turns: WeakKeyDictionary[Any, deque[Callable[[], Any]]] = WeakKeyDictionary()
 
 
 class GreenletTransport(Transport):
@@ -59,8 +64,8 @@ class GreenletTransport(Transport):
         """Call ``_set_interest`` in the thread of the hub, from another one."""
         raise NotImplementedError
 
-    def call_soon(self, function: Callable[[], None]) -> None:
-        """Have the hub call a function when others have had their turn."""
+    def call_in_next_round(self, function: Callable[[], None]) -> None:
+        """Have the hub call a function when it has looked at all connections."""
         raise NotImplementedError
 
     def watch_reading(self, on: bool) -> None:
@@ -71,10 +76,12 @@ class GreenletTransport(Transport):
         """Have the hub call ``_on_writable``, or not."""
         raise NotImplementedError
 
-    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
+    def watch(
+        self, watcher: Watcher, *, reading: bool = True, writing: bool = False, more: bool = False
+    ) -> None:
         self._watcher = watcher
         self._idle = idle_callers.setdefault(self._hub, [])
-        self._in_call = self._more = False
+        self._in_call, self._more = False, more
         self._watched = (False, False)
         self.set_interest(reading=reading, writing=writing)
 
@@ -86,6 +93,35 @@ class GreenletTransport(Transport):
 
     def is_calling(self) -> bool:
         return self._reader is getcurrent()
+
+    def take_turn(self) -> None:
+        if not self.is_own_hub():
+            self.sleep(0)
+            return
+        wake = getcurrent().switch
+        self._queue(wake)
+        try:
+            self._hub.switch()
+        except BaseException:  # it is not woken any more
+            waiting_turns[self._hub].remove(wake)
+            raise
+
+    def _queue(self, go_on: Callable[[], Any]) -> None:
+        turns = waiting_turns.setdefault(self._hub, deque())
+        turns.append(go_on)
+        if len(turns) == 1:
+            self.call_in_next_round(self._give_turn)
+
+    def _give_turn(self) -> None:
+        turns = waiting_turns[self._hub]
+        if not turns:
+            return
+        try:
+            turns[0]()
+        finally:
+            turns.popleft()
+            if turns:
+                self.call_in_next_round(self._give_turn)
 
     def _in_hub(self, interest: tuple[bool, bool] | None) -> None:
         if self.is_own_hub():
@@ -100,7 +136,7 @@ class GreenletTransport(Transport):
             # A call that waits will read itself; one that does not is over before the hub looks.
             self._apply(reading=self._interest[0] and not self._in_call)
             if self._more and not self._in_call:
-                self.call_soon(self._go_on)
+                self._queue(self._go_on)
             if interest is None:
                 self._watcher = None
 
@@ -135,7 +171,7 @@ class GreenletTransport(Transport):
         if self._watcher is not None and self._interest != self._watched:
             self._apply(reading=self._interest[0])
         if self._more:
-            self.call_soon(self._go_on)
+            self._queue(self._go_on)
 
     def _go_on(self) -> None:
         if self._watcher is not None and self._more and self._interest[0]:

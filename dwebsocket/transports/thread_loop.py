@@ -17,7 +17,7 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from dwebsocket.supervisor import Service, start_missing, try_start
+from dwebsocket.supervisor import Service, spares, start_missing, try_start
 
 from .base import Watcher, fail_watcher
 from .pollers import IN, OUT, create_poller
@@ -63,14 +63,20 @@ class Watch:
     __slots__ = ("busy", "fd", "left_out", "more", "reading", "registered", "watcher", "writing")
 
     def __init__(
-        self, fd: int, watcher: Watcher, *, reading: bool = True, writing: bool = False
+        self,
+        fd: int,
+        watcher: Watcher,
+        *,
+        reading: bool = True,
+        writing: bool = False,
+        more: bool = False,
     ) -> None:
         self.fd = fd
         self.watcher = watcher
         self.busy = 0  # the thread in which a call is running; FOUND: one is going to
         # These belong to the holder of the connection's lock.
         self.left_out = False  # until its call is done
-        self.more = False  # it is called again even if nothing comes
+        self.more = more  # it is called again even if nothing comes
         self.reading, self.writing = reading, writing
         self.registered = 0  # the events that the poller has been asked for
 
@@ -108,6 +114,7 @@ class ThreadLoop:
         self._workers: list[Worker] = []
         self._count = 0  # of those that were ever started
         self._idle: deque[Worker] = deque()  # those that wait until they are needed
+        self._is_short = False  # the system has no further thread
         self._quiet = self._told = False
         self._pace = Service(self._look_after, "dwebsocket-pace")
         self._pressed = False  # threads wait for each other: many work at once
@@ -132,6 +139,12 @@ class ThreadLoop:
             if self._watches.get(watch.fd) is watch:
                 del self._watches[watch.fd]
                 self._ask(watch, 0)
+
+    def give_back(self) -> None:
+        """End the threads that wait for work: somebody else needs one."""
+        self._is_short = True
+        while self._wake_one():
+            pass
 
     def close(self) -> None:
         """Give the poller back in a forked child: the parent's loop goes on without us."""
@@ -181,6 +194,8 @@ class ThreadLoop:
         self._workers.append(worker)
         if try_start(partial(self._work, worker), f"dwebsocket-loop-{self._count}") is None:
             self._workers.remove(worker)
+        else:
+            self._is_short = False
 
     def _work(self, worker: Worker) -> None:
         """What a worker does, until it has not been needed for long."""
@@ -305,7 +320,8 @@ class ThreadLoop:
         """Wait until somebody is needed; ``False`` when nobody was for long."""
         idle, wakeup = self._idle, worker.wakeup
         idle.append(worker)
-        if self._has_work() or not wakeup.acquire(timeout=IDLE_TIMEOUT):
+        patience = 0.0 if self._is_short else IDLE_TIMEOUT
+        if self._has_work() or not wakeup.acquire(timeout=patience):
             try:
                 idle.remove(worker)
             except ValueError:  # somebody has just decided to wake it
@@ -408,6 +424,14 @@ def get_loop() -> ThreadLoop:
         if not loops:
             loops.append(ThreadLoop())
         return loops[0]
+
+
+def give_back_threads() -> None:
+    for loop in loops:
+        loop.give_back()
+
+
+spares.append(give_back_threads)
 
 
 def forget_loop() -> None:

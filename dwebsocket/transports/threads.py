@@ -56,8 +56,10 @@ class ThreadTransport(Transport):
     def prepare_watching(self) -> None:
         get_loop()
 
-    def watch(self, watcher: Watcher, *, reading: bool = True, writing: bool = False) -> None:
-        self._watch = Watch(self.fileno(), watcher, reading=reading, writing=writing)
+    def watch(
+        self, watcher: Watcher, *, reading: bool = True, writing: bool = False, more: bool = False
+    ) -> None:
+        self._watch = Watch(self.fileno(), watcher, reading=reading, writing=writing, more=more)
         get_loop().add(self._watch)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:

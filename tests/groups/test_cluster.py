@@ -16,7 +16,7 @@ from dwebsocket.exceptions import GroupUnavailable
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND, redis_servers
 from .peers import BUSY, Member, check_order
-from .test_processes import Site, row_of_workers
+from .test_processes import NO_PINGS, Site, row_of_workers
 
 SEND_TIMEOUT = 2.0
 
@@ -239,7 +239,7 @@ def test_a_slot_moves(cluster, make_peer, caplog):
 
 
 def test_server_processes(cluster, start_server):
-    settings = {"WEBSOCKET_GROUPS": cluster.setting}
+    settings = {"WEBSOCKET_GROUPS": cluster.setting, **NO_PINGS}
     server = start_server(row_of_workers("gunicorn-gthread"), settings)
     site = Site(server)
     members = site.join_everywhere()

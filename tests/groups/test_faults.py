@@ -14,7 +14,7 @@ from ..glue import site as django_site
 from ..servers.process import wait_until
 from ..servers.redis import RedisServer
 from .peers import BUSY
-from .test_processes import Site, row_of_workers
+from .test_processes import NO_PINGS, Site, row_of_workers
 
 __all__ = ["django_site"]  # configures Django
 
@@ -36,7 +36,7 @@ def serve(start_server, redis):
     def serve(name):
         server = start_server(
             row_of_workers(name),
-            {"WEBSOCKET_GROUPS": redis.setting, "WEBSOCKET_SEND_TIMEOUT": 3},
+            {"WEBSOCKET_GROUPS": redis.setting, "WEBSOCKET_SEND_TIMEOUT": 3, **NO_PINGS},
         )
         site = Site(server)
         running.append(site)

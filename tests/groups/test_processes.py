@@ -15,6 +15,9 @@ from ..servers.process import ROOT, wait_until
 from ..servers.rows import ROWS
 
 WORKERS = 4
+
+#: Members that are read one after the other answer no Ping in time.
+NO_PINGS = {"WEBSOCKET_PING_INTERVAL": None}
 names = count(1)
 
 
@@ -91,7 +94,8 @@ class Site:
 
 @pytest.fixture(scope="module", params=["gunicorn-gthread", "gunicorn-gevent", "uvicorn"])
 def workers(request, start_server, redis_server):
-    server = start_server(row_of_workers(request.param), {"WEBSOCKET_GROUPS": redis_server.setting})
+    settings = {"WEBSOCKET_GROUPS": redis_server.setting, **NO_PINGS}
+    server = start_server(row_of_workers(request.param), settings)
     yield server
     server.stop()
     assert not server.log.find_faults(), server.log.text()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dwebsocket.supervisor import start_thread
 from dwebsocket.transports import thread_loop
 from dwebsocket.transports.pollers import SelectorPoller, create_poller
 from dwebsocket.transports.thread_loop import MAX_WORKERS, ThreadLoop, Watch, get_loop
@@ -364,6 +365,35 @@ def test_threads_that_are_not_needed_end(loop, watch, monkeypatch):
         reader.peer.sendall(b"again")
     for reader in slow:
         reader.wait_for(b"slowagain")
+
+
+def test_threads_that_wait_end_when_the_system_has_no_other(loop, watch, monkeypatch):
+    monkeypatch.setattr(thread_loop, "loops", [loop])
+    slow = [watch(delayed=True) for _ in range(4)]
+    for reader in slow:
+        reader.peer.sendall(b"slow")
+    wait_until(lambda: len(loop._workers) >= 5, "another thread leads")
+    for reader in slow:
+        reader.free.set()
+        reader.wait_for(b"slow")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse_to_start)
+        with pytest.raises(RuntimeError):
+            start_thread(print, "one-too-many")
+        wait_until(lambda: len(loop._workers) == 1, "the others end", timeout=5)
+    for reader in slow:
+        reader.in_call.clear()
+        reader.free.clear()
+        reader.peer.sendall(b"again")
+    for reader in slow:
+        assert reader.in_call.wait(TIMEOUT)
+    for reader in slow:
+        reader.free.set()
+        reader.wait_for(b"slowagain")
+
+
+def refuse_to_start(thread):
+    raise RuntimeError("can't start new thread")
 
 
 def test_many_slow_and_quick_ones_together(watch):

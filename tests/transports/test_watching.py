@@ -155,6 +155,64 @@ def test_a_slow_call_delays_nobody_else(pair, watcher):
     other.close()
 
 
+class Tireless(Watcher):
+    """Has more to do however often it is called."""
+
+    def __init__(self, pair, turns):
+        super().__init__(pair)
+        self.turns = turns
+
+    def on_readable(self):
+        super().on_readable()
+        self.turns.append(self.pair.peer.fileno())
+        return True
+
+
+def watch_tireless(pair, turns):
+    pair.transport.watch(Tireless(pair, turns))
+    pair.peer.sendall(b"much")
+    return pair.transport.unwatch
+
+
+def start_tireless(pair, turns):
+    ended = []
+
+    def go_on():
+        while not ended:
+            pair.transport.take_turn()
+            turns.append(pair.peer.fileno())
+
+    pair.transport.start(go_on, "tireless")
+    return lambda: ended.append(True)
+
+
+@pytest.mark.parametrize("begin", [watch_tireless, start_tireless])
+@pytest.mark.parametrize("kind", ["gevent", "eventlet"])
+def test_many_with_more_to_do_delay_others_by_one_turn(kind, begin):
+    turns = []
+    pairs = [make_pair(kind, None) for _ in range(20)]
+    for pair in pairs:
+        pair.transport.detach()
+    ends = [begin(pair, turns) for pair in pairs]
+    new = make_pair(kind, None)
+    new.transport.detach()
+    watcher = Watcher(new)
+    new.transport.watch(watcher)
+    new.finish(lambda: len(turns) > 2 * len(pairs))
+    for number in range(1, 6):
+        before = len(turns)
+        new.peer.sendall(b"x")
+        while len(watcher.found) < number:
+            assert len(turns) < before + 5, "it waits for many of them"
+            new.transport.sleep(0)
+    counts = [turns.count(pair.peer.fileno()) for pair in pairs]
+    assert max(counts) - min(counts) <= 1
+    for end in (*ends, new.transport.unwatch):
+        end()
+    for pair in (*pairs, new):
+        pair.close()
+
+
 def test_interest_that_changes_during_a_call_counts_afterwards(pair, watcher):
     watcher.delay = 0.05
     pair.peer.sendall(b"data")

@@ -58,13 +58,8 @@ class Driver(Flusher):
 
     def _start(self) -> None:
         websocket = self._websocket
-        while messages := websocket.take_early(self):
-            messages.reverse()
-            self._work_through(messages)
-        if websocket._over:  # already; the loop is to find the end
-            websocket.end_answers()
-            websocket.end_writing()
-            self._arm(conf.CLOSE_TIMEOUT)
+        websocket.leave_reading_to(self)
+        self._closing = self._closing or websocket._over  # already; the loop is to find out
         self.busy = False
         try:
             websocket.start_watching(self)
@@ -85,7 +80,10 @@ class Driver(Flusher):
         """Have the loop call this driver from now on. Called with the write lock held."""
         self._watched = True
         self._websocket.transport.watch(
-            self, reading=not self.blocked or self._closing, writing=self.blocked
+            self,
+            reading=not self.blocked or self._closing,
+            writing=self.blocked,
+            more=self._websocket.has_early,
         )
 
     # What the loop calls

@@ -31,7 +31,7 @@ class ReceivingWebSocket(EndingWebSocket):
     def receive_messages(self, deadline: float | None) -> list[Message]:
         while not self._over:
             if self._connection.rest:
-                self.transport.sleep(0)  # others have their turn
+                self.transport.take_turn()
                 messages = self._receive_rest(reading=True, turn=self._turn)
             else:
                 try:

@@ -206,18 +206,15 @@ class SocketWebSocket(SendingWebSocket):
         """Whether the peer broke the protocol."""
         return self._connection.failure is not None
 
-    def take_early(self, driver: Driver) -> list[Message]:
-        """The next messages that have come before the loop reads, in their order. When there are
-        none (any more) the driver alone reads from then on.
-        """
+    def leave_reading_to(self, driver: Driver) -> None:
+        """The driver alone reads from now on."""
         with self._read_lock:
-            messages, self._ready = self._ready, []
-            messages.reverse()
-            while not messages and self._connection.rest:
-                messages = self._receive_rest(reading=True)
-            if not messages:
-                self._read_lock = driver
-        return messages
+            self._read_lock = driver
+
+    @property
+    def has_early(self) -> bool:
+        """Whether there is something to do for the loop before anything else comes."""
+        return bool(self._ready or self._connection.rest) or self._over
 
     def end_answers(self) -> None:
         """Answer the peer's Close, now that all that came before it has been answered."""
