@@ -135,19 +135,48 @@ def test_count_and_room(open_pair, settings_of):
     open_pair()
     assert sweepers.count() == before + 2
     settings_of(WEBSOCKET_MAX_CONNECTIONS=before + 3)
-    sweepers.expect()
+    third, fourth = object(), object()
+    sweepers.expect(third)
     with pytest.raises(TooManyConnections, match=f"holds {before + 3} WebSockets"):
-        sweepers.expect()  # the one that is coming counts
-    sweepers.arrived()
+        sweepers.expect(fourth)  # the one that is coming counts
+    sweepers.give_up(third)
     settings_of(WEBSOCKET_MAX_CONNECTIONS=before + 2)
     with pytest.raises(TooManyConnections, match=f"holds {before + 2} WebSockets"):
-        sweepers.expect()
+        sweepers.expect(fourth)
     assert TooManyConnections.status_code == 503
     threading.Timer(0, peer.send_close).start()
     first.close()
     assert sweepers.count() == before + 1
-    sweepers.expect()
-    sweepers.arrived()
+    sweepers.expect(fourth)
+    sweepers.give_up(fourth)
+
+
+def test_one_that_is_accepted_counts_once(open_pair, settings_of, monkeypatch):
+    """At each moment: those who come next are refused otherwise."""
+    before = sweepers.count()
+    settings_of(WEBSOCKET_MAX_CONNECTIONS=before + 2)
+    add, results = Sweeper.add, []
+
+    def add_and_look(sweeper, websocket):
+        add(sweeper, websocket)
+        looking.start()
+        looking.join(0.2)
+
+    def look():
+        second = object()
+        try:
+            sweepers.expect(second)
+        except TooManyConnections as error:
+            results.append(error)
+        else:
+            results.append("room")
+            sweepers.give_up(second)
+
+    looking = threading.Thread(target=look)
+    monkeypatch.setattr(Sweeper, "add", add_and_look)
+    open_pair()
+    looking.join(TIMEOUT)
+    assert results == ["room"]
 
 
 @pytest.fixture

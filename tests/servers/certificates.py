@@ -6,6 +6,8 @@ from pathlib import Path
 
 import trustme
 
+from .tls import share
+
 
 @dataclass(frozen=True)
 class Certificates:
@@ -23,6 +25,6 @@ def make_certificates(directory):
     authority.cert_pem.write_to_path(authority_path)
     certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     key.write_bytes(issued.private_key_pem.bytes())
-    context = ssl.create_default_context()
+    context = share(ssl.create_default_context())
     authority.configure_trust(context)
     return Certificates(certificate, key, authority_path, context)

@@ -175,7 +175,9 @@ def add(websocket: SocketWebSocket) -> None:
     sweeper = sweepers.get(transport.start)
     if sweeper is None:
         sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
-    sweeper.add(websocket)
+    with coming_lock:
+        sweeper.add(websocket)
+        coming.discard(websocket)
 
 
 def watch_deadline(websocket: PostingWebSocket) -> None:
@@ -198,34 +200,33 @@ def count() -> int:
     return sum(len(sweeper.connections) for sweeper in sweepers.values())
 
 
-#: Those that are about to be accepted, and are not counted by a sweeper yet.
-coming = 0
+#: Those that are about to be accepted: each is in here or with a sweeper, and counts once.
+coming: set[SocketWebSocket] = set()
 coming_lock = threading.Lock()
 
 
-def expect(default: int | None = None) -> None:
-    """Count a WebSocket from now on, until ``arrived``; by then a sweeper counts it, or nobody.
+def expect(websocket: SocketWebSocket, default: int | None = None) -> None:
+    """Count a WebSocket that is going to be accepted, until ``add`` or ``give_up``.
 
     Raises:
         NoRoom: this process may hold no further one; see ``room.check_room``.
     """
-    global coming
     with coming_lock:
-        room.check_room(count() + coming, default)
-        coming += 1
+        room.check_room(count() + len(coming), default)
+        coming.add(websocket)
 
 
-def arrived() -> None:
-    """The end of what ``expect`` has begun."""
-    global coming
+def give_up(websocket: SocketWebSocket) -> None:
+    """Count it no more if it has not been accepted."""
     with coming_lock:
-        coming -= 1
+        coming.discard(websocket)
 
 
 def forget() -> None:
     """Forget the parent's connections in a forked child."""
-    global coming, coming_lock
-    coming, coming_lock = 0, threading.Lock()
+    global coming_lock
+    coming_lock = threading.Lock()
+    coming.clear()
     sweepers.clear()
 
 

@@ -25,7 +25,6 @@ from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
 from dwebsocket.transports.descriptors import is_full
-from dwebsocket.websocket import Message
 
 __all__ = ["SocketWebSocket"]
 
@@ -81,7 +80,7 @@ class SocketWebSocket(SendingWebSocket):
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), self._extensions)
-        sweeper.expect(self.default_max_connections)
+        sweeper.expect(self, self.default_max_connections)
         try:
             self._accept(response)
         except OSError as error:
@@ -89,7 +88,7 @@ class SocketWebSocket(SendingWebSocket):
                 raise room.TooFewDescriptors from error
             raise
         finally:
-            sweeper.arrived()
+            sweeper.give_up(self)
 
     def _accept(self, response: bytes) -> None:
         early = self._take_connection()
