@@ -83,11 +83,12 @@ def check_goodbyes(sockets, code=1001):
 
 def fetch_page(server):
     """The page, from whichever worker; one that ends may drop what it has just accepted."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while True:
+        # The next one may still be starting: what has been sent waits for it.
         with (
             suppress(ConnectionError),
-            socket.create_connection((server.host, server.port), 5) as sock,
+            socket.create_connection((server.host, server.port), 30) as sock,
         ):
             sock.sendall(build_request("/plain/", "localhost", websocket=False))
             if answer := sock.recv(1000):

@@ -130,7 +130,7 @@ def test_a_node_fails_and_its_replica_takes_over(make_redis, make_peer, caplog):
     cluster = Cluster(make_redis)
     here, there = make_peer(cluster.setting), make_peer(cluster.setting)
     members = join_all(there)  # which never sends: only its listeners can notice
-    assert cluster.nodes[0].channels()
+    wait_until(cluster.nodes[0].channels, "some of them listen there")  # joining waits a second
     cluster.nodes[0].kill()
     wait_until(lambda: cluster.replica.command("ROLE")[0] == "master", "it takes over", timeout=15)
     wait_until_heard(here, members)

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Sweeper",
     "add",
-    "arrived",
     "count",
     "discard",
     "expect",
     "expect_restart",
+    "give_up",
     "watch_deadline",
 ]
 
