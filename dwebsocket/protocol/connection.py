@@ -112,16 +112,17 @@ class ServerConnection:
         """Go on where the flat loop has stopped; return where the budget has come to its end."""
         assembler = self._assembler
         room, counted = self.budget - spent, 0
+        stopped = position if assembler is None else -1  # where the flat loop could not go on
         while position < end and self.close is None:
             if len(messages) != counted:
                 room -= cost_of(messages[counted:])
                 counted = len(messages)
             start = position
-            if assembler is None or assembler.is_idle:
+            if start != stopped and (assembler is None or assembler.is_idle):
                 stop = start + room // BYTE_COST
                 position = parse_whole_frames(buffer, start, end, self.max_size, messages, stop)
-                if position != start:
-                    continue
+                stopped = position
+                continue
             assembler = assembler or FrameAssembler(self.max_size, self._deflate)
             position, outcome = assembler.receive_piece(buffer, start, end, room)
             if position == start:

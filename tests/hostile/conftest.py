@@ -31,7 +31,7 @@ USUAL_ROWS = "gevent-pywsgi,gunicorn-gthread,runserver"
 # Everything else, above all WEBSOCKET_MAX_MESSAGE_SIZE, is the default.
 SETTINGS = {
     "WEBSOCKET_PING_INTERVAL": 0.5,
-    "WEBSOCKET_PING_TIMEOUT": 0.5,
+    "WEBSOCKET_PING_TIMEOUT": 3,  # a client of many may be busy with the others
     "WEBSOCKET_SEND_TIMEOUT": 1,
     "WEBSOCKET_CLOSE_TIMEOUT": 0.5,
 }
