@@ -10,9 +10,10 @@ from soak.census import Census
 from soak.peers import Tally
 from tests.servers.log import ServerLog
 
-#: What the server may hold afterwards beyond what it held before: its allocator keeps some memory,
-#: its pool and the threads that call handlers stay for a while.
-MORE_MEMORY = 64 << 10  # KiB
+#: What the server may hold afterwards beyond what it held before: its pool's threads have started,
+#: those that call handlers stay for a while, and in each thread's heap something lives on here and
+#: there.
+MORE_MEMORY = 32 << 10  # KiB
 MORE_THREADS = 40
 
 #: Lines of the server's log for each attack, on average: some servers tell much of a connection.
