@@ -76,26 +76,23 @@ def flag(name: str, value: Any) -> bool:
 
 def seconds(least: float | None = None) -> Validator[float]:
     """A number above 0, or of at least ``least``."""
-
-    def validate(name: str, value: Any) -> float:
-        if not is_number(value) or not is_above(value, least):
-            raise wrong(name, value, f"a number of seconds {above(least)}")
-        if value > MAX_SECONDS:
-            raise wrong(name, value, f"a number of seconds of at most {MAX_SECONDS}")
-        return value  # type: ignore[no-any-return]
-
-    return validate
+    return bounded(is_number, "number of seconds", least, MAX_SECONDS)
 
 
 def whole(least: int | None = None) -> Validator[int]:
     """An ``int`` above 0, or of at least ``least``."""
+    return bounded(is_whole, "whole number", least, MAX_WHOLE)
 
-    def validate(name: str, value: Any) -> int:
-        if not is_whole(value) or not is_above(value, least):
-            raise wrong(name, value, f"a whole number {above(least)}")
-        if value > MAX_WHOLE:
-            raise wrong(name, value, f"a whole number of at most {MAX_WHOLE}")
-        return value  # type: ignore[no-any-return]
+
+def bounded(
+    is_one: Callable[[Any], bool], what: str, least: float | None, most: float
+) -> Validator[Any]:
+    def validate(name: str, value: Any) -> Any:
+        if not is_one(value) or not is_above(value, least):
+            raise wrong(name, value, f"a {what} {above(least)}")
+        if value > most:
+            raise wrong(name, value, f"a {what} of at most {most}")
+        return value
 
     return validate
 
