@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from dwebsocket.answering import with_answer
 from dwebsocket.async_conversation import (
     AsyncHandler,
     check_middleware,
@@ -23,6 +24,7 @@ from dwebsocket.async_conversation import (
 )
 from dwebsocket.attachment import MARK, attach, is_upgraded
 from dwebsocket.backends import check_factory_class, get_factory
+from dwebsocket.caches import vary_on_upgrade
 from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.exceptions import SocketTakeoverError
@@ -64,7 +66,7 @@ def call_view(
     if refusal is not None:
         return refusal
     if session is None:
-        return view(request, *args, **kwargs)
+        return answer_plain(request, view(request, *args, **kwargs))
     return session.answer() if session.leave_server() else session.run()
 
 
@@ -155,8 +157,13 @@ async def acall_view(
     if refusal is not None:
         return refusal
     if session is None:
-        return await view(request, *args, **kwargs)
+        return answer_plain(request, await view(request, *args, **kwargs))
     return session.answer() if await session.aleave_server() else await session.arun()
+
+
+def answer_plain(request: HttpRequest, response: Any) -> Any:
+    """What a view has answered that was not accepted here: nobody was, or somebody further out."""
+    return response if is_upgraded(request) else vary_on_upgrade(response)
 
 
 def open_session(
@@ -181,7 +188,7 @@ def open_session(
         websocket, subprotocol = create_websocket(request, terms)
         if websocket is None:
             return None, None
-        session = Session(websocket, request, view, args, kwargs)
+        session = Session(websocket, request, with_answer(view), args, kwargs)
         check = websocket.check_coroutines if in_coroutine else websocket.check_view_room
         check(terms.auto_accept)
         if terms.auto_accept:

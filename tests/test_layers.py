@@ -26,6 +26,7 @@ LAYERS = [
     {"legacy"},
     {"backends", "factory"},
     {"error_log", "attachment"},
+    {"answering", "caches"},
     {"refusals"},
     {"session", "lost_upgrade"},
     {"conversation"},
