@@ -18,6 +18,7 @@ from .views import (
     polling,
     push,
     threads,
+    watched,
 )
 
 urlpatterns = [
@@ -136,6 +137,11 @@ urlpatterns = [
     path("async/handler/pushing/", asynchronous.Pushing.as_view()),
     path("async/handler/member/<str:name>/", asynchronous.Member.as_view()),
     path("census/", asynchronous.census),
+    # Mistakes, with an agent that reports them.
+    path("watched/view/", watched.view),
+    path("watched/coroutine/", watched.coroutine),
+    path("watched/handler/", watched.Handler.as_view()),
+    path("watched/async-handler/", watched.AsyncHandler.as_view()),
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),
