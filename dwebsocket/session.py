@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from dwebsocket import database
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, refuse_for
@@ -69,7 +71,9 @@ class Session:
         """The response for Django when the view has left the server."""
         if self._error is not None:
             raise self._error
-        return HttpResponse(status=101) if self._websocket.accepted else self._response
+        if not self._websocket.accepted:
+            return self._response
+        return LastResponse(self._request, goes_on=True)
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
@@ -101,6 +105,7 @@ class Session:
         except BaseException as error:
             self._keep(error)
         finally:
+            self._tell_of_unsaved()
             if database.opened != before:
                 database.close_all()
 
@@ -109,6 +114,12 @@ class Session:
             self._response = await self.arun()
         except BaseException as error:
             self._keep(error)
+        finally:
+            self._tell_of_unsaved()
+
+    def _tell_of_unsaved(self) -> None:
+        if self._websocket.accepted:
+            tell_of_unsaved(self._request)
 
     def _keep(self, error: BaseException) -> None:
         """Keep an error for the request, if that still waits for an answer; otherwise raise it."""
@@ -121,7 +132,10 @@ class Session:
         that goes nowhere.
         """
         if self._websocket.accepted:
-            return SwitchedResponse(self._websocket)
+            response = SwitchedResponse(self._request, self._websocket)
+            if isinstance(outcome, HttpResponseBase):
+                response.cookies.update(outcome.cookies)  # they have come too late, too
+            return response
         end_connection_behind(self._request, outcome)
         return outcome
 
@@ -140,13 +154,11 @@ class Session:
         return self.respond()
 
 
-class SwitchedResponse(HttpResponse):
-    """The response of a request that became a WebSocket. The server finds nobody to write it to."""
+class SwitchedResponse(LastResponse):
+    """The response behind a WebSocket. The server finds nobody to write it to."""
 
-    status_code = 101
-
-    def __init__(self, websocket: BaseWebSocket) -> None:
-        super().__init__()
+    def __init__(self, request: HttpRequest, websocket: BaseWebSocket) -> None:
+        super().__init__(request)
         self._websocket = websocket
 
     def __iter__(self) -> Iterator[bytes]:

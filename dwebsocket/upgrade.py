@@ -29,6 +29,7 @@ from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.groups.current import get_backend
+from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
@@ -94,7 +95,7 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
     finally:
         conversation.leave_request()
         start()
-    return HttpResponse(status=101)
+    return LastResponse(request, goes_on=True)
 
 
 def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms) -> HttpResponse:
@@ -112,10 +113,18 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     with ending_on_error(websocket):
-        if websocket.leave_for_loop(run):
-            return HttpResponse(status=101)
+        if websocket.leave_for_loop(partial(run_left, handler)):
+            return LastResponse(request, goes_on=True)
     websocket.run_coroutine(run)
-    return SwitchedResponse(websocket)
+    return SwitchedResponse(request, websocket)
+
+
+async def run_left(handler: AsyncHandler) -> None:
+    """The same behind its request."""
+    try:
+        await run_handler(handler)
+    finally:
+        tell_of_unsaved(getattr(handler, "request", None))
 
 
 async def run_handler(handler: AsyncHandler) -> None:
