@@ -13,6 +13,7 @@ from .views import (
     groups,
     handlers,
     messages,
+    pages,
     placing,
     plain,
     polling,
@@ -137,6 +138,15 @@ urlpatterns = [
     path("async/handler/pushing/", asynchronous.Pushing.as_view()),
     path("async/handler/member/<str:name>/", asynchronous.Member.as_view()),
     path("census/", asynchronous.census),
+    # Pages at the same address, and decorators that want a response.
+    path("page/view/", pages.view),
+    path("page/handler/", pages.handler),
+    path("page/cached/above/", pages.cached_above),
+    path("page/cached/below/", pages.cached_below),
+    path("page/cached/handler/", pages.cached_handler),
+    path("decorated/never-cache/", pages.never_cached),
+    path("decorated/vary/", pages.varying),
+    path("decorated/api-view/", pages.of_rest_framework),
     # Mistakes, with an agent that reports them.
     path("watched/view/", watched.view),
     path("watched/coroutine/", watched.coroutine),
