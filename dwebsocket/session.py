@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from dwebsocket import database
+from dwebsocket import collectors, database
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
@@ -77,15 +77,25 @@ class Session:
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
+        resume = collectors.pause()
         try:
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             return self._fail(error)
+        finally:
+            resume()
         end(self._websocket, None)
         return self.respond(outcome)
 
     async def arun(self) -> Any:
         """Run the ``async def`` view; the response for Django."""
+        resume = await collectors.apause()
+        try:
+            return await self._arun()
+        finally:
+            await resume()
+
+    async def _arun(self) -> Any:
         try:
             outcome = await self._view(self._request, *self._args, **self._kwargs)
         except Exception as error:
@@ -111,7 +121,7 @@ class Session:
 
     async def _arun_beside(self) -> None:
         try:
-            self._response = await self.arun()
+            self._response = await self._arun()
         except BaseException as error:
             self._keep(error)
         finally:

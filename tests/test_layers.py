@@ -26,7 +26,7 @@ LAYERS = [
     {"legacy"},
     {"backends", "factory"},
     {"error_log", "attachment"},
-    {"answering", "caches"},
+    {"answering", "caches", "collectors"},
     {"refusals"},
     {"lost_upgrade"},
     {"lost_changes"},

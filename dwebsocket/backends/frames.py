@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["find_running", "running_frames", "running_objects"]
+__all__ = ["find_running", "objects_around", "running_frames", "running_objects"]
 
 
 def running_objects(kind: type) -> Iterator[Any]:
@@ -18,6 +18,11 @@ def running_objects(kind: type) -> Iterator[Any]:
     now, in any thread: those around this call first.
     """
     return objects_in(running_frames(), kind)
+
+
+def objects_around(kind: type) -> Iterator[Any]:
+    """The same for this thread or greenlet alone."""
+    return objects_in(own_frames(), kind)
 
 
 def objects_in(frames: Iterator[FrameType], kind: type) -> Iterator[Any]:
@@ -43,7 +48,7 @@ def find_running(module: str, name: str, is_its: Callable[[Any], bool]) -> Any:
     for instance in running_objects(kind):
         if is_its(instance):
             return instance
-    return next(objects_in(own_frames(), kind), None)
+    return next(objects_around(kind), None)
 
 
 def package_of(module: str) -> str:

@@ -1,4 +1,5 @@
-from django.urls import path
+from django.apps import apps
+from django.urls import include, path
 
 from dwebsocket import require_websocket
 
@@ -12,6 +13,7 @@ from .views import (
     failing,
     groups,
     handlers,
+    measured,
     messages,
     pages,
     placing,
@@ -144,6 +146,9 @@ urlpatterns = [
     path("page/cached/above/", pages.cached_above),
     path("page/cached/below/", pages.cached_below),
     path("page/cached/handler/", pages.cached_handler),
+    path("measured/view/", measured.view),
+    path("measured/coroutine/", measured.coroutine),
+    path("measured/handler/", measured.Handler.as_view()),
     path("decorated/never-cache/", pages.never_cached),
     path("decorated/vary/", pages.varying),
     path("decorated/api-view/", pages.of_rest_framework),
@@ -158,3 +163,10 @@ urlpatterns = [
     path("database/", database.query_then_wait),
     path("database/atomic/", database.query_then_wait_in_atomic),
 ]
+
+if apps.is_installed("debug_toolbar"):
+    from debug_toolbar.toolbar import debug_toolbar_urls
+
+    urlpatterns += debug_toolbar_urls()
+if apps.is_installed("silk"):
+    urlpatterns += [path("silk/", include("silk.urls", namespace="silk"))]
