@@ -97,7 +97,8 @@ class WebSocketApplication:
         try:
             # In a task: what the request leaves in its context would stay as long as we do.
             try:
-                refusal = await connection.loop.create_task(self._respond(connection))
+                handshake = Handshake(self._respond, connection)
+                refusal = await connection.loop.create_task(handshake.run())
             except NoThread as error:
                 refusal = refuse_without_thread(scope, error)
             if connection.websocket is not None:
@@ -111,6 +112,42 @@ class WebSocketApplication:
             finally:  # some servers cancel a second time
                 end_thread()
                 connection.let_go()
+
+
+class Handshake(ASGIHandler):
+    """The request of one connection, called as plain HTTP requests are: whoever watches requests
+    (Sentry, for one) wraps the call of Django's handler, and keeps in there what is known of this
+    client, not of another.
+    """
+
+    def __init__(
+        self,
+        respond: Callable[[AsgiConnection], Awaitable[list[Event]]],
+        connection: AsgiConnection,
+    ) -> None:
+        self._respond = respond
+        self._connection = connection
+
+    async def run(self) -> list[Event]:
+        """As ``HandshakeHandler.respond``."""
+        # Not the callables of the server, which nobody may keep.
+        scope = {**self._connection.scope, "type": "http", "method": "GET"}
+        await self(scope, receive_nothing, send_nowhere)
+        return self._refusal
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What Django's ``__call__`` calls."""
+        refusal = self._refusal = await self._respond(self._connection)
+        status = refusal[0].get("status", 403) if refusal else 101
+        await send({"type": "http.response.start", "status": status, "headers": []})
+
+
+async def receive_nothing() -> Event:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send_nowhere(event: Event) -> None:
+    """Whoever watches the request has seen it."""
 
 
 class WebSocketRequest(ASGIRequest):

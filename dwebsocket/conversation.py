@@ -14,6 +14,7 @@ from django.http import HttpRequest
 
 from dwebsocket import database
 from dwebsocket.error_log import log_error, tells_end
+from dwebsocket.lost_changes import tell_of_unsaved
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.request_context import RequestContext
 from dwebsocket.supervisor import ends_process
@@ -123,6 +124,7 @@ class Conversation:
     def end(self) -> None:
         opened = database.opened
         self._context.enter().run(self._close)
+        tell_of_unsaved(getattr(self._handler, "request", None))
         self._release_database(opened)
 
     def _release_database(self, opened: int) -> None:

@@ -38,8 +38,9 @@ def log_error(request: HttpRequest | None, path: str, error: BaseException) -> N
             # As Django's base handler does: Http404 has left no line yet.
             log_response("%s: %s", response.reason_phrase, path, response=response, request=request)
             return
-    except Exception:  # a broken error page, a receiver's own error, a log that is broken
-        log_failure("Logging the error of a WebSocket failed")
+    except Exception as further:  # a broken error page, a receiver's own error, a broken log
+        if further is not error:  # DEBUG_PROPAGATE_EXCEPTIONS has Django raise it again
+            log_failure("Logging the error of a WebSocket failed")
     shown = path.encode("unicode_escape").decode()  # a client's, in which it may have any character
     try:
         logger.error("Internal Server Error: %s", shown, exc_info=error)

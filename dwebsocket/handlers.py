@@ -14,6 +14,7 @@ from django.views.generic import View
 
 from dwebsocket.async_conversation import NOTHING, as_coroutine, empty, log
 from dwebsocket.attachment import attach, is_upgraded
+from dwebsocket.caches import vary_on_upgrade
 from dwebsocket.conversation import log_failure
 from dwebsocket.database import EveryDatabase
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
@@ -196,7 +197,7 @@ def check_subprotocols(handler: type[WebSocketHandler], names: Any) -> None:
 
 def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: Any) -> Any:
     """Call a handler's view. Whoever refuses the request, mixins for instance, does so in here."""
-    attach(request)
+    is_handshake = attach(request)
     try:
         response = inner(request, *args, **kwargs)
         if iscoroutine(response):  # get() for plain HTTP may be async
@@ -205,6 +206,8 @@ def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: An
         if not is_upgraded(request):
             end_connection_behind(request)
         raise
+    if not is_handshake:
+        return vary_on_upgrade(response)
     if not is_upgraded(request):
         end_connection_behind(request, response)
     return response

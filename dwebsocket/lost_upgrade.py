@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from dwebsocket.refusals import REQUIRED, printable, refuse
 
-__all__ = ["refuse_plain", "tell_if_lost"]
+__all__ = ["name_of", "refuse_plain", "tell_if_lost"]
 
 logger = logging.getLogger("dwebsocket.handshake")
 
@@ -33,8 +33,7 @@ def tell_if_lost(request: HttpRequest, view: Callable[..., Any]) -> None:
     """A view answers plain HTTP: log it, once a view in a process, if that was a handshake."""
     if not is_lost(request):
         return
-    named: Any = getattr(view, "view_class", view)
-    name = f"{named.__module__}.{getattr(named, '__qualname__', type(named).__qualname__)}"
+    name = name_of(view)
     if name not in told:
         told.add(name)
         logger.warning(
@@ -44,6 +43,12 @@ def tell_if_lost(request: HttpRequest, view: Callable[..., Any]) -> None:
             LOST,
             name,
         )
+
+
+def name_of(view: Callable[..., Any]) -> str:
+    """What a view is called in the log."""
+    named: Any = getattr(view, "view_class", view)
+    return f"{named.__module__}.{getattr(named, '__qualname__', type(named).__qualname__)}"
 
 
 def is_lost(request: HttpRequest) -> bool:

@@ -13,6 +13,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from dwebsocket.attachment import attach, is_upgraded
+from dwebsocket.caches import vary_on_upgrade
 from dwebsocket.conf import conf
 from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.refusals import end_connection_behind, refuse
@@ -47,9 +48,14 @@ class WebSocketMiddleware(MiddlewareMixin):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """See to it that no request is read behind the answer to a handshake, whoever gave it."""
+        """See to it that no request is read behind the answer to a handshake, and that no cache
+        mixes that up with a page, whoever gave it.
+        """
         if response.status_code != 101:
             end_connection_behind(request, response)
+        match = request.resolver_match
+        if match is not None and not attach(request) and accepts(match.func):
+            vary_on_upgrade(response)
         return response
 
     def process_view(
@@ -93,10 +99,16 @@ def find_terms(
             return None, refuse_plain(request)
         tell_if_lost(request, view)
         return None, None
-    if not (conf.ACCEPT_ALL or required or find_mark(view, "accept_websocket")):
+    if not accepts(view):
         return None, refuse(request)
     check_nothing_is_skipped()
     return Terms(required), None
+
+
+def accepts(view: Callable[..., Any]) -> bool:
+    """Whether a view accepts WebSockets here."""
+    marks = ("accept_websocket", "require_websocket")
+    return conf.ACCEPT_ALL or any(find_mark(view, name) for name in marks)
 
 
 def find_mark(view: Callable[..., Any], name: str) -> Any:

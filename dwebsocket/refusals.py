@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from dwebsocket.attachment import attach
 from dwebsocket.backends import get_usable_factory
 from dwebsocket.backends.room import Shortage
+from dwebsocket.caches import forbid_storing
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 
@@ -62,19 +63,21 @@ def refuse(
         reason + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers
     )
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django would add a second line
+    forbid_storing(response)
     end_connection_behind(request, response)
     return response
 
 
 def end_connection_behind(request: HttpRequest, response: Any = None) -> None:
     """See to it that the answer to a handshake is the last one on its connection, and says so: the
-    client may have sent frames already, or wants a request to be taken for one.
+    client may have sent frames already, or wants a request to be taken for one. Nor is it stored.
 
     Args:
         response: the answer, if it is there; an error's is made by Django, later.
     """
     if not attach(request):
         return
+    forbid_storing(response)
     factory = get_usable_factory(request)
     hang_up_with(request, factory.hang_up)
     factory.expect_refusal(response)

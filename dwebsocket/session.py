@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
-from dwebsocket import database
+from dwebsocket import collectors, database
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, refuse_for
@@ -69,19 +71,31 @@ class Session:
         """The response for Django when the view has left the server."""
         if self._error is not None:
             raise self._error
-        return HttpResponse(status=101) if self._websocket.accepted else self._response
+        if not self._websocket.accepted:
+            return self._response
+        return LastResponse(self._request, goes_on=True)
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
+        resume = collectors.pause()
         try:
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             return self._fail(error)
+        finally:
+            resume()
         end(self._websocket, None)
         return self.respond(outcome)
 
     async def arun(self) -> Any:
         """Run the ``async def`` view; the response for Django."""
+        resume = await collectors.apause()
+        try:
+            return await self._arun()
+        finally:
+            await resume()
+
+    async def _arun(self) -> Any:
         try:
             outcome = await self._view(self._request, *self._args, **self._kwargs)
         except Exception as error:
@@ -101,14 +115,21 @@ class Session:
         except BaseException as error:
             self._keep(error)
         finally:
+            self._tell_of_unsaved()
             if database.opened != before:
                 database.close_all()
 
     async def _arun_beside(self) -> None:
         try:
-            self._response = await self.arun()
+            self._response = await self._arun()
         except BaseException as error:
             self._keep(error)
+        finally:
+            self._tell_of_unsaved()
+
+    def _tell_of_unsaved(self) -> None:
+        if self._websocket.accepted:
+            tell_of_unsaved(self._request)
 
     def _keep(self, error: BaseException) -> None:
         """Keep an error for the request, if that still waits for an answer; otherwise raise it."""
@@ -121,7 +142,10 @@ class Session:
         that goes nowhere.
         """
         if self._websocket.accepted:
-            return SwitchedResponse(self._websocket)
+            response = SwitchedResponse(self._request, self._websocket)
+            if isinstance(outcome, HttpResponseBase):
+                response.cookies.update(outcome.cookies)  # they have come too late, too
+            return response
         end_connection_behind(self._request, outcome)
         return outcome
 
@@ -140,13 +164,11 @@ class Session:
         return self.respond()
 
 
-class SwitchedResponse(HttpResponse):
-    """The response of a request that became a WebSocket. The server finds nobody to write it to."""
+class SwitchedResponse(LastResponse):
+    """The response behind a WebSocket. The server finds nobody to write it to."""
 
-    status_code = 101
-
-    def __init__(self, websocket: BaseWebSocket) -> None:
-        super().__init__()
+    def __init__(self, request: HttpRequest, websocket: BaseWebSocket) -> None:
+        super().__init__(request)
         self._websocket = websocket
 
     def __iter__(self) -> Iterator[bytes]:

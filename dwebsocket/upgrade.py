@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from dwebsocket.answering import with_answer
 from dwebsocket.async_conversation import (
     AsyncHandler,
     check_middleware,
@@ -23,10 +24,12 @@ from dwebsocket.async_conversation import (
 )
 from dwebsocket.attachment import MARK, attach, is_upgraded
 from dwebsocket.backends import check_factory_class, get_factory
+from dwebsocket.caches import vary_on_upgrade
 from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.groups.current import get_backend
+from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.origin import check_origin
 from dwebsocket.protocol.exceptions import InvalidHandshake
@@ -64,7 +67,7 @@ def call_view(
     if refusal is not None:
         return refusal
     if session is None:
-        return view(request, *args, **kwargs)
+        return answer_plain(request, view(request, *args, **kwargs))
     return session.answer() if session.leave_server() else session.run()
 
 
@@ -92,7 +95,7 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
     finally:
         conversation.leave_request()
         start()
-    return HttpResponse(status=101)
+    return LastResponse(request, goes_on=True)
 
 
 def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms) -> HttpResponse:
@@ -110,10 +113,18 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     with ending_on_error(websocket):
-        if websocket.leave_for_loop(run):
-            return HttpResponse(status=101)
+        if websocket.leave_for_loop(partial(run_left, handler)):
+            return LastResponse(request, goes_on=True)
     websocket.run_coroutine(run)
-    return SwitchedResponse(websocket)
+    return SwitchedResponse(request, websocket)
+
+
+async def run_left(handler: AsyncHandler) -> None:
+    """The same behind its request."""
+    try:
+        await run_handler(handler)
+    finally:
+        tell_of_unsaved(getattr(handler, "request", None))
 
 
 async def run_handler(handler: AsyncHandler) -> None:
@@ -155,8 +166,13 @@ async def acall_view(
     if refusal is not None:
         return refusal
     if session is None:
-        return await view(request, *args, **kwargs)
+        return answer_plain(request, await view(request, *args, **kwargs))
     return session.answer() if await session.aleave_server() else await session.arun()
+
+
+def answer_plain(request: HttpRequest, response: Any) -> Any:
+    """What a view has answered that was not accepted here: nobody was, or somebody further out."""
+    return response if is_upgraded(request) else vary_on_upgrade(response)
 
 
 def open_session(
@@ -181,7 +197,7 @@ def open_session(
         websocket, subprotocol = create_websocket(request, terms)
         if websocket is None:
             return None, None
-        session = Session(websocket, request, view, args, kwargs)
+        session = Session(websocket, request, with_answer(view), args, kwargs)
         check = websocket.check_coroutines if in_coroutine else websocket.check_view_room
         check(terms.auto_accept)
         if terms.auto_accept:

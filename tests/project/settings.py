@@ -65,3 +65,8 @@ if "DWEBSOCKET_TEST_NO_THREADS" in os.environ:
     no_threads.obey(os.environ["DWEBSOCKET_TEST_NO_THREADS"])
 
 globals().update(json.loads(os.environ.get("DWEBSOCKET_TEST_SETTINGS", "{}")))
+
+if globals().get("WATCHED_BY_SENTRY"):
+    from . import agents
+
+    agents.start()

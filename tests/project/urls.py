@@ -1,4 +1,5 @@
-from django.urls import path
+from django.apps import apps
+from django.urls import include, path
 
 from dwebsocket import require_websocket
 
@@ -12,12 +13,15 @@ from .views import (
     failing,
     groups,
     handlers,
+    measured,
     messages,
+    pages,
     placing,
     plain,
     polling,
     push,
     threads,
+    watched,
 )
 
 urlpatterns = [
@@ -136,9 +140,33 @@ urlpatterns = [
     path("async/handler/pushing/", asynchronous.Pushing.as_view()),
     path("async/handler/member/<str:name>/", asynchronous.Member.as_view()),
     path("census/", asynchronous.census),
+    # Pages at the same address, and decorators that want a response.
+    path("page/view/", pages.view),
+    path("page/handler/", pages.handler),
+    path("page/cached/above/", pages.cached_above),
+    path("page/cached/below/", pages.cached_below),
+    path("page/cached/handler/", pages.cached_handler),
+    path("measured/view/", measured.view),
+    path("measured/coroutine/", measured.coroutine),
+    path("measured/handler/", measured.Handler.as_view()),
+    path("decorated/never-cache/", pages.never_cached),
+    path("decorated/vary/", pages.varying),
+    path("decorated/api-view/", pages.of_rest_framework),
+    # Mistakes, with an agent that reports them.
+    path("watched/view/", watched.view),
+    path("watched/coroutine/", watched.coroutine),
+    path("watched/handler/", watched.Handler.as_view()),
+    path("watched/async-handler/", watched.AsyncHandler.as_view()),
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),
     path("database/", database.query_then_wait),
     path("database/atomic/", database.query_then_wait_in_atomic),
 ]
+
+if apps.is_installed("debug_toolbar"):
+    from debug_toolbar.toolbar import debug_toolbar_urls
+
+    urlpatterns += debug_toolbar_urls()
+if apps.is_installed("silk"):
+    urlpatterns += [path("silk/", include("silk.urls", namespace="silk"))]

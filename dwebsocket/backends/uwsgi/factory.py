@@ -31,8 +31,7 @@ class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since
             return None
         server = find_server()
         check_server(server, self.request.META)
-        # Not uwsgi.connection_fd(): that knows the requests of uWSGI's own threads only.
-        fd = self.request.META["wsgi.input"].fileno()
+        fd = find_descriptor(server, self.request.META)
         if server.ends_tls(fd):
             return self.create_native(server, fd)
         warn_once(server, self.request.META)
@@ -59,6 +58,39 @@ class uWsgiNativeWebSocketFactory(uWsgiWebSocketFactory):  # noqa: N801
                 "--gevent N or --threads N instead."
             )
         return self.build(NativeWebSocket, self.request, server, fd)
+
+
+class Input:
+    """Stands for uWSGI's own ``wsgi.input`` of a request without a body."""
+
+    __module__ = "uwsgi"
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+
+def find_descriptor(server: Server, environ: dict[str, Any]) -> int:
+    """The descriptor of the connection.
+
+    Raises:
+        SocketTakeoverError: something between uWSGI and Django hides it.
+    """
+    stream = environ["wsgi.input"]
+    if type(stream).__module__ != "uwsgi":
+        try:  # knows the requests of uWSGI's own threads only
+            stream = environ["wsgi.input"] = Input(server.uwsgi.connection_fd())
+        except SystemError as error:
+            raise SocketTakeoverError(
+                f"WebSockets cannot work here: wsgi.input is {type(stream).__module__}."
+                f"{type(stream).__qualname__} instead of uWSGI's own, and the view runs in another "
+                "thread than the request. Have that WSGI middleware leave requests with Upgrade "
+                "alone."
+            ) from error
+    fd: int = stream.fileno()
+    return fd
 
 
 def find_server() -> Server:

@@ -7,12 +7,11 @@ titles are told to whoever runs a server that is not among them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from dwebsocket.exceptions import SocketTakeoverError
 
-from .base import SocketTakeover
+from .base import SocketTakeover, name_of
 from .cheroot import CherootTakeover
 from .eventlet import EventletTakeover
 from .gevent import GeventTakeover
@@ -38,7 +37,7 @@ TAKEOVERS: list[type[SocketTakeover]] = [
 SUPPORTED = ", ".join(takeover_class.title for takeover_class in TAKEOVERS)
 
 
-def find_takeover(environ: Mapping[str, Any]) -> SocketTakeover:
+def find_takeover(environ: dict[str, Any]) -> SocketTakeover:
     """The takeover for the server that made this environ.
 
     Raises:
@@ -47,9 +46,14 @@ def find_takeover(environ: Mapping[str, Any]) -> SocketTakeover:
     for takeover_class in TAKEOVERS:
         if takeover_class.matches(environ):
             return takeover_class(environ)
+    for takeover_class in TAKEOVERS:
+        stream = takeover_class.find_input(environ)
+        if stream is not None:
+            environ["wsgi.input"] = stream  # again: a handshake has no body
+            return takeover_class(environ)
     name = environ.get("SERVER_SOFTWARE") or "this server"
-    stream = type(environ.get("wsgi.input"))
     raise SocketTakeoverError(
-        f"WebSockets cannot work here: {name} (wsgi.input is {stream.__module__}."
-        f"{stream.__qualname__}) does not let go of its socket. Servers that do: {SUPPORTED}."
+        f"WebSockets cannot work here: {name} does not let go of its socket. Servers that do: "
+        f"{SUPPORTED}. If it is one of them then WSGI middleware hides the socket: wsgi.input is "
+        f"{name_of(environ.get('wsgi.input'))}. Have it leave requests with Upgrade alone."
     )

@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from dwebsocket.backends.frames import find_running
+
 __all__ = ["STAYS", "BufferedTakeover", "SocketTakeover", "as_reader"]
 
 #: In the environ of a server that wants the connection to last no longer than its request: the test
@@ -38,6 +40,13 @@ class SocketTakeover:
     def matches(cls, environ: Mapping[str, Any]) -> bool:
         """Whether this is the server that made the environ."""
         raise NotImplementedError
+
+    @classmethod
+    def find_input(cls, environ: Mapping[str, Any]) -> Any:
+        """What this server has put into ``wsgi.input``, if it runs the request: WSGI middleware
+        that counts bodies, or logs them, has put something else there.
+        """
+        return None
 
     @property
     def http_version(self) -> str:
@@ -77,6 +86,10 @@ class SocketTakeover:
 class BufferedTakeover(SocketTakeover):
     """A server that reads requests through an ``io.BufferedReader`` over its socket."""
 
+    #: Module and class of the object with which it runs a request, and the attribute of that which
+    #: is the environ; nothing for a server that has another way to its reader.
+    runner: ClassVar[tuple[str, str, str] | None] = None
+
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
         """The reader, from what the server puts into ``wsgi.input``."""
@@ -84,8 +97,21 @@ class BufferedTakeover(SocketTakeover):
 
     @classmethod
     def matches(cls, environ: Mapping[str, Any]) -> bool:
-        reader = cls.find_reader(environ)
-        return reader is not None and hasattr(reader.raw, "_sock")
+        return has_socket(cls.find_reader(environ))
+
+    @classmethod
+    def find_input(cls, environ: Mapping[str, Any]) -> Any:
+        if cls.runner is None:
+            return None
+        module, name, attribute = cls.runner
+        runner = find_running(module, name, lambda one: getattr(one, attribute, None) is environ)
+        reader = None if runner is None else as_reader(cls.get_reader(runner))
+        return reader if has_socket(reader) else None
+
+    @classmethod
+    def get_reader(cls, runner: Any) -> Any:
+        """The reader that the server's own object has."""
+        return runner.rfile
 
     @property
     def reader(self) -> io.BufferedReader:
@@ -104,6 +130,15 @@ class BufferedTakeover(SocketTakeover):
             # A buffer of one byte instead of the server's 8 KiB, as long as the connection lives.
             io.BufferedReader.__init__(reader, reader.raw, 1)
         return early
+
+
+def name_of(stream: object) -> str:
+    """What something is, for whoever has put it there."""
+    return f"{type(stream).__module__}.{type(stream).__qualname__}"
+
+
+def has_socket(reader: io.BufferedReader | None) -> bool:
+    return reader is not None and hasattr(reader.raw, "_sock")
 
 
 def drain(reader: io.BufferedReader, sock: Any) -> bytes:

@@ -18,6 +18,7 @@ class CherootTakeover(BufferedTakeover):
 
     title: ClassVar[str] = "cheroot"
     few_threads: ClassVar[bool] = True
+    runner: ClassVar[tuple[str, str, str] | None] = ("cheroot.wsgi", "Gateway", "env")
 
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
@@ -25,6 +26,10 @@ class CherootTakeover(BufferedTakeover):
         if type(stream).__module__.partition(".")[0] != "cheroot":
             return None
         return as_reader(stream) or as_reader(getattr(stream, "rfile", None))
+
+    @classmethod
+    def get_reader(cls, runner: Any) -> Any:
+        return runner.req.conn.rfile
 
     def expect_refusal(self) -> None:
         from cheroot.server import HTTPRequest

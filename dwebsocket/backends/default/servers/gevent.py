@@ -17,6 +17,7 @@ class GeventTakeover(BufferedTakeover):
     """pywsgi passes the bare reader for ``Upgrade: websocket``, and wraps it otherwise."""
 
     title: ClassVar[str] = "gevent.pywsgi"
+    runner: ClassVar[tuple[str, str, str] | None] = ("gevent.pywsgi", "WSGIHandler", "environ")
 
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:

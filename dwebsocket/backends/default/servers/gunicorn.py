@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from dwebsocket.backends.frames import running_objects
+from dwebsocket.backends.frames import find_running
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 
 from .base import SocketTakeover
@@ -27,7 +27,13 @@ class GunicornTakeover(SocketTakeover):
 
     @classmethod
     def matches(cls, environ: Mapping[str, Any]) -> bool:
-        return "gunicorn.socket" in environ
+        stream = type(environ.get("wsgi.input"))
+        return "gunicorn.socket" in environ and stream.__module__ == "gunicorn.http.body"
+
+    @classmethod
+    def find_input(cls, environ: Mapping[str, Any]) -> Any:
+        response = find_response(environ) if "gunicorn.socket" in environ else None
+        return None if response is None else response.req.body
 
     def get_socket(self) -> Any:
         return self.environ["gunicorn.socket"]
@@ -45,12 +51,8 @@ class GunicornTakeover(SocketTakeover):
         return early
 
     def expect_refusal(self) -> None:
-        from gunicorn.http.wsgi import Response
-
-        for response in running_objects(Response):
-            if response.sock is self.get_socket():
-                response.force_close()
-                return
+        if response := find_response(self.environ):
+            response.force_close()
 
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return find_stop_signal()
@@ -69,5 +71,15 @@ class GunicornPywsgiTakeover(GeventTakeover):
     def matches(cls, environ: Mapping[str, Any]) -> bool:
         return "gunicorn.sock" in environ and super().matches(environ)
 
+    @classmethod
+    def find_input(cls, environ: Mapping[str, Any]) -> Any:
+        return super().find_input(environ) if "gunicorn.sock" in environ else None
+
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return find_stop_signal()
+
+
+def find_response(environ: Mapping[str, Any]) -> Any:
+    """The response that gunicorn is going to write for this request."""
+    sock = environ["gunicorn.socket"]
+    return find_running("gunicorn.http.wsgi", "Response", lambda one: one.sock is sock)

@@ -17,6 +17,11 @@ class WerkzeugTakeover(BufferedTakeover):
     """
 
     title: ClassVar[str] = "Werkzeug (runserver_plus)"
+    runner: ClassVar[tuple[str, str, str] | None] = (
+        "werkzeug.serving",
+        "WSGIRequestHandler",
+        "environ",
+    )
 
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:

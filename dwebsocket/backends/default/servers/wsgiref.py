@@ -26,6 +26,7 @@ class WsgirefTakeover(BufferedTakeover):
     """wsgiref passes its reader on; Django's development server wraps it in a LimitedStream."""
 
     title: ClassVar[str] = "wsgiref, Django's runserver"
+    runner: ClassVar[tuple[str, str, str] | None] = ("wsgiref.handlers", "BaseHandler", "environ")
 
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
@@ -34,6 +35,10 @@ class WsgirefTakeover(BufferedTakeover):
         return as_reader(stream) or as_reader(
             getattr(getattr(stream, "_read", None), "__self__", None)
         )
+
+    @classmethod
+    def get_reader(cls, runner: Any) -> Any:
+        return getattr(getattr(runner, "request_handler", None), "rfile", None)
 
     def expect_refusal(self) -> None:
         for handler in running_objects(BaseHandler):

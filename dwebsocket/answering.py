@@ -1,0 +1,118 @@
+"""What the decorators below ours take for a response.
+
+A view may return nothing when its WebSocket has ended; ``never_cache``, ``vary_on_cookie`` or the
+``api_view`` of Django REST framework between our decorator and the view want to add headers to
+that. For them the view itself, which they have wrapped long before, is to answer: they are copied
+around one that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial, wraps
+from types import CellType, FunctionType, MethodType
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpResponse
+from django.views import View
+
+from dwebsocket.attachment import MARK
+
+__all__ = ["with_answer"]
+
+#: The methods of a class-based view that run for a handshake.
+METHODS = ("dispatch", "get")
+
+
+def with_answer(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view; if others have decorated it a copy, in which they get an empty response where it
+    returns nothing. As far as ``functools.wraps`` and Django's own decorators show what is inside.
+    """
+    copied = copy_decorator(view)
+    return view if copied is None else copied
+
+
+def answer(view: Callable[..., Any]) -> Any:
+    """A view that answers: a copy of its decorators, or a function around what is innermost."""
+    copied = copy_decorator(view)
+    if copied is not None:
+        return copied
+    wrapper: Callable[..., Any]
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return fill(await view(*args, **kwargs), args)
+
+    else:
+
+        @wraps(view)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return fill(view(*args, **kwargs), args)
+
+    return wrapper
+
+
+def fill(response: Any, args: tuple[Any, ...]) -> Any:
+    """A response for a view that has accepted a WebSocket and returns none; in ``args`` the request
+    comes first, or second in a method.
+    """
+    if response is None:
+        for arg in args[:2]:
+            websocket = getattr(arg, "META", {}).get(MARK)
+            if websocket is not None and websocket.accepted:
+                return HttpResponse(status=101)
+    return response
+
+
+def copy_decorator(view: Any) -> Any:
+    """A copy of what decorates a view, around one that answers; ``None`` if nothing does."""
+    if isinstance(view, partial):  # of a method: method_decorator()
+        method = copy_decorator(view.func)
+        return None if method is None else partial(method, *view.args, **view.keywords)
+    if isinstance(view, MethodType) and isinstance(view.__self__, View):
+        view.__self__.__class__ = answering_class(type(view.__self__))  # type: ignore[arg-type]
+        return MethodType(answer(view.__func__), view.__self__)
+    if not isinstance(view, FunctionType) or view.__closure__ is None:
+        return None
+    cells = [copy_cell(cell, view) for cell in view.__closure__]
+    if all(new is old for new, old in zip(cells, view.__closure__, strict=True)):
+        return None
+    copied = FunctionType(
+        view.__code__, view.__globals__, view.__name__, view.__defaults__, tuple(cells)
+    )
+    copied.__kwdefaults__ = view.__kwdefaults__
+    copied.__qualname__ = view.__qualname__
+    copied.__dict__.update(view.__dict__)
+    return copied
+
+
+def copy_cell(cell: CellType, view: FunctionType) -> CellType:
+    """A variable of a decorator: another one if it is the view, or the class of the view."""
+    try:
+        content = cell.cell_contents
+    except ValueError:  # not bound yet
+        return cell
+    if content is None:
+        return cell
+    if content is getattr(view, "view_class", None):  # as_view()
+        return CellType(answering_class(content))
+    if content is getattr(view, "__wrapped__", None) or is_of_api_view(view):
+        return CellType(answer(content))
+    return cell
+
+
+def is_of_api_view(view: FunctionType) -> bool:
+    """Whether it is the method in which Django REST framework calls the function of a view."""
+    return view.__module__ == "rest_framework.decorators" and view.__code__.co_freevars == ("func",)
+
+
+@cache
+def answering_class(view_class: type[View]) -> type[View]:
+    """The class, whose methods answer."""
+    methods = {
+        name: answer(getattr(view_class, name)) for name in METHODS if hasattr(view_class, name)
+    }
+    names = {name: getattr(view_class, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(view_class.__name__, (view_class,), {**names, **methods})

@@ -1,0 +1,71 @@
+"""WSGI middleware puts something of its own into wsgi.input: the connection is found all the same,
+and closed."""
+
+import pytest
+
+from ..raw_client import TEXT, build_frame, build_request
+
+pytestmark = pytest.mark.rows(asgi=False)
+
+MOUNTS = ["/input-counted", "/input-read", "/input-copied"]
+mounts = pytest.mark.parametrize("mount", MOUNTS)
+
+
+@mounts
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/", "/middleware-last/placing/marked/"])
+def test_echo(server, row, open_websocket, mount, path):
+    clients = [open_websocket(mount + path) for _ in range(3 if row.concurrent else 1)]
+    for number, client in enumerate(clients):
+        client.send_text(f"hello {number}")
+    for number, client in enumerate(clients):
+        assert client.read_text() == f"hello {number}"
+        client.send_close()
+        assert client.read_close().close_code == 1000
+
+
+@mounts
+@pytest.mark.rows(coroutines=True)
+@pytest.mark.parametrize("path", ["/async/echo/", "/async/handler/echo/"])
+def test_echo_of_coroutines(server, row, new_client, open_websocket, address, mount, path):
+    if mount == "/input-copied":
+        pytest.skip("in another thread than the server's, nothing tells whose it is")
+    if row.name.startswith("uwsgi") and path == "/async/echo/":
+        check_middleware_is_named(new_client(), address(mount + path), mount)
+        return
+    clients = [open_websocket(mount + path) for _ in range(3 if row.concurrent else 1)]
+    for number, client in enumerate(clients):
+        client.send_text(f"hello {number}")
+    for number, client in enumerate(clients):
+        assert client.read_text() == f"hello {number}"
+
+
+def check_middleware_is_named(client, address, mount):
+    """uWSGI tells its own threads alone which connection is theirs."""
+    client.send_request(address)
+    response = client.read_response()
+    assert response.status == 501
+    named = "tests.project.wsgi.Counted" if mount == "/input-counted" else "_io.BytesIO"
+    assert f"wsgi.input is {named} instead" in response.body.decode()
+
+
+@mounts
+@pytest.mark.rows(early_bytes=True)
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+def test_early_bytes(server, new_client, address, mount, path):
+    client = new_client()
+    client.open(address(mount + path), early=build_frame(TEXT, "early"))
+    assert client.read_text() == "early"
+
+
+@mounts
+@pytest.mark.rows(proxied=False)
+def test_nothing_is_served_behind_a_refusal(server, new_client, address, journal, case, mount):
+    client = new_client()
+    smuggled = build_request(address("/smuggled/"), client.host, websocket=False)
+    client.send_request(
+        address(mount + "/echo/"), headers={"Origin": "http://evil.test"}, early=smuggled
+    )
+    assert client.read_response().status == 403
+    client.read_to_eof()
+    assert b" 200 " not in client.received
+    assert not journal.events(case, "smuggled")
