@@ -33,7 +33,7 @@ class OwnThread(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self._threads is None:
-            self._threads = Threads(1, "dwebsocket-sync", PATIENCE)
+            self._threads = Threads(1, "dwebsocket-sync", PATIENCE, keeps_databases=True)
         self._users.add(asyncio.current_task())
         in_use.add(self)
         return self._threads.submit(function, *args, **kwargs)

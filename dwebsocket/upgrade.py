@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from dwebsocket import database
 from dwebsocket.async_conversation import (
     AsyncHandler,
     check_middleware,
@@ -91,7 +92,8 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
         raise
     finally:
         conversation.leave_request()
-        start()
+        with database.setting_aside():  # it may call for what has come early
+            start()
     return HttpResponse(status=101)
 
 

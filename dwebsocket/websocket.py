@@ -240,7 +240,7 @@ class BaseWebSocket:
                 return self._ready.pop()
             messages = None
             if self._watch.seen != database.opened:
-                messages = self._receive_or_release()
+                messages = self._receive_or_release(deadline)
             if not messages:
                 messages = self.receive_messages(deadline)
                 if not messages:
@@ -253,11 +253,19 @@ class BaseWebSocket:
         finally:
             lock.release()
 
-    def _receive_or_release(self) -> list[Message]:
-        """We may hold database connections: give them back unless a message is here already."""
+    def _receive_or_release(self, deadline: float | None) -> list[Message]:
+        """We may hold database connections: give them back unless a message is here already, or in
+        a moment if they may last that long.
+        """
         messages = self.receive_available()
-        if not messages:
-            self._watch.release()
+        if not messages and self._watch.release():
+            soon = monotonic() + database.MOMENT
+            try:
+                return self.receive_messages(soon if deadline is None else min(soon, deadline))
+            except TimeoutError:
+                if deadline is not None and deadline <= soon:
+                    raise
+            self._watch.release(at_once=True)
         return messages
 
     def read(self, fallback: Any = None) -> Any:

@@ -16,6 +16,7 @@ from .views import (
     placing,
     plain,
     polling,
+    postgresql,
     push,
     threads,
 )
@@ -141,4 +142,10 @@ urlpatterns = [
     path("threads/two/", threads.two_threads),
     path("database/", database.query_then_wait),
     path("database/atomic/", database.query_then_wait_in_atomic),
+    path("postgresql/<str:alias>/plain/", postgresql.plain),
+    path("postgresql/<str:alias>/view/", postgresql.view),
+    path("postgresql/<str:alias>/view/atomic/", postgresql.in_atomic),
+    path("postgresql/<str:alias>/coroutine/", postgresql.coroutine),
+    path("postgresql/<str:alias>/handler/", postgresql.Handler.as_view()),
+    path("postgresql/<str:alias>/coroutines/", postgresql.Coroutines.as_view()),
 ]

@@ -1,0 +1,165 @@
+"""An idle WebSocket holds no connection to PostgreSQL, whatever its age, and none of a pool."""
+
+import pytest
+
+from ..raw_client import PING, PONG, Frame
+from ..servers.postgresql import PostgresServer
+from ..servers.process import wait_until
+from .conftest import check_and_stop, run
+
+# Every kind of waiting is among these; a server of its own for each row takes its time.
+pytestmark = pytest.mark.rows(typical=True, patched=True, database=True)
+
+POOL_SIZE = 2
+
+#: The databases of a server, by alias: one in truth.
+KINDS = {
+    "aged": {"CONN_MAX_AGE": 2},
+    "lasting": {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True},
+    "pooled": {
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"pool": {"min_size": POOL_SIZE, "max_size": POOL_SIZE, "timeout": 5}},
+    },
+}
+
+persistent = pytest.mark.parametrize("alias", ["aged", "lasting"])
+
+
+def application_name(row, alias):
+    return f"{row.name}-{alias}"
+
+
+def databases(postgresql, row):
+    """Several ways to the same database, beside that of the users and sessions."""
+    return {
+        alias: postgresql.setting(
+            **{
+                **kind,
+                "OPTIONS": {
+                    **kind.get("OPTIONS", {}),
+                    "application_name": application_name(row, alias),
+                },
+            }
+        )
+        for alias, kind in KINDS.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def default_database(database_path):
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(database_path)}
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(row, start_server, journal, postgresql, default_database):
+    settings = {"DATABASES": {"default": default_database, **databases(postgresql, row)}}
+    process = run(start_server, row, settings)
+    yield process
+    check_and_stop(process, journal)
+
+
+@pytest.fixture
+def server(postgresql_server):
+    return postgresql_server
+
+
+@pytest.fixture(scope="session")
+def small_postgresql():
+    """It takes fewer connections than there are WebSockets."""
+    server = PostgresServer(max_connections=60)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def crowded_server(row, start_server, journal, small_postgresql, default_database):
+    settings = {"DATABASES": {"default": default_database, **databases(small_postgresql, row)}}
+    process = run(start_server, row, settings)
+    yield process
+    check_and_stop(process, journal)
+
+
+VIEWS = ["view", "handler"]
+COROUTINES = ["coroutine", "coroutines"]
+
+
+@pytest.fixture(params=[*VIEWS, *COROUTINES])
+def kind(request, row):
+    if request.param in COROUTINES and not row.coroutines:
+        pytest.skip("no coroutines here")
+    return request.param
+
+
+def ask(client, text="ask"):
+    """The number of the connection that the answer came over."""
+    client.send_text(text)
+    return int(client.read_text())
+
+
+def wait_for_release(postgresql, row, alias):
+    wait_until(
+        lambda: postgresql.count_connections(application_name(row, alias)) == 0,
+        "no connection is held",
+    )
+
+
+@persistent
+def test_none_is_held_whatever_its_age_may_be(server, row, open_websocket, postgresql, kind, alias):
+    clients = [open_websocket(f"/postgresql/{alias}/{kind}/") for _ in range(20)]
+    for _ in range(2):
+        for client in clients:
+            ask(client)
+        wait_for_release(postgresql, row, alias)
+
+
+@persistent
+def test_none_is_held_after_a_task(server, row, open_websocket, postgresql, alias):
+    if not row.coroutines:
+        pytest.skip("no coroutines here")
+    client = open_websocket(f"/postgresql/{alias}/coroutines/")
+    ask(client, "in a task")
+    wait_for_release(postgresql, row, alias)
+
+
+@persistent
+def test_one_inside_atomic_is_kept(server, row, open_websocket, postgresql, alias):
+    client = open_websocket(f"/postgresql/{alias}/view/atomic/")
+    first = ask(client)
+    # The answer to the Ping shows that the view is inside its wait().
+    client.send_frame(PING, b"waiting")
+    assert client.read_frame() == Frame(PONG, b"waiting")
+    assert postgresql.count_connections(application_name(row, alias)) == 1
+    assert ask(client) == first
+
+
+def test_one_that_breaks_is_no_error_where_django_looks(server, open_websocket, postgresql, kind):
+    """CONN_HEALTH_CHECKS: asked again at once the view has that very connection."""
+    client = open_websocket(f"/postgresql/lasting/{kind}/")
+    for _ in range(3):
+        postgresql.execute("SELECT pg_terminate_backend(%s)", [ask(client)])
+
+
+def test_one_of_a_pool_goes_back_to_it(server, open_websocket, kind):
+    clients = [open_websocket(f"/postgresql/pooled/{kind}/") for _ in range(5 * POOL_SIZE)]
+    used = {ask(client) for _ in range(2) for client in clients}
+    assert len(used) <= POOL_SIZE
+
+
+@persistent
+def test_more_websockets_than_connections_leave_plain_http_alone(
+    crowded_server, row, open_websocket, new_client, small_postgresql, kind, alias
+):
+    clients = [
+        open_websocket(f"/postgresql/{alias}/{kind}/", server=crowded_server) for _ in range(70)
+    ]
+    for client in clients:
+        ask(client)
+    plain = new_client(crowded_server)
+    plain.send_request(f"/postgresql/{alias}/plain/", websocket=False)
+    assert plain.read_response().status == 200
+    # Those of the server's threads stay.
+    wait_until(
+        lambda: small_postgresql.count_connections(application_name(row, alias)) <= 8,
+        "no connection is held",
+    )
