@@ -124,11 +124,12 @@ def setting_aside() -> Iterator[None]:
     """What is called in here begins without the connection objects of the running thread or
     greenlet, which are back afterwards.
     """
-    taken = take_all()
+    taken, before = take_all(), touched
     try:
         yield
     finally:
-        forget_all()
+        if touched != before:
+            forget_all()
         for alias, connection in taken.items():
             connections[alias] = connection
 

@@ -132,6 +132,15 @@ def lenient_redis_backed_server(row, start_server, journal, redis_server):
     check_and_stop(process, journal)
 
 
+@pytest.fixture(scope="session")
+def postgresql_backed_server(row, start_server, journal, postgresql, database_path):
+    """The row's server, with ways to PostgreSQL beside its usual database."""
+    settings = {"DATABASES": postgresql.databases(row.name, database_path)}
+    process = run(start_server, row, settings)
+    yield process
+    check_and_stop(process, journal)
+
+
 cases = count(1)
 
 

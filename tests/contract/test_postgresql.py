@@ -3,78 +3,35 @@
 import pytest
 
 from ..raw_client import PING, PONG, Frame
-from ..servers.postgresql import PostgresServer
+from ..servers.postgresql import POOL_SIZE, PostgresServer
 from ..servers.process import wait_until
 from .conftest import check_and_stop, run
 
 # Every kind of waiting is among these; a server of its own for each row takes its time.
 pytestmark = pytest.mark.rows(typical=True, patched=True, database=True)
 
-POOL_SIZE = 2
-
-#: The databases of a server, by alias: one in truth.
-KINDS = {
-    "aged": {"CONN_MAX_AGE": 2},
-    "lasting": {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True},
-    "pooled": {
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": POOL_SIZE, "max_size": POOL_SIZE, "timeout": 5}},
-    },
-}
-
 persistent = pytest.mark.parametrize("alias", ["aged", "lasting"])
 
 
-def application_name(row, alias):
-    return f"{row.name}-{alias}"
-
-
-def databases(postgresql, row):
-    """Several ways to the same database, beside that of the users and sessions."""
-    return {
-        alias: postgresql.setting(
-            **{
-                **kind,
-                "OPTIONS": {
-                    **kind.get("OPTIONS", {}),
-                    "application_name": application_name(row, alias),
-                },
-            }
-        )
-        for alias, kind in KINDS.items()
-    }
-
-
-@pytest.fixture(scope="session")
-def default_database(database_path):
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(database_path)}
-
-
-@pytest.fixture(scope="session")
-def postgresql_server(row, start_server, journal, postgresql, default_database):
-    settings = {"DATABASES": {"default": default_database, **databases(postgresql, row)}}
-    process = run(start_server, row, settings)
-    yield process
-    check_and_stop(process, journal)
-
-
 @pytest.fixture
-def server(postgresql_server):
-    return postgresql_server
+def server(postgresql_backed_server):
+    return postgresql_backed_server
 
 
 @pytest.fixture(scope="session")
 def small_postgresql():
     """It takes fewer connections than there are WebSockets."""
     server = PostgresServer(max_connections=60)
-    server.start()
-    yield server
-    server.kill()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="session")
-def crowded_server(row, start_server, journal, small_postgresql, default_database):
-    settings = {"DATABASES": {"default": default_database, **databases(small_postgresql, row)}}
+def crowded_server(row, start_server, journal, small_postgresql, database_path):
+    settings = {"DATABASES": small_postgresql.databases(row.name, database_path)}
     process = run(start_server, row, settings)
     yield process
     check_and_stop(process, journal)
@@ -99,7 +56,7 @@ def ask(client, text="ask"):
 
 def wait_for_release(postgresql, row, alias):
     wait_until(
-        lambda: postgresql.count_connections(application_name(row, alias)) == 0,
+        lambda: postgresql.count_connections(f"{row.name}-{alias}") == 0,
         "no connection is held",
     )
 
@@ -129,7 +86,7 @@ def test_one_inside_atomic_is_kept(server, row, open_websocket, postgresql, alia
     # The answer to the Ping shows that the view is inside its wait().
     client.send_frame(PING, b"waiting")
     assert client.read_frame() == Frame(PONG, b"waiting")
-    assert postgresql.count_connections(application_name(row, alias)) == 1
+    assert postgresql.count_connections(f"{row.name}-{alias}") == 1
     assert ask(client) == first
 
 
@@ -160,6 +117,6 @@ def test_more_websockets_than_connections_leave_plain_http_alone(
     assert plain.read_response().status == 200
     # Those of the server's threads stay.
     wait_until(
-        lambda: small_postgresql.count_connections(application_name(row, alias)) <= 8,
+        lambda: small_postgresql.count_connections(f"{row.name}-{alias}") <= 8,
         "no connection is held",
     )

@@ -142,6 +142,8 @@ urlpatterns = [
     path("threads/two/", threads.two_threads),
     path("database/", database.query_then_wait),
     path("database/atomic/", database.query_then_wait_in_atomic),
+    path("postgresql/leaving/", postgresql.Leaving.as_view()),
+    path("postgresql/finding/", postgresql.Finding.as_view()),
     path("postgresql/<str:alias>/plain/", postgresql.plain),
     path("postgresql/<str:alias>/view/", postgresql.view),
     path("postgresql/<str:alias>/view/atomic/", postgresql.in_atomic),

@@ -19,6 +19,17 @@ PROGRAMS = [os.environ["PATH"], *sorted(map(str, Path("/usr/lib/postgresql").glo
 #: Its superuser, for whom no password is asked.
 USER = "dwebsocket"
 
+#: The ways to one database that `databases` offers, by alias.
+POOL_SIZE = 2
+WAYS = {
+    "aged": {"CONN_MAX_AGE": 2},
+    "lasting": {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True},
+    "pooled": {
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"pool": {"min_size": POOL_SIZE, "max_size": POOL_SIZE, "timeout": 5}},
+    },
+}
+
 
 def find_program(name):
     path = shutil.which(name, path=os.pathsep.join(PROGRAMS))
@@ -102,6 +113,16 @@ class PostgresServer:
             "HOST": str(self._directory),
             **changes,
         }
+
+    def databases(self, name, default):
+        """DATABASES for a server: a file of SQLite, and WAYS, whose connections `count_connections`
+        knows as "<name>-<alias>".
+        """
+        found = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default)}}
+        for alias, way in WAYS.items():
+            options = {**way.get("OPTIONS", {}), "application_name": f"{name}-{alias}"}
+            found[alias] = self.setting(**{**way, "OPTIONS": options})
+        return found
 
     def execute(self, query, parameters=None, *, database="postgres"):
         """What psql would do; the rows, if there are any."""
