@@ -76,10 +76,13 @@ class Conversation:
         try:
             self.open()
             self.leave_request()
-            for message in self._websocket:
-                self._receive_one(message)
+            self._websocket.release_database()
+            with database.setting_aside():
+                for message in self._websocket:
+                    self._receive_one(message)
         finally:
-            self._close()
+            with database.setting_aside():
+                self._close()
 
     def open(self) -> None:
         """Call ``on_open`` in the request."""

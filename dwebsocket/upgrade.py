@@ -8,7 +8,7 @@ exactly one 101.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -102,7 +102,7 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     run = partial(run_handler, handler)
     if is_upgraded(request):
         handler.websocket = request.websocket  # type: ignore[attr-defined]
-        handler.websocket.run_coroutine(run)
+        hold_coroutine(handler.websocket, run)
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
@@ -114,8 +114,15 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     with ending_on_error(websocket):
         if websocket.leave_for_loop(run):
             return HttpResponse(status=101)
-    websocket.run_coroutine(run)
+    hold_coroutine(websocket, run)
     return SwitchedResponse(websocket)
+
+
+def hold_coroutine(websocket: BaseWebSocket, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """Run a handler's time in the request, of whose database connections it knows nothing."""
+    websocket.release_database()
+    with database.setting_aside():
+        websocket.run_coroutine(run)
 
 
 async def run_handler(handler: AsyncHandler) -> None:

@@ -12,6 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket import database, groups
 from dwebsocket.conf import conf
+from dwebsocket.coroutine_threads import borrows_thread
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
@@ -447,9 +448,9 @@ class BaseWebSocket:
         return None
 
     def release_database(self) -> None:
-        """Give back the database connections of the running thread or greenlet, if it has any."""
+        """Close the database connections of the running thread or greenlet, if it has any."""
         if self._watch.seen != database.opened:
-            self._watch.release()
+            self._watch.release(at_once=True)
 
     def finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""
@@ -458,7 +459,13 @@ class BaseWebSocket:
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
         """``wait()`` for an async view."""
+        await self.arelease_database()
         return await in_thread(self.wait, timeout)
+
+    async def arelease_database(self) -> None:
+        """``release_database`` in the thread that waits for the running task, if there is one."""
+        if self._watch.seen != database.opened and borrows_thread():
+            await sync_to_async(self.release_database)()
 
     async def asend(self, message: str | BytesLike) -> None:
         """``send()`` for an async view."""
