@@ -91,6 +91,8 @@ class ConnectionWatch:
         """
         seen, inside, left = opened, False, False
         for connection in connections.all(initialized_only=True):
+            if connection.connection is None:
+                continue  # in an event loop Django would not even let it be closed
             if connection.in_atomic_block:
                 inside = True
                 continue

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 
-from dwebsocket import WebSocketHandler, database
+from dwebsocket import ConnectionClosed, WebSocketHandler, database, require_websocket
 from dwebsocket.threads import Threads
 
 from ..raw_client import TEXT, build_frame
@@ -214,3 +214,21 @@ def test_threads_that_serve_many_keep_nothing(reports, keeps):
     assert reports.next() is None
     pool.start(work)
     assert reports.next() == ("acme" if keeps else None)
+
+
+def test_an_object_that_a_coroutine_has_made_is_its_own(serve_either, caplog):
+    """In the event loop, where Django lets nobody close a connection."""
+
+    @require_websocket
+    async def view(request):
+        await request.websocket.asend(str(getattr(connection, "tenant", None)))
+        connection.tenant = "acme"
+
+    client = serve_either(view)
+    for _ in range(2):
+        with client.websocket("/") as session:
+            assert session.receive() == "None"
+            with pytest.raises(ConnectionClosed) as caught:
+                session.receive()
+            assert caught.value.code == 1000
+    assert not caplog.records
