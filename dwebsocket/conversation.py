@@ -1,7 +1,8 @@
 """A handler and its WebSocket: what happens on the connection becomes calls of the handler.
 
 Every call runs as in the request: in its context (translation, time zone, …), errors are logged as
-those of a view, and database connections are given back afterwards. No error gets past here.
+those of a view, and database connections are its own and closed afterwards. No error gets past
+here.
 """
 
 from __future__ import annotations
@@ -76,10 +77,13 @@ class Conversation:
         try:
             self.open()
             self.leave_request()
-            for message in self._websocket:
-                self._receive_one(message)
+            self._websocket.release_database()
+            with database.setting_aside():
+                for message in self._websocket:
+                    self._receive_one(message)
         finally:
-            self._close()
+            with database.setting_aside():
+                self._close()
 
     def open(self) -> None:
         """Call ``on_open`` in the request."""
@@ -106,33 +110,31 @@ class Conversation:
     # The Listener
 
     def receive(self, messages: list[Message]) -> None:
-        opened = database.opened
+        touched = database.touched
         enter = self._context.enter
         on_message = self._handler._get_receiver()
-        while messages:
-            context = enter()
-            try:
-                context.run(on_message, messages.pop())
-            except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
-                self._let_pass(error)
-                context.run(self._fail, error)
-            if self.stalled:
-                break
-        if self.calls_anew or database.this_thread.watch.seen != database.opened:
-            self._release_database(opened)
+        try:
+            while messages:
+                context = enter()
+                try:
+                    context.run(on_message, messages.pop())
+                except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
+                    self._let_pass(error)
+                    context.run(self._fail, error)
+                if self.stalled:
+                    break
+        finally:
+            if database.touched != touched:
+                database.forget_all()
 
     def end(self) -> None:
-        opened = database.opened
-        self._context.enter().run(self._close)
-        tell_of_unsaved(getattr(self._handler, "request", None))
-        self._release_database(opened)
-
-    def _release_database(self, opened: int) -> None:
-        """Give back what a call has opened; ``opened``: ``database.opened`` before the call."""
-        if not self.calls_anew:
-            database.this_thread.watch.release()
-        elif database.opened != opened:
-            database.close_all()
+        touched = database.touched
+        try:
+            self._context.enter().run(self._close)
+            tell_of_unsaved(getattr(self._handler, "request", None))
+        finally:
+            if database.touched != touched:
+                database.forget_all()
 
     def _close(self) -> None:
         try:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Coroutine, MutableMapping
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
 from dwebsocket.threads import Threads
 
-__all__ = ["end_thread", "own_thread", "release_thread", "run_in_loop"]
+__all__ = ["borrows_thread", "end_thread", "own_thread", "release_thread", "run_in_loop"]
 
 #: Seconds without use after which a thread ends that its coroutines have not given back.
 PATIENCE = 10.0
@@ -33,7 +33,7 @@ class OwnThread(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self._threads is None:
-            self._threads = Threads(1, "dwebsocket-sync", PATIENCE)
+            self._threads = Threads(1, "dwebsocket-sync", PATIENCE, keeps_databases=True)
         self._users.add(asyncio.current_task())
         in_use.add(self)
         return self._threads.submit(function, *args, **kwargs)
@@ -78,6 +78,14 @@ def end_thread() -> None:
     thread = None if context is None else executors.pop(context, None)
     if isinstance(thread, OwnThread):
         thread.end()
+
+
+def borrows_thread() -> bool:
+    """Whether what is plain runs in a thread that waits for the running task in ``async_to_sync``,
+    and no other task may be in the middle of a query there.
+    """
+    borrows = getattr(AsyncToSync.executors, "current", None) is not None
+    return borrows and len(asyncio.all_tasks()) == 1
 
 
 def run_in_loop(run: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -1,29 +1,65 @@
-"""No idle WebSocket holds a database connection.
+"""No idle WebSocket holds a database connection, and nothing of one client's is seen by another.
 
 Django gives a request's connections back when the request ends; a view with a WebSocket may wait
-for hours before that. So they are given back, as at a request's end, before a wait that blocks.
+for hours before that. So they are given back before a wait that blocks. Calls of handlers share
+threads and greenlets: after each the connection objects themselves are thrown away, with all that
+has been set on them.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-__all__ = ["ConnectionWatch", "EveryDatabase", "close_all", "opened", "this_thread"]
+from dwebsocket.supervisor import log_failure
 
-#: How many connections this process has opened: as long as it stands still, none needs a look.
+__all__ = [
+    "MOMENT",
+    "ConnectionWatch",
+    "EveryDatabase",
+    "close_all",
+    "forget_all",
+    "opened",
+    "setting_aside",
+    "touched",
+]
+
+#: Seconds of a wait for which a view keeps connections that CONN_MAX_AGE allows to last: clients
+#: that answer at once do not make it connect each time.
+MOMENT = 0.05
+
+#: As long as this stands still, this process has opened no connection.
 opened = 0
+
+#: As long as this stands still, it has not even made a connection object.
+touched = 0
+
+numbers = count(1)  # two threads never get the same
 
 
 def count_opened(**kwargs: Any) -> None:
-    global opened
-    opened += 1
+    global opened, touched
+    opened = touched = next(numbers)
 
 
 connection_created.connect(count_opened, dispatch_uid="dwebsocket.database")
+
+
+def create_connection(alias: str) -> BaseDatabaseWrapper:
+    """Create a connection object for the running thread or greenlet, as Django does it."""
+    global touched
+    touched = next(numbers)
+    return type(connections).create_connection(connections, alias)
+
+
+# There is no signal for it, and to ask each thread what it has would take longer than a message.
+connections.create_connection = create_connection  # type: ignore[method-assign]
 
 
 class EveryDatabase(set[str]):
@@ -49,27 +85,64 @@ class ConnectionWatch:
         """Know that what runs from now on is a new thread or greenlet, which holds none."""
         self.seen = opened
 
-    def release(self) -> None:
-        """Give back connections not inside ``atomic``, as Django does at the end of a request."""
-        seen, still_open = opened, False
+    def release(self, *, at_once: bool = False) -> bool:
+        """Give back connections not inside ``atomic``: all of them at once, or as Django does at
+        the end of a request; whether some are left that ``CONN_MAX_AGE`` allows to last.
+        """
+        seen, inside, left = opened, False, False
         for connection in connections.all(initialized_only=True):
-            if not connection.in_atomic_block:
+            if connection.connection is None:
+                continue  # in an event loop Django would not even let it be closed
+            if connection.in_atomic_block:
+                inside = True
+                continue
+            if at_once and not connection.allow_thread_sharing:
+                connection.close()
+            else:
                 connection.close_if_unusable_or_obsolete()
-            still_open = still_open or connection.connection is not None
-        # A connection kept by CONN_MAX_AGE grows old: look again at the next wait.
-        self.seen = -1 if still_open else seen
-
-
-class ThreadWatch(threading.local):
-    """One watch for each thread that calls handlers."""
-
-    def __init__(self) -> None:
-        self.watch = ConnectionWatch()
-
-
-this_thread = ThreadWatch()
+            left = left or connection.connection is not None
+        self.seen = -1 if inside or left else seen
+        return left
 
 
 def close_all() -> None:
     """Close all connections of the running thread or greenlet, which will not come back."""
     connections.close_all()
+
+
+def forget_all() -> None:
+    """Close all connections of the running thread or greenlet, in whatever state, and forget their
+    objects: for whoever comes next there will be new ones.
+    """
+    for connection in take_all().values():
+        try:
+            connection.close()
+        except Exception:
+            log_failure("A database connection cannot be closed")
+
+
+@contextmanager
+def setting_aside() -> Iterator[None]:
+    """What is called in here begins without the connection objects of the running thread or
+    greenlet, which are back afterwards.
+    """
+    taken, before = take_all(), touched
+    try:
+        yield
+    finally:
+        if touched != before:
+            forget_all()
+        for alias, connection in taken.items():
+            connections[alias] = connection
+
+
+def take_all() -> dict[str, BaseDatabaseWrapper]:
+    """Take the connection objects away from the running thread or greenlet, by their aliases."""
+    present: Any = connections._connections  # type: ignore[attr-defined]  # as Django's tests do
+    taken = {alias: getattr(present, alias) for alias in connections if hasattr(present, alias)}
+    for alias, connection in list(taken.items()):
+        if connection.allow_thread_sharing:  # a test's, lent to this thread
+            del taken[alias]
+        else:
+            del connections[alias]
+    return taken

@@ -39,12 +39,22 @@ class Threads(Executor):
     Args:
         count: how many there may be.
         patience: seconds after which one that has nothing to do ends.
+        keeps_databases: whether what comes next in a thread goes on with the database connections
+            of what was there before, because both are of one client.
     """
 
-    def __init__(self, count: int, name: str, patience: float = IDLE_TIMEOUT) -> None:
+    def __init__(
+        self,
+        count: int,
+        name: str,
+        patience: float = IDLE_TIMEOUT,
+        *,
+        keeps_databases: bool = False,
+    ) -> None:
         self._count = count
         self._name = name
         self._patience = patience
+        self._keeps_databases = keeps_databases
         self.start_anew()
         pools.add(self)
 
@@ -101,7 +111,12 @@ class Threads(Executor):
 
     def _run(self) -> None:
         while (work := self._take()) is not None:
-            work()
+            touched = database.touched
+            try:
+                work()
+            finally:
+                if database.touched != touched and not self._keeps_databases:
+                    database.forget_all()
 
     def _take(self) -> Work | None:
         changed = self._changed

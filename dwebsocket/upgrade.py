@@ -8,13 +8,14 @@ exactly one 101.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from dwebsocket import database
 from dwebsocket.answering import with_answer
 from dwebsocket.async_conversation import (
     AsyncHandler,
@@ -94,7 +95,8 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
         raise
     finally:
         conversation.leave_request()
-        start()
+        with database.setting_aside():  # it may call for what has come early
+            start()
     return LastResponse(request, goes_on=True)
 
 
@@ -103,7 +105,7 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     run = partial(run_handler, handler)
     if is_upgraded(request):
         handler.websocket = request.websocket  # type: ignore[attr-defined]
-        handler.websocket.run_coroutine(run)
+        hold_coroutine(handler.websocket, run)
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
@@ -115,7 +117,7 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     with ending_on_error(websocket):
         if websocket.leave_for_loop(partial(run_left, handler)):
             return LastResponse(request, goes_on=True)
-    websocket.run_coroutine(run)
+    hold_coroutine(websocket, run)
     return SwitchedResponse(request, websocket)
 
 
@@ -125,6 +127,13 @@ async def run_left(handler: AsyncHandler) -> None:
         await run_handler(handler)
     finally:
         tell_of_unsaved(getattr(handler, "request", None))
+
+
+def hold_coroutine(websocket: BaseWebSocket, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """Run a handler's time in the request, of whose database connections it knows nothing."""
+    websocket.release_database()
+    with database.setting_aside():
+        websocket.run_coroutine(run)
 
 
 async def run_handler(handler: AsyncHandler) -> None:

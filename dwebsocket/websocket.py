@@ -12,6 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket import database, groups
 from dwebsocket.conf import conf
+from dwebsocket.coroutine_threads import borrows_thread
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
@@ -240,7 +241,7 @@ class BaseWebSocket:
                 return self._ready.pop()
             messages = None
             if self._watch.seen != database.opened:
-                messages = self._receive_or_release()
+                messages = self._receive_or_release(deadline)
             if not messages:
                 messages = self.receive_messages(deadline)
                 if not messages:
@@ -253,11 +254,19 @@ class BaseWebSocket:
         finally:
             lock.release()
 
-    def _receive_or_release(self) -> list[Message]:
-        """We may hold database connections: give them back unless a message is here already."""
+    def _receive_or_release(self, deadline: float | None) -> list[Message]:
+        """We may hold database connections: give them back unless a message is here already, or in
+        a moment if they may last that long.
+        """
         messages = self.receive_available()
-        if not messages:
-            self._watch.release()
+        if not messages and self._watch.release():
+            soon = monotonic() + database.MOMENT
+            try:
+                return self.receive_messages(soon if deadline is None else min(soon, deadline))
+            except TimeoutError:
+                if deadline is not None and deadline <= soon:
+                    raise
+            self._watch.release(at_once=True)
         return messages
 
     def read(self, fallback: Any = None) -> Any:
@@ -439,9 +448,9 @@ class BaseWebSocket:
         return None
 
     def release_database(self) -> None:
-        """Give back the database connections of the running thread or greenlet, if it has any."""
+        """Close the database connections of the running thread or greenlet, if it has any."""
         if self._watch.seen != database.opened:
-            self._watch.release()
+            self._watch.release(at_once=True)
 
     def finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""
@@ -450,7 +459,13 @@ class BaseWebSocket:
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
         """``wait()`` for an async view."""
+        await self.arelease_database()
         return await in_thread(self.wait, timeout)
+
+    async def arelease_database(self) -> None:
+        """``release_database`` in the thread that waits for the running task, if there is one."""
+        if self._watch.seen != database.opened and borrows_thread():
+            await sync_to_async(self.release_database)()
 
     async def asend(self, message: str | BytesLike) -> None:
         """``send()`` for an async view."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from ..raw_client import RawClient
+from ..servers.process import count_open, wait_until
 from ..servers.rows import ROWS, Row
 
 # The second server of a row. Its pings come often, and it soon gives up.
@@ -132,6 +133,15 @@ def lenient_redis_backed_server(row, start_server, journal, redis_server):
     check_and_stop(process, journal)
 
 
+@pytest.fixture(scope="session")
+def postgresql_backed_server(row, start_server, journal, postgresql, database_path):
+    """The row's server, with ways to PostgreSQL beside its usual database."""
+    settings = {"DATABASES": postgresql.databases(row.name, database_path)}
+    process = run(start_server, row, settings)
+    yield process
+    check_and_stop(process, journal)
+
+
 cases = count(1)
 
 
@@ -192,6 +202,18 @@ def open_websocket(new_client, address):
         return client
 
     return connect
+
+
+@pytest.fixture
+def wait_for_release(database_path):
+    """Wait until a process does not have the database open; before a test, too: what another one
+    has begun may end a little later.
+    """
+
+    def wait(pid):
+        wait_until(lambda: count_open(pid, database_path) == 0, "the database is released")
+
+    return wait
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 import pytest
 
 from ..raw_client import BINARY, CLOSE, TEXT, Frame, build_close, build_frame
-from ..servers.process import count_open, wait_until
 from .test_after_the_view import check_not_served, smuggle
 
 pytestmark = pytest.mark.rows(asgi=True)
@@ -142,15 +141,18 @@ def test_view_that_only_sends_hears_of_the_end(
     assert journal.wait(case, "ended")["outcome"] == "ConnectionClosed"
 
 
-def test_database_is_released_before_waiting(server, open_websocket, journal, case, database_path):
+def test_database_is_released_before_waiting(
+    server, open_websocket, journal, case, wait_for_release
+):
     client = open_websocket("/async/querying/")
     pid = journal.wait(case, "started")["pid"]
-    before = int(client.read_text())
-    wait_until(lambda: count_open(pid, database_path) <= before, "the database is released")
-    client.send_text("query again")
-    assert client.read_text() == "1"
+    for _ in range(3):
+        wait_for_release(pid)
+        client.send_text("query")
+        assert client.read_text() == "1"
+    client.send_close()
     client.read_close()
-    wait_until(lambda: count_open(pid, database_path) <= before, "the database is released")
+    wait_for_release(pid)
 
 
 @leaves

@@ -19,6 +19,7 @@ from .views import (
     placing,
     plain,
     polling,
+    postgresql,
     push,
     threads,
     watched,
@@ -162,6 +163,14 @@ urlpatterns = [
     path("threads/two/", threads.two_threads),
     path("database/", database.query_then_wait),
     path("database/atomic/", database.query_then_wait_in_atomic),
+    path("postgresql/leaving/", postgresql.Leaving.as_view()),
+    path("postgresql/finding/", postgresql.Finding.as_view()),
+    path("postgresql/<str:alias>/plain/", postgresql.plain),
+    path("postgresql/<str:alias>/view/", postgresql.view),
+    path("postgresql/<str:alias>/view/atomic/", postgresql.in_atomic),
+    path("postgresql/<str:alias>/coroutine/", postgresql.coroutine),
+    path("postgresql/<str:alias>/handler/", postgresql.Handler.as_view()),
+    path("postgresql/<str:alias>/coroutines/", postgresql.Coroutines.as_view()),
 ]
 
 if apps.is_installed("debug_toolbar"):

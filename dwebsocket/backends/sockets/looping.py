@@ -148,7 +148,9 @@ class LoopingWebSocket(LeavingWebSocket):
             self._ready = messages
             if not messages and not self._over:
                 release_thread()
-                await self._until_readable(loop, end)
+                await self.arelease_database()
+                if not self._shut:  # meanwhile
+                    await self._until_readable(loop, end)
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         self._tell_view()

@@ -22,13 +22,18 @@ def count_open_databases():
     return count
 
 
+def count_and_query():
+    before = count_open_databases()
+    get_user_model().objects.count()
+    return [before, count_open_databases()]
+
+
 @require_websocket
 @recorded
 def query_then_wait(request):
-    before = count_open_databases()
-    get_user_model().objects.count()
-    during = count_open_databases()
-    request.websocket.send_json([before, during])
+    """Once it is told to."""
+    request.websocket.wait()
+    request.websocket.send_json(count_and_query())
     request.websocket.wait()
     request.websocket.send(str(get_user_model().objects.count()))
 
@@ -36,8 +41,8 @@ def query_then_wait(request):
 @require_websocket
 @recorded
 def query_then_wait_in_atomic(request):
+    request.websocket.wait()
     with transaction.atomic():
-        get_user_model().objects.count()
-        request.websocket.send_json([count_open_databases()])
+        request.websocket.send_json(count_and_query())
         request.websocket.wait()
         request.websocket.send(str(get_user_model().objects.count()))

@@ -5,7 +5,6 @@ import threading
 import time
 from contextvars import ContextVar
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpResponse
 from django.urls import reverse
@@ -16,7 +15,7 @@ from dwebsocket import ConnectionClosed, JsonWebSocketHandler, WebSocketHandler
 from dwebsocket.exceptions import InvalidState
 
 from ..journal import record
-from .database import count_open_databases
+from .database import count_and_query
 from .ending import DeliberateError
 
 
@@ -309,9 +308,7 @@ class Querying(Recorded):
     """How often the database is open before a query and after it."""
 
     def on_message(self, message):
-        before = count_open_databases()
-        get_user_model().objects.count()
-        self.send_json([before, count_open_databases()])
+        self.send_json(count_and_query())
 
 
 class Guarded(LoginRequiredMixin, Echo):

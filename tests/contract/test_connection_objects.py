@@ -1,0 +1,66 @@
+"""Calls of handlers leave nothing on Django's connection objects for those of other clients."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.rows(typical=True, patched=True, database=True)
+
+NOTHING = {
+    "attribute": None,
+    "wrapper": 0,
+    "autocommit": True,
+    "atomic": False,
+    "session": None,
+}
+
+everything = pytest.mark.parametrize("name", NOTHING)
+
+
+@pytest.fixture
+def server(postgresql_backed_server):
+    return postgresql_backed_server
+
+
+def ask(client, text="look"):
+    """The thread or greenlet of the call; it must find nothing in either database."""
+    client.send_text(text)
+    where, *found = json.loads(client.read_text())
+    assert found == [NOTHING, NOTHING]
+    return where
+
+
+@everything
+@pytest.mark.rows(tls=False)  # with TLS a handler is held in a thread of its own
+def test_the_next_call_finds_nothing_whosever_it_is(server, open_websocket, name):
+    one, other = open_websocket("/postgresql/leaving/"), open_websocket("/postgresql/leaving/")
+    left, looked = set(), set()
+    for _ in range(6):
+        left.add(ask(one, f"now {name}"))
+        looked |= {ask(other), ask(one)}
+    assert left & looked, "they were never called in one place"
+
+
+@everything
+def test_nothing_is_left_by_on_close(server, open_websocket, journal, case, name):
+    other = open_websocket("/postgresql/leaving/")
+    for number in range(1, 4):
+        client = open_websocket("/postgresql/leaving/")
+        ask(client, f"then {name}")
+        client.send_close()
+        client.read_close()
+        journal.wait(case, "ended", count=number)
+        ask(other)
+
+
+@everything
+@pytest.mark.rows(asgi=True)  # elsewhere requests are the server's affair, and Django's
+def test_nothing_is_left_by_a_handshake(server, open_websocket, name):
+    places = set()
+    for _ in range(5):
+        open_websocket(f"/postgresql/leaving/?leave={name}")
+        client = open_websocket("/postgresql/finding/")
+        where, found = json.loads(client.read_text())
+        assert found == NOTHING
+        places.add(where)
+    assert len(places) < 5, "they were never called in one place"
