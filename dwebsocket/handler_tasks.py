@@ -11,9 +11,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dwebsocket.async_conversation import as_coroutine
+from dwebsocket.async_conversation import within
+from dwebsocket.call_contexts import CallContexts
 from dwebsocket.conversation import log_failure
-from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread
+from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread, surround_calls
 from dwebsocket.error_log import tells_end
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.threads import in_thread
@@ -46,6 +47,7 @@ class HandlerTasks:
     request: HttpRequest
     websocket: BaseWebSocket
     _tasks_ended = False
+    _contexts: CallContexts | None = None
 
     @property
     def tasks(self) -> dict[Any, asyncio.Task[Any]]:
@@ -148,8 +150,12 @@ class HandlerTasks:
         self, coroutine: CoroutineFunction, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         own_thread()
+        contexts = self._contexts
         try:
-            return await coroutine(*args, **kwargs)
+            if contexts is None:
+                return await coroutine(*args, **kwargs)
+            surround_calls(contexts.surround)
+            return await contexts.arun(coroutine, *args, **kwargs)
         except Exception as error:
             if not tells_end(error):  # of that the handler hears by itself
                 await self._tell(error)
@@ -159,7 +165,7 @@ class HandlerTasks:
 
     async def _tell(self, error: Exception) -> None:
         try:
-            await as_coroutine(self.on_task_error)(error)
+            await within(self, self.on_task_error)(error)  # type: ignore[arg-type]
         except Exception as further:
             await in_thread(log_failure, self, further)
 

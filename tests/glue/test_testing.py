@@ -205,7 +205,7 @@ def test_a_handler_s_on_close_has_been_called_after_the_with_block(site):
     assert closed == [1000]
 
 
-def test_a_handler_is_called_in_the_thread_that_has_the_test_s_database(site):
+def test_a_handler_may_be_called_in_the_thread_of_the_request(site):
     threads = []
 
     class Threads(WebSocketHandler):
@@ -218,7 +218,8 @@ def test_a_handler_is_called_in_the_thread_that_has_the_test_s_database(site):
             threads.append(threading.get_ident())
             self.send(message)
 
-    with site.serve(Threads.as_view()).websocket("/") as websocket:
+    client = site.serve(Threads.as_view())
+    with client.websocket("/", in_request=True) as websocket:
         websocket.send("message")
         assert websocket.receive() == "message"
     assert len(threads) == 3
