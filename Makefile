@@ -92,7 +92,7 @@ $(VENV)/.demo-redis: $(VENV)/.demo
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	.ci/debian-packages chromium redis-server nginx haproxy gcc libssl-dev python3-dev
+	.ci/debian-packages chromium redis-server postgresql nginx haproxy gcc libssl-dev python3-dev
 	$(INSTALL) --upgrade pip
 	$(INSTALL) -e . --group test --group lint --group docs
 	@touch $@

@@ -11,6 +11,7 @@ import pytest
 from .servers.certificates import make_certificates
 from .servers.examples import manage
 from .servers.journal import Journal
+from .servers.postgresql import PostgresServer
 from .servers.process import ROOT, ServerProcess
 from .servers.redis import RedisServer
 from .servers.rows import Row
@@ -97,6 +98,17 @@ def redis_server(test_directory):
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """One that goes on until the tests end; see to databases of your own."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.hookimpl(tryfirst=True)
