@@ -171,9 +171,7 @@ class CallContexts:
                 self._enter(context, stack)
             return function(*args)
 
-    async def arun(
-        self, function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
-    ) -> Any:
+    async def arun(self, function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         """Call a coroutine function within the async ones.
 
         Raises:

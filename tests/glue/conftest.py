@@ -40,6 +40,14 @@ def serve_either(request, site):
     return serve
 
 
+@pytest.fixture(params=["asgi", "left"])
+def serve_beside(request, site):
+    """The same, where the connection goes on when its request has ended."""
+    if request.param == "asgi":
+        return request.getfixturevalue("serve")
+    return site.serve
+
+
 class HeldClient(WebSocketClient):
     """Has all of it in the thread of the request."""
 
