@@ -7,6 +7,7 @@ those of a view, and database connections are given back afterwards. No error ge
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from copy import copy
 from functools import partial
 from typing import Any, Protocol
@@ -93,9 +94,9 @@ class Conversation:
         # A session calls this as a view: the request, which the handler has already, is not used.
         try:
             self.open()
-            self.leave_request()
+            context = copy_context()  # with all of its locals: here they are in their thread
             for message in self._websocket:
-                self._receive_one(message)
+                self._receive_one(message, context.copy())
         finally:
             self._close()
 
@@ -117,8 +118,7 @@ class Conversation:
         if contexts is not None:
             contexts.begin()
 
-    def _receive_one(self, message: Message) -> None:
-        context = self._context.enter()
+    def _receive_one(self, message: Message, context: Context) -> None:
         try:
             context.run(self._handler._get_receiver(), message)
         except BaseException as error:  # gevent's and eventlet's Timeout are no Exception

@@ -1,9 +1,12 @@
-"""What a context sets up is there in each call that comes after the request; nobody else sees it."""
+"""What middleware sets up is there in each call of a handler, and all the time of an async view: by
+itself as long as the request lasts, by a context when it has ended. Nobody else sees it.
+"""
 
 import json
 
 import pytest
 
+from ..project.settings import MIDDLEWARE
 from .conftest import check_and_stop, run
 
 pytestmark = pytest.mark.rows(patched=True, database=True)
@@ -18,12 +21,15 @@ KINDS = [
     "query_wrapper",
 ]
 COROUTINES = ["/holding/async-handler/", "/holding/task/", "/holding/async-view/"]
-SETTINGS = {"WEBSOCKET_CONTEXTS": ["tests.project.views.holding_calls.hold"]}
+SETTINGS = {
+    "MIDDLEWARE": [*MIDDLEWARE, "tests.project.holding.HoldingMiddleware"],
+    "WEBSOCKET_CONTEXTS": ["tests.project.views.holding_calls.hold"],
+}
 
 
 @pytest.fixture(scope="session")
 def context_server(row, start_server, journal):
-    """The row's server, with a context."""
+    """The row's server, with middleware and its context."""
     process = run(start_server, row, SETTINGS)
     yield process
     check_and_stop(process, journal)
