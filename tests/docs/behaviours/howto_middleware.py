@@ -1,6 +1,8 @@
+import pytest
 from django.contrib.auth.models import User
 from django.test import TestCase, override_settings
 
+from dwebsocket import ConnectionClosed
 from dwebsocket.testing import WebSocketClient
 
 
@@ -8,19 +10,18 @@ class ContextTests(TestCase):
     client_class = WebSocketClient
 
     def ask(self, **options):
-        with self.client.websocket("/last-query/", **options) as websocket:
-            websocket.send("whose?")
+        with self.client.websocket("/signed/", **options) as websocket:
+            websocket.send("hello")
             return websocket.receive()
 
-    def test_queries_are_signed(self):
-        ada, bob = User.objects.create_user("ada"), User.objects.create_user("bob")
-        for user in (ada, bob, ada):
-            self.client.force_login(user)
-            assert self.ask().startswith(f"/* user {user.pk} */ SELECT")
-
-    def test_in_the_request_there_are_no_contexts(self):
-        assert self.ask(in_request=True).startswith("SELECT")
+    def test_each_message_has_its_user(self):
+        for name in ("ada", "bob"):
+            self.client.force_login(User.objects.create_user(name))
+            assert self.ask() == f"hello ({name})"
 
     @override_settings(WEBSOCKET_CONTEXTS=[])
-    def test_without_it_they_are_not(self):
-        assert self.ask().startswith("SELECT")
+    def test_without_the_context_the_user_is_there_in_the_request_alone(self):
+        self.client.force_login(User.objects.create_user("ada"))
+        assert self.ask(in_request=True) == "hello (ada)"
+        with self.assertLogs("django.request", "ERROR"), pytest.raises(ConnectionClosed):
+            self.ask()
