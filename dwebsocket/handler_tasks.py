@@ -12,11 +12,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from dwebsocket.async_conversation import within
-from dwebsocket.call_contexts import CallContexts
+from dwebsocket.call_contexts import CallContexts, NotEntered
 from dwebsocket.conversation import log_failure
 from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread, surround_calls
 from dwebsocket.error_log import tells_end
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
@@ -156,6 +157,10 @@ class HandlerTasks:
                 return await coroutine(*args, **kwargs)
             surround_calls(contexts.surround)
             return await contexts.arun(coroutine, *args, **kwargs)
+        except NotEntered as error:
+            await in_thread(log_failure, self, error)
+            await self.websocket.aclose(CloseCode.INTERNAL_ERROR)
+            raise
         except Exception as error:
             if not tells_end(error):  # of that the handler hears by itself
                 await self._tell(error)

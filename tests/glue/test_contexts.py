@@ -228,8 +228,7 @@ def test_a_coroutine_is_within_async_ones(serve_within):
             two.send("tell")
             assert one.receive_json() == [[None, "a", None]] * 2
             assert two.receive_json() == [[None, "b", None]] * 2
-    first = calls.index("tell")
-    assert calls[first - 1] == "enter asynchronous"
+    assert calls.index("enter asynchronous") < calls.index("tell")
     assert calls.count("enter asynchronous") == calls.count("leave asynchronous")
 
 
@@ -311,6 +310,33 @@ def test_tasks_are_within_them(serve_within):
     with client.websocket("/?value=a") as session:
         session.send("go")
         assert session.receive_json() == [[None, "a", None], ["a", "a", "a"]]
+
+
+@asynccontextmanager
+async def failing_for_tasks(request):
+    if "go" in calls:
+        raise LookupError("in entering")
+    yield
+
+
+@pytest.mark.parametrize("query", ["", "?late"])
+def test_a_task_that_cannot_be_within_them_is_the_end(serve_within, caplog, query):
+    """In itself, or in what it calls."""
+
+    class Failing(WithTask):
+        async def on_message(self, message):
+            calls.append("open")
+            await super().on_message(message)
+            calls.append("go")
+
+    name = "raising_later" if query else "failing_for_tasks"
+    session = serve_within(name, view=Failing).websocket("/" + query)
+    session.send("go")
+    with pytest.raises(ConnectionClosed) as caught:
+        session.receive()
+    assert caught.value.code == 1011
+    session.close()
+    assert "cannot be entered" in str(caplog.records[0].exc_info[1])
 
 
 class Forgetting(Telling):
