@@ -1,4 +1,4 @@
-"""The page of middleware says of each kind of state and each package what the code does."""
+"""The page of contexts says of each kind of state and each package what the code does."""
 
 import re
 
@@ -6,7 +6,7 @@ from dwebsocket.known_middleware import KNOWN
 
 from .pages import ROOT, code_in, page
 
-SHOWN = page("docs/howto/middleware.md")
+SHOWN = page("docs/howto/contexts.md")
 HOLDING = (ROOT / "tests" / "project" / "holding.py").read_text()
 KINDS = re.findall(r"^@kind.*\ndef (\w+)", HOLDING, re.M)
 
