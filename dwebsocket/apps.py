@@ -7,7 +7,7 @@ from django.core.checks import register
 from django.utils.autoreload import file_changed
 
 from dwebsocket.backends.sockets.sweeper import expect_restart
-from dwebsocket.checks import check_groups, check_middleware, check_settings
+from dwebsocket.checks import check_contexts, check_groups, check_middleware, check_settings
 
 __all__ = ["DwebsocketConfig"]
 
@@ -22,4 +22,5 @@ class DwebsocketConfig(AppConfig):
         register(check_settings)
         register(check_middleware)
         register(check_groups)
+        register(check_contexts)
         file_changed.connect(expect_restart, dispatch_uid="dwebsocket.sweeper")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from dwebsocket.call_contexts import CallContexts, NotEntered
 from dwebsocket.conf import conf
-from dwebsocket.conversation import Handler, KeptRequest, log_failure
+from dwebsocket.conversation import Handler, keep, log_failure
 from dwebsocket.error_log import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
@@ -27,12 +28,14 @@ __all__ = [
     "empty",
     "load_middleware",
     "log",
+    "within",
 ]
 
 
 class AsyncHandler(Handler, Protocol):
     """What is called of an ``async`` handler, besides the methods of a ``Handler``."""
 
+    _contexts: CallContexts | None  # for its calls, which all come after the request
     _failure: BaseException | None  # which it has been told of
 
     async def _end_tasks(self) -> None: ...
@@ -73,6 +76,13 @@ def as_coroutine(hook: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         return do_nothing
     called: Any = hook if iscoroutinefunction(hook) else sync_to_async(hook)
     return cast(Callable[..., Awaitable[Any]], called)
+
+
+def within(handler: AsyncHandler, hook: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """``as_coroutine``, within what surrounds each call."""
+    called = as_coroutine(hook)
+    contexts = handler._contexts
+    return called if contexts is None else partial(contexts.arun, called)
 
 
 def load_middleware() -> Run:
@@ -141,10 +151,10 @@ async def run_loop(handler: AsyncHandler) -> None:
     """
     websocket = handler.websocket  # it may do what it wants with its attributes
     try:
-        await as_coroutine(handler.on_open)()
+        await within(handler, handler.on_open)()
         if not handler.keep_request:
-            handler.request = await sync_to_async(KeptRequest)(handler.request)
-        receive = as_coroutine(handler._get_receiver())
+            await sync_to_async(keep)(handler, handler._contexts)
+        receive = within(handler, handler._get_receiver())
         async for message in websocket:
             await receive(message)
     except Exception as error:
@@ -175,17 +185,24 @@ async def fail(handler: AsyncHandler, websocket: BaseWebSocket, error: BaseExcep
         await websocket.aclose()
         return
     handler._failure = error
-    await log(handler, error)
     try:
-        await as_coroutine(handler.on_error)(error)
+        if isinstance(error, NotEntered):
+            await log(handler, error)
+        else:
+            await tell(handler, error)
     except Exception as further:
         await log(handler, further)
     await websocket.aclose(CloseCode.INTERNAL_ERROR)
 
 
+async def tell(handler: AsyncHandler, error: BaseException) -> None:
+    await log(handler, error)
+    await within(handler, handler.on_error)(error)
+
+
 async def close(handler: AsyncHandler) -> None:
     try:
-        await as_coroutine(handler.on_close)()
+        await within(handler, handler.on_close)()
     except Exception as error:
         await log(handler, error)
 

@@ -11,15 +11,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from dwebsocket.async_conversation import check_middleware as check_async_middleware
 from dwebsocket.backends import check_factory_class
+from dwebsocket.call_contexts import load_contexts
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.workers import SEVERAL_WORKERS, count_workers
+from dwebsocket.known_middleware import find_missing
 from dwebsocket.middleware import find_skipped_middleware, has_middleware
 from dwebsocket.ws_urls import check_urlconf
 
-__all__ = ["check_groups", "check_middleware", "check_settings"]
+__all__ = ["check_contexts", "check_groups", "check_middleware", "check_settings"]
 
 MIDDLEWARE = "dwebsocket.middleware.WebSocketMiddleware"
 
@@ -55,6 +57,7 @@ SETTINGS: dict[str, tuple[str, Callable[[], object]]] = {
     "WEBSOCKET_GROUPS": ("dwebsocket.E016", check_group_backend),
     "ROOT_WS_URLCONF": ("dwebsocket.E017", check_urlconf),
     "WS_MIDDLEWARE": ("dwebsocket.E018", check_async_middleware),
+    "WEBSOCKET_CONTEXTS": ("dwebsocket.E019", load_contexts),
 }
 
 
@@ -97,6 +100,25 @@ def check_middleware(
             id="dwebsocket.E011",
         )
         for path in find_skipped_middleware()
+    ]
+
+
+def check_contexts(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What known middleware keeps while a request runs is there for handlers, too."""
+    try:
+        missing = find_missing()
+    except ImproperlyConfigured:  # which check_settings tells
+        return []
+    hint = (
+        "Add %r to WEBSOCKET_CONTEXTS. If there are no handlers and no async views, silence this."
+    )
+    return [
+        Error(one.text, hint=hint % one.context, id="dwebsocket.E020")
+        if one.is_harmful
+        else Warning(one.text, hint=hint % one.context, id="dwebsocket.W003")
+        for one in missing
     ]
 
 

@@ -143,6 +143,13 @@ class Conf:
         return self._get("WS_MIDDLEWARE", (), dotted_paths, prefix="")
 
     @property
+    def CONTEXTS(self) -> list[str]:
+        """Dotted paths of functions that take the request and return what is put around each call
+        that comes after it has ended, the outermost first.
+        """
+        return self._get("CONTEXTS", (), dotted_paths)
+
+    @property
     def GROUPS(self) -> dict[str, Any]:
         """What carries what is sent to groups: ``BACKEND``, ``LOCATION``, ``OPTIONS``."""
         return self._get("GROUPS", {"BACKEND": MEMORY_GROUPS}, as_it_is)

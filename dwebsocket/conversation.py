@@ -7,13 +7,17 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from copy import copy
+from functools import partial
 from typing import Any, Protocol
 
 from django.http import HttpRequest
+from django.utils.functional import LazyObject
 
 from dwebsocket import database
+from dwebsocket.call_contexts import CallContexts, NotEntered
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.lost_changes import tell_of_unsaved
 from dwebsocket.protocol.frames import CloseCode
@@ -21,7 +25,7 @@ from dwebsocket.request_context import RequestContext
 from dwebsocket.supervisor import ends_process
 from dwebsocket.websocket import BaseWebSocket, Message
 
-__all__ = ["Conversation", "Handler", "KeptRequest", "log_failure"]
+__all__ = ["Conversation", "Handler", "KeptRequest", "keep", "log_failure"]
 
 
 class Handler(Protocol):
@@ -39,34 +43,50 @@ class Handler(Protocol):
 
 
 class KeptRequest:
-    """What is left of a request that a handler does not keep."""
+    """What is left of a request that a handler does not keep.
 
-    __slots__ = ("path", "user")
+    Args:
+        names: further attributes that are kept, if they are there.
+    """
 
-    def __init__(self, request: HttpRequest) -> None:
+    __slots__ = ("_kept", "path", "user")
+
+    def __init__(self, request: HttpRequest, names: Iterable[str] = ()) -> None:
         self.path = request.path
         user = getattr(request, "user", None)
         # Django's is lazy, and holds the request: looked at, it can be copied without that.
         self.user = copy(user) if user is not None and user.pk is not Ellipsis else None
+        kept = {name: looked_at(getattr(request, name)) for name in names if hasattr(request, name)}
+        self._kept: dict[str, Any] | None = kept or None
 
     def __getattr__(self, name: str) -> Any:
+        kept = None if name == "_kept" else self._kept
+        if kept is not None and name in kept:
+            return kept[name]
         raise AttributeError(
             f"request.{name} is gone: with keep_request = False only request.user and request.path "
             "are left after on_open(). Keep what you need on self, or keep the request."
         )
 
 
+def looked_at(value: Any) -> Any:
+    """The same; without the request, which what is lazy holds."""
+    return copy(value) if isinstance(value, LazyObject) and value.__class__ else value
+
+
 class Conversation:
     """The ``Listener`` of one WebSocket, on behalf of its handler."""
 
-    __slots__ = ("_context", "_handler", "_websocket", "calls_anew", "stalled")
+    __slots__ = ("_context", "_contexts", "_handler", "_websocket", "calls_anew", "stalled")
 
     _context: RequestContext
+    _contexts: CallContexts | None  # for the calls that come after the request
 
     def __init__(self, handler: Handler, websocket: BaseWebSocket) -> None:
         self._handler = handler
         # Kept here, too: a handler may do what it wants with its attributes.
         handler.websocket = self._websocket = websocket
+        self._contexts = None
         self.calls_anew = self.stalled = False
 
     def hold(self, request: HttpRequest) -> None:
@@ -76,30 +96,34 @@ class Conversation:
         # A session calls this as a view: the request, which the handler has already, is not used.
         try:
             self.open()
-            self.leave_request()
+            context = copy_context()  # with all of its locals: here they are in their thread
             self._websocket.release_database()
             with database.setting_aside():
                 for message in self._websocket:
-                    self._receive_one(message)
+                    self._receive_one(message, context.copy())
         finally:
             with database.setting_aside():
                 self._close()
 
-    def open(self) -> None:
-        """Call ``on_open`` in the request."""
+    def open(self, contexts: CallContexts | None = None) -> None:
+        """Call ``on_open`` in the request, which keeps what these contexts need of it."""
         try:
             self._handler.on_open()
             if not self._handler.keep_request:
-                self._handler.request = KeptRequest(self._handler.request)
+                keep(self._handler, contexts)
         except Exception as error:
             self._fail(error)
 
-    def leave_request(self) -> None:
-        """Keep the context of the request, which ends: what is called from now on runs in it."""
+    def leave_request(self, contexts: CallContexts | None = None) -> None:
+        """Keep the context of the request, which ends: what is called from now on runs in it, and
+        in these.
+        """
         self._context = RequestContext()
+        self._contexts = contexts
+        if contexts is not None:
+            contexts.begin()
 
-    def _receive_one(self, message: Message) -> None:
-        context = self._context.enter()
+    def _receive_one(self, message: Message, context: Context) -> None:
         try:
             context.run(self._handler._get_receiver(), message)
         except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
@@ -113,6 +137,8 @@ class Conversation:
         touched = database.touched
         enter = self._context.enter
         on_message = self._handler._get_receiver()
+        if self._contexts is not None:
+            on_message = partial(self._contexts.run, on_message)
         try:
             while messages:
                 context = enter()
@@ -135,10 +161,18 @@ class Conversation:
         finally:
             if database.touched != touched:
                 database.forget_all()
+            if self._contexts is not None:
+                self._contexts.end()
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> None:
+        if self._contexts is None:
+            function(*args)
+        else:
+            self._contexts.run(function, *args)
 
     def _close(self) -> None:
         try:
-            self._handler.on_close()
+            self._call(self._handler.on_close)
         except BaseException as error:
             self._let_pass(error)
             log_failure(self._handler, error)
@@ -156,13 +190,32 @@ class Conversation:
         if tells_end(error):
             websocket.close()
             return
-        log_failure(self._handler, error)
+        if isinstance(error, NotEntered):
+            log_failure(self._handler, error)
+        else:
+            self._tell(error)
+        websocket.close(CloseCode.INTERNAL_ERROR)
+
+    def _tell(self, error: BaseException) -> None:
         try:
-            self._handler.on_error(error)
+            self._call(self._log_and_tell, error)
         except BaseException as further:
             self._let_pass(further)
+            if isinstance(further, NotEntered):
+                log_failure(self._handler, error)
             log_failure(self._handler, further)
-        websocket.close(CloseCode.INTERNAL_ERROR)
+
+    def _log_and_tell(self, error: BaseException) -> None:
+        log_failure(self._handler, error)
+        self._handler.on_error(error)
+
+
+def keep(handler: Handler, contexts: CallContexts | None) -> None:
+    """Give the handler's request back, but for what is kept of it."""
+    kept = KeptRequest(handler.request, () if contexts is None else contexts.kept)
+    handler.request = kept
+    if contexts is not None:
+        contexts.request = kept
 
 
 def log_failure(handler: Handler, error: BaseException) -> None:

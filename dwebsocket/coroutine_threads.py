@@ -10,13 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, MutableMapping
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
 from dwebsocket.threads import Threads
 
-__all__ = ["borrows_thread", "end_thread", "own_thread", "release_thread", "run_in_loop"]
+__all__ = [
+    "borrows_thread",
+    "end_thread",
+    "own_thread",
+    "release_thread",
+    "run_in_loop",
+    "surround_calls",
+]
 
 #: Seconds without use after which a thread ends that its coroutines have not given back.
 PATIENCE = 10.0
@@ -24,10 +32,18 @@ PATIENCE = 10.0
 executors: MutableMapping[Any, Executor] = SyncToAsync.context_to_thread_executor
 
 
+Surround = Callable[[Callable[[], Any]], Callable[[], Any]]
+
+
 class OwnThread(Executor):
-    """One thread for the coroutines of one connection. There is none until it is used."""
+    """One thread for the coroutines of one connection. There is none until it is used.
+
+    Attributes:
+        surround: what makes of a call one that is within something.
+    """
 
     def __init__(self) -> None:
+        self.surround: Surround | None = None
         self._threads: Threads | None = None
         self._users: set[asyncio.Task[Any] | None] = set()  # who may go on with it
 
@@ -36,6 +52,8 @@ class OwnThread(Executor):
             self._threads = Threads(1, "dwebsocket-sync", PATIENCE, keeps_databases=True)
         self._users.add(asyncio.current_task())
         in_use.add(self)
+        if self.surround is not None:
+            function = surround_innermost(function, self.surround)
         return self._threads.submit(function, *args, **kwargs)
 
     def release(self) -> None:
@@ -56,6 +74,30 @@ class OwnThread(Executor):
 in_use: set[OwnThread] = set()
 
 
+def surround_innermost(function: Callable[..., Any], surround: Surround) -> Callable[..., Any]:
+    """asgiref calls its own function with that of the user in the last place, which it calls in
+    the coroutine's context: it is to be surrounded there.
+    """
+    if isinstance(function, partial) and function.args and callable(function.args[-1]):
+        *args, innermost = function.args
+        return partial(function.func, *args, surround(innermost), **function.keywords)
+    return surround(function)
+
+
+def find_thread() -> OwnThread | None:
+    """That of the running coroutine."""
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    thread = None if context is None else executors.get(context)
+    return thread if isinstance(thread, OwnThread) else None
+
+
+def surround_calls(surround: Surround) -> None:
+    """Have something around each plain call that is made for the running coroutine."""
+    thread = find_thread()
+    if thread is not None:
+        thread.surround = surround
+
+
 def own_thread() -> None:
     """From now on the running task has a thread to itself, when it needs one."""
     context = ThreadSensitiveContext()
@@ -66,9 +108,8 @@ def own_thread() -> None:
 def release_thread() -> None:
     """The running coroutine needs its thread no more, until it makes another call."""
     if in_use:  # somewhere in this process; usually it is not
-        context = SyncToAsync.thread_sensitive_context.get(None)
-        thread = None if context is None else executors.get(context)
-        if isinstance(thread, OwnThread):
+        thread = find_thread()
+        if thread is not None:
             thread.release()
 
 

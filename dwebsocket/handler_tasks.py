@@ -11,11 +11,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dwebsocket.async_conversation import as_coroutine
+from dwebsocket.async_conversation import within
+from dwebsocket.call_contexts import CallContexts, NotEntered
 from dwebsocket.conversation import log_failure
-from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread
+from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread, surround_calls
 from dwebsocket.error_log import tells_end
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
@@ -46,6 +48,7 @@ class HandlerTasks:
     request: HttpRequest
     websocket: BaseWebSocket
     _tasks_ended = False
+    _contexts: CallContexts | None = None
 
     @property
     def tasks(self) -> dict[Any, asyncio.Task[Any]]:
@@ -148,8 +151,16 @@ class HandlerTasks:
         self, coroutine: CoroutineFunction, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         own_thread()
+        contexts = self._contexts
         try:
-            return await coroutine(*args, **kwargs)
+            if contexts is None:
+                return await coroutine(*args, **kwargs)
+            surround_calls(contexts.surround)
+            return await contexts.arun(coroutine, *args, **kwargs)
+        except NotEntered as error:
+            await in_thread(log_failure, self, error)
+            await self.websocket.aclose(CloseCode.INTERNAL_ERROR)
+            raise
         except Exception as error:
             if not tells_end(error):  # of that the handler hears by itself
                 await self._tell(error)
@@ -159,7 +170,7 @@ class HandlerTasks:
 
     async def _tell(self, error: Exception) -> None:
         try:
-            await as_coroutine(self.on_task_error)(error)
+            await within(self, self.on_task_error)(error)  # type: ignore[arg-type]
         except Exception as further:
             await in_thread(log_failure, self, further)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from dwebsocket import collectors, database
+from dwebsocket.call_contexts import CallContexts
+from dwebsocket.coroutine_threads import surround_calls
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
@@ -31,6 +34,7 @@ class Session:
     __slots__ = (
         "_active",
         "_args",
+        "_contexts",
         "_error",
         "_kwargs",
         "_request",
@@ -46,8 +50,10 @@ class Session:
         view: Callable[..., Any],
         args: Any,
         kwargs: Any,
+        contexts: CallContexts | None = None,
     ) -> None:
         self._websocket = websocket
+        self._contexts = contexts  # for a coroutine that leaves its request
         self._request = request
         self._view = view
         self._args = args
@@ -64,8 +70,17 @@ class Session:
 
     async def aleave_server(self) -> bool:
         """``leave_server`` for an ``async def`` view."""
-        with ending_on_error(self._websocket):
-            return await self._websocket.aleave_server(self._arun_beside)
+        contexts = self._contexts
+        if contexts is not None:
+            contexts.begin()
+        left = False
+        try:
+            with ending_on_error(self._websocket):
+                left = await self._websocket.aleave_server(self._arun_beside)
+        finally:
+            if contexts is not None and not left:
+                contexts.end()
+        return left
 
     def answer(self) -> Any:
         """The response for Django when the view has left the server."""
@@ -120,12 +135,18 @@ class Session:
                 database.close_all()
 
     async def _arun_beside(self) -> None:
+        contexts = self._contexts
+        if contexts is not None:
+            surround_calls(contexts.surround)
+            self._view = partial(contexts.arun, self._view)
         try:
             self._response = await self._arun()
         except BaseException as error:
             self._keep(error)
         finally:
             self._tell_of_unsaved()
+            if contexts is not None:
+                contexts.end()
 
     def _tell_of_unsaved(self) -> None:
         if self._websocket.accepted:

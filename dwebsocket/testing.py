@@ -2,6 +2,8 @@
 
 The view runs in a thread, below the whole middleware stack, behind runserver's request handler on
 one end of a socket pair; the test holds the other end. So the bytes are real, and no port is used.
+
+Handlers and async views go on when their request has ended, in other threads, as on every server.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -31,6 +35,7 @@ from websockets.uri import parse_uri
 
 from dwebsocket.attachment import attach
 from dwebsocket.backends.default.servers.base import STAYS
+from dwebsocket.call_contexts import ASIDE
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.ws_urls import resolve
 
@@ -70,6 +75,7 @@ class WebSocketClient(Client):
         headers: Mapping[str, str] | None = None,
         origin: str | None = None,
         timeout: float = TIMEOUT,
+        in_request: bool = False,
     ) -> WebSocketSession:
         """Open a WebSocket; use it as a context manager.
 
@@ -79,6 +85,8 @@ class WebSocketClient(Client):
             headers: further headers of the handshake.
             origin: what a browser would send; without it no check of the origin takes place.
             timeout: seconds that each step may take.
+            in_request: have all of it in the thread of the request, within its middleware. No
+                server does so with handlers and async views.
 
         Raises:
             WebSocketRefused: the answer was not a 101.
@@ -94,7 +102,7 @@ class WebSocketClient(Client):
             max_size=None,
         )
         server_end, client_end = socket.socketpair()
-        server = ServerThread(server_end)
+        server = ServerThread(server_end, in_request=in_request)
         server.start()
         connection = ClientConnection(
             client_end, protocol, ping_interval=None, close_timeout=timeout, max_queue=None
@@ -180,8 +188,7 @@ class WebSocketSession:
             TimeoutError: the view goes on although its client has left.
         """
         self._connection.close(code, reason)
-        self._server.join(self._timeout)
-        if self._server.is_alive():
+        if not self._server.wait(self._timeout):
             raise TimeoutError(
                 f"the view still runs {self._timeout} seconds after its client has closed"
             )
@@ -199,35 +206,84 @@ class WebSocketSession:
 
 
 class ServerThread(threading.Thread):
-    """Serves the one request of a test's WebSocket."""
+    """The server of one connection."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, in_request: bool) -> None:
         super().__init__(name="dwebsocket-test", daemon=True)
         self._sock = sock
-        # As LiveServerTestCase does: the view sees what the test's transaction has written.
-        self._databases = {
-            connection.alias: connection
-            for connection in connections.all(initialized_only=True)
-            if connection.in_atomic_block
-        }
-        for connection in self._databases.values():
-            share(connection)
+        self._databases = SharedDatabases()
+        self._options = {STAYS: True} if in_request else {ASIDE: self._databases}
 
     def run(self) -> None:
         """Serve the request as runserver would."""
-        for alias, connection in self._databases.items():
-            connections[alias] = connection
         try:
-            QuietRequestHandler(self._sock, ("127.0.0.1", 0), TestServer())  # type: ignore[arg-type]
+            with self._databases.enter():
+                server: Any = TestServer(self._options)
+                QuietRequestHandler(self._sock, ("127.0.0.1", 0), server)
         except OSError:
             pass  # a response to a socket that the WebSocket has shut down
         finally:
             self._sock.close()
-            for connection in connections.all(initialized_only=True):
-                if connection.alias not in self._databases:
-                    connection.close()
-            for connection in self._databases.values():
-                unshare(connection)
+            connections.close_all()
+            self._databases.end()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for the end of the request, and of what goes on beside it; whether it came."""
+        deadline = time.monotonic() + timeout
+        self.join(timeout)
+        return self._databases.unused.wait(max(0.0, deadline - time.monotonic()))
+
+
+class SharedDatabases:
+    """The database connections of a test that is inside a transaction, for all who serve it.
+
+    As LiveServerTestCase does: the view sees what the test has written.
+
+    Attributes:
+        unused: the request has ended, and nobody goes on beside it.
+    """
+
+    def __init__(self) -> None:
+        self._connections = {
+            connection.alias: connection
+            for connection in connections.all(initialized_only=True)
+            if connection.in_atomic_block
+        }
+        self._users = 1  # the request
+        self._lock = threading.Lock()
+        self.unused = threading.Event()
+        for connection in self._connections.values():
+            share(connection)
+
+    def begin(self) -> None:
+        """Somebody goes on when the request has ended."""
+        with self._lock:
+            self._users += 1
+
+    def end(self) -> None:
+        """The request has ended, or who went on beside it has."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+        for connection in self._connections.values():
+            unshare(connection)
+        self.unused.set()
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Have them in the running thread, in the place of its own."""
+        own = {connection.alias: connection for connection in connections.all(True)}
+        for alias, connection in self._connections.items():
+            connections[alias] = connection
+        try:
+            yield
+        finally:
+            for alias in self._connections:
+                if alias in own:
+                    connections[alias] = own[alias]
+                else:
+                    del connections[alias]
 
 
 def share(connection: BaseDatabaseWrapper) -> None:
@@ -237,7 +293,7 @@ def share(connection: BaseDatabaseWrapper) -> None:
 
 
 def unshare(connection: BaseDatabaseWrapper) -> None:
-    """Give the test its connection back: the other thread has ended."""
+    """Give the test its connection back: the other threads have ended."""
     connection.dec_thread_sharing()
     if not connection.allow_thread_sharing:
         del connection.close_if_unusable_or_obsolete
@@ -262,7 +318,7 @@ class TestServer:
     server_port = 80
     multithread = True
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, Any]) -> None:
         self.base_environ = {
             "SERVER_NAME": self.server_name,
             "SERVER_PORT": str(self.server_port),
@@ -270,7 +326,7 @@ class TestServer:
             "REMOTE_HOST": "",
             "CONTENT_LENGTH": "",
             "SCRIPT_NAME": "",
-            STAYS: True,
+            **options,
         }
         self._application = TestApplication()
 

@@ -26,10 +26,13 @@ from dwebsocket.async_conversation import (
 from dwebsocket.attachment import MARK, attach, is_upgraded
 from dwebsocket.backends import check_factory_class, get_factory
 from dwebsocket.caches import vary_on_upgrade
+from dwebsocket.call_contexts import CallContexts, find_contexts, load_contexts
 from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
+from dwebsocket.coroutine_threads import surround_calls
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.groups.current import get_backend
+from dwebsocket.known_middleware import check_known_middleware
 from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.origin import check_origin
@@ -79,6 +82,7 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
+    contexts = look_for_contexts(request)
     try:
         websocket = accept_handshake(request, terms)
     except (InvalidHandshake, SocketTakeoverError) as error:
@@ -89,12 +93,12 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
     if start is None:
         return cast(HttpResponse, Session(websocket, request, conversation.hold, (), {}).run())
     try:
-        conversation.open()
+        conversation.open(contexts)
     except BaseException:  # the server ends
         websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         raise
     finally:
-        conversation.leave_request()
+        conversation.leave_request(contexts)
         with database.setting_aside():  # it may call for what has come early
             start()
     return LastResponse(request, goes_on=True)
@@ -110,13 +114,24 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     if not attach(request):
         return refuse_plain(request)
     load_middleware()  # what is wrong with it is told with a 500
+    contexts = look_for_contexts(request, in_coroutine=True)
     try:
         handler.websocket = websocket = accept_handshake(request, terms, in_coroutine=True)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
-    with ending_on_error(websocket):
-        if websocket.leave_for_loop(partial(run_left, handler)):
-            return LastResponse(request, goes_on=True)
+    handler._contexts = contexts
+    if contexts is not None:
+        contexts.begin()
+    left = False
+    try:
+        with ending_on_error(websocket):
+            left = websocket.leave_for_loop(partial(run_left, handler))
+    finally:
+        if contexts is not None and not left:
+            handler._contexts = None
+            contexts.end()
+    if left:
+        return LastResponse(request, goes_on=True)
     hold_coroutine(websocket, run)
     return SwitchedResponse(request, websocket)
 
@@ -138,13 +153,19 @@ def hold_coroutine(websocket: BaseWebSocket, run: Callable[[], Coroutine[Any, An
 
 async def run_handler(handler: AsyncHandler) -> None:
     """An ``async`` handler's time with its WebSocket. Nobody here keeps its request."""
-    websocket = handler.websocket
+    websocket, contexts = handler.websocket, handler._contexts
+    if contexts is not None:
+        surround_calls(contexts.surround)
     try:
-        error = await converse(handler)
-    except BaseException as cancelled:  # nothing is waited for
-        end(websocket, cancelled)
-        raise
-    await aend(websocket, error)
+        try:
+            error = await converse(handler)
+        except BaseException as cancelled:  # nothing is waited for
+            end(websocket, cancelled)
+            raise
+        await aend(websocket, error)
+    finally:
+        if contexts is not None:
+            contexts.end()
 
 
 def accept_handshake(
@@ -206,7 +227,8 @@ def open_session(
         websocket, subprotocol = create_websocket(request, terms)
         if websocket is None:
             return None, None
-        session = Session(websocket, request, with_answer(view), args, kwargs)
+        contexts = look_for_contexts(request, in_coroutine=True) if in_coroutine else None
+        session = Session(websocket, request, with_answer(view), args, kwargs, contexts)
         check = websocket.check_coroutines if in_coroutine else websocket.check_view_room
         check(terms.auto_accept)
         if terms.auto_accept:
@@ -233,6 +255,16 @@ def create_websocket(request: HttpRequest, terms: Terms) -> tuple[BaseWebSocket 
     return factory.create_websocket(), subprotocol
 
 
+def look_for_contexts(request: HttpRequest, *, in_coroutine: bool = False) -> CallContexts | None:
+    """What is to be around the calls that come when this request has ended.
+
+    Raises:
+        ImproperlyConfigured: without a context these would do harm, or one is of no use.
+    """
+    check_known_middleware()
+    return find_contexts(request, in_coroutine=in_coroutine)
+
+
 def accept(websocket: BaseWebSocket, request: HttpRequest, subprotocol: str | None) -> None:
     """Send the 101."""
     with ending_on_error(websocket):
@@ -257,5 +289,6 @@ def check_settings() -> None:
     conf.check_values()
     check_factory_class()
     check_middleware()
+    load_contexts()
     get_backend()
     conf.checked = True

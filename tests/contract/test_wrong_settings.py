@@ -33,6 +33,7 @@ WRONG = {
     "WEBSOCKET_GROUPS": "memory",
     "ROOT_WS_URLCONF": 5,
     "WS_MIDDLEWARE": "mysite.middleware.Auth",
+    "WEBSOCKET_CONTEXTS": "dwebsocket.contexts.tenant",
 }
 PATHS = ["/echo/", "/handler/echo/", "/middleware-first/placing/marked/"]
 

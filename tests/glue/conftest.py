@@ -6,7 +6,7 @@ from dwebsocket.backends import view_threads
 from dwebsocket.testing import WebSocketClient
 
 from .asgi import Loop, serve_asgi
-from .site import letting_go, make_reports, make_site, make_user, wait_until
+from .site import make_reports, make_site, make_user, wait_until
 
 __all__ = ["make_reports", "make_site", "make_user"]
 
@@ -32,14 +32,27 @@ def serve_either(request, site):
     """
     if request.param == "asgi":
         return request.getfixturevalue("serve")
-    if request.param == "held":
-        return site.serve
 
     def serve(view, *more, **changed):
-        site.serve(letting_go(view), *more, **changed)
-        return LeftClient()
+        site.serve(view, *more, **changed)
+        return HeldClient() if request.param == "held" else LeftClient()
 
     return serve
+
+
+@pytest.fixture(params=["asgi", "left"])
+def serve_beside(request, site):
+    """The same, where the connection goes on when its request has ended."""
+    if request.param == "asgi":
+        return request.getfixturevalue("serve")
+    return site.serve
+
+
+class HeldClient(WebSocketClient):
+    """Has all of it in the thread of the request."""
+
+    def websocket(self, *args, **kwargs):
+        return super().websocket(*args, in_request=True, **kwargs)
 
 
 class LeftClient(WebSocketClient):

@@ -157,7 +157,7 @@ class Site:
         from dwebsocket.testing import ServerThread
 
         server_end, client_end = socket.socketpair()
-        thread = ServerThread(server_end)
+        thread = ServerThread(server_end, in_request=True)
         thread.start()
         client = PairClient(client_end, thread)
         self._clients.append(client)

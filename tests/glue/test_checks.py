@@ -100,6 +100,12 @@ BAD = [
     ("E018", "WS_MIDDLEWARE", [5]),
     ("E018", "WS_MIDDLEWARE", [""]),
     ("E018", "WS_MIDDLEWARE", False),
+    ("E019", "CONTEXTS", "dwebsocket.contexts.tenant"),
+    ("E019", "CONTEXTS", None),
+    ("E019", "CONTEXTS", ["no_such_module.context"]),
+    ("E019", "CONTEXTS", ["dwebsocket.contexts.no_such_context"]),
+    ("E019", "CONTEXTS", ["dwebsocket.conf.UNLIMITED"]),
+    ("E019", "CONTEXTS", [5]),
 ]
 #: What no number of seconds or bytes is; environment variables are text.
 NO_NUMBERS = ["20", "1MB", "", "None", True, False, [20], b"20", Decimal(20), 1j, -1, 1 << 63]
@@ -155,6 +161,8 @@ GOOD = [
     ("ROOT_WS_URLCONF", "tests.glue.django_ws.ws_urls"),
     ("WS_MIDDLEWARE", []),
     ("WS_MIDDLEWARE", ("tests.glue.django_ws.page.AuthAsyncMiddleware",)),
+    ("CONTEXTS", []),
+    ("CONTEXTS", ("dwebsocket.contexts.tenant", "dwebsocket.contexts.current_request")),
 ]
 #: The names that django-ws gave them.
 UNPREFIXED = {"ROOT_WS_URLCONF", "WS_MIDDLEWARE"}

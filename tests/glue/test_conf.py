@@ -25,6 +25,7 @@ DEFAULTS = {
     "LEGACY": False,
     "ROOT_WS_URLCONF": None,
     "WS_MIDDLEWARE": [],
+    "CONTEXTS": [],
 }
 VALUES = {
     "FACTORY_CLASS": "dwebsocket.backends.default.factory.WebSocketFactory",
@@ -44,6 +45,7 @@ VALUES = {
     "LEGACY": True,
     "ROOT_WS_URLCONF": "mysite.sockets",
     "WS_MIDDLEWARE": ["mysite.middleware.AuthAsyncMiddleware"],
+    "CONTEXTS": ["mysite.contexts.tenant"],
 }
 
 

@@ -4,8 +4,12 @@ import json
 import threading
 import time
 import warnings
+from contextlib import suppress
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.urls import path
 
@@ -17,7 +21,7 @@ from dwebsocket import (
 )
 from dwebsocket.testing import WebSocketClient, WebSocketRefused
 
-from .site import TIMEOUT
+from .site import MIDDLEWARE, TIMEOUT
 
 
 @accept_websocket(subprotocols=["chat"])
@@ -205,7 +209,7 @@ def test_a_handler_s_on_close_has_been_called_after_the_with_block(site):
     assert closed == [1000]
 
 
-def test_a_handler_is_called_in_the_thread_that_has_the_test_s_database(site):
+def test_a_handler_may_be_called_in_the_thread_of_the_request(site):
     threads = []
 
     class Threads(WebSocketHandler):
@@ -218,7 +222,8 @@ def test_a_handler_is_called_in_the_thread_that_has_the_test_s_database(site):
             threads.append(threading.get_ident())
             self.send(message)
 
-    with site.serve(Threads.as_view()).websocket("/") as websocket:
+    client = site.serve(Threads.as_view())
+    with client.websocket("/", in_request=True) as websocket:
         websocket.send("message")
         assert websocket.receive() == "message"
     assert len(threads) == 3
@@ -273,3 +278,100 @@ def test_it_is_django_s_client():
     from django.test import Client
 
     assert issubclass(WebSocketClient, Client)
+
+
+class Counting(WebSocketHandler):
+    """Counts in each of its calls, in whatever thread it is."""
+
+    def on_open(self):
+        self.send(str(count_adas()))
+
+    def on_message(self, message):
+        add_ada()
+        self.send(str(count_adas()))
+
+
+class AsyncCounting(WebSocketHandler):
+    async def on_open(self):
+        self.send(str(await sync_to_async(count_adas)()))
+
+    async def on_message(self, message):
+        await sync_to_async(add_ada)()
+        self.send(str(await sync_to_async(count_adas)()))
+
+
+@require_websocket
+def counting(request):
+    request.websocket.send(str(count_adas()))
+    for _ in request.websocket:
+        add_ada()
+        request.websocket.send(str(count_adas()))
+
+
+@require_websocket
+async def async_counting(request):
+    await request.websocket.asend(str(await sync_to_async(count_adas)()))
+    async for _ in request.websocket:
+        await sync_to_async(add_ada)()
+        await request.websocket.asend(str(await sync_to_async(count_adas)()))
+
+
+def count_adas():
+    return get_user_model().objects.filter(username__startswith="ada").count()
+
+
+def add_ada():
+    get_user_model().objects.create(username=f"ada {count_adas()}")
+
+
+@pytest.mark.parametrize("in_request", [False, True])
+@pytest.mark.parametrize(
+    "view", [counting, async_counting, Counting.as_view(), AsyncCounting.as_view()]
+)
+def test_all_are_inside_the_transaction_of_the_test(site, view, in_request):
+    """What the test has written is there for them, and the other way round; nothing is left."""
+    client = site.serve(view)
+    with suppress(ZeroDivisionError), transaction.atomic():
+        add_ada()
+        with client.websocket("/", in_request=in_request) as one:
+            assert one.receive() == "1"
+            one.send("add")
+            assert one.receive() == "2"
+            with client.websocket("/", in_request=in_request) as two:
+                assert two.receive() == "2"
+                two.send("add")
+                assert two.receive() == "3"
+        assert count_adas() == 3
+        raise ZeroDivisionError
+    assert count_adas() == 0
+    assert not connection.allow_thread_sharing
+    assert "close_if_unusable_or_obsolete" not in vars(connection)
+    connection.close()
+
+
+@pytest.mark.parametrize("view", [async_counting, Counting.as_view(), AsyncCounting.as_view()])
+def test_by_itself_each_goes_on_beside_its_request(site, view):
+    """What middleware has set up is undone by then."""
+    site.change(MIDDLEWARE=[*MIDDLEWARE, f"{__name__}.ending"])
+    ended.clear()
+    with site.serve(view).websocket("/") as session:
+        session.receive()
+        assert ended.wait(TIMEOUT)
+        session.send("add")
+        session.receive()
+    get_user_model().objects.all().delete()
+    connection.close()
+
+
+ended = threading.Event()
+
+
+def ending(get_response):
+    """Middleware that says when it is over."""
+
+    def middleware(request):
+        response = get_response(request)
+        ended.set()
+        return response
+
+    return middleware

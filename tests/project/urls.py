@@ -13,6 +13,7 @@ from .views import (
     failing,
     groups,
     handlers,
+    holding_calls,
     measured,
     messages,
     pages,
@@ -161,6 +162,11 @@ urlpatterns = [
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),
+    # What a context sets up.
+    path("holding/handler/", holding_calls.Handler.as_view()),
+    path("holding/async-handler/", holding_calls.AsyncHandler.as_view()),
+    path("holding/task/", holding_calls.TaskHandler.as_view()),
+    path("holding/async-view/", holding_calls.async_view),
     path("database/", database.query_then_wait),
     path("database/atomic/", database.query_then_wait_in_atomic),
     path("postgresql/leaving/", postgresql.Leaving.as_view()),

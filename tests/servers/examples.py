@@ -45,6 +45,8 @@ class ExampleServer:
     `database` has the tables and is copied; `directory` is for what this server writes.
     """
 
+    folder = EXAMPLES
+
     def __init__(self, name, directory, database):
         self.host, self.port = "127.0.0.1", find_free_port()
         self.url = f"http://{self.host}:{self.port}"
@@ -64,7 +66,7 @@ class ExampleServer:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=EXAMPLES,
+                cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

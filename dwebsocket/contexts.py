@@ -1,0 +1,216 @@
+"""Ready functions for ``WEBSOCKET_CONTEXTS``: what known middleware keeps while a request runs, for
+the calls that come when it has ended.
+
+Each does what is needed for the middleware that ``MIDDLEWARE`` lists, derived classes included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+from django.db import connections
+
+from dwebsocket.known_middleware import find_listed
+
+__all__ = ["current_request", "request_id", "tenant"]
+
+Manager = AbstractContextManager[Any]
+
+#: What an attribute was that is not there.
+ABSENT: Any = object()
+
+
+@contextmanager
+def tenant(request: Any) -> Iterator[None]:
+    """The tenant of ``request.tenant``: its schema on each database connection that has one
+    (django-tenants and its like), and its rows (django-multitenant).
+    """
+    with ExitStack() as stack:
+        for connection in connections.all():
+            if hasattr(connection, "set_tenant") or hasattr(connection, "set_schema"):
+                stack.enter_context(in_schema(connection, getattr(request, "tenant", None)))
+        stack.enter_context(keepers(TENANT_KEEPERS, request))
+        yield
+
+
+tenant.keeps = ("tenant",)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def in_schema(connection: Any, owner: Any) -> Iterator[None]:
+    """Without a tenant it is the public schema, as behind the middleware."""
+    before = getattr(connection, "tenant", None)
+    set_schema(connection, owner)
+    try:
+        yield
+    finally:
+        set_schema(connection, before)
+
+
+def set_schema(connection: Any, owner: Any) -> None:
+    if owner is None:
+        connection.set_schema_to_public()
+    elif hasattr(connection, "set_tenant"):
+        connection.set_tenant(owner)
+    else:
+        connection.set_schema(owner.schema_name)
+
+
+def current_request(request: Any) -> Manager:
+    """The request and its user, which middleware hands on to models and audit trails."""
+    return keepers(REQUEST_KEEPERS, request)
+
+
+current_request.keeps = ("META", "headers")  # type: ignore[attr-defined]
+
+
+def request_id(request: Any) -> Everywhere:
+    """The request's id, for log lines (django-log-request-id)."""
+    from log_request_id import local
+
+    return Everywhere(changed(local, "request_id", getattr(request, "id", ABSENT)))
+
+
+request_id.keeps = ("id",)  # type: ignore[attr-defined]
+
+
+class Everywhere:
+    """A context manager for coroutines, too: what it changes belongs to whoever runs."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+
+    def __enter__(self) -> Any:
+        return self._manager.__enter__()
+
+    def __exit__(self, *exc: Any) -> bool | None:
+        return self._manager.__exit__(*exc)
+
+    async def __aenter__(self) -> Any:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: Any) -> bool | None:
+        return self.__exit__(*exc)
+
+
+# What the packages want
+
+
+@contextmanager
+def changed(holder: Any, name: str, value: Any) -> Iterator[None]:
+    """With an attribute that has another value, and has its own again afterwards."""
+    before = getattr(holder, name, ABSENT)
+    set_or_delete(holder, name, value)
+    try:
+        yield
+    finally:
+        set_or_delete(holder, name, before)
+
+
+def set_or_delete(holder: Any, name: str, value: Any) -> None:
+    if value is not ABSENT:
+        setattr(holder, name, value)
+    elif hasattr(holder, name):
+        delattr(holder, name)
+
+
+@contextmanager
+def multitenant(middleware: Any, request: Any) -> Iterator[None]:
+    from django_multitenant import middlewares, utils
+
+    is_known = request.user and not request.user.is_anonymous
+    owner = middlewares.get_tenant(request) if is_known else None
+    before = utils.get_current_tenant()
+    utils.set_current_tenant(owner)
+    try:
+        yield
+    finally:
+        utils.set_current_tenant(before)
+
+
+@contextmanager
+def crum(middleware: Any, request: Any) -> Iterator[None]:
+    from crum import get_current_request, set_current_request
+
+    before = get_current_request()
+    set_current_request(request)
+    try:
+        yield
+    finally:
+        set_current_request(before)
+
+
+def currentuser(middleware: Any, request: Any) -> Manager:
+    from django_currentuser.middleware import SetCurrentUser
+
+    found: Manager = SetCurrentUser(request)
+    return found
+
+
+def global_request(middleware: Any, request: Any) -> Manager:
+    from django_middleware_global_request.middleware import GlobalRequest
+
+    found: Manager = GlobalRequest(request=request)
+    return found
+
+
+def threadlocals(middleware: Any, request: Any) -> Manager:
+    from threadlocals import threadlocals
+
+    return changed(threadlocals._threadlocals, "request", request)
+
+
+def simple_history(middleware: Any, request: Any) -> Manager:
+    from simple_history.models import HistoricalRecords
+
+    return changed(HistoricalRecords.context, "request", request)
+
+
+def easyaudit(middleware: Any, request: Any) -> Manager:
+    from easyaudit.middleware import easyaudit
+
+    return changed(easyaudit._thread_locals, "request", request)
+
+
+def auditlog(middleware: Any, request: Any) -> Manager:
+    from auditlog.context import set_extra_data
+
+    found: Manager = set_extra_data(middleware(None).get_extra_data(request))
+    return found
+
+
+def pghistory(middleware: Any, request: Any) -> Manager:
+    import pghistory
+
+    found: Manager = pghistory.context(**middleware(None).get_context(request))
+    return found
+
+
+Maker = Callable[[Any, Any], Manager]
+
+#: The known middleware's name: what gets it, or what is derived from it, and the request.
+TENANT_KEEPERS: dict[str, Maker] = {
+    "django_multitenant.middlewares.MultitenantMiddleware": multitenant,
+}
+REQUEST_KEEPERS: dict[str, Maker] = {
+    "auditlog.middleware.AuditlogMiddleware": auditlog,
+    "crum.CurrentRequestUserMiddleware": crum,
+    "django_currentuser.middleware.ThreadLocalUserMiddleware": currentuser,
+    "django_middleware_global_request.middleware.GlobalRequestMiddleware": global_request,
+    "easyaudit.middleware.easyaudit.EasyAuditMiddleware": easyaudit,
+    "pghistory.middleware.HistoryMiddleware": pghistory,
+    "simple_history.middleware.HistoryRequestMiddleware": simple_history,
+    "threadlocals.middleware.ThreadLocalMiddleware": threadlocals,
+}
+
+
+@contextmanager
+def keepers(makers: dict[str, Maker], request: Any) -> Iterator[None]:
+    """Within what the listed ones of these want."""
+    with ExitStack() as stack:
+        for found in find_listed():
+            if found.name in makers:
+                stack.enter_context(makers[found.name](found.middleware, request))
+        yield
