@@ -16,6 +16,7 @@ from dwebsocket.async_conversation import NOTHING, as_coroutine, empty, log
 from dwebsocket.attachment import attach, is_upgraded
 from dwebsocket.conversation import log_failure
 from dwebsocket.database import EveryDatabase
+from dwebsocket.door import NEEDS_NO_THREAD
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.lost_upgrade import tell_if_lost
 from dwebsocket.protocol.frames import CloseCode
@@ -149,6 +150,7 @@ class WebSocketHandler(HandlerTasks, View):
         view.__doc__, view.__module__ = cls.__doc__, cls.__module__
         made: Any = view
         made.accept_websocket = made.require_websocket = made.handles_websocket = True
+        setattr(made, NEEDS_NO_THREAD, True)
         # A transaction around the handshake would protect nothing that a handler does later.
         made._non_atomic_requests = EveryDatabase()
         return view

@@ -25,6 +25,7 @@ from dwebsocket.attachment import MARK, attach, is_upgraded
 from dwebsocket.backends import check_factory_class, get_factory
 from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
+from dwebsocket.door import run_again
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.groups.current import get_backend
 from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
@@ -60,12 +61,16 @@ def call_view(
     request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any, terms: Terms
 ) -> Any:
     """Run a view whose request may ask for a WebSocket; its response."""
+    if attach(request) and not is_upgraded(request):
+        response = run_again(request)
+        if response is not None:
+            return response
     session, refusal = open_session(request, view, args, kwargs, terms)
     if refusal is not None:
         return refusal
     if session is None:
         return view(request, *args, **kwargs)
-    return session.answer() if session.leave_server() else session.run()
+    return session.run()
 
 
 def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpResponse:

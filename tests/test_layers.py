@@ -27,7 +27,7 @@ LAYERS = [
     {"backends", "factory"},
     {"error_log", "attachment"},
     {"refusals"},
-    {"session", "lost_upgrade"},
+    {"session", "lost_upgrade", "door"},
     {"conversation"},
     {"async_conversation"},
     {"upgrade", "handler_tasks"},

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["running_frames", "running_objects"]
+__all__ = ["frames_below", "running_frames", "running_objects"]
 
 
 def running_objects(kind: type) -> Iterator[Any]:

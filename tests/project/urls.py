@@ -12,6 +12,7 @@ from .views import (
     failing,
     groups,
     handlers,
+    holding,
     messages,
     placing,
     plain,
@@ -139,6 +140,11 @@ urlpatterns = [
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),
+    # What middleware sets up.
+    path("holding/view/", holding.view),
+    path("holding/accepting/", holding.accepting),
+    path("holding/marked/", holding.marked),
+    path("holding/session/", holding.session),
     path("database/", database.query_then_wait),
     path("database/atomic/", database.query_then_wait_in_atomic),
 ]
