@@ -24,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, set_script_prefix
 
+from dwebsocket.backends.asgi.answering import Answering
 from dwebsocket.backends.asgi.connection import (
     CONNECTION,
     AsgiConnection,
@@ -32,6 +33,7 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
+from dwebsocket.backends.view_threads import NoFurtherThread
 from dwebsocket.coroutine_threads import end_thread, own_thread
 from dwebsocket.refusals import printable
 from dwebsocket.threads import NoThread, Threads
@@ -74,10 +76,7 @@ class WebSocketApplication:
         self._http_app: Application = http_app or ASGIHandler()
         # Django knows nothing of it; another application may have something to start.
         self._answers_lifespan = isinstance(self._http_app, ASGIHandler)
-        handler = HandshakeHandler()
-        self._respond = sync_to_async(  # type: ignore[call-overload]  # any executor will do
-            handler.respond, thread_sensitive=False, executor=handshakes
-        )
+        self._handler = HandshakeHandler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -93,11 +92,15 @@ class WebSocketApplication:
         if event["type"] != "websocket.connect":
             return
         own_thread()
-        connection = AsgiConnection(scope, receive, send)
+        answering = Answering(handshakes)
+        connection = AsgiConnection(scope, receive, send, answering)
+        respond: Any = sync_to_async(  # type: ignore[call-overload]  # any executor will do
+            self._handler.respond, thread_sensitive=False, executor=answering
+        )
         try:
             # In a task: what the request leaves in its context would stay as long as we do.
             try:
-                handshake = Handshake(self._respond, connection)
+                handshake = Handshake(respond, connection)
                 refusal = await connection.loop.create_task(handshake.run())
             except NoThread as error:
                 refusal = refuse_without_thread(scope, error)
@@ -172,7 +175,9 @@ class HandshakeHandler(BaseHandler):
         self.load_middleware()
 
     def respond(self, connection: AsgiConnection) -> list[Event]:
-        """Run the request. When it has ended a view has accepted it, or these events refuse it."""
+        """Run the request. Then a view or handler has accepted it, or these events refuse it. A
+        view that accepts lets the server go on, and stays.
+        """
         if monotonic() - connection.since > SLOW:
             tell_busy()
         set_script_prefix(get_script_prefix(connection.scope))
@@ -201,12 +206,10 @@ class HandshakeHandler(BaseHandler):
 
 def refuse_without_thread(scope: Scope, error: NoThread) -> list[Event]:
     """The refusal of a handshake that no thread can answer."""
-    logger.error("WebSocket refused with 503: %s", error)
-    response = HttpResponse(
-        "This process has no thread for the handshake. Try again later.\n",
-        status=503,
-        content_type="text/plain; charset=utf-8",
-    )
+    shortage = NoFurtherThread(error)
+    if shortage.is_news():
+        logger.error("WebSocket refused with 503: %s", shortage)
+    response = HttpResponse(f"{shortage}\n", status=503, content_type="text/plain; charset=utf-8")
     return as_refusal(response, scope)
 
 

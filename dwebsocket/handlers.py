@@ -17,6 +17,7 @@ from dwebsocket.attachment import attach, is_upgraded
 from dwebsocket.caches import vary_on_upgrade
 from dwebsocket.conversation import log_failure
 from dwebsocket.database import EveryDatabase
+from dwebsocket.door import NEEDS_NO_THREAD
 from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.lost_upgrade import tell_if_lost
 from dwebsocket.protocol.frames import CloseCode
@@ -150,6 +151,7 @@ class WebSocketHandler(HandlerTasks, View):
         view.__doc__, view.__module__ = cls.__doc__, cls.__module__
         made: Any = view
         made.accept_websocket = made.require_websocket = made.handles_websocket = True
+        setattr(made, NEEDS_NO_THREAD, True)
         # A transaction around the handshake would protect nothing that a handler does later.
         made._non_atomic_requests = EveryDatabase()
         return view

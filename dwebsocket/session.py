@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from dwebsocket import collectors, database
+from dwebsocket import collectors
 from dwebsocket.call_contexts import CallContexts
 from dwebsocket.coroutine_threads import surround_calls
 from dwebsocket.error_log import log_error, tells_end
@@ -19,7 +19,6 @@ from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, refuse_for
-from dwebsocket.request_context import activate, find_active
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
@@ -32,7 +31,6 @@ class Session:
     """
 
     __slots__ = (
-        "_active",
         "_args",
         "_contexts",
         "_error",
@@ -58,18 +56,14 @@ class Session:
         self._view = view
         self._args = args
         self._kwargs = kwargs
-        # What has become, beside the server, of a view that did not accept.
+        # What has become, beside the server, of an ``async`` view that did not accept.
         self._error: BaseException | None = None
         self._response: Any = None
 
-    def leave_server(self) -> bool:
-        """Run the view beside the server, whose request then ends at once; whether that is so."""
-        self._active = find_active()
-        with ending_on_error(self._websocket):  # the system has no further thread
-            return self._websocket.leave_server(self._run_beside)
-
     async def aleave_server(self) -> bool:
-        """``leave_server`` for an ``async def`` view."""
+        """Run the ``async def`` view beside the server, whose request then ends at once; whether
+        that is so.
+        """
         contexts = self._contexts
         if contexts is not None:
             contexts.begin()
@@ -94,6 +88,7 @@ class Session:
         """Run the view; the response for Django."""
         resume = collectors.pause()
         try:
+            self._websocket.leave_server()
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             return self._fail(error)
@@ -120,19 +115,6 @@ class Session:
             return self._fail(error)
         await aend(self._websocket, None)
         return self.respond(outcome)
-
-    def _run_beside(self) -> None:
-        before = database.opened
-        try:
-            if self._active is not None:
-                activate(self._active)
-            self._response = self.run()
-        except BaseException as error:
-            self._keep(error)
-        finally:
-            self._tell_of_unsaved()
-            if database.opened != before:
-                database.close_all()
 
     async def _arun_beside(self) -> None:
         contexts = self._contexts

@@ -62,7 +62,7 @@ class Threads(Executor):
         """Have no thread and no work: at first, and in a forked child, which has no threads."""
         self._changed = threading.Condition()  # guards what follows
         self._work: deque[Work | None] = deque()
-        self._running = self._idle = 0
+        self._running = self._idle = self._lent = 0
 
     def submit(
         self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
@@ -82,17 +82,52 @@ class Threads(Executor):
             if len(self._work) <= self._idle:
                 self._changed.notify()
                 return
-            if self._running >= self._count:
+            if self._running >= self._count + self._lent:
                 return
             self._running += 1
+        try:
+            self._start_thread()
+        except NoThread:
+            with self._changed:
+                if self._running > self._lent:
+                    return  # one of those does it
+                self._work.remove(work)
+            raise
+
+    def lend(self) -> None:
+        """The running thread, one of these, is going to be busy for long: until ``take_back``
+        another one does what it would have done.
+
+        Raises:
+            NoThread: somebody needs that one now, and there is none.
+        """
+        with self._changed:
+            self._lent += 1
+            needed = len(self._work) > self._idle
+            self._running += needed
+        if needed:
+            try:
+                self._start_thread()
+            except NoThread:
+                self.take_back()
+                raise
+
+    def take_back(self) -> None:
+        """The end of what ``lend`` has begun."""
+        with self._changed:
+            self._lent -= 1
+
+    def _start_thread(self) -> None:
+        """Start one that is counted already.
+
+        Raises:
+            NoThread: the system has none; then it is counted no more.
+        """
         try:
             start_thread(self._keep_running, self._name)
         except Exception as error:
             with self._changed:
                 self._running -= 1
-                if self._running:
-                    return  # one of those does it
-                self._work.remove(work)
             raise NoThread(f"{self._name}: {error}") from error
 
     def dismiss(self) -> None:
@@ -121,6 +156,9 @@ class Threads(Executor):
     def _take(self) -> Work | None:
         changed = self._changed
         with changed:
+            if self._running > self._count + self._lent:  # it was lent, and others have its place
+                self._running -= 1
+                return None
             if not self._work:
                 self._idle += 1
                 changed.wait_for(lambda: self._work, self._patience)
@@ -142,9 +180,12 @@ def settle(future: Future[Result], function: Callable[[], Result]) -> None:
     try:
         result = function()
     except BaseException as error:
+        if future.done():  # the function has seen to that
+            raise
         future.set_exception(error)
     else:
-        future.set_result(result)
+        if not future.done():
+            future.set_result(result)
 
 
 async def in_thread(function: Callable[..., Result], *args: Any) -> Result:

@@ -30,6 +30,7 @@ from dwebsocket.call_contexts import CallContexts, find_contexts, load_contexts
 from dwebsocket.conf import conf
 from dwebsocket.conversation import Conversation, Handler
 from dwebsocket.coroutine_threads import surround_calls
+from dwebsocket.door import run_again
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.groups.current import get_backend
 from dwebsocket.known_middleware import check_known_middleware
@@ -67,12 +68,16 @@ def call_view(
     request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any, terms: Terms
 ) -> Any:
     """Run a view whose request may ask for a WebSocket; its response."""
+    if attach(request) and not is_upgraded(request):
+        response = run_again(request)
+        if response is not None:
+            return response
     session, refusal = open_session(request, view, args, kwargs, terms)
     if refusal is not None:
         return refusal
     if session is None:
         return answer_plain(request, view(request, *args, **kwargs))
-    return session.answer() if session.leave_server() else session.run()
+    return session.run()
 
 
 def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpResponse:

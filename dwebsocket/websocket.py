@@ -414,19 +414,19 @@ class BaseWebSocket:
         """``check_view_room`` for a handler that is called: ``drive`` comes behind the 101."""
 
     def stay(self) -> None:
-        """The view does not leave its server: give back what was reserved for that. Idempotent."""
+        """A coroutine does not leave its server: give back what was reserved for it. Idempotent."""
 
-    def leave_server(self, run: Callable[[], None]) -> bool:
-        """Run the view's time beside the server, whose request then ends at once.
+    def leave_server(self) -> None:
+        """The view goes on where it runs: the server's request may end, if it runs beside that."""
+
+    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+        """Run a coroutine's time beside the server, whose request then ends at once: in the
+        server's event loop, or one of its own.
 
         Returns:
             ``False`` where the server's request must last as long as the connection; ``run`` has
             not been called then.
         """
-        return False
-
-    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """``leave_server`` for a coroutine: in the server's event loop, or one of its own."""
         return False
 
     async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:

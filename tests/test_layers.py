@@ -32,7 +32,7 @@ LAYERS = [
     {"refusals"},
     {"lost_upgrade"},
     {"lost_changes"},
-    {"session"},
+    {"session", "door"},
     {"conversation"},
     {"async_conversation"},
     {"upgrade", "handler_tasks"},

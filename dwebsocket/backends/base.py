@@ -20,6 +20,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from dwebsocket.backends.beside import Runner
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.legacy import legacy_class
@@ -67,6 +68,14 @@ class BaseWebSocketFactory:
                 "by an ASGI server. Remove the setting: the backend is chosen by the server."
             )
         check_request(read_handshake(self.request, self.get_http_version()))
+
+    def find_runner(self) -> Runner | None:
+        """What requests of views run in beside this server; ``None``: in what the server runs them.
+
+        Raises:
+            SocketTakeoverError: no WebSocket can work here.
+        """
+        return None
 
     def expect_refusal(self, response: Any = None) -> None:
         """A refusal is going to be written, ``response`` if it is there already: see to it that it

@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["find_running", "objects_around", "running_frames", "running_objects"]
+__all__ = [
+    "find_running",
+    "frames_below",
+    "objects_around",
+    "running_frames",
+    "running_objects",
+]
 
 
 def running_objects(kind: type) -> Iterator[Any]:

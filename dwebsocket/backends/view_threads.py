@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import start_thread as start_in_thread
+from dwebsocket.threads import Threads
 
-__all__ = ["NoFurtherThread", "TooManyViews", "ViewThread", "running", "start_thread"]
+__all__ = [
+    "NAME",
+    "NoFurtherThread",
+    "TooManyViews",
+    "ViewThread",
+    "lend",
+    "running",
+    "start_thread",
+    "take_back",
+]
 
 
 class TooManyViews(NoRoom):
@@ -24,6 +35,15 @@ class TooManyViews(NoRoom):
 class NoFurtherThread(Shortage):
     """The system does not let this process start a thread."""
 
+    def __init__(self, error: RuntimeError) -> None:
+        super().__init__(
+            f"The system gives this process no further thread ({error}; {running} run views). It "
+            "takes no more WebSocket views. Raise the limit (ulimit -u, TasksMax= in systemd, the "
+            "pids limit of a container). Try again later."
+        )
+
+
+NAME = "dwebsocket-view"
 
 #: How many run, or are about to.
 running = 0
@@ -66,6 +86,31 @@ def start_thread() -> ViewThread:
         TooManyViews: as many views run as may.
         NoFurtherThread: the system has none.
     """
+    thread = ViewThread()
+    with counting():
+        start_in_thread(thread.live, NAME)
+    return thread
+
+
+def lend(threads: Threads) -> None:
+    """Have the running thread, one of these, run a view, until ``take_back``.
+
+    Raises:
+        TooManyViews, NoFurtherThread: as ``start_thread``.
+    """
+    with counting():
+        threads.lend()
+
+
+def take_back(threads: Threads) -> None:
+    """The end of what ``lend`` has begun."""
+    threads.take_back()
+    count(-1)
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Count one more view, if a thread for it can be had."""
     limit = conf.VIEW_THREADS
     if count(1) > limit > 0:
         count(-1)
@@ -73,19 +118,13 @@ def start_thread() -> ViewThread:
             f"This process runs {limit} WebSocket views and takes no more "
             "(WEBSOCKET_VIEW_THREADS). Try again later."
         )
-    thread = ViewThread()
     try:
-        start_in_thread(thread.live, "dwebsocket-view")
+        yield
     except BaseException as error:
         count(-1)
-        if not isinstance(error, RuntimeError):
+        if not isinstance(error, RuntimeError):  # can't start new thread
             raise
-        raise NoFurtherThread(
-            f"The system gives this process no further thread ({error}; {running} run views). It "
-            "takes no more WebSocket views. Raise the limit (ulimit -u, TasksMax= in systemd, the "
-            "pids limit of a container). Try again later."
-        ) from error
-    return thread
+        raise NoFurtherThread(error) from error
 
 
 def count(change: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .base import Transport
 
-__all__ = ["Transport", "create_transport", "waits_in_greenlets"]
+__all__ = ["Transport", "create_transport", "find_transport_class", "waits_in_greenlets"]
 
 
 def find_library(sock: Any) -> str:
@@ -31,22 +31,27 @@ def create_transport(sock: Any) -> Transport:
     Args:
         sock: a connected stream socket of ``socket``, ``ssl``, gevent or eventlet.
     """
+    return find_transport_class(sock)(sock)
+
+
+def find_transport_class(sock: Any) -> type[Transport]:
+    """The class of transports for such a socket."""
     library = find_library(sock)
     if library == "gevent":
         from . import gevent as gevent_transports
 
-        return _create(gevent_transports, sock, tls=hasattr(sock, "pending"))
+        return _find_in(gevent_transports, tls=hasattr(sock, "pending"))
     if library == "eventlet":
         from . import eventlet as eventlet_transports
 
-        return _create(eventlet_transports, sock, tls=hasattr(sock, "pending"))
+        return _find_in(eventlet_transports, tls=hasattr(sock, "pending"))
     from . import threads
 
     # Without MSG_DONTWAIT (Windows) a plain socket is driven as TLS is: never blocking.
     tls = isinstance(sock, ssl.SSLSocket) or not hasattr(socket, "MSG_DONTWAIT")
-    return _create(threads, sock, tls=tls)
+    return _find_in(threads, tls=tls)
 
 
-def _create(module: ModuleType, sock: Any, *, tls: bool) -> Transport:
-    transport: Transport = (module.TLSTransport if tls else module.PlainTransport)(sock)
-    return transport
+def _find_in(module: ModuleType, *, tls: bool) -> type[Transport]:
+    found: type[Transport] = module.TLSTransport if tls else module.PlainTransport
+    return found

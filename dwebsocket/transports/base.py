@@ -69,7 +69,7 @@ class Transport:
     Attributes:
         detaches: whether ``detach`` can be done.
         gathers: whether ``gather`` may say yes.
-        frees_memory: whether a view that leaves its server costs much less memory.
+        frees_memory: whether a view costs much less memory beside its server.
         calls_anew: whether each ``on_readable`` runs in a greenlet of its own.
     """
 

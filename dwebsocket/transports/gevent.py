@@ -138,8 +138,8 @@ class PlainTransport(GeventTransport):
         self._sendmsg = plain.sendmsg
 
     def detach(self, lowest: int = 0) -> bool:
-        """A view's own greenlet costs much less memory than the server's, at whose bottom lie the
-        server's handler and the calls of all middleware.
+        """A greenlet of ours costs much less memory than the server's, at whose bottom lies the
+        server's handler.
         """
         if self._detached:
             return True

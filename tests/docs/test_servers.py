@@ -104,7 +104,7 @@ SMALL = {
         "a thread of its own"
     ),
     "waitress-serve --threads 2 --listen 127.0.0.1:0 mysite.wsgi:application": (
-        "a thread of the pool"
+        "a thread of its own"
     ),
 }
 

@@ -130,7 +130,7 @@ def test_the_request(serve, reports, user):
     @require_websocket
     def view(request):
         request.session["seen"] = True
-        request.websocket.wait()  # by now the request has ended
+        request.websocket.wait()
         reports(
             [
                 type(request),
@@ -153,9 +153,9 @@ def test_the_request(serve, reports, user):
     finished = threading.Event()
     signals.request_finished.connect(receiver := lambda **kwargs: finished.set())
     with client.websocket("/?a=1", headers={"X-Token": "t"}) as session:
-        assert finished.wait(10)
         session.send("go")
         told = reports.next()
+    assert finished.wait(10)
     signals.request_finished.disconnect(receiver)
     assert told == [
         WebSocketRequest,

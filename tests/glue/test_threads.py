@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dwebsocket.threads import Threads
+from dwebsocket.threads import NoThread, Threads
 
 from .site import wait_until
 
@@ -68,3 +68,62 @@ def test_a_forked_child_has_none_of_them(work):
     if not pid:
         os._exit(threads.submit(int).result(10))
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def hold(threads, over):
+    """Have one of the threads lent until it is told that this is over."""
+    lent = threading.Event()
+
+    def keep():
+        threads.lend()
+        lent.set()
+        over.wait(10)
+        threads.take_back()
+
+    threads.submit(keep)
+    return lent
+
+
+def test_others_take_the_place_of_those_that_are_lent():
+    threads, over = Threads(1, "lent", patience=60), threading.Event()
+    for _ in range(3):
+        assert hold(threads, over).wait(10)
+    assert threads.submit(pow, 2, 3).result(10) == 8
+    assert len(alive("lent")) == 4
+    over.set()
+    wait_until(lambda: len(alive("lent")) == 1)
+    assert threads.submit(pow, 2, 3).result(10) == 8
+    threads.dismiss()
+
+
+def test_work_that_waits_when_a_thread_is_lent_is_done(work):
+    threads, go, over = Threads(1, "waiting", patience=0.01), threading.Event(), threading.Event()
+
+    def keep():
+        go.wait(10)
+        threads.lend()
+        over.wait(10)
+        threads.take_back()
+
+    threads.submit(keep)
+    waiting = threads.submit(pow, 2, 3)
+    go.set()
+    assert waiting.result(10) == 8
+    over.set()
+    wait_until(lambda: not alive("waiting"))
+
+
+def test_without_a_further_thread_nothing_waits_for_those_that_are_lent(monkeypatch):
+    threads, over = Threads(1, "scarce", patience=0.01), threading.Event()
+    assert hold(threads, over).wait(10)
+
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(NoThread, match="can't start new thread"):
+            threads.submit(int)
+    assert threads.submit(pow, 2, 3).result(10) == 8
+    over.set()
+    wait_until(lambda: not alive("scarce"))

@@ -13,6 +13,7 @@ from .call_queue import Flushing, get_call_queue
 from .lookout import get_lookout
 
 if TYPE_CHECKING:
+    from .answering import Answering
     from .websocket import AsgiWebSocket
 
 __all__ = ["CONNECTION", "AsgiConnection", "Event", "Receive", "Scope", "Send"]
@@ -34,6 +35,7 @@ class AsgiConnection:
 
     Attributes:
         scope: what the server knows of the connection (ASGI specification, "WebSocket").
+        answering: the thread that answers the handshake.
         since: when it came, time.monotonic().
         websocket: the WebSocket, once a view has accepted it.
     """
@@ -42,6 +44,7 @@ class AsgiConnection:
         "_call_queue",
         "_context",
         "_thread",
+        "answering",
         "lookout",
         "loop",
         "receive",
@@ -51,7 +54,8 @@ class AsgiConnection:
         "websocket",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, answering: Answering) -> None:
+        self.answering = answering
         self.scope = scope
         self.receive = receive
         self.send = send

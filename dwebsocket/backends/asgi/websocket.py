@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from dwebsocket.backends import view_threads
 from dwebsocket.backends.driven import READ_LOCK, Listener, driven_class
 from dwebsocket.backends.room import check_room
 from dwebsocket.conf import conf
@@ -43,25 +42,23 @@ class AsgiWebSocket(ReceivingWebSocket):
     """
 
     __slots__ = (
+        "_accepts",
         "_calls",
         "_closing",
         "_decided",
         "_done",
         "_gone",
-        "_needs_thread",
         "_start_view",
-        "_thread",
     )
 
     has_loop = True
 
+    _accepts: bool  # the view does that
     _calls: Calls | None  # of a handler
     _closing: asyncio.TimerHandle | None  # our Close must have left by then
     _decided: Callable[[], None] | None  # tells the request, which waits, that it is accepted
     _done: asyncio.Future[None]  # the view or handler has ended
     _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
-    _needs_thread: bool  # a view is going to have one, from the 101 on
-    _thread: view_threads.ViewThread | None  # waits for the view
     _start_view: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
 
     def __init__(self, connection: AsgiConnection) -> None:
@@ -69,8 +66,8 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._read_lock = threading.Lock()
         loop = connection.loop
         self._done, self._gone = loop.create_future(), loop.create_future()
-        self._calls = self._closing = self._decided = self._start_view = self._thread = None
-        self._needs_thread = False
+        self._calls = self._closing = self._decided = self._start_view = None
+        self._accepts = False
 
     # The opening handshake
 
@@ -78,6 +75,8 @@ class AsgiWebSocket(ReceivingWebSocket):
         self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().accept(subprotocol, headers)
+        if self._accepts:
+            self.leave_server()
         if self._decided is not None:
             self._decided()
 
@@ -87,8 +86,6 @@ class AsgiWebSocket(ReceivingWebSocket):
             (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
         ]
         check_room(len(websockets))
-        if self._needs_thread:
-            self._thread = view_threads.start_thread()
         websockets.add(self)
         self._connection.websocket = self
         event = {"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}
@@ -104,40 +101,16 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._want_pump()
         return self._inbox.fileno()
 
-    # A view that goes on when the request has ended
+    # A view that goes on when the handshake is answered
 
     def check_view_room(self, accepts: bool) -> None:
-        if accepts:
-            self._needs_thread = True
-        else:
-            self._thread = view_threads.start_thread()
+        self._connection.answering.keep_thread()
+        self._accepts = not accepts
 
-    def stay(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.dismiss()
-
-    def leave_server(self, run: Callable[[], None]) -> bool:
-        thread, self._thread = self._thread, None
-        assert thread is not None  # started before the 101, or for the view to send it
-        self._watch.start_anew()
-        self._connection.call(self.start_pump)
+    def leave_server(self) -> None:
         if self._accepted:
-            thread.run(run)
-            return True
-        decided = threading.Event()
-        self._decided = decided.set
-
-        def run_and_tell() -> None:
-            try:
-                run()
-            finally:
-                decided.set()
-
-        thread.run(run_and_tell)
-        decided.wait()
-        self._decided = None
-        return True
+            self._connection.call(self.start_pump)
+            self._connection.answering.answer([])
 
     def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         context, loop = RequestContext(), self._connection.loop

@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.beside import BESIDE, THREADS, Beside, Runner, run_in
 from dwebsocket.backends.default.servers import SocketTakeover, find_takeover
 from dwebsocket.backends.default.websocket import DefaultWebSocket
+from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
-from dwebsocket.transports import create_transport
+from dwebsocket.transports import create_transport, find_transport_class
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["WebSocketFactory"]
@@ -29,6 +31,15 @@ class WebSocketFactory(BaseWebSocketFactory):
         except SocketTakeoverError:  # said when it comes to taking the socket
             return super().get_http_version()
 
+    def find_runner(self) -> Runner | None:
+        takeover = self.takeover
+        transport_class = find_transport_class(takeover.get_socket())
+        if not (takeover.lets_go and transport_class.detaches):
+            return None
+        if takeover.few_threads:
+            return THREADS if conf.VIEW_THREADS > 0 else None
+        return run_in(transport_class) if transport_class.frees_memory else None
+
     @property
     def refusing_takeover(self) -> SocketTakeover | None:
         """The way to the connection that ends behind a refusal."""
@@ -42,7 +53,11 @@ class WebSocketFactory(BaseWebSocketFactory):
     def expect_refusal(self, response: Any = None) -> None:
         # Not by a header of the response: most servers drop it, or refuse it, or add their own.
         if takeover := self.refusing_takeover:
-            takeover.expect_refusal()
+            beside: Beside | None = self.request.META.get(BESIDE)
+            if beside is None:
+                takeover.expect_refusal()
+            else:  # the server's own functions run there
+                beside.call_in_server(takeover.expect_refusal)
 
     def hang_up(self) -> None:
         takeover = self.refusing_takeover

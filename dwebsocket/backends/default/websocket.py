@@ -8,7 +8,6 @@ from django.http import HttpRequest
 
 from dwebsocket.backends.default.servers import SocketTakeover
 from dwebsocket.backends.sockets.looping import LoopingWebSocket
-from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport, waits_in_greenlets
 
 __all__ = ["DefaultWebSocket"]
@@ -32,10 +31,6 @@ class DefaultWebSocket(LoopingWebSocket):
         early = takeover.take_early_bytes()
         self._stop_signal = takeover.find_stop_signal()
         return create_transport(takeover.get_socket()), early
-
-    @property
-    def takes_thread(self) -> bool:
-        return self._takeover is not None and self._takeover.few_threads and conf.VIEW_THREADS > 0
 
     @property
     def may_leave(self) -> bool:

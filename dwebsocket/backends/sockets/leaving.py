@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 
 from django.http import HttpRequest
 
 from dwebsocket.backends import view_threads
+from dwebsocket.backends.beside import BESIDE, Beside
 from dwebsocket.backends.driven import Listener
 from dwebsocket.backends.sockets.websocket import SocketWebSocket
 from dwebsocket.transports.detach import ABOVE_SELECT
@@ -26,32 +27,36 @@ def is_of_server(key: str, value: object) -> bool:
 
 
 class LeavingWebSocket(SocketWebSocket):
-    """Handlers leave where that can be done; views, where the server's thread is worth more than
-    one of ours, or its greenlet costs more memory.
-    """
+    """Handlers leave where that can be done; views, where their request runs beside the server."""
 
-    __slots__ = ("_is_driven", "_leaves", "_needs_thread", "_request", "_thread")
+    __slots__ = (
+        "_accepts",
+        "_beside",
+        "_is_driven",
+        "_leaves",
+        "_needs_thread",
+        "_request",
+        "_thread",
+    )
+
+    _accepts: bool  # the view does that
+    _beside: Beside | None  # a view runs there
 
     _is_driven: bool  # a listener is going to have it
     _leaves: bool  # the connection goes on when the request has ended
-    _needs_thread: bool  # so does its view, in a thread of ours
-    _thread: view_threads.ViewThread | None  # waits for the view
+    _needs_thread: bool  # so does its coroutine, in a thread of ours
+    _thread: view_threads.ViewThread | None  # waits for the coroutine
 
     # Until the server's request has ended, for it holds objects of the server.
     _request: HttpRequest | None
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
-        self._is_driven = self._leaves = self._needs_thread = False
-        self._thread = None
+        self._accepts = self._is_driven = self._leaves = self._needs_thread = False
+        self._beside = self._thread = None
         self._request = request
 
     # What a backend says
-
-    @property
-    def takes_thread(self) -> bool:
-        """Whether a view leaves for a thread of ours."""
-        raise NotImplementedError
 
     @property
     def may_leave(self) -> bool:
@@ -61,37 +66,41 @@ class LeavingWebSocket(SocketWebSocket):
     # What it does
 
     def check_view_room(self, accepts: bool) -> None:
-        self._leaves = accepts and self.may_leave
-        self._needs_thread = self._leaves and self.takes_thread
+        assert self._request is not None
+        beside: Beside | None = self._request.META.get(BESIDE)
+        if beside is not None:
+            beside.check_room()
+            self._beside, self._leaves, self._accepts = beside, self.may_leave, not accepts
 
     def expect_drive(self) -> None:
         self._leaves = self._is_driven = self.may_leave
 
     def detach(self) -> None:
         transport = self.transport
-        pays = self._is_driven or self._needs_thread or transport.frees_memory
-        self._leaves = self._leaves and pays and transport.detaches
+        self._leaves = self._leaves and transport.detaches
         if self._leaves:
             if self._needs_thread:
                 self._thread = view_threads.start_thread()
-            transport.detach(ABOVE_SELECT if self._is_driven else 0)
+            many = self._is_driven or transport.fileno() > ABOVE_SELECT // 2
+            transport.detach(ABOVE_SELECT if many else 0)
 
     def stay(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.dismiss()
 
-    def leave_server(self, run: Callable[[], None]) -> bool:
-        if not self._leaves:
-            return False
-        self.let_go()
-        self._watch.start_anew()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.run(run)
-        else:
-            self.transport.start(run, "dwebsocket-view")
-        return True
+    def accept(
+        self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().accept(subprotocol, headers)
+        if self._accepts:
+            self.leave_server()
+
+    def leave_server(self) -> None:
+        if self._leaves and self._accepted and self._beside is not None:
+            self.let_go()
+            self._beside.leave()
+            self._beside = None
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
         start = super().drive(listener) if self._leaves else None

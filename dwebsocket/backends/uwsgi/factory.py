@@ -8,10 +8,12 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.beside import THREADS, Runner, run_in
 from dwebsocket.backends.uwsgi.advice import check_server, warn_once
 from dwebsocket.backends.uwsgi.native import NativeWebSocket
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.backends.uwsgi.websocket import UwsgiWebSocket
+from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.websocket import BaseWebSocket
 
@@ -20,6 +22,18 @@ __all__ = ["uWsgiNativeWebSocketFactory", "uWsgiWebSocketFactory"]
 
 class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since dwebsocket 0.4)
     """Our codec over uWSGI's descriptor."""
+
+    def find_runner(self) -> Runner | None:
+        server = find_server()
+        if server.ends_tls(self.request.META["wsgi.input"].fileno()):
+            return None
+        if server.is_gevent:
+            from dwebsocket.transports.gevent import PlainTransport
+
+            return run_in(PlainTransport)
+        # A view that waits would stop all others that take turns with it.
+        needed = server.is_shared or conf.VIEW_THREADS > 0
+        return THREADS if server.has_threads and needed else None
 
     def expect_refusal(self, response: Any = None) -> None:
         # It passes on what the application says, closes behind each response, and says nothing.

@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from dwebsocket.backends.sockets.looping import LoopingWebSocket
 from dwebsocket.backends.uwsgi.descriptor import copy_socket, leave_nothing
 from dwebsocket.backends.uwsgi.server import Server
-from dwebsocket.conf import conf
 from dwebsocket.transports import Transport, create_transport
 
 __all__ = ["UwsgiWebSocket"]
@@ -43,14 +42,6 @@ class UwsgiWebSocket(LoopingWebSocket):
     @property
     def default_max_connections(self) -> int | None:
         return self._server.router_room if self._routed_here else None
-
-    @property
-    def takes_thread(self) -> bool:
-        server = self._server
-        if server.is_gevent or not server.has_threads:
-            return False
-        # A view that waits would stop all others that take turns with it.
-        return server.is_shared or conf.VIEW_THREADS > 0
 
     @property
     def may_leave(self) -> bool:

@@ -18,6 +18,7 @@ class WaitressTakeover(SocketTakeover):
     """
 
     title: ClassVar[str] = "waitress"
+    few_threads: ClassVar[bool] = True
     writes_at_once: ClassVar[bool] = False  # another thread does, later
 
     @classmethod

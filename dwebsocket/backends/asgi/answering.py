@@ -1,0 +1,58 @@
+"""The thread in which a handshake is answered, and in which a view may go on behind its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import Any
+
+from dwebsocket.backends import view_threads
+from dwebsocket.supervisor import ends_process, log_failure
+from dwebsocket.threads import Threads, settle
+
+__all__ = ["Answering"]
+
+
+class Answering(Executor):
+    """Calls one function in one of the threads; whoever waits for it may go on before it returns.
+
+    The threads are few, so that not all clients that come at once run through middleware, and open
+    databases, at the same time. A view that stays has another one take the place of its own.
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._answer: Future[Any] = Future()
+        self._kept = False
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        call = partial(self._call, partial(function, *args, **kwargs))
+        self._threads.start(partial(settle, self._answer, call))
+        return self._answer
+
+    def keep_thread(self) -> None:
+        """A view is going to stay in the running thread until the function returns.
+
+        Raises:
+            NoRoom: it must not, or nobody would answer others.
+        """
+        view_threads.lend(self._threads)
+        self._kept = True
+
+    def answer(self, result: Any) -> None:
+        """Let whoever waits go on with this; it does not hear of what the function returns."""
+        if not self._answer.done():
+            self._answer.set_result(result)
+
+    def _call(self, function: Callable[[], Any]) -> Any:
+        try:
+            return function()
+        except BaseException as error:
+            if not self._answer.done():
+                raise
+            if not ends_process(error):
+                log_failure("The request of a WebSocket failed")
+        finally:
+            if self._kept:
+                view_threads.take_back(self._threads)

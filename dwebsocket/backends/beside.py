@@ -1,0 +1,152 @@
+"""A request that runs beside its server: all of it, with its middleware around the view.
+
+A view may wait for hours, inside its middleware, and a server has few threads. So the request of a
+view runs in a thread or greenlet of ours from its beginning, and the server's own waits until the
+view has accepted its WebSocket, or until there is a response. Then the server's request ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.http import HttpResponse
+
+from dwebsocket import database
+from dwebsocket.backends import view_threads
+from dwebsocket.backends.room import NoRoom
+from dwebsocket.transports import Transport
+from dwebsocket.transports.base import Lock
+
+__all__ = ["BESIDE", "THREADS", "Beside", "Runner", "run_in"]
+
+#: In request.META, which wrappers of the request share.
+BESIDE = "dwebsocket.beside"
+
+
+class Runner(NamedTuple):
+    """In what a server's views run.
+
+    Attributes:
+        start: runs a function beside the server, with the caller's context.
+        create_lock: makes a lock that lets others go on while one waits for it.
+    """
+
+    start: Callable[[Callable[[], None]], None]
+    create_lock: Callable[[], Lock]
+
+
+def start_in_thread(run: Callable[[], None]) -> None:
+    view_threads.start_thread().run(run)
+
+
+THREADS = Runner(start_in_thread, threading.Lock)
+
+
+def run_in(transport_class: type[Transport]) -> Runner:
+    """What the transports of a server run things in."""
+    return Runner(
+        partial(transport_class.start, name=view_threads.NAME), transport_class.create_lock
+    )
+
+
+class Beside:
+    """One such request, and the server's thread that waits for it.
+
+    Attributes:
+        shortage: why it runs in the server's thread after all.
+        left: whether the server waits no more.
+    """
+
+    __slots__ = ("_decided", "_error", "_first", "_request", "_response", "left", "shortage")
+
+    _decided: Lock  # held until the server's thread may go on
+    _request: Callable[[], Any] | None  # runs it
+
+    def __init__(self) -> None:
+        self.shortage: NoRoom | None = None
+        self.left = False
+        self._error: BaseException | None = None
+        self._first: Callable[[], None] | None = None
+        self._response: Any = None
+
+    def respond(self, runner: Runner, run: Callable[[], Any]) -> Any:
+        """Run the request; what the server gets. In the server's thread.
+
+        Raises:
+            NoRoom: it cannot run beside the server; nothing has been called.
+        """
+        self._decided = runner.create_lock()
+        self._decided.acquire()
+        self._request = run
+        try:
+            runner.start(self._run)
+        except NoRoom as error:
+            self.shortage = error
+            raise
+        self._decided.acquire()
+        first, failure, response = self._first, self._error, self._response
+        self._first = self._error = self._response = None  # they refer to the request, as it to us
+        if first is not None:
+            first()
+        if failure is not None:
+            raise failure
+        return LeftResponse() if response is None else response
+
+    def call_in_server(self, function: Callable[[], None]) -> None:
+        """Have the server's thread call this when it goes on."""
+        if self.shortage is None:
+            self._first = function
+        else:
+            function()
+
+    def check_room(self) -> None:
+        """See to it that a view may wait here.
+
+        Raises:
+            NoRoom: it would hold the server's thread.
+        """
+        if self.shortage is not None:
+            raise self.shortage
+
+    def leave(self) -> None:
+        """A view has accepted: let the server's request end."""
+        if not self.left:
+            self.left = True
+            self._decided.release()
+
+    def _run(self) -> None:
+        before = database.opened
+        request, self._request = self._request, None
+        assert request is not None
+        try:
+            self._finish(request())
+        except BaseException as error:
+            if self.left:
+                raise
+            self._error = error
+        finally:
+            try:
+                if database.opened != before:
+                    database.close_all()
+            finally:
+                if not self.left:
+                    self._decided.release()
+
+    def _finish(self, response: Any) -> None:
+        """The request's end: here, once the server has left it, else behind its answer."""
+        if self.left:
+            response.close()
+        else:
+            self._response = response
+
+
+class LeftResponse(HttpResponse):
+    """What the server gets for a request that goes on, and ends, beside it."""
+
+    status_code = 101
+
+    def close(self) -> None:
+        """Not the end of the request."""

@@ -1,0 +1,125 @@
+"""Where a request begins: a handshake whose view may wait for long runs, from there on, in what the
+server's backend says, and not in the server's own thread.
+
+Django's handler has no place for that in front of its middleware. But it sends ``request_started``,
+and then calls ``self.get_response``: with the first handshake that a handler gets we put a door
+into that attribute of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_started
+from django.http import HttpRequest
+from django.urls import get_script_prefix, resolve, set_script_prefix
+
+from dwebsocket.attachment import attach
+from dwebsocket.backends import get_factory
+from dwebsocket.backends.beside import BESIDE, Beside, Runner
+from dwebsocket.backends.frames import frames_below
+from dwebsocket.backends.room import NoRoom
+from dwebsocket.exceptions import SocketTakeoverError
+
+__all__ = ["NEEDS_NO_THREAD", "run_again"]
+
+#: Set on views that leave their request as soon as they have accepted.
+NEEDS_NO_THREAD = "leaves_request"
+
+
+class Door:
+    """Stands in the place of a handler's ``get_response``."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if attach(request) and BESIDE not in request.META:
+            runner = find_runner(request)
+            if runner is not None and not needs_no_thread(request):
+                try:
+                    return run_beside(request, runner, self._get_response)
+                except NoRoom:  # a view says so; others do not need it
+                    pass
+        return self._get_response(request)
+
+
+def meet(environ: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    """A request begins. If it is a handshake see to it that its handler has a door."""
+    if environ is None or "HTTP_UPGRADE" not in environ:
+        return
+    for handler in running_handlers():
+        if not isinstance(handler.get_response, Door):
+            handler.get_response = Door(handler.get_response)  # type: ignore[method-assign]
+        return
+
+
+request_started.connect(meet, dispatch_uid="dwebsocket.door")
+
+
+def running_handlers() -> Iterator[WSGIHandler]:
+    """The handlers around this call, the innermost first."""
+    for frame in frames_below(sys._getframe(1)):
+        candidate = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
+        if isinstance(candidate, WSGIHandler):
+            yield candidate
+
+
+def find_runner(request: HttpRequest) -> Runner | None:
+    """What the request runs in beside its server, if its server needs that."""
+    try:
+        return get_factory(request).find_runner()
+    except (ImproperlyConfigured, SocketTakeoverError):  # said when it comes to the handshake
+        return None
+
+
+def needs_no_thread(request: HttpRequest) -> bool:
+    """Whether the address is known to be that of a handler, or of an ``async`` view."""
+    try:
+        view = resolve(request.path_info).func
+    except Exception:  # middleware may choose another URLconf; what is wrong with it is told later
+        return False
+    return bool(getattr(view, NEEDS_NO_THREAD, False)) or iscoroutinefunction(view)
+
+
+def run_beside(
+    request: HttpRequest, runner: Runner, get_response: Callable[[HttpRequest], Any]
+) -> Any:
+    """Run a request beside its server; what the server gets.
+
+    Raises:
+        NoRoom: it cannot run there; the view of this request is going to be refused.
+    """
+    beside = request.META[BESIDE] = Beside()
+    prefix = get_script_prefix()
+
+    def run() -> Any:
+        if prefix != get_script_prefix():
+            set_script_prefix(prefix)
+        return get_response(request)
+
+    return beside.respond(runner, run)
+
+
+def run_again(request: HttpRequest) -> Any:
+    """Run the request of a view a second time, from its beginning, beside its server: nobody has
+    stood at the door, since this process had not imported us when the request came.
+
+    Returns:
+        The response; ``None`` if the view is to go on here.
+    """
+    runner = None if BESIDE in request.META else find_runner(request)
+    handler = next(running_handlers(), None) if runner is not None else None
+    if runner is None or handler is None:
+        return None
+    again = handler.request_class(dict(request.environ))  # type: ignore[attr-defined]
+    try:
+        return run_beside(again, runner, handler.get_response)
+    except NoRoom:
+        request.META[BESIDE] = again.META[BESIDE]
+        return None
