@@ -104,8 +104,7 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
         raise
     finally:
         conversation.leave_request(contexts)
-        with database.setting_aside():  # it may call for what has come early
-            start()
+        start()
     return LastResponse(request, goes_on=True)
 
 

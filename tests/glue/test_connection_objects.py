@@ -149,7 +149,7 @@ def test_a_call_without_the_database_looks_at_nothing(monkeypatch, site):
 
 
 def test_a_message_that_is_here_early_meets_nothing_of_its_request(site, reports):
-    """Its call runs in there, and does not disturb the transaction of a middleware."""
+    """Its call does not disturb the transaction of a middleware."""
 
     class Early(WebSocketHandler):
         def on_message(self, message):
@@ -168,9 +168,9 @@ def test_a_message_that_is_here_early_meets_nothing_of_its_request(site, reports
     # On SQLite others could only read meanwhile, and do so in no more than look().
     site.serve(around)
     site.open(early=build_frame(TEXT, "early"))
-    assert reports.next() == CLEAN
-    assert reports.next() == ("of the request", True)
-    assert reports.next() is True
+    found = [reports.next() for _ in range(3)]  # the call runs beside the request
+    for expected in (CLEAN, ("of the request", True), True):
+        assert expected in found
 
 
 def test_a_connection_that_is_lent_stays():

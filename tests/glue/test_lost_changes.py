@@ -153,10 +153,9 @@ def test_nothing_is_lost(serve_either, known, caplog, kind, text):
     assert lines_of(caplog) == []
 
 
-@pytest.mark.parametrize("kind", ["view", "handler"])
-def test_a_session_that_the_middleware_saves(site, known, caplog, kind):
+def test_a_session_that_the_middleware_saves(site, known, caplog):
     """In a request that lasts as long as the view."""
-    client = known(site.serve(VIEWS[kind]))
+    client = known(site.serve(VIEWS["view"]))
     talk(client, "session")
     assert client.session["last"] == "changed"
     assert lines_of(caplog) == []
