@@ -97,8 +97,8 @@ class WebSocketApplication:
         try:
             # In a task: what the request leaves in its context would stay as long as we do.
             try:
-                handshake = Handshake(self._respond, connection)
-                refusal = await connection.loop.create_task(handshake.run())
+                respond = Handshake(self._respond, connection).run()
+                refusal = await connection.loop.create_task(respond)
             except NoThread as error:
                 refusal = refuse_without_thread(scope, error)
             if connection.websocket is not None:
