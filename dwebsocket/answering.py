@@ -21,9 +21,6 @@ from dwebsocket.attachment import MARK
 
 __all__ = ["with_answer"]
 
-#: The methods of a class-based view that run for a handshake.
-METHODS = ("dispatch", "get")
-
 
 def with_answer(view: Callable[..., Any]) -> Callable[..., Any]:
     """The view; if others have decorated it a copy, in which they get an empty response where it
@@ -72,8 +69,7 @@ def copy_decorator(view: Any) -> Any:
         method = copy_decorator(view.func)
         return None if method is None else partial(method, *view.args, **view.keywords)
     if isinstance(view, MethodType) and isinstance(view.__self__, View):
-        view.__self__.__class__ = answering_class(type(view.__self__))  # type: ignore[arg-type]
-        return MethodType(answer(view.__func__), view.__self__)
+        return copy_method(view)
     if not isinstance(view, FunctionType) or view.__closure__ is None:
         return None
     cells = [copy_cell(cell, view) for cell in view.__closure__]
@@ -88,31 +84,58 @@ def copy_decorator(view: Any) -> Any:
     return copied
 
 
-def copy_cell(cell: CellType, view: FunctionType) -> CellType:
+def copy_method(method: Any) -> Any:
+    """``copy_decorator`` for a method of a class-based view, which is made for each request."""
+    instance, function = method.__self__, method.__func__
+    view_class: Any = type(instance)
+    made = view_class
+    if function.__name__ == "dispatch":  # which calls another one
+        made = find_class(view_class, function)
+    if made is view_class and copy_decorator(function) is None:
+        return None
+    instance.__class__ = made
+    return MethodType(answer(function), instance)
+
+
+def copy_cell(cell: CellType, view: Any) -> CellType:
     """A variable of a decorator: another one if it is the view, or the class of the view."""
     try:
-        content = cell.cell_contents
+        content: Any = cell.cell_contents
     except ValueError:  # not bound yet
         return cell
     if content is None:
         return cell
-    if content is getattr(view, "view_class", None):  # as_view()
-        return CellType(answering_class(content))
+    view_class: Any = getattr(view, "view_class", None)
+    if content is view_class:  # as_view()
+        made = find_class(view_class, view_class.dispatch)
+        return cell if made is view_class else CellType(made)
     if content is getattr(view, "__wrapped__", None) or is_of_api_view(view):
         return CellType(answer(content))
     return cell
 
 
-def is_of_api_view(view: FunctionType) -> bool:
+def is_of_api_view(view: Any) -> bool:
     """Whether it is the method in which Django REST framework calls the function of a view."""
-    return view.__module__ == "rest_framework.decorators" and view.__code__.co_freevars == ("func",)
+    freevars: tuple[str, ...] = view.__code__.co_freevars
+    return view.__module__ == "rest_framework.decorators" and freevars == ("func",)
+
+
+def find_class(view_class: Any, dispatch: Any) -> Any:
+    """The class; if somebody decorates its methods, or dispatches in a way of his own, one whose
+    methods answer.
+
+    Args:
+        dispatch: the method of the class, or what is below our decorator of that.
+    """
+    get = getattr(view_class, "get", None)
+    if dispatch is View.dispatch and copy_decorator(get) is None:
+        return view_class
+    return answering_class(view_class, dispatch, get)
 
 
 @cache
-def answering_class(view_class: type[View]) -> type[View]:
-    """The class, whose methods answer."""
-    methods = {
-        name: answer(getattr(view_class, name)) for name in METHODS if hasattr(view_class, name)
-    }
+def answering_class(view_class: Any, dispatch: Any, get: Any) -> Any:
+    """One derived from the class, whose methods answer."""
     names = {name: getattr(view_class, name) for name in ("__module__", "__qualname__", "__doc__")}
+    methods = {"dispatch": answer(dispatch), **({"get": answer(get)} if get else {})}
     return type(view_class.__name__, (view_class,), {**names, **methods})

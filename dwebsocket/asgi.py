@@ -100,8 +100,8 @@ class WebSocketApplication:
         try:
             # In a task: what the request leaves in its context would stay as long as we do.
             try:
-                handshake = Handshake(respond, connection)
-                refusal = await connection.loop.create_task(handshake.run())
+                handshake = Handshake(respond, connection).run()
+                refusal = await connection.loop.create_task(handshake)
             except NoThread as error:
                 refusal = refuse_without_thread(scope, error)
             if connection.websocket is not None:

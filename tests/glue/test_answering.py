@@ -203,6 +203,19 @@ def test_class(site, caplog, name, base):
     check(site.serve(view, path("<name>/", view)), caplog, "/ada/", "ada: hello")
 
 
+@pytest.mark.parametrize("name", ["ours alone", "around the view"])
+def test_a_class_that_is_not_decorated_inside_stays_as_it_is(site, caplog, name):
+    class Own(Echo):
+        def get(self, request, **kwargs):
+            return super(self.__class__, self).get(request, **kwargs)  # as one should not
+
+    decorated = {
+        "ours alone": lambda: method_decorator(require_websocket, name="dispatch")(Own).as_view(),
+        "around the view": lambda: require_websocket(never_cache(Own.as_view())),
+    }
+    check(site.serve(decorated[name]()), caplog)
+
+
 class RestEcho(APIView):
     def get(self, request, name="-"):
         return echo(request, name)
