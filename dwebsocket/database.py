@@ -97,12 +97,20 @@ class ConnectionWatch:
                 inside = True
                 continue
             if at_once and not connection.allow_thread_sharing:
-                connection.close()
+                close(connection)
             else:
                 connection.close_if_unusable_or_obsolete()
             left = left or connection.connection is not None
         self.seen = -1 if inside or left else seen
         return left
+
+
+def close(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection, or try to: nobody is to suffer from what it was before."""
+    try:
+        connection.close()
+    except Exception:
+        log_failure("A database connection cannot be closed")
 
 
 def close_all() -> None:
@@ -115,10 +123,7 @@ def forget_all() -> None:
     objects: for whoever comes next there will be new ones.
     """
     for connection in take_all().values():
-        try:
-            connection.close()
-        except Exception:
-            log_failure("A database connection cannot be closed")
+        close(connection)
 
 
 @contextmanager

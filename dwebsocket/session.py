@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 
 from dwebsocket import collectors
 from dwebsocket.call_contexts import CallContexts
-from dwebsocket.coroutine_threads import surround_calls
+from dwebsocket.coroutine_threads import release_thread, surround_calls
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
@@ -194,6 +194,8 @@ def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
 def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
     if websocket.accepted:
+        # The peer may take its time, and not every server ends a request whose client has left.
+        websocket.release_database()
         try:
             if error is None or isinstance(error, Exception):
                 websocket.close(find_close_code(error))
@@ -201,13 +203,13 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
                 websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         finally:
             websocket.finish()
-            # Not every server ends a request whose client has left.
-            websocket.release_database()
 
 
 async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
     """``end`` in an event loop, without a thread where that can be done."""
     if websocket.accepted:
+        release_thread()
+        await websocket.arelease_database()
         await websocket.aclose(find_close_code(error))
     if websocket.has_loop:
         end(websocket, error)

@@ -136,8 +136,8 @@ def lenient_redis_backed_server(row, start_server, journal, redis_server):
 @pytest.fixture(scope="session")
 def postgresql_backed_server(row, start_server, journal, postgresql, database_path):
     """The row's server, with ways to PostgreSQL beside its usual database."""
-    settings = {"DATABASES": postgresql.databases(row.name, database_path)}
-    process = run(start_server, row, settings)
+    databases = postgresql.databases(row.name, database_path)
+    process = run(start_server, row, {"DATABASES": databases, "WEBSOCKET_CLOSE_TIMEOUT": 20})
     yield process
     check_and_stop(process, journal)
 

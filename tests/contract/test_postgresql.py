@@ -82,6 +82,19 @@ def test_none_is_held_after_a_task(server, row, open_websocket, postgresql, alia
 
 
 @persistent
+def test_none_is_held_while_a_client_does_not_answer_the_close(
+    server, row, open_websocket, postgresql, kind, alias
+):
+    """WEBSOCKET_CLOSE_TIMEOUT is 20 seconds here."""
+    if kind in ("handler", "coroutines"):
+        pytest.skip("they do not end by returning")
+    client = open_websocket(f"/postgresql/{alias}/{kind}/")
+    ask(client, "end")
+    assert client.read_close().close_code == 1000
+    wait_for_release(postgresql, row, alias)
+
+
+@persistent
 def test_one_inside_atomic_is_kept(server, row, open_websocket, postgresql, alias):
     client = open_websocket(f"/postgresql/{alias}/view/atomic/")
     first = ask(client)
@@ -96,7 +109,7 @@ def test_one_that_breaks_is_no_error_where_django_looks(server, open_websocket, 
     """CONN_HEALTH_CHECKS: asked again at once the view has that very connection."""
     client = open_websocket(f"/postgresql/lasting/{kind}/")
     for _ in range(3):
-        postgresql.execute("SELECT pg_terminate_backend(%s)", [ask(client)])
+        postgresql.execute("SELECT pg_terminate_backend(%s, 5000)", [ask(client)])
 
 
 def test_one_of_a_pool_goes_back_to_it(server, open_websocket, kind):

@@ -16,6 +16,7 @@ from .pages import code_in, page
 PRIMITIVES = {
     "accept_connection",
     "aleave_server",
+    "arelease_database",
     "check_coroutines",
     "check_view_room",
     "close_connection",

@@ -134,8 +134,8 @@ def test_a_call_that_raises_leaves_nothing(site, serve_leaving):
 
 
 def test_a_call_without_the_database_looks_at_nothing(monkeypatch, site):
-    looked = []
-    monkeypatch.setattr(database, "forget_all", lambda: looked.append(True))
+    looked, forget_all = [], database.forget_all
+    monkeypatch.setattr(database, "forget_all", lambda: looked.append(forget_all()))
 
     class Echo(WebSocketHandler):
         def on_message(self, message):

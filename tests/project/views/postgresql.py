@@ -27,8 +27,10 @@ def plain(request, alias):
 @require_websocket
 @recorded
 def view(request, alias):
-    for _ in request.websocket:
+    for message in request.websocket:
         request.websocket.send(ask(alias))
+        if message == "end":
+            return
 
 
 @require_websocket
@@ -41,8 +43,10 @@ def in_atomic(request, alias):
 
 @require_websocket
 async def coroutine(request, alias):
-    async for _ in request.websocket:
+    async for message in request.websocket:
         await request.websocket.asend(await sync_to_async(ask)(alias))
+        if message == "end":
+            return
 
 
 class Handler(WebSocketHandler):
