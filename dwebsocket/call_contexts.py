@@ -2,6 +2,9 @@
 
 Middleware is gone by then, and with it what it keeps in threads and on connections. Each function
 of the setting takes the request, or what is left of it, and returns a context manager.
+
+Where a server cannot let go of a connection its handler is called within the request, and so within
+the middleware. It is within the contexts there, too: they have to nest.
 """
 
 from __future__ import annotations

@@ -6,31 +6,49 @@ Each does what is needed for the middleware that ``MIDDLEWARE`` lists, derived c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from dwebsocket.known_middleware import find_listed
+from dwebsocket.known_middleware import find_engines, find_listed
 
 __all__ = ["current_request", "request_id", "tenant"]
 
 Manager = AbstractContextManager[Any]
 
+NO_TENANT = (
+    "dwebsocket.contexts.tenant finds no request.tenant. Have your middleware set it, or write a "
+    "context of your own that has covers = ['dwebsocket.contexts.tenant']."
+)
+
 #: What an attribute was that is not there.
 ABSENT: Any = object()
 
 
-@contextmanager
-def tenant(request: Any) -> Iterator[None]:
+def tenant(request: Any) -> Manager:
     """The tenant of ``request.tenant``: its schema on each database connection that has one
     (django-tenants and its like), and its rows (django-multitenant).
+
+    Raises:
+        ImproperlyConfigured: there is none, and the public schema is not what is wanted then.
     """
+    owner, engines = getattr(request, "tenant", None), find_engines()
+    public_will_do = getattr(settings, "SHOW_PUBLIC_IF_NO_TENANT_FOUND", False)  # django-tenants'
+    if engines and owner is None and not public_will_do:
+        raise ImproperlyConfigured(NO_TENANT)
+    return in_tenant(request, owner, engines)
+
+
+@contextmanager
+def in_tenant(request: Any, owner: Any, engines: Container[str]) -> Iterator[None]:
     with ExitStack() as stack:
-        for connection in connections.all():
-            if hasattr(connection, "set_tenant") or hasattr(connection, "set_schema"):
-                stack.enter_context(in_schema(connection, getattr(request, "tenant", None)))
+        for alias, database in connections.settings.items():
+            if database["ENGINE"] in engines:
+                stack.enter_context(in_schema(connections[alias], owner))
         stack.enter_context(keepers(TENANT_KEEPERS, request))
         yield
 
@@ -40,22 +58,17 @@ tenant.keeps = ("tenant",)  # type: ignore[attr-defined]
 
 @contextmanager
 def in_schema(connection: Any, owner: Any) -> Iterator[None]:
-    """Without a tenant it is the public schema, as behind the middleware."""
-    before = getattr(connection, "tenant", None)
-    set_schema(connection, owner)
+    if hasattr(connection, "set_tenant"):
+        choose, before = connection.set_tenant, connection.tenant
+    else:
+        choose, before = connection.set_schema, connection.schema_name
+        owner = None if owner is None else owner.schema_name
+    choose_public = connection.set_schema_to_public
+    choose_public() if owner is None else choose(owner)
     try:
         yield
     finally:
-        set_schema(connection, before)
-
-
-def set_schema(connection: Any, owner: Any) -> None:
-    if owner is None:
-        connection.set_schema_to_public()
-    elif hasattr(connection, "set_tenant"):
-        connection.set_tenant(owner)
-    else:
-        connection.set_schema(owner.schema_name)
+        choose_public() if before is None else choose(before)
 
 
 def current_request(request: Any) -> Manager:

@@ -80,13 +80,15 @@ class Conversation:
     __slots__ = ("_context", "_contexts", "_handler", "_websocket", "calls_anew", "stalled")
 
     _context: RequestContext
-    _contexts: CallContexts | None  # for the calls that come after the request
+    _contexts: CallContexts | None  # around all calls but on_open()
 
-    def __init__(self, handler: Handler, websocket: BaseWebSocket) -> None:
+    def __init__(
+        self, handler: Handler, websocket: BaseWebSocket, contexts: CallContexts | None = None
+    ) -> None:
         self._handler = handler
         # Kept here, too: a handler may do what it wants with its attributes.
         handler.websocket = self._websocket = websocket
-        self._contexts = None
+        self._contexts = contexts
         self.calls_anew = self.stalled = False
 
     def hold(self, request: HttpRequest) -> None:
@@ -105,27 +107,24 @@ class Conversation:
             with database.setting_aside():
                 self._close()
 
-    def open(self, contexts: CallContexts | None = None) -> None:
-        """Call ``on_open`` in the request, which keeps what these contexts need of it."""
+    def open(self) -> None:
+        """Call ``on_open`` in the request."""
         try:
             self._handler.on_open()
             if not self._handler.keep_request:
-                keep(self._handler, contexts)
+                keep(self._handler, self._contexts)
         except Exception as error:
             self._fail(error)
 
-    def leave_request(self, contexts: CallContexts | None = None) -> None:
-        """Keep the context of the request, which ends: what is called from now on runs in it, and
-        in these.
-        """
+    def leave_request(self) -> None:
+        """Keep the context of the request, which ends: what is called from now on runs in it."""
         self._context = RequestContext()
-        self._contexts = contexts
-        if contexts is not None:
-            contexts.begin()
+        if self._contexts is not None:
+            self._contexts.begin()
 
     def _receive_one(self, message: Message, context: Context) -> None:
         try:
-            context.run(self._handler._get_receiver(), message)
+            context.run(self._call, self._handler._get_receiver(), message)
         except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
             if ends_process(error):
                 raise

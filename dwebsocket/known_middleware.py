@@ -24,6 +24,7 @@ __all__ = [
     "Found",
     "Missing",
     "check_known_middleware",
+    "find_engines",
     "find_listed",
     "find_missing",
 ]

@@ -83,7 +83,8 @@ def call_view(
 def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpResponse:
     """Accept the handshake on behalf of a handler; the response of a request that ends with it."""
     if is_upgraded(request):  # a decorator around dispatch() has accepted
-        Conversation(handler, request.websocket).hold(request)  # type: ignore[attr-defined]
+        contexts = look_for_contexts(request)
+        Conversation(handler, request.websocket, contexts).hold(request)  # type: ignore[attr-defined]
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
@@ -92,84 +93,92 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
         websocket = accept_handshake(request, terms)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
-    conversation = Conversation(handler, websocket)
+    conversation = Conversation(handler, websocket, contexts)
     with ending_on_error(websocket):
         start = websocket.drive(conversation)
     if start is None:
         return cast(HttpResponse, Session(websocket, request, conversation.hold, (), {}).run())
     try:
-        conversation.open(contexts)
+        conversation.open()
     except BaseException:  # the server ends
         websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         raise
     finally:
-        conversation.leave_request(contexts)
+        conversation.leave_request()
         start()
     return LastResponse(request, goes_on=True)
 
 
 def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms) -> HttpResponse:
     """``call_handler`` for a handler with ``async def`` methods. Called in a thread, too."""
-    run = partial(run_handler, handler)
     if is_upgraded(request):
+        handler._contexts = look_for_contexts(request, in_coroutine=True)
         handler.websocket = request.websocket  # type: ignore[attr-defined]
-        hold_coroutine(handler.websocket, run)
+        hold_coroutine(handler)
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
     load_middleware()  # what is wrong with it is told with a 500
-    contexts = look_for_contexts(request, in_coroutine=True)
+    handler._contexts = look_for_contexts(request, in_coroutine=True)
     try:
         handler.websocket = websocket = accept_handshake(request, terms, in_coroutine=True)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
-    handler._contexts = contexts
-    if contexts is not None:
-        contexts.begin()
-    left = False
-    try:
-        with ending_on_error(websocket):
-            left = websocket.leave_for_loop(partial(run_left, handler))
-    finally:
-        if contexts is not None and not left:
-            handler._contexts = None
-            contexts.end()
-    if left:
+    if leave_for_loop(handler):
         return LastResponse(request, goes_on=True)
-    hold_coroutine(websocket, run)
+    hold_coroutine(handler)
     return SwitchedResponse(request, websocket)
 
 
-async def run_left(handler: AsyncHandler) -> None:
-    """The same behind its request."""
+def leave_for_loop(handler: AsyncHandler) -> bool:
+    """Have the handler's time beside the request, which then ends; whether that is so."""
+    contexts, left = handler._contexts, False
+    if contexts is not None:
+        contexts.begin()
+    try:
+        with ending_on_error(handler.websocket):
+            left = handler.websocket.leave_for_loop(partial(run_left, handler, contexts))
+    finally:
+        if contexts is not None and not left:
+            contexts.end()
+    return left
+
+
+def hold_coroutine(handler: AsyncHandler) -> None:
+    """Have the handler's time in the request, in whose thread its plain calls are made. They know
+    nothing of its database connections.
+    """
+    websocket, contexts = handler.websocket, handler._contexts
+    run = partial(run_handler, handler)
+    websocket.release_database()
+    with database.setting_aside():
+        if contexts is None:
+            websocket.run_coroutine(run)
+        else:
+            contexts.run(websocket.run_coroutine, run)
+
+
+async def run_left(handler: AsyncHandler, contexts: CallContexts | None) -> None:
+    """The handler's time beside the request."""
+    if contexts is not None:
+        surround_calls(contexts.surround)
     try:
         await run_handler(handler)
     finally:
         tell_of_unsaved(getattr(handler, "request", None))
-
-
-def hold_coroutine(websocket: BaseWebSocket, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Run a handler's time in the request, of whose database connections it knows nothing."""
-    websocket.release_database()
-    with database.setting_aside():
-        websocket.run_coroutine(run)
+        if contexts is not None:
+            contexts.end()
 
 
 async def run_handler(handler: AsyncHandler) -> None:
     """An ``async`` handler's time with its WebSocket. Nobody here keeps its request."""
-    websocket, contexts = handler.websocket, handler._contexts
-    if contexts is not None:
-        surround_calls(contexts.surround)
+    websocket = handler.websocket
     try:
-        try:
-            error = await converse(handler)
-        except BaseException as cancelled:  # nothing is waited for
-            end(websocket, cancelled)
-            raise
-        await aend(websocket, error)
-    finally:
-        if contexts is not None:
-            contexts.end()
+        error = await converse(handler)
+    except BaseException as cancelled:  # nothing is waited for
+        end(websocket, cancelled)
+        raise
+    await aend(websocket, error)
 
 
 def accept_handshake(

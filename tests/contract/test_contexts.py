@@ -1,12 +1,11 @@
-"""What middleware sets up is there in each call of a handler, and all the time of an async view: by
-itself as long as the request lasts, by a context when it has ended. Nobody else sees it.
+"""What a context sets up is there in each call of a handler, and all the time of an async view that
+goes on beside its request. Nobody else sees it.
 """
 
 import json
 
 import pytest
 
-from ..project.settings import MIDDLEWARE
 from .conftest import check_and_stop, run
 
 pytestmark = pytest.mark.rows(patched=True, database=True)
@@ -20,16 +19,13 @@ KINDS = [
     "open_transaction",
     "query_wrapper",
 ]
-COROUTINES = ["/holding/async-handler/", "/holding/task/", "/holding/async-view/"]
-SETTINGS = {
-    "MIDDLEWARE": [*MIDDLEWARE, "tests.project.holding.HoldingMiddleware"],
-    "WEBSOCKET_CONTEXTS": ["tests.project.views.holding_calls.hold"],
-}
+COROUTINES = ["/holding/async-handler/", "/holding/task/"]
+SETTINGS = {"WEBSOCKET_CONTEXTS": ["tests.project.views.holding_calls.hold"]}
 
 
 @pytest.fixture(scope="session")
 def context_server(row, start_server, journal):
-    """The row's server, with middleware and its context."""
+    """The row's server, with a context."""
     process = run(start_server, row, SETTINGS)
     yield process
     check_and_stop(process, journal)
@@ -78,3 +74,9 @@ def test_a_handler(server, row, open_websocket, journal, case, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_coroutines(server, row, open_websocket, journal, case, path, kind):
     check_held(row, open_websocket, journal, case, path, kind)
+
+
+@pytest.mark.rows(coroutines=True, tls=False)  # with TLS it stays in its request
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_async_view(server, row, open_websocket, journal, case, kind):
+    check_held(row, open_websocket, journal, case, "/holding/async-view/", kind)

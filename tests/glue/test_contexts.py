@@ -378,17 +378,25 @@ def test_a_kept_request_keeps_nothing_lazy():
         kept.nothing  # noqa: B018
 
 
-def test_in_the_request_itself_there_are_none(site):
-    """Its middleware is still there."""
-    client = site.serve(Telling.as_view(), WEBSOCKET_CONTEXTS=[f"{__name__}.outer"])
-    with client.websocket("/", in_request=True) as session:
-        session.send("message")
-        session.receive_json()
-    assert calls == ["open", "message", "close"]
+@pytest.mark.parametrize("view", [Telling, AsyncTelling])
+def test_a_handler_that_is_held_in_its_request_is_within_them(site, view):
+    """What middleware has set up, too, is around it there: they nest."""
+    client = site.serve(view.as_view(), WEBSOCKET_CONTEXTS=[f"{__name__}.holding"])
+    for value in ("a", "b"):
+        with client.websocket(f"/?value={value}", in_request=True) as session:
+            for _ in range(2):
+                session.send("message")
+                held = session.receive_json()
+                assert (held if view is Telling else held[1]) == [value] * 3
+    assert calls == ["open", "message", "message", "close"] * 2
+
+
+def test_a_plain_view_is_not(site):
+    """It is within its middleware."""
     client = site.serve(plain_view, WEBSOCKET_CONTEXTS=[f"{__name__}.outer"])
     with client.websocket("/") as session:
         assert session.receive() == "hello"
-    assert calls == ["open", "message", "close"]
+    assert calls == []
 
 
 @require_websocket

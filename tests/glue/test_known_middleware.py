@@ -1,13 +1,17 @@
 """Middleware of others that keeps in threads what handlers miss: named, or they are refused."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, connections
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import override_settings
 
 from dwebsocket import WebSocketHandler, require_websocket
 from dwebsocket.call_contexts import import_contexts
 from dwebsocket.checks import check_contexts
-from dwebsocket.contexts import REQUEST_KEEPERS, TENANT_KEEPERS
+from dwebsocket.contexts import REQUEST_KEEPERS, TENANT_KEEPERS, tenant
 from dwebsocket.known_middleware import KNOWN, TENANT, knows_tenants, tell
 from dwebsocket.testing import WebSocketRefused
 
@@ -105,23 +109,57 @@ def test_what_is_not_known_or_not_there_is_nothing():
     assert check(CRUM, "no_such_module.context") == []  # of which another check tells
 
 
-class Wrapper:
-    def set_tenant(self, tenant):
-        raise NotImplementedError
+@pytest.fixture(params=["set_tenant", "set_schema"])
+def chosen(request, monkeypatch):
+    """SQLite has learnt what django-tenants' engine, or another one, can do: what is chosen."""
+    name = "tenant" if request.param == "set_tenant" else "schema_name"
 
+    def choose(self, value):
+        setattr(self, name, value)
 
-def test_a_database_that_knows_tenants_is_enough(monkeypatch):
-    """Whatever middleware chooses one."""
+    def choose_public(self):
+        setattr(self, name, None)
+
+    monkeypatch.setattr(DatabaseWrapper, request.param, choose, raising=False)
+    monkeypatch.setattr(DatabaseWrapper, "set_schema_to_public", choose_public, raising=False)
+    monkeypatch.setattr(DatabaseWrapper, name, None, raising=False)
     knows_tenants.cache_clear()
-    wrapper = "django.db.backends.sqlite3.base.DatabaseWrapper.set_tenant"
-    monkeypatch.setattr(wrapper, Wrapper.set_tenant, raising=False)
-    try:
-        [error] = check(MIDDLEWARE[0])
-        assert error.id == "dwebsocket.E020"
-        assert error.msg.startswith("django.db.backends.sqlite3 is in DATABASES, and ")
-        assert len(check(TENANTS)) == 1
-    finally:
-        knows_tenants.cache_clear()
+    yield lambda: getattr(connection, name)
+    connection.close()
+    del connections["default"]  # with what the context has set on it
+    knows_tenants.cache_clear()
+
+
+def test_a_database_that_knows_tenants_is_enough(chosen):
+    """Whatever middleware chooses one."""
+    [error] = check(MIDDLEWARE[0])
+    assert error.id == "dwebsocket.E020"
+    assert error.msg.startswith("django.db.backends.sqlite3 is in DATABASES, and ")
+    assert len(check(TENANTS)) == 1
+
+
+def test_a_tenant_is_chosen_and_given_back(chosen):
+    acme, globex = (SimpleNamespace(schema_name=name) for name in ("acme", "globex"))
+    assert chosen() is None
+    with tenant(SimpleNamespace(tenant=acme)):
+        before = chosen()
+        assert before in (acme, "acme")
+        with tenant(SimpleNamespace(tenant=globex)):
+            assert chosen() in (globex, "globex")
+        assert chosen() == before
+    assert chosen() is None
+
+
+def test_without_one_nothing_runs_in_public(chosen):
+    with pytest.raises(ImproperlyConfigured, match=r"finds no request\.tenant"):
+        tenant(SimpleNamespace())
+    acme = SimpleNamespace(schema_name="acme")
+    with (
+        override_settings(SHOW_PUBLIC_IF_NO_TENANT_FOUND=True),
+        tenant(SimpleNamespace(tenant=acme)),
+        tenant(SimpleNamespace()),
+    ):
+        assert chosen() is None
 
 
 @pytest.mark.parametrize("view", [Echo.as_view(), AsyncEcho.as_view(), async_view])
