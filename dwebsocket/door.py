@@ -25,6 +25,7 @@ from dwebsocket.backends.beside import BESIDE, Beside, Runner
 from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
 from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.flat_middleware import flatten
 
 __all__ = ["NEEDS_NO_THREAD", "run_again"]
 
@@ -55,6 +56,7 @@ def meet(environ: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         return
     for handler in running_handlers():
         if not isinstance(handler.get_response, Door):
+            flatten(handler)
             handler.get_response = Door(handler.get_response)  # type: ignore[method-assign]
         return
 

@@ -19,7 +19,7 @@ LAYERS = [
     {"exceptions"},
     {"validators"},
     {"conf"},
-    {"database", "origin", "request_context"},
+    {"database", "flat_middleware", "origin", "request_context"},
     {"threads", "event_loop"},
     {"coroutine_threads", "groups"},
     {"websocket"},
