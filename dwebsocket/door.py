@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction
-from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 from django.http import HttpRequest
@@ -24,7 +23,7 @@ from dwebsocket.backends import get_factory
 from dwebsocket.backends.beside import BESIDE, Beside, Runner
 from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
-from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.flat_middleware import flatten
 
 __all__ = ["NEEDS_NO_THREAD", "run_again"]
 
@@ -55,6 +54,7 @@ def meet(environ: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         return
     for handler in running_handlers():
         if not isinstance(handler.get_response, Door):
+            flatten(handler)
             handler.get_response = Door(handler.get_response)  # type: ignore[method-assign]
         return
 
@@ -66,15 +66,15 @@ def running_handlers() -> Iterator[WSGIHandler]:
     """The handlers around this call, the innermost first."""
     for frame in frames_below(sys._getframe(1)):
         candidate = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
-        if isinstance(candidate, WSGIHandler):
-            yield candidate
+        if issubclass(type(candidate), WSGIHandler):
+            yield cast(WSGIHandler, candidate)
 
 
 def find_runner(request: HttpRequest) -> Runner | None:
     """What the request runs in beside its server, if its server needs that."""
     try:
         return get_factory(request).find_runner()
-    except (ImproperlyConfigured, SocketTakeoverError):  # said when it comes to the handshake
+    except Exception:  # told when it comes to the handshake, inside of all middleware
         return None
 
 

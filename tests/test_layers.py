@@ -19,7 +19,7 @@ LAYERS = [
     {"exceptions"},
     {"validators"},
     {"conf"},
-    {"call_contexts", "database", "origin", "request_context"},
+    {"call_contexts", "database", "flat_middleware", "origin", "request_context"},
     {"known_middleware"},
     {"contexts"},
     {"threads", "event_loop"},

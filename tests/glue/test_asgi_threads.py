@@ -5,8 +5,11 @@ import threading
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
+from django.utils.decorators import async_only_middleware
 
 from dwebsocket import Group, WebSocketHandler, require_websocket
+from dwebsocket.asgi import MAX_HANDSHAKES
+from dwebsocket.backends import view_threads
 
 from .site import MIDDLEWARE, OURS, TIMEOUT, wait_until
 
@@ -74,6 +77,42 @@ class Asking(WebSocketHandler):
             self.send("open")
 
 
+@require_websocket
+def waiting(request):
+    request.websocket.send(threading.current_thread().name)
+    for _ in request.websocket:
+        request.websocket.send(str(getattr(kept, "thread", None) == threading.get_ident()))
+
+
+kept = threading.local()
+
+
+def keeping(get_response):
+    """Keeps something for the thread that runs it."""
+
+    def middleware(request):
+        kept.thread = threading.get_ident()
+        try:
+            return get_response(request)
+        finally:
+            del kept.thread
+
+    return middleware
+
+
+KEEPING = f"{__name__}.keeping"
+
+
+@async_only_middleware
+def coroutine(get_response):
+    async def middleware(request):
+        return await get_response(request)
+
+    return middleware
+
+
+COROUTINE = f"{__name__}.coroutine"
+
 VIEWS = [decorated, marked, Handler.as_view(), Mixed.as_view(), Asking.as_view()]
 
 
@@ -122,3 +161,22 @@ def test_a_handler_that_opens_does_not_wait_for_its_reader(serve, reports):
     session.read_on()
     assert [session.receive() for _ in range(4)] == ["x" * 40_000] * 4
     session.close()
+
+
+def handshake_threads():
+    return [t for t in threading.enumerate() if t.name == "dwebsocket-handshake"]
+
+
+@pytest.mark.parametrize("middleware", [[KEEPING], [KEEPING, COROUTINE], [COROUTINE, KEEPING]])
+def test_views_stay_in_the_threads_of_their_handshakes(serve, middleware):
+    """More of them than handshakes are answered at the same time."""
+    client = serve(waiting, MIDDLEWARE=middleware)
+    sessions = [client.websocket("/") for _ in range(MAX_HANDSHAKES + 8)]
+    assert {session.receive() for session in sessions} == {"dwebsocket-handshake"}
+    for session in sessions:
+        session.send("is it kept?")
+    assert {session.receive() for session in sessions} == {"True"}
+    for session in sessions:
+        session.close()
+    wait_until(lambda: view_threads.running == 0)
+    wait_until(lambda: not handshake_threads())
