@@ -5,6 +5,8 @@ from django.core.signals import got_request_exception
 
 from dwebsocket import WebSocketHandler, require_websocket
 
+from .site import wait_until
+
 
 @require_websocket
 def view(request):
@@ -51,10 +53,15 @@ def test_one_line_and_one_signal(serve_either, caplog, kind, propagate):
         with client.websocket("/") as websocket:
             websocket.send("hello")
             websocket.close()
+        wait_until(lambda: errors_of(caplog) and signals)  # the view may end behind its Close
     finally:
         got_request_exception.disconnect(receiver)
-    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    [record] = errors_of(caplog)
     assert record.name == "django.request"
     assert record.getMessage() == "Internal Server Error: /"
     assert record.exc_info[0] is KeyError
     assert len(signals) == 1
+
+
+def errors_of(caplog):
+    return [record for record in caplog.records if record.levelname == "ERROR"]
