@@ -94,7 +94,7 @@ $(VENV)/.demo-redis: $(VENV)/.demo
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	.ci/debian-packages chromium redis-server postgresql nginx haproxy gcc libssl-dev python3-dev
 	$(INSTALL) --upgrade pip
-	$(INSTALL) -e . --group test --group lint --group docs
+	$(INSTALL) -e . --group test --group packages --group lint --group docs
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python

@@ -157,7 +157,7 @@ class WebSocketRequest(ASGIRequest):
     """The request of a WebSocket: a GET request without a body."""
 
     def __init__(self, scope: Scope, body_file: Any) -> None:
-        super().__init__({**scope, "method": "GET"}, body_file)
+        super().__init__(scope, body_file)
         self._body = b""  # a view may ask for it when the request has ended, and its file is closed
 
     def _get_scheme(self) -> str | None:
@@ -181,9 +181,10 @@ class HandshakeHandler(BaseHandler):
         if monotonic() - connection.since > SLOW:
             tell_busy()
         set_script_prefix(get_script_prefix(connection.scope))
-        signals.request_started.send(sender=self.__class__, scope=connection.scope)
+        scope = {**connection.scope, "method": "GET"}  # receivers take it for a request's
+        signals.request_started.send(sender=self.__class__, scope=scope)
         try:
-            request = WebSocketRequest(connection.scope, BytesIO())
+            request = WebSocketRequest(scope, BytesIO())
         except UnicodeDecodeError:
             logger.warning("WebSocket refused with 400: %s", NOT_UTF_8)
             response: HttpResponseBase = HttpResponse(

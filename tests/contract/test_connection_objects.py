@@ -23,10 +23,10 @@ def server(postgresql_backed_server):
 
 
 def ask(client, text="look"):
-    """The thread or greenlet of the call; it must find nothing in either database."""
+    """The thread or greenlet of the call; it must find nothing in any database."""
     client.send_text(text)
     where, *found = json.loads(client.read_text())
-    assert found == [NOTHING, NOTHING]
+    assert found == [NOTHING] * 3
     return where
 
 

@@ -245,8 +245,8 @@ def test_the_signals_of_a_request(serve, reports, accepted):
         async def on_open(self):
             self.send("open")
 
-    def started(**kwargs):
-        reports("started")
+    def started(scope, **kwargs):
+        reports(f"started {scope['method']} {scope['path']}")
 
     def finished(**kwargs):
         reports("finished")
@@ -265,7 +265,7 @@ def test_the_signals_of_a_request(serve, reports, accepted):
     finally:
         signals.request_started.disconnect(started)
         signals.request_finished.disconnect(finished)
-    assert reports.all() == ["started", "finished"]
+    assert reports.all() == ["started GET /", "finished"]
 
 
 @pytest.mark.parametrize("middleware", [MIDDLEWARE, [*MIDDLEWARE, OURS]])

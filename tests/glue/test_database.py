@@ -120,9 +120,36 @@ def test_closed_at_the_first_wait_after_atomic(run_view):
 
 
 @pytest.mark.parametrize("seconds", [60, None])
-def test_kept_as_long_as_conn_max_age_says(run_view, keep, seconds):
+def test_kept_for_a_moment_if_conn_max_age_allows(run_view, keep, seconds):
     keep(seconds)
     assert run_view(is_kept) is True
+
+
+@pytest.mark.parametrize("seconds", [60, None])
+def test_closed_in_a_longer_wait_whatever_conn_max_age_says(run_view, keep, seconds):
+    def wait_longer(websocket):
+        with pytest.raises(TimeoutError):
+            websocket.wait(4 * database.MOMENT)
+
+    keep(seconds)
+    assert run_view(lambda websocket: is_kept(websocket, wait_longer)) is False
+
+
+def test_what_comes_within_that_moment_or_later_arrives(site, keep):
+    @require_websocket
+    def view(request):
+        for message in request.websocket:
+            query()
+            request.websocket.send(message)
+
+    keep(60)
+    with site.serve(view).websocket("/") as websocket:
+        for pause in (0, database.MOMENT / 2, 2 * database.MOMENT):
+            for text in "abc":
+                websocket.send(text)
+                assert websocket.receive() == text
+                with pytest.raises(TimeoutError):
+                    websocket.receive(pause)
 
 
 def test_closed_when_it_has_become_too_old_while_waiting(run_view, keep):

@@ -99,7 +99,7 @@ def look(connection):
 class Leaving(WebSocketHandler):
     """Tells where it runs and what it finds; leaves what a message names, now or in the end."""
 
-    aliases = ("aged", "lasting")
+    aliases = ("aged", "lasting", "pooled")
     last = None
 
     def on_open(self):
@@ -121,7 +121,9 @@ class Leaving(WebSocketHandler):
     def leave(self, name):
         if name is not None:
             for alias in self.aliases:
-                LEFT[name](connections[alias])
+                # The sessions of a pool go on, and what SQL has set in them.
+                if (name, alias) != ("session", "pooled"):
+                    LEFT[name](connections[alias])
 
 
 class Finding(WebSocketHandler):
