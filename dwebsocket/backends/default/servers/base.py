@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from dwebsocket.backends.frames import find_running
 
-__all__ = ["STAYS", "BufferedTakeover", "SocketTakeover", "as_reader"]
+__all__ = ["STAYS", "BufferedTakeover", "SocketTakeover", "as_reader", "name_of"]
 
 #: In the environ of a server that wants the connection to last no longer than its request: the test
 #: client, which waits for the end, and shares the test's database with the thread of the request.
