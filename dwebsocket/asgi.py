@@ -34,6 +34,7 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.backends.view_threads import NoFurtherThread
+from dwebsocket.caches import forbid_storing
 from dwebsocket.coroutine_threads import end_thread, own_thread
 from dwebsocket.refusals import printable
 from dwebsocket.threads import NoThread, Threads
@@ -224,6 +225,7 @@ def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
     if accepts or DENIAL not in (scope.get("extensions") or {}):
         tell_of_lost(response, printable(scope["path"]))
         return [{"type": "websocket.close"}]
+    forbid_storing(response)
     if response.streaming:  # it may have no end, and is left out
         response.headers.pop("Content-Length", None)
     if http_version == "1.1":

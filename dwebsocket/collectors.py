@@ -34,7 +34,7 @@ def pause() -> Callable[[], None]:
 
 
 async def apause() -> Callable[[], Any]:
-    """``pause`` for a coroutine, on whose behalf another thread does what is not async."""
+    """``pause`` for a coroutine; the thread of its request does on its behalf what is not async."""
     if not any(name in sys.modules for name in KNOWN):
         return do_nothing_async
     return sync_to_async(await sync_to_async(pause)())

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from dwebsocket.lost_upgrade import name_of
 from dwebsocket.supervisor import log_failure
 
-__all__ = ["LastResponse", "tell_of_unsaved"]
+__all__ = ["LastResponse", "tell_of_late_cookies", "tell_of_unsaved"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -54,14 +55,19 @@ class LastResponse(HttpResponse):
         """All middleware has seen the response."""
         request, self._request = self._request, None
         if request is not None:
-            never_failing(tell_of_cookies, request, self)
+            tell_of_late_cookies(request, self)
             if self._goes_on:
                 never_failing(take_as_saved, request)
         super().close()
 
 
-def tell_of_cookies(request: HttpRequest, response: HttpResponse) -> None:
+def tell_of_late_cookies(request: HttpRequest, response: Any) -> None:
     """Log that there are cookies in a response that nobody gets, unless the client has them."""
+    if isinstance(response, HttpResponseBase):
+        never_failing(tell_of_cookies, request, response)
+
+
+def tell_of_cookies(request: HttpRequest, response: HttpResponseBase) -> None:
     names = [
         name
         for name, cookie in response.cookies.items()
@@ -102,7 +108,8 @@ def find_marks(request: Any) -> dict[str, tuple[Any, str]]:
 
 
 def tell_once(request: Any, kind: str, text: str, *args: Any) -> None:
-    name = name_of(request.resolver_match.func)
+    match = request.resolver_match
+    name = "A WebSocket view" if match is None else name_of(match.func)
     if (name, kind) not in told:
         told.add((name, kind))
         logger.warning(text, name, *args)

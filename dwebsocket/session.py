@@ -8,14 +8,13 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
 from dwebsocket import collectors
 from dwebsocket.call_contexts import CallContexts
 from dwebsocket.coroutine_threads import release_thread, surround_calls
 from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
-from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
+from dwebsocket.lost_changes import LastResponse, tell_of_late_cookies, tell_of_unsaved
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.refusals import end_connection_behind, refuse_for
@@ -145,10 +144,8 @@ class Session:
         that goes nowhere.
         """
         if self._websocket.accepted:
-            response = SwitchedResponse(self._request, self._websocket)
-            if isinstance(outcome, HttpResponseBase):
-                response.cookies.update(outcome.cookies)  # they have come too late, too
-            return response
+            tell_of_late_cookies(self._request, outcome)
+            return SwitchedResponse(self._request, self._websocket)
         end_connection_behind(self._request, outcome)
         return outcome
 

@@ -204,6 +204,15 @@ def test_our_refusals_are_not_stored(site, order):
     assert caught.value.headers["cache-control"] == "no-store"
 
 
+def test_what_django_answers_a_handshake_is_not_stored_under_asgi(serve):
+    """There all of it passes our hands."""
+    client = serve(require_websocket(tell))
+    with pytest.raises(WebSocketRefused) as caught:
+        client.websocket("/missing/")
+    assert caught.value.status_code == 404
+    assert caught.value.headers["cache-control"] == "no-store"
+
+
 CONDITIONALS = {
     "middleware": (accept_websocket(tell), [CONDITIONAL, *MIDDLEWARE]),
     "above": (conditional_page(accept_websocket(tell)), MIDDLEWARE),

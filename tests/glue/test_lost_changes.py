@@ -232,6 +232,20 @@ def test_a_cookie_in_what_the_view_returns(site, caplog):
     assert "the cookie seen was set" in line
 
 
+def test_a_cookie_in_what_a_coroutine_returns(serve_either, caplog):
+    @require_websocket
+    async def setting(request):
+        response = HttpResponse()
+        response.set_cookie("seen", "1")
+        return response
+
+    with serve_either(setting).websocket("/"):
+        pass
+    wait_until(lambda: lines_of(caplog))
+    [line] = lines_of(caplog)
+    assert "the cookie seen was set" in line
+
+
 def test_a_handler_that_has_given_its_request_back(serve_either, caplog):
     talk(serve_either(Giving.as_view()), "session")
     assert lines_of(caplog) == []
