@@ -42,8 +42,8 @@ HANDLERS = ["/packages/handler/", "/packages/forgetting/"]
 
 @pytest.fixture(scope="session")
 def settings(postgresql):
-    postgresql.execute("CREATE DATABASE packages")
-    return {**SETTINGS, "DATABASES": {"default": postgresql.setting("packages")}}
+    postgresql.execute("CREATE DATABASE known_packages")
+    return {**SETTINGS, "DATABASES": {"default": postgresql.setting("known_packages")}}
 
 
 @pytest.fixture(scope="session")
