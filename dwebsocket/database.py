@@ -45,10 +45,6 @@ class ConnectionWatch:
     def __init__(self) -> None:
         self.seen = -1 if opened else 0
 
-    def start_anew(self) -> None:
-        """Know that what runs from now on is a new thread or greenlet, which holds none."""
-        self.seen = opened
-
     def release(self) -> None:
         """Give back connections not inside ``atomic``, as Django does at the end of a request."""
         seen, still_open = opened, False
