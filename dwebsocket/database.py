@@ -81,10 +81,6 @@ class ConnectionWatch:
     def __init__(self) -> None:
         self.seen = -1 if opened else 0
 
-    def start_anew(self) -> None:
-        """Know that what runs from now on is a new thread or greenlet, which holds none."""
-        self.seen = opened
-
     def release(self, *, at_once: bool = False) -> bool:
         """Give back connections not inside ``atomic``: all of them at once, or as Django does at
         the end of a request; whether some are left that ``CONN_MAX_AGE`` allows to last.

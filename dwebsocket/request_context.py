@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 #: The variable in which asgiref's ``Local`` keeps its values.
 LOCAL = "asgiref.local"
 
-__all__ = ["Active", "RequestContext", "activate", "find_active"]
+__all__ = ["RequestContext"]
 
 
 class Active(NamedTuple):
