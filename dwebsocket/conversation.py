@@ -76,13 +76,10 @@ class Conversation:
         try:
             self.open()
             self.leave_request()
-            self._websocket.release_database()
-            with database.setting_aside():
-                for message in self._websocket:
-                    self._receive_one(message)
+            for message in self._websocket:
+                self._receive_one(message)
         finally:
-            with database.setting_aside():
-                self._close()
+            self._close()
 
     def open(self) -> None:
         """Call ``on_open`` in the request."""

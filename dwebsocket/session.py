@@ -19,7 +19,7 @@ from dwebsocket.request_context import activate, find_active
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
+__all__ = ["LeftResponse", "Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
 
 
 class Session:
@@ -70,7 +70,7 @@ class Session:
         """The response for Django when the view has left the server."""
         if self._error is not None:
             raise self._error
-        return HttpResponse(status=101) if self._websocket.accepted else self._response
+        return LeftResponse() if self._websocket.accepted else self._response
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
@@ -141,10 +141,19 @@ class Session:
         return self.respond()
 
 
-class SwitchedResponse(HttpResponse):
-    """The response of a request that became a WebSocket. The server finds nobody to write it to."""
+class LeftResponse(HttpResponse):
+    """The response of a request whose WebSocket goes on by itself. Nobody is there to read it."""
 
     status_code = 101
+
+    def close(self) -> None:
+        """The end of the request, behind all middleware."""
+        super().close()
+        database.forget_all()  # the thread's next request is another client's
+
+
+class SwitchedResponse(LeftResponse):
+    """The response of a request that became a WebSocket. The server finds nobody to write it to."""
 
     def __init__(self, websocket: BaseWebSocket) -> None:
         super().__init__()

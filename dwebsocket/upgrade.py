@@ -8,7 +8,7 @@ exactly one 101.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -34,7 +34,7 @@ from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import select_subprotocol
 from dwebsocket.refusals import end_connection_behind, printable, refuse_for
-from dwebsocket.session import Session, SwitchedResponse, aend, end, ending_on_error
+from dwebsocket.session import LeftResponse, Session, SwitchedResponse, aend, end, ending_on_error
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["Terms", "acall_view", "call_async_handler", "call_handler", "call_view"]
@@ -94,7 +94,7 @@ def call_handler(request: HttpRequest, handler: Handler, terms: Terms) -> HttpRe
         conversation.leave_request()
         with database.setting_aside():  # it may call for what has come early
             start()
-    return HttpResponse(status=101)
+    return LeftResponse()
 
 
 def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms) -> HttpResponse:
@@ -102,7 +102,7 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
     run = partial(run_handler, handler)
     if is_upgraded(request):
         handler.websocket = request.websocket  # type: ignore[attr-defined]
-        hold_coroutine(handler.websocket, run)
+        handler.websocket.run_coroutine(run)
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
@@ -113,16 +113,9 @@ def call_async_handler(request: HttpRequest, handler: AsyncHandler, terms: Terms
         return refuse_for(request, error)
     with ending_on_error(websocket):
         if websocket.leave_for_loop(run):
-            return HttpResponse(status=101)
-    hold_coroutine(websocket, run)
+            return LeftResponse()
+    websocket.run_coroutine(run)
     return SwitchedResponse(websocket)
-
-
-def hold_coroutine(websocket: BaseWebSocket, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Run a handler's time in the request, of whose database connections it knows nothing."""
-    websocket.release_database()
-    with database.setting_aside():
-        websocket.run_coroutine(run)
 
 
 async def run_handler(handler: AsyncHandler) -> None:
