@@ -99,13 +99,10 @@ class Conversation:
         try:
             self.open()
             context = copy_context()  # with all of its locals: here they are in their thread
-            self._websocket.release_database()
-            with database.setting_aside():
-                for message in self._websocket:
-                    self._receive_one(message, context.copy())
+            for message in self._websocket:
+                self._receive_one(message, context.copy())
         finally:
-            with database.setting_aside():
-                self._close()
+            self._close()
 
     def open(self) -> None:
         """Call ``on_open`` in the request."""

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from dwebsocket import database
 from dwebsocket.lost_upgrade import name_of
 from dwebsocket.supervisor import log_failure
 
@@ -59,6 +60,7 @@ class LastResponse(HttpResponse):
             if self._goes_on:
                 never_failing(take_as_saved, request)
         super().close()
+        database.forget_all()  # the thread's next request is another client's
 
 
 def tell_of_late_cookies(request: HttpRequest, response: Any) -> None:

@@ -15,7 +15,6 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
-from dwebsocket import database
 from dwebsocket.answering import with_answer
 from dwebsocket.async_conversation import (
     AsyncHandler,
@@ -145,17 +144,12 @@ def leave_for_loop(handler: AsyncHandler) -> bool:
 
 
 def hold_coroutine(handler: AsyncHandler) -> None:
-    """Have the handler's time in the request, in whose thread its plain calls are made. They know
-    nothing of its database connections.
-    """
-    websocket, contexts = handler.websocket, handler._contexts
-    run = partial(run_handler, handler)
-    websocket.release_database()
-    with database.setting_aside():
-        if contexts is None:
-            websocket.run_coroutine(run)
-        else:
-            contexts.run(websocket.run_coroutine, run)
+    """Have the handler's time in the request, in whose thread its plain calls are made."""
+    run, contexts = partial(run_handler, handler), handler._contexts
+    if contexts is None:
+        handler.websocket.run_coroutine(run)
+    else:
+        contexts.run(handler.websocket.run_coroutine, run)
 
 
 async def run_left(handler: AsyncHandler, contexts: CallContexts | None) -> None:

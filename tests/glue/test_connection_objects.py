@@ -1,7 +1,6 @@
 """What a call of a handler has set on Django's connection objects no other call sees."""
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 
@@ -174,43 +173,27 @@ def test_a_message_that_is_here_early_meets_nothing_of_its_request(site, reports
         assert expected in found
 
 
-async def as_async(self, message):
-    await sync_to_async(self.tell)()
-
-
-@pytest.mark.parametrize(
-    ("on_message", "at_the_end"),
-    [(lambda self, message: self.tell(), None), (as_async, "of a call")],
-    ids=["plain", "async"],
-)
-def test_a_handler_that_is_held_knows_nothing_of_its_request_either(
-    site, reports, on_message, at_the_end
-):
-    """As one that is not; on_open() runs in the request everywhere, unless it is a coroutine's."""
-
-    def tell(self):
-        reports(getattr(connection, "tenant", None))
-        connection.tenant = "of a call"
-
-    names = {"on_message": on_message, "tell": tell, "on_close": tell}
-    handler = type("Held", (WebSocketHandler,), names).as_view()
+@pytest.mark.parametrize("way", [letting_go, lambda view: view], ids=["driven", "held"])
+def test_a_request_that_became_a_websocket_leaves_nothing_in_its_thread(reports, site, way):
+    class Leaving(WebSocketHandler):
+        def on_open(self):
+            connection.tenant = "acme"
 
     def around(request):
-        connection.tenant = "of the request"
-        response = handler(request)
-        reports(connection.tenant)
+        response = way(Leaving.as_view())(request)
+        close = response.close
+
+        def close_and_look():
+            reports(connection.tenant)  # what is around the response sees it
+            close()
+            reports(getattr(connection, "tenant", None))
+
+        response.close = close_and_look
         return response
 
     site.serve(around)
-    client = site.open()
-    client.send_text("one")
-    assert reports.next() is None
-    client.send_text("another")
-    assert reports.next() == "of a call"  # its own, and in its own thread
-    client.send_close()
-    client.read_close()
-    assert reports.next() == at_the_end
-    assert reports.next() == "of the request"
+    close(site.open())
+    assert [reports.next(), reports.next()] == ["acme", None]
 
 
 def test_a_connection_that_is_lent_stays():
