@@ -8,8 +8,6 @@ has been set on them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -26,7 +24,6 @@ __all__ = [
     "close_all",
     "forget_all",
     "opened",
-    "setting_aside",
     "touched",
 ]
 
@@ -120,21 +117,6 @@ def forget_all() -> None:
     """
     for connection in take_all().values():
         close(connection)
-
-
-@contextmanager
-def setting_aside() -> Iterator[None]:
-    """What is called in here begins without the connection objects of the running thread or
-    greenlet, which are back afterwards.
-    """
-    taken, before = take_all(), touched
-    try:
-        yield
-    finally:
-        if touched != before:
-            forget_all()
-        for alias, connection in taken.items():
-            connections[alias] = connection
 
 
 def take_all() -> dict[str, BaseDatabaseWrapper]:

@@ -21,7 +21,7 @@ from dwebsocket.refusals import end_connection_behind, refuse_for
 from dwebsocket.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["LeftResponse", "Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
+__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
 
 
 class Session:

@@ -204,8 +204,6 @@ def test_a_connection_that_is_lent_stays():
     try:
         database.forget_all()
         assert connections["default"] is lent
-        with database.setting_aside():
-            assert connections["default"] is lent
         assert connections["default"] is lent
     finally:
         lent.dec_thread_sharing()
