@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
@@ -54,8 +55,10 @@ class WebSocketMiddleware(MiddlewareMixin):
         if response.status_code != 101:
             end_connection_behind(request, response)
         match = request.resolver_match
-        if match is not None and not attach(request) and accepts(match.func):
-            vary_on_upgrade(response)
+        if match is not None and not attach(request):
+            with suppress(ImproperlyConfigured):  # told by handshakes: pages do without the setting
+                if accepts(match.func):
+                    vary_on_upgrade(response)
         return response
 
     def process_view(

@@ -26,26 +26,14 @@ def test_echo(server, row, open_websocket, mount, path):
 @mounts
 @pytest.mark.rows(coroutines=True)
 @pytest.mark.parametrize("path", ["/async/echo/", "/async/handler/echo/"])
-def test_echo_of_coroutines(server, row, new_client, open_websocket, address, mount, path):
+def test_echo_of_coroutines(server, row, open_websocket, mount, path):
     if mount == "/input-copied":
         pytest.skip("in another thread than the server's, nothing tells whose it is")
-    if row.name.startswith("uwsgi") and path == "/async/echo/":
-        check_middleware_is_named(new_client(), address(mount + path), mount)
-        return
     clients = [open_websocket(mount + path) for _ in range(3 if row.concurrent else 1)]
     for number, client in enumerate(clients):
         client.send_text(f"hello {number}")
     for number, client in enumerate(clients):
         assert client.read_text() == f"hello {number}"
-
-
-def check_middleware_is_named(client, address, mount):
-    """uWSGI tells its own threads alone which connection is theirs."""
-    client.send_request(address)
-    response = client.read_response()
-    assert response.status == 501
-    named = "tests.project.wsgi.Counted" if mount == "/input-counted" else "_io.BytesIO"
-    assert f"wsgi.input is {named} instead" in response.body.decode()
 
 
 @mounts

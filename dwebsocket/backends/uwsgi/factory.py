@@ -25,7 +25,7 @@ class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since
 
     def find_runner(self) -> Runner | None:
         server = find_server()
-        if server.ends_tls(self.request.META["wsgi.input"].fileno()):
+        if server.ends_tls(find_descriptor(server, self.request.META)):
             return None
         if server.is_gevent:
             from dwebsocket.transports.gevent import PlainTransport
