@@ -8,8 +8,6 @@ from functools import cache, partial
 from typing import Any, Protocol, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 from dwebsocket.call_contexts import CallContexts, NotEntered
 from dwebsocket.conf import conf
@@ -17,6 +15,7 @@ from dwebsocket.conversation import Handler, keep, log_failure
 from dwebsocket.error_log import tells_end
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.threads import in_thread
+from dwebsocket.validators import import_callable
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [
@@ -113,18 +112,8 @@ def wrap(paths: tuple[str, ...]) -> Run:
 
 
 def import_middleware(path: str) -> Callable[[Run], Run]:
-    try:
-        factory: Callable[[Run], Run] = import_string(path)
-    except Exception as error:  # whatever an imported module does
-        raise ImproperlyConfigured(
-            f"WS_MIDDLEWARE holds {path!r}, which cannot be imported: {error}."
-        ) from error
-    if not callable(factory):
-        raise ImproperlyConfigured(
-            f"WS_MIDDLEWARE holds {path!r}, which is no callable: an entry is called with what it "
-            "wraps, and returns an async callable that takes the handler."
-        )
-    return factory
+    use = "what it wraps, and returns an async callable that takes the handler"
+    return import_callable("WS_MIDDLEWARE", path, use)
 
 
 async def converse(handler: AsyncHandler) -> Exception | None:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from django.utils.module_loading import import_string
 
 from dwebsocket.conf import conf
+from dwebsocket.validators import import_callable
 
 __all__ = [
     "ASIDE",
@@ -79,22 +79,10 @@ def load_contexts() -> tuple[CallContext, ...]:
 
 @cache
 def import_contexts(paths: tuple[str, ...]) -> tuple[CallContext, ...]:
-    return tuple(CallContext(path, import_context(path)) for path in paths)
-
-
-def import_context(path: str) -> Callable[[Any], Any]:
-    try:
-        function: Callable[[Any], Any] = import_string(path)
-    except Exception as error:  # whatever an imported module does
-        raise ImproperlyConfigured(
-            f"WEBSOCKET_CONTEXTS holds {path!r}, which cannot be imported: {error}."
-        ) from error
-    if not callable(function):
-        raise ImproperlyConfigured(
-            f"WEBSOCKET_CONTEXTS holds {path!r}, which is no callable: an entry is called with the "
-            "request, and returns a context manager."
-        )
-    return function
+    use = "the request, and returns a context manager"
+    return tuple(
+        CallContext(path, import_callable("WEBSOCKET_CONTEXTS", path, use)) for path in paths
+    )
 
 
 def find_contexts(request: HttpRequest, *, in_coroutine: bool = False) -> CallContexts | None:

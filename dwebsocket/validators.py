@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from dwebsocket.exceptions import InvalidWebSocketBackend
 
@@ -24,6 +25,7 @@ __all__ = [
     "dotted_paths",
     "factory_path",
     "flag",
+    "import_callable",
     "is_number",
     "is_whole",
     "optional",
@@ -161,6 +163,25 @@ def dotted_paths(name: str, value: Any) -> list[str]:
         if not isinstance(path, str):
             raise ImproperlyConfigured(f"{name} holds {path!r}, which is no dotted path.")
     return list(value)
+
+
+def import_callable(name: str, path: str, use: str) -> Callable[..., Any]:
+    """What a dotted path in a setting names; ``use``: what is done with it.
+
+    Raises:
+        ImproperlyConfigured: it cannot be imported, or cannot be called.
+    """
+    try:
+        found: Callable[..., Any] = import_string(path)
+    except Exception as error:  # whatever an imported module does
+        raise ImproperlyConfigured(
+            f"{name} holds {path!r}, which cannot be imported: {error}."
+        ) from error
+    if not callable(found):
+        raise ImproperlyConfigured(
+            f"{name} holds {path!r}, which is no callable: an entry is called with {use}."
+        )
+    return found
 
 
 def urlconf_path(name: str, value: Any) -> str | None:

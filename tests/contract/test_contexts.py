@@ -2,11 +2,10 @@
 goes on beside its request. Nobody else sees it.
 """
 
-import json
-
 import pytest
 
 from .conftest import check_and_stop, run
+from .holding import ask, end
 
 pytestmark = pytest.mark.rows(patched=True, database=True)
 
@@ -34,17 +33,6 @@ def context_server(row, start_server, journal):
 @pytest.fixture
 def server(context_server):
     return context_server
-
-
-def ask(client):
-    client.send_text("what is there?")
-    return json.loads(client.read_text())
-
-
-def end(client):
-    client.send_close(1000)
-    assert client.read_close().close_code == 1000
-    client.read_to_eof()
 
 
 def check_held(row, open_websocket, journal, case, path, kind):

@@ -1,11 +1,10 @@
 """What middleware sets up holds for as long as the WebSocket does, and for nobody else."""
 
-import json
-
 import pytest
 
 from ..project.settings import MIDDLEWARE
 from .conftest import check_and_stop, run
+from .holding import ask, end
 
 pytestmark = pytest.mark.rows(patched=True, database=True)
 
@@ -39,17 +38,6 @@ def holding_server(row, start_server, journal):
 @pytest.fixture
 def server(holding_server):
     return holding_server
-
-
-def ask(client):
-    client.send_text("what is there?")
-    return json.loads(client.read_text())
-
-
-def end(client):
-    client.send_close(1000)
-    assert client.read_close().close_code == 1000
-    client.read_to_eof()
 
 
 @pytest.mark.parametrize("path", PATHS)
