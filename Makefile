@@ -8,7 +8,7 @@ PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Tests wait more than they compute; tests/conftest.py says which stay together.
-PARALLEL ?= -n 6 --dist loadgroup
+PARALLEL ?= -n 4 --dist loadgroup
 
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet

@@ -111,12 +111,16 @@ def postgresql():
         server.kill()
 
 
+#: Files whose tests take minutes, one after the other.
+LONGEST = {"test_soak.py", "test_tenants.py", "test_packages.py", "test_processes.py"}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """With several processes a server's cases stay with one, and so does everything of a file. What
     takes longest begins first.
     """
-    items.sort(key=lambda item: item.path.parent.name != "soak")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
         together = f"{item.path.parent.name}-{row.name}" if isinstance(row, Row) else str(item.path)

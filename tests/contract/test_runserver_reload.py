@@ -3,7 +3,7 @@
 import os
 
 from ..raw_client import RawClient
-from ..servers.process import ROOT
+from ..servers.process import ROOT, wait_until
 from ..servers.rows import Row
 
 ROW = Row("runserver-autoreload", ("-m", "django", "runserver", "127.0.0.1:0"))
@@ -33,7 +33,13 @@ def test_a_changed_file_says_that_the_server_restarts(start_server):
             client.open(path)
             client.send_text("developer")
             assert client.read_text() == "developer"
-        os.utime(ROOT / "tests" / "project" / "urls.py")
+
+        def change():
+            """Once more: what changes before the reloader first looks it does not notice."""
+            os.utime(ROOT / "tests" / "project" / "urls.py")
+            return clients[0].wait_readable(0.5)
+
+        wait_until(change, "a change is noticed", timeout=15)
         for client in clients:
             assert client.read_close().close_code == 1012
             assert client.read_to_eof() == b""

@@ -79,6 +79,10 @@ def make_settings(database):
             *("dwebsocket", "tests.packages"),
         ],
         "MIDDLEWARE": [*FIRST, *WITH_SESSION, *WITH_USER, *LAST],
+        "WEBSOCKET_CONTEXTS": [
+            "dwebsocket.contexts.request_id",
+            "dwebsocket.contexts.current_request",
+        ],
         "TEMPLATES": [
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
