@@ -13,7 +13,8 @@ from ..project import settings
 from ..raw_client import RawClient
 from ..servers.process import ROOT
 
-pytestmark = pytest.mark.rows(typical=True, tls=False)
+# What is not patched has one set of locals for all greenlets: Silk's request is everybody's there.
+pytestmark = pytest.mark.rows(typical=True, tls=False, patched=True)
 
 COLLECTORS = {
     "toolbar": {
