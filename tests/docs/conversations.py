@@ -25,6 +25,8 @@ def open_websocket(server, addresses=ADDRESSES, **options):
             return connect(f"{scheme}://127.0.0.1:{server.port}{address}", **options).__enter__()
         except InvalidStatus as error:
             refusals.append(f"{address}: {error.response.status_code} {error.response.body}")
+        except TimeoutError as error:
+            raise TimeoutError(f"{server.command}: {error}; its log:\n{server.log}") from error
     raise AssertionError(f"{server.command}: {refusals}; its log:\n{server.log}")
 
 

@@ -9,6 +9,8 @@ from dwebsocket.groups.base import Closing
 from dwebsocket.groups.current import create_backend
 from dwebsocket.groups.members import Members
 
+from ..servers.process import wait_until
+
 TIMEOUT = 10.0  # seconds after which a test that waits has failed
 BUSY = 1.0  # seconds by which a busy machine may be late
 
@@ -83,13 +85,24 @@ def check_order(sender, *members, name="a", count=100):
         assert [member.next() for _ in range(count)] == [str(number) for number in range(count)]
 
 
-def check_many_at_once(redis, sender, *members, name="a", count=150):
-    """They have to wait for each other: Redis answers nobody until all are there."""
+def check_many_at_once(redis, sender, *members, name="a", count=120):
+    """They have to wait for each other: Redis answers nobody until all are there, and that is soon,
+    or else it would be taken for one that hangs.
+    """
     texts = [str(number) for number in range(count)]
-    threads = [threading.Thread(target=sender.publish, args=(name, text)) for text in texts]
-    redis.pause()
+    start, begun = threading.Event(), []
+
+    def publish(text):
+        start.wait(TIMEOUT)
+        begun.append(text)
+        sender.publish(name, text)
+
+    threads = [threading.Thread(target=publish, args=(text,)) for text in texts]
     for thread in threads:
         thread.start()
+    redis.pause()
+    start.set()
+    wait_until(lambda: len(begun) == count, "all are there")
     redis.resume()
     for member in members:
         assert sorted(member.next() for _ in threads) == sorted(texts)

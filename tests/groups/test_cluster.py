@@ -16,7 +16,7 @@ from dwebsocket.exceptions import GroupUnavailable
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND, redis_servers
 from .peers import BUSY, Member, check_order
-from .test_processes import NO_PINGS, Site, row_of_workers
+from .test_processes import NO_PINGS, WORKERS, Site, row_of_workers
 
 SEND_TIMEOUT = 2.0
 
@@ -243,6 +243,12 @@ def test_server_processes(cluster, start_server):
     server = start_server(row_of_workers("gunicorn-gthread"), settings)
     site = Site(server)
     members = site.join_everywhere()
+    channel = f"dwebsocket:{site.name}"
+
+    def listeners():
+        return sum(node.command("PUBSUB", "SHARDNUMSUB", channel)[1] for node in cluster.nodes)
+
+    wait_until(lambda: listeners() == WORKERS, "all listen")  # joining waits a second at most
     for sender in members[:3]:
         sender.send_text('["send_many", 50, 20]')
         for member in members:
