@@ -15,7 +15,7 @@ from ..servers.tenants import COMMANDS, FOLDER, TenantServer, make_environment, 
 
 TIMEOUT = 60  # seconds, for all of them
 CLIENTS = 200
-MESSAGES = 3
+MESSAGES = 2
 TENANTS = ["acme", "globex"]
 PATHS = ["/handler/", "/async-handler/", "/async-view/"]
 

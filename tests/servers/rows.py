@@ -229,7 +229,13 @@ ROWS = [
         "eventlet", "eventlet", "eventlet", http_version=False, typical=True, coroutines=False
     ),
     launched(
-        "eventlet-tls", "eventlet", "eventlet", tls=True, http_version=False, coroutines=False
+        "eventlet-tls",
+        "eventlet",
+        "eventlet",
+        tls=True,
+        http_version=False,
+        coroutines=False,
+        covered=False,
     ),
     launched("werkzeug", "werkzeug", "werkzeug"),
     launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True, extra=True),
