@@ -13,7 +13,7 @@ from tests.servers.log import ServerLog
 #: What the server may hold afterwards beyond what it held before: its pool's threads have started,
 #: those that call handlers stay for a while, and in each thread's heap something lives on here and
 #: there.
-MORE_MEMORY = 32 << 10  # KiB
+MORE_MEMORY = 48 << 10  # KiB
 MORE_THREADS = 40
 
 #: Lines of the server's log for each attack, on average: some servers tell much of a connection.
