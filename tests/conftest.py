@@ -115,13 +115,14 @@ def postgresql():
 LONGEST = {"test_soak.py", "test_tenants.py", "test_packages.py", "test_processes.py"}
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
     """With several processes a server's cases stay with one, and so does everything of a file. What
-    takes longest begins first.
+    takes longest begins first, in whatever order the others are.
     """
-    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
         together = f"{item.path.parent.name}-{row.name}" if isinstance(row, Row) else str(item.path)
         item.add_marker(pytest.mark.xdist_group(together))
+    yield
+    items.sort(key=lambda item: item.path.name not in LONGEST)
