@@ -34,10 +34,12 @@ class Http2Connection:
         self.scheme = "http"
         if server.client_context is not None:
             self.scheme = "https"
-            server.client_context.set_alpn_protocols(["h2"])
-            self._socket = server.client_context.wrap_socket(
-                self._socket, server_hostname=server.host
-            )
+            context = server.client_context  # which all clients share: others speak HTTP/1.1
+            context.set_alpn_protocols(["h2"])
+            try:
+                self._socket = context.wrap_socket(self._socket, server_hostname=server.host)
+            finally:
+                context.set_alpn_protocols(["http/1.1"])
             assert self._socket.selected_alpn_protocol() == "h2"
         self.state = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.state.initiate_connection()
