@@ -62,6 +62,11 @@ class LastResponse(HttpResponse):
         super().close()
         database.forget_all()  # the thread's next request is another client's
 
+    def __del__(self) -> None:
+        # Not every server closes a response that it could not write: cheroot does not.
+        if not getattr(self, "closed", True):
+            never_failing(self.close)
+
 
 def tell_of_late_cookies(request: HttpRequest, response: Any) -> None:
     """Log that there are cookies in a response that nobody gets, unless the client has them."""
