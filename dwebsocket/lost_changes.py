@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from dwebsocket import database
+from dwebsocket.event_loop import is_in_event_loop
 from dwebsocket.lost_upgrade import name_of
 from dwebsocket.supervisor import log_failure
 
@@ -64,7 +65,8 @@ class LastResponse(HttpResponse):
 
     def __del__(self) -> None:
         # Not every server closes a response that it could not write: cheroot does not.
-        if not getattr(self, "closed", True):
+        # (In an event loop nothing of the database may be closed.)
+        if not getattr(self, "closed", True) and not is_in_event_loop():
             never_failing(self.close)
 
 
