@@ -71,8 +71,7 @@ def test_it_is_closed_at_the_bound(join):
     assert sent * SIZE > BOUND
     taken = end(client)  # by the system, and what waited
     assert taken == sent - 1
-    # What is being written just then does not count: docs/security.md says twice.
-    assert taken * SIZE < 2 * BOUND + (1 << 20)
+    assert taken * SIZE < BOUND + (1 << 20)
 
 
 @pytest.mark.parametrize("wakes_up", [True, False])
