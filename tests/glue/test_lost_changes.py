@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from dwebsocket import WebSocketHandler, accept_websocket, require_websocket
+from dwebsocket.backends import view_threads
 from dwebsocket.lost_changes import told
 
 from .asgi import AsgiClient
@@ -18,6 +19,7 @@ from .site import MIDDLEWARE, wait_until
 def forget():
     told.clear()
     yield
+    wait_until(lambda: view_threads.running == 0)  # a view may tell at its very end
     told.clear()
 
 

@@ -24,7 +24,7 @@ from dwebsocket.websocket import BaseWebSocket
 if TYPE_CHECKING:
     from dwebsocket.backends.sockets.driver import Driver
 
-__all__ = ["FRAME_COST", "MIN_COMPRESSED", "PostingWebSocket"]
+__all__ = ["MIN_COMPRESSED", "PostingWebSocket", "weigh"]
 
 #: Below this, compressing costs more than it saves.
 MIN_COMPRESSED = 1024
@@ -36,6 +36,11 @@ FRAME_COST = 48
 #: for where threads are many whoever gets one waits for the interpreter next; not one for each
 #: connection, which would cost memory.
 queue_locks = [threading.Lock() for _ in range(256)]
+
+
+def weigh(frames: list[bytes]) -> int:
+    """What frames that wait count for, in bytes."""
+    return sum(map(len, frames)) + FRAME_COST * len(frames)
 
 
 class PostingWebSocket(BaseWebSocket):
@@ -72,7 +77,7 @@ class PostingWebSocket(BaseWebSocket):
     _lost: bool  # the connection broke
 
     # These change under ``queue_lock``.
-    _queued: int  # bytes of _outgoing that wait for a slow reader
+    _queued: int  # what counts against the bound: _outgoing, and what is just being written
     _last: bytes  # the Close behind what waits in _outgoing, where nothing is added any more
 
     def __init__(self) -> None:
@@ -175,23 +180,32 @@ class PostingWebSocket(BaseWebSocket):
         return True
 
     def _take_outgoing(self) -> bytes:
+        """What waits. It counts for ``_queued`` until ``_count_queued``: while the socket is asked
+        how much of it it takes, others may go on to queue.
+        """
         frames = self._outgoing
         self._gathered = 0
         with self._queue_lock:
             count = len(frames)  # a reader may append a Pong meanwhile
             data = b"".join(frames[:count])
             del frames[:count]
-            self._queued = 0
         return data
+
+    def _count_queued(self) -> None:
+        """What was taken has left, or is back."""
+        with self._queue_lock:
+            self._queued = weigh(self._outgoing)
 
     def _put_back(self, rest: bytes, sent: int) -> None:
         """The socket has taken so many bytes and is full, or has taken all."""
         if self._mute:
             self._final = rest
-        elif rest:
-            with self._queue_lock:
-                self._outgoing.insert(0, rest)
-                self._queued += len(rest)
+        else:
+            if rest:
+                with self._queue_lock:
+                    self._outgoing.insert(0, rest)
+            if rest or self._queued:
+                self._count_queued()
         pacer = self._get_pacer() if rest else self._pacer
         if pacer is not None:
             pacer.tell_sent(sent, bool(rest))

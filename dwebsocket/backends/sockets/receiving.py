@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from dwebsocket.backends.sockets.ending import EndingWebSocket
-from dwebsocket.backends.sockets.posting import FRAME_COST
+from dwebsocket.backends.sockets.posting import weigh
 from dwebsocket.conf import conf
 from dwebsocket.protocol.budget import cost_of
 from dwebsocket.transports.base import remaining
@@ -172,8 +172,7 @@ class ReceivingWebSocket(EndingWebSocket):
             replies.clear()
             return
         # A peer that does not take its Pongs does not get more of them.
-        waiting = sum(map(len, self._outgoing)) + FRAME_COST * len(self._outgoing)
-        if waiting < MAX_REPLIES:
+        if weigh(self._outgoing) < MAX_REPLIES:
             self._outgoing += replies
         replies.clear()
         self.try_flush()

@@ -102,6 +102,8 @@ class SendingWebSocket(ReceivingWebSocket):
                 sent = self.transport.try_send(frame)
             if sent != len(frame) + len(payload):
                 self._send_rest(frame, payload, sent)
+            if self._queued:
+                self._count_queued()
         except OSError as error:
             self._lose(f"sending failed: {error}")
             raise self._closed_error() from error
@@ -133,6 +135,8 @@ class SendingWebSocket(ReceivingWebSocket):
                 raise self._closed_error() from error
             if sent != len(frame) + len(payload):
                 self._put_back((frame + payload)[sent:], sent)
+            elif self._queued:
+                self._count_queued()
         self._flush_after_writing()
 
     def _look_if_due(self) -> None:

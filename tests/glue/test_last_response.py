@@ -1,0 +1,43 @@
+"""What the response behind a WebSocket does to the database connections of its thread."""
+
+import gc
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import RequestFactory
+
+from dwebsocket.lost_changes import LastResponse
+
+from .site import make_site  # noqa: F401  # configures Django
+
+
+@pytest.fixture(name="opened")
+def open_connection():
+    get_user_model().objects.count()
+    opened = connection.connection
+    assert opened is not None
+    yield opened
+    connection.close()
+
+
+@pytest.fixture
+def response():
+    return LastResponse(RequestFactory().get("/"))
+
+
+@pytest.mark.parametrize("end", [list, LastResponse.close])
+def test_they_are_gone_when_the_server_has_read_or_closed_it(opened, response, end):
+    """Not every server closes a response that it could not write."""
+    end(response)
+    assert connection.connection is None
+
+
+def test_they_stay_when_it_is_thrown_away(opened):
+    """Any thread may do that, amid a query of another client."""
+    response = LastResponse(RequestFactory().get("/"))
+    response.itself = response  # the garbage collector's
+    del response
+    gc.collect()
+    assert connection.connection is opened
+    get_user_model().objects.count()
