@@ -34,10 +34,10 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.backends.view_threads import NoFurtherThread
-from dwebsocket.caches import forbid_storing
-from dwebsocket.coroutine_threads import end_thread, own_thread
-from dwebsocket.refusals import printable
-from dwebsocket.threads import NoThread, Threads
+from dwebsocket.running.coroutines import end_thread, own_thread
+from dwebsocket.running.threads import NoThread, Threads
+from dwebsocket.upgrade.caches import forbid_storing
+from dwebsocket.upgrade.refusals import printable
 from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketRequest", "get_websocket_application"]

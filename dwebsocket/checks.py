@@ -9,16 +9,16 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-from dwebsocket.async_conversation import check_middleware as check_async_middleware
 from dwebsocket.backends import check_factory_class
-from dwebsocket.call_contexts import load_contexts
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.workers import SEVERAL_WORKERS, count_workers
-from dwebsocket.known_middleware import find_missing
 from dwebsocket.middleware import find_skipped_middleware, has_middleware
+from dwebsocket.running.call_contexts import load_contexts
+from dwebsocket.running.known_middleware import find_missing
+from dwebsocket.upgrade.async_handler import check_middleware as check_async_middleware
 from dwebsocket.ws_urls import check_urlconf
 
 __all__ = ["check_contexts", "check_groups", "check_middleware", "check_settings"]

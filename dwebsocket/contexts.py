@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from dwebsocket.known_middleware import find_engines, find_listed
+from dwebsocket.running.known_middleware import find_engines, find_listed
 
 __all__ = ["current_request", "request_id", "tenant"]
 

@@ -10,10 +10,10 @@ from asgiref.sync import iscoroutinefunction
 from django.db import connections, transaction
 from django.http import HttpRequest
 
-from dwebsocket.attachment import attach
-from dwebsocket.database import EveryDatabase
 from dwebsocket.handlers import WebSocketHandler
-from dwebsocket.upgrade import Terms, acall_view, call_view
+from dwebsocket.running.database import EveryDatabase
+from dwebsocket.upgrade.attachment import attach
+from dwebsocket.upgrade.order import Terms, acall_view, call_view
 
 __all__ = ["accept_websocket", "require_websocket"]
 

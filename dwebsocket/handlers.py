@@ -12,17 +12,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.generic import View
 
-from dwebsocket.async_conversation import NOTHING, as_coroutine, empty, log
-from dwebsocket.attachment import attach, is_upgraded
-from dwebsocket.caches import vary_on_upgrade
-from dwebsocket.conversation import log_failure
-from dwebsocket.database import EveryDatabase
-from dwebsocket.door import NEEDS_NO_THREAD
-from dwebsocket.handler_tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
-from dwebsocket.lost_upgrade import tell_if_lost
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.refusals import end_connection_behind
-from dwebsocket.upgrade import Terms, call_async_handler, call_handler
+from dwebsocket.running.database import EveryDatabase
+from dwebsocket.upgrade.async_handler import NOTHING, as_coroutine, empty, log
+from dwebsocket.upgrade.attachment import attach, is_upgraded
+from dwebsocket.upgrade.caches import vary_on_upgrade
+from dwebsocket.upgrade.door import NEEDS_NO_THREAD
+from dwebsocket.upgrade.handler import log_failure
+from dwebsocket.upgrade.lost_upgrade import tell_if_lost
+from dwebsocket.upgrade.order import Terms, call_async_handler, call_handler
+from dwebsocket.upgrade.refusals import end_connection_behind
+from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = [

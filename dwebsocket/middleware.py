@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from dwebsocket.attachment import attach, is_upgraded
-from dwebsocket.caches import vary_on_upgrade
 from dwebsocket.conf import conf
-from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
-from dwebsocket.refusals import end_connection_behind, refuse
-from dwebsocket.upgrade import Terms, acall_view, call_view
+from dwebsocket.upgrade.attachment import attach, is_upgraded
+from dwebsocket.upgrade.caches import vary_on_upgrade
+from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
+from dwebsocket.upgrade.order import Terms, acall_view, call_view
+from dwebsocket.upgrade.refusals import end_connection_behind, refuse
 
 __all__ = ["WebSocketMiddleware", "find_skipped_middleware", "has_middleware"]
 

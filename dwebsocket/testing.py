@@ -33,10 +33,10 @@ from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from dwebsocket.attachment import attach
 from dwebsocket.backends.default.servers.base import STAYS
-from dwebsocket.call_contexts import ASIDE
 from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.running.call_contexts import ASIDE
+from dwebsocket.upgrade.attachment import attach
 from dwebsocket.ws_urls import resolve
 
 __all__ = ["WebSocketClient", "WebSocketRefused", "WebSocketSession"]

@@ -10,14 +10,15 @@ from typing import Any
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
-from dwebsocket import database, groups
+from dwebsocket import groups
 from dwebsocket.conf import conf
-from dwebsocket.coroutine_threads import borrows_thread
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 from dwebsocket.protocol.prepared import PreparedMessage
-from dwebsocket.threads import in_thread
+from dwebsocket.running import database
+from dwebsocket.running.coroutines import borrows_thread
+from dwebsocket.running.threads import in_thread
 
 __all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
 

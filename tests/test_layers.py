@@ -15,32 +15,26 @@ PACKAGE = ROOT / "dwebsocket"
 #: From the bottom to the top; a module imports its own layer or a lower one.
 LAYERS = [
     {"protocol", "supervisor"},
-    {"transports"},
-    {"exceptions"},
-    {"validators"},
+    {"transports", "exceptions"},
     {"conf"},
-    {"call_contexts", "database", "flat_middleware", "origin", "request_context"},
-    {"known_middleware"},
-    {"contexts"},
-    {"threads", "event_loop"},
-    {"coroutine_threads", "groups"},
-    {"websocket"},
-    {"legacy"},
+    {"running"},
+    {"groups"},
+    {"websocket", "legacy"},
     {"backends", "factory"},
-    {"error_log", "attachment"},
-    {"answering", "caches", "collectors"},
-    {"refusals"},
-    {"lost_upgrade"},
-    {"lost_changes"},
-    {"session", "door"},
-    {"conversation"},
-    {"async_conversation"},
-    {"upgrade", "handler_tasks"},
-    {"handlers"},
-    {"ws_urls"},
-    {"decorators", "middleware", "asgi"},
-    {"__init__", "checks", "testing"},
-    {"apps", "management"},
+    {"upgrade"},
+    {
+        "handlers",
+        "ws_urls",
+        "contexts",
+        "decorators",
+        "middleware",
+        "asgi",
+        "__init__",
+        "checks",
+        "testing",
+        "apps",
+        "management",
+    },
 ]
 #: What no module of a folder may import.
 FORBIDDEN = {
@@ -67,8 +61,10 @@ def modules():
     }
 
 
-def imports_of(name, path):
-    """Absolute names of all that a module imports, wherever in the file, but for type checks."""
+def imports_of(name, path, *, typed=False):
+    """Absolute names of all that a module imports, wherever in the file; for type checks, too, if
+    ``typed``.
+    """
     package = ["dwebsocket", *name.split("/")[:-1]]
     tree = ast.parse(path.read_text())
     only_typing = {
@@ -78,7 +74,7 @@ def imports_of(name, path):
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if node in only_typing:
+        if node in only_typing and not typed:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -86,11 +82,14 @@ def imports_of(name, path):
             base = package[: len(package) + 1 - node.level] if node.level else []
             source = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
-                yield source if is_module_of_ours(source) else f"{source}.{alias.name}"
+                inner = f"{source}.{alias.name}"
+                yield source if is_ours(source) and not is_ours(inner) else inner
 
 
-def is_module_of_ours(dotted):
-    return (ROOT / (dotted.replace(".", "/") + ".py")).exists()
+def is_ours(dotted):
+    """Whether it is a module or a folder of the package."""
+    path = ROOT / dotted.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
 def layer_of(part):
@@ -104,8 +103,8 @@ def part_of(name):
 every_module = pytest.mark.parametrize("name", sorted(modules()))
 
 
-def own_imports(name):
-    for imported in imports_of(name, modules()[name]):
+def own_imports(name, *, typed=False):
+    for imported in imports_of(name, modules()[name], typed=typed):
         if imported == "dwebsocket" or imported.startswith("dwebsocket."):
             yield imported
 
@@ -126,9 +125,10 @@ def test_the_documentation_shows_every_module_and_the_layers_in_their_order():
         assert min(above) >= max(below)
 
 
-def test_the_documentation_shows_all_of_the_backends():
-    shown = [code_in(row[0]) for row in SHOWN.table("In `backends`").rows]
-    parts = {name.split("/")[1] for name in modules() if part_of(name) == "backends"}
+@pytest.mark.parametrize("folder", ["backends", "running", "upgrade"])
+def test_the_documentation_shows_all_of_a_folder(folder):
+    shown = [code_in(row[0]) for row in SHOWN.table(f"In `{folder}`").rows]
+    parts = {name.split("/")[1] for name in modules() if part_of(name) == folder}
     assert sorted(chain(*shown)) == sorted(parts - {"__init__"})
 
 
@@ -148,15 +148,20 @@ def test_imports_point_downwards(name):
         assert layer_of(theirs) <= mine, f"{name} imports {imported}"
 
 
-@every_module
-def test_parts_of_one_layer_do_not_import_each_other(name):
-    for imported in own_imports(name):
-        theirs = imported.split(".")[1] if "." in imported else "__init__"
-        if theirs != part_of(name) and layer_of(theirs) == layer_of(part_of(name)):
-            assert (part_of(name), theirs) in {
-                ("factory", "backends"),  # the old name of a base class
-                ("origin", "conf"),
-            }, f"{name} imports {imported}"
+def full_name(name):
+    return f"dwebsocket.{name}".replace("/", ".").removesuffix(".__init__")
+
+
+def test_there_is_no_circle():
+    known = {full_name(name): name for name in modules()}
+    imports = {
+        full: {imported for imported in own_imports(name) if imported in known}
+        for full, name in known.items()
+    }
+    while free := {name for name, imported in imports.items() if not imported & imports.keys()}:
+        for name in free:
+            del imports[name]
+    assert {name: sorted(imported & imports.keys()) for name, imported in imports.items()} == {}
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(modules()) if part_of(name) in FORBIDDEN])

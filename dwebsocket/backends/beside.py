@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 
-from dwebsocket import database
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.room import NoRoom
+from dwebsocket.running import database
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock
 

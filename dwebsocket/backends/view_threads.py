@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.conf import conf
+from dwebsocket.running.threads import Threads
 from dwebsocket.supervisor import start_thread as start_in_thread
-from dwebsocket.threads import Threads
 
 __all__ = [
     "NAME",

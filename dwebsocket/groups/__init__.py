@@ -10,7 +10,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import build_close
 from dwebsocket.protocol.messages import BytesLike, as_bytes
-from dwebsocket.threads import in_thread
+from dwebsocket.running.threads import in_thread
 
 from .base import Closing, Counts, Envelope
 from .current import count_slow, find_backend, get_backend, get_members, get_slow

@@ -2,7 +2,7 @@
 
 import re
 
-from dwebsocket.known_middleware import KNOWN
+from dwebsocket.running.known_middleware import KNOWN
 
 from .pages import ROOT, code_in, page
 

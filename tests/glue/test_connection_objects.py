@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 
 from dwebsocket import ConnectionClosed, WebSocketHandler, database, require_websocket
-from dwebsocket.threads import Threads
+from dwebsocket.running.threads import Threads
 
 from ..raw_client import TEXT, build_frame
 from .site import letting_go

@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import SimpleLazyObject
 
 from dwebsocket import ConnectionClosed, WebSocketHandler, require_websocket
-from dwebsocket.conversation import KeptRequest
 from dwebsocket.testing import WebSocketRefused
+from dwebsocket.upgrade.handler import KeptRequest
 
 from .site import wait_until
 

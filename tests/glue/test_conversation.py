@@ -9,7 +9,7 @@ from django.core.signals import got_request_exception, request_finished, request
 from django.db import connection
 
 from dwebsocket import WebSocketHandler
-from dwebsocket.conversation import KeptRequest
+from dwebsocket.upgrade.handler import KeptRequest
 
 from ..raw_client import TEXT, build_frame
 from .site import TIMEOUT, wait_until

@@ -10,7 +10,7 @@ from django.db import connection, connections, transaction
 from django.test import TestCase
 
 from dwebsocket import WebSocketHandler, database, require_websocket
-from dwebsocket.database import ConnectionWatch
+from dwebsocket.running.database import ConnectionWatch
 from dwebsocket.testing import WebSocketClient
 
 from .site import TIMEOUT, Site, wait_until

@@ -9,7 +9,7 @@ from django.test import RequestFactory, override_settings
 from django.urls import path
 from django.utils.deprecation import MiddlewareMixin
 
-from dwebsocket.flat_middleware import flatten
+from dwebsocket.upgrade.flat_middleware import flatten
 
 from .site import MIDDLEWARE
 

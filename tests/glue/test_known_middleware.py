@@ -9,10 +9,10 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import override_settings
 
 from dwebsocket import WebSocketHandler, require_websocket
-from dwebsocket.call_contexts import import_contexts
 from dwebsocket.checks import check_contexts
 from dwebsocket.contexts import REQUEST_KEEPERS, TENANT_KEEPERS, tenant
-from dwebsocket.known_middleware import KNOWN, TENANT, knows_tenants, tell
+from dwebsocket.running.call_contexts import import_contexts
+from dwebsocket.running.known_middleware import KNOWN, TENANT, knows_tenants, tell
 from dwebsocket.testing import WebSocketRefused
 
 from .site import MIDDLEWARE

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import RequestFactory
 
-from dwebsocket.lost_changes import LastResponse
+from dwebsocket.upgrade.lost_changes import LastResponse
 
 from .site import make_site  # noqa: F401  # configures Django
 

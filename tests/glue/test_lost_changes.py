@@ -8,7 +8,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from dwebsocket import WebSocketHandler, accept_websocket, require_websocket
 from dwebsocket.backends import view_threads
-from dwebsocket.lost_changes import told
+from dwebsocket.upgrade.lost_changes import told
 
 from .asgi import AsgiClient
 from .conftest import LeftClient

@@ -6,8 +6,8 @@ from django.test import RequestFactory, override_settings
 
 from dwebsocket import accept_websocket
 from dwebsocket.exceptions import InvalidOrigin
-from dwebsocket.origin import check_origin
 from dwebsocket.testing import WebSocketRefused
+from dwebsocket.upgrade.origin import check_origin
 
 PROXY = {"USE_X_FORWARDED_HOST": True, "SECURE_PROXY_SSL_HEADER": ("HTTP_X_SCHEME", "https")}
 BEHIND_PROXY = {"HTTP_X_FORWARDED_HOST": "site.test", "HTTP_X_SCHEME": "https"}

@@ -8,7 +8,7 @@ from django.test import override_settings
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
-from dwebsocket.request_context import RequestContext
+from dwebsocket.running.context import RequestContext
 
 from .site import TIMEOUT
 

@@ -11,8 +11,8 @@ from django.test import RequestFactory, override_settings
 from dwebsocket.backends import room
 from dwebsocket.backends.room import Shortage, TooFewDescriptors, TooManyConnections, check_room
 from dwebsocket.backends.view_threads import NoFurtherThread
-from dwebsocket.refusals import refuse_for
 from dwebsocket.transports import descriptors
+from dwebsocket.upgrade.refusals import refuse_for
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from dwebsocket import supervisor
+from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.supervisor import Service, keep_running, start_missing, start_thread
-from dwebsocket.threads import NoThread, Threads
 
 TIMEOUT = 10
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dwebsocket.threads import NoThread, Threads
+from dwebsocket.running.threads import NoThread, Threads
 
 from .site import wait_until
 

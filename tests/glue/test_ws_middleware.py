@@ -120,7 +120,7 @@ def serve_within(serve_either):
 
 
 def test_the_first_is_the_outermost(serve_within):
-    from dwebsocket.async_conversation import wrap
+    from dwebsocket.upgrade.async_handler import wrap
 
     wrap.cache_clear()
     client = serve_within("outer", "inner")

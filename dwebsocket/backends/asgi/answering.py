@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from dwebsocket.backends import view_threads
+from dwebsocket.running.threads import Threads, settle
 from dwebsocket.supervisor import ends_process, log_failure
-from dwebsocket.threads import Threads, settle
 
 __all__ = ["Answering"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from dwebsocket.backends.driven import Listener
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.supervisor import log_failure
-from dwebsocket.threads import NoThread, Threads
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
 
 from .inbox import Inbox

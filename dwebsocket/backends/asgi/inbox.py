@@ -8,8 +8,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from dwebsocket.event_loop import set_done
 from dwebsocket.protocol.budget import RESERVE, cost_of
+from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection

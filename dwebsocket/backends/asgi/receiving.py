@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from dwebsocket.conf import conf
-from dwebsocket.coroutine_threads import release_thread
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.running.coroutines import release_thread
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection, Event

@@ -11,11 +11,11 @@ from typing import Any
 from dwebsocket.backends.driven import READ_LOCK, Listener, driven_class
 from dwebsocket.backends.room import check_room
 from dwebsocket.conf import conf
-from dwebsocket.event_loop import set_done
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
-from dwebsocket.request_context import RequestContext
+from dwebsocket.running.context import RequestContext
+from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import check_reason
 
 from .calls import Calls

@@ -15,11 +15,11 @@ from django.http import HttpRequest
 
 from dwebsocket.backends.sockets.leaving import LeavingWebSocket
 from dwebsocket.conf import conf
-from dwebsocket.coroutine_threads import release_thread, run_in_loop
-from dwebsocket.event_loop import is_in_event_loop, set_done
 from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.request_context import RequestContext
+from dwebsocket.running.context import RequestContext
+from dwebsocket.running.coroutines import release_thread, run_in_loop
+from dwebsocket.running.event_loop import is_in_event_loop, set_done
 from dwebsocket.websocket import BytesLike, Message
 
 __all__ = ["LoopingWebSocket"]

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dwebsocket.event_loop import is_in_event_loop
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
 from dwebsocket.groups.members import Members
+from dwebsocket.running.event_loop import is_in_event_loop
+from dwebsocket.running.threads import Threads
 from dwebsocket.supervisor import try_start
-from dwebsocket.threads import Threads
 
 from .client import ERRORS, explain
 from .clients import create_client

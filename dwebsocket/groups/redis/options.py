@@ -7,8 +7,8 @@ from typing import Any
 
 from redis.retry import Retry
 
+from dwebsocket.conf.validators import MAX_SECONDS, is_number, is_whole
 from dwebsocket.exceptions import InvalidGroupBackend
-from dwebsocket.validators import MAX_SECONDS, is_number, is_whole
 
 __all__ = ["OWN_OPTIONS", "check_others", "check_own"]
 

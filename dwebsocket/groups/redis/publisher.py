@@ -20,7 +20,7 @@ from time import monotonic
 import redis
 from redis.exceptions import ClusterError, ResponseError
 
-from dwebsocket.threads import Threads, settle
+from dwebsocket.running.threads import Threads, settle
 
 from .client import ERRORS, Client, explain
 from .outage import Outage

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import redis
 from redis.exceptions import MovedError, NoPermissionError
 
-from dwebsocket.event_loop import is_in_event_loop
+from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.supervisor import try_start
 
 from .client import ERRORS, PATIENCE, Client

@@ -11,10 +11,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from dwebsocket import database
-from dwebsocket.event_loop import is_in_event_loop
-from dwebsocket.lost_upgrade import name_of
+from dwebsocket.running import database
+from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.supervisor import log_failure
+from dwebsocket.upgrade.lost_upgrade import name_of
 
 __all__ = ["LastResponse", "tell_of_late_cookies", "tell_of_unsaved"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
-from dwebsocket.threads import Threads
+from dwebsocket.running.threads import Threads
 
 __all__ = [
     "borrows_thread",

@@ -17,7 +17,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpResponse
 from django.views import View
 
-from dwebsocket.attachment import MARK
+from dwebsocket.upgrade.attachment import MARK
 
 __all__ = ["with_answer"]
 

@@ -15,7 +15,7 @@ from django.db import connections
 from django.db.utils import load_backend
 from django.utils.module_loading import import_string
 
-from dwebsocket.call_contexts import load_contexts
+from dwebsocket.running.call_contexts import load_contexts
 
 __all__ = [
     "CURRENT_REQUEST",

@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.cache import FetchFromCacheMiddleware
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from dwebsocket.attachment import attach
+from dwebsocket.upgrade.attachment import attach
 
 __all__ = ["forbid_storing", "vary_on_upgrade"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from dwebsocket.attachment import attach
 from dwebsocket.backends import get_usable_factory
 from dwebsocket.backends.room import Shortage
-from dwebsocket.caches import forbid_storing
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.upgrade.attachment import attach
+from dwebsocket.upgrade.caches import forbid_storing
 
 __all__ = [
     "REQUIRED",

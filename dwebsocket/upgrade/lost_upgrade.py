@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from dwebsocket.refusals import REQUIRED, printable, refuse
+from dwebsocket.upgrade.refusals import REQUIRED, printable, refuse
 
 __all__ = ["name_of", "refuse_plain", "tell_if_lost"]
 

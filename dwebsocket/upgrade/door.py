@@ -18,12 +18,12 @@ from django.core.signals import request_started
 from django.http import HttpRequest
 from django.urls import get_script_prefix, resolve, set_script_prefix
 
-from dwebsocket.attachment import attach
 from dwebsocket.backends import get_factory
 from dwebsocket.backends.beside import BESIDE, Beside, Runner
 from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
-from dwebsocket.flat_middleware import flatten
+from dwebsocket.upgrade.attachment import attach
+from dwebsocket.upgrade.flat_middleware import flatten
 
 __all__ = ["NEEDS_NO_THREAD", "run_again"]
 

@@ -11,14 +11,14 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dwebsocket.async_conversation import within
-from dwebsocket.call_contexts import CallContexts, NotEntered
-from dwebsocket.conversation import log_failure
-from dwebsocket.coroutine_threads import end_thread, own_thread, release_thread, surround_calls
-from dwebsocket.error_log import tells_end
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.threads import in_thread
+from dwebsocket.running.call_contexts import CallContexts, NotEntered
+from dwebsocket.running.coroutines import end_thread, own_thread, release_thread, surround_calls
+from dwebsocket.running.threads import in_thread
+from dwebsocket.upgrade.async_handler import within
+from dwebsocket.upgrade.error_log import tells_end
+from dwebsocket.upgrade.handler import log_failure
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["TASK_DUPLICATE_STARTED", "TASK_WS_CLOSED", "HandlerTasks"]

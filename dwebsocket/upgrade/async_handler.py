@@ -9,13 +9,13 @@ from typing import Any, Protocol, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
-from dwebsocket.call_contexts import CallContexts, NotEntered
 from dwebsocket.conf import conf
-from dwebsocket.conversation import Handler, keep, log_failure
-from dwebsocket.error_log import tells_end
+from dwebsocket.conf.validators import import_callable
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.threads import in_thread
-from dwebsocket.validators import import_callable
+from dwebsocket.running.call_contexts import CallContexts, NotEntered
+from dwebsocket.running.threads import in_thread
+from dwebsocket.upgrade.error_log import tells_end
+from dwebsocket.upgrade.handler import Handler, keep, log_failure
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [

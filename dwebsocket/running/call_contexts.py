@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from dwebsocket.conf import conf
-from dwebsocket.validators import import_callable
+from dwebsocket.conf.validators import import_callable
 
 __all__ = [
     "ASIDE",

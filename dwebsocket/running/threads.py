@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from asgiref.sync import sync_to_async
 
-from dwebsocket import database
+from dwebsocket.running import database
 from dwebsocket.supervisor import keep_running, log_failure, start_thread
 
 __all__ = ["NoThread", "Threads", "in_thread", "settle"]

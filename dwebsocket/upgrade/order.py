@@ -15,32 +15,32 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
-from dwebsocket.answering import with_answer
-from dwebsocket.async_conversation import (
+from dwebsocket.backends import check_factory_class, get_factory
+from dwebsocket.conf import conf
+from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.groups.current import get_backend
+from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.protocol.handshake import select_subprotocol
+from dwebsocket.running.call_contexts import CallContexts, find_contexts, load_contexts
+from dwebsocket.running.coroutines import surround_calls
+from dwebsocket.running.known_middleware import check_known_middleware
+from dwebsocket.upgrade.answering import with_answer
+from dwebsocket.upgrade.async_handler import (
     AsyncHandler,
     check_middleware,
     converse,
     load_middleware,
 )
-from dwebsocket.attachment import MARK, attach, is_upgraded
-from dwebsocket.backends import check_factory_class, get_factory
-from dwebsocket.caches import vary_on_upgrade
-from dwebsocket.call_contexts import CallContexts, find_contexts, load_contexts
-from dwebsocket.conf import conf
-from dwebsocket.conversation import Conversation, Handler
-from dwebsocket.coroutine_threads import surround_calls
-from dwebsocket.door import run_again
-from dwebsocket.exceptions import SocketTakeoverError
-from dwebsocket.groups.current import get_backend
-from dwebsocket.known_middleware import check_known_middleware
-from dwebsocket.lost_changes import LastResponse, tell_of_unsaved
-from dwebsocket.lost_upgrade import refuse_plain, tell_if_lost
-from dwebsocket.origin import check_origin
-from dwebsocket.protocol.exceptions import InvalidHandshake
-from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.protocol.handshake import select_subprotocol
-from dwebsocket.refusals import end_connection_behind, printable, refuse_for
-from dwebsocket.session import Session, SwitchedResponse, aend, end, ending_on_error
+from dwebsocket.upgrade.attachment import MARK, attach, is_upgraded
+from dwebsocket.upgrade.caches import vary_on_upgrade
+from dwebsocket.upgrade.door import run_again
+from dwebsocket.upgrade.handler import Conversation, Handler
+from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_unsaved
+from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
+from dwebsocket.upgrade.origin import check_origin
+from dwebsocket.upgrade.refusals import end_connection_behind, printable, refuse_for
+from dwebsocket.upgrade.view import Session, SwitchedResponse, aend, end, ending_on_error
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["Terms", "acall_view", "call_async_handler", "call_handler", "call_view"]

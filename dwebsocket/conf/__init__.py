@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from dwebsocket.validators import (
+from dwebsocket.conf.validators import (
     MAX_WHOLE,
     Validator,
     dotted_paths,

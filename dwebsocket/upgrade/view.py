@@ -9,16 +9,16 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from dwebsocket import collectors
-from dwebsocket.call_contexts import CallContexts
-from dwebsocket.coroutine_threads import release_thread, surround_calls
-from dwebsocket.error_log import log_error, tells_end
 from dwebsocket.exceptions import SocketTakeoverError
-from dwebsocket.lost_changes import LastResponse, tell_of_late_cookies, tell_of_unsaved
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.refusals import end_connection_behind, refuse_for
-from dwebsocket.threads import in_thread
+from dwebsocket.running.call_contexts import CallContexts
+from dwebsocket.running.coroutines import release_thread, surround_calls
+from dwebsocket.running.threads import in_thread
+from dwebsocket.upgrade import collectors
+from dwebsocket.upgrade.error_log import log_error, tells_end
+from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_cookies, tell_of_unsaved
+from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error"]

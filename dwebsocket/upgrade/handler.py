@@ -16,13 +16,13 @@ from typing import Any, Protocol
 from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
-from dwebsocket import database
-from dwebsocket.call_contexts import CallContexts, NotEntered
-from dwebsocket.error_log import log_error, tells_end
-from dwebsocket.lost_changes import tell_of_unsaved
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.request_context import RequestContext
+from dwebsocket.running import database
+from dwebsocket.running.call_contexts import CallContexts, NotEntered
+from dwebsocket.running.context import RequestContext
 from dwebsocket.supervisor import ends_process
+from dwebsocket.upgrade.error_log import log_error, tells_end
+from dwebsocket.upgrade.lost_changes import tell_of_unsaved
 from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = ["Conversation", "Handler", "KeptRequest", "keep", "log_failure"]

@@ -1,0 +1,1 @@
+"""Where code runs: threads, event loops, what is set up around a call, databases given back."""
