@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
@@ -14,9 +14,7 @@ from dwebsocket.running.threads import in_thread
 
 from .base import Closing, Counts, Envelope
 from .current import count_slow, find_backend, get_backend, get_members, get_slow
-
-if TYPE_CHECKING:
-    from dwebsocket.websocket import BaseWebSocket
+from .members import Member
 
 __all__ = ["Counts", "Group", "count_slow", "get_counts", "leave_all"]
 
@@ -58,10 +56,10 @@ class Group:
         """A group without members is a group."""
         return True
 
-    def __contains__(self, websocket: BaseWebSocket) -> bool:
+    def __contains__(self, websocket: Member) -> bool:
         return get_members().has(self.name, websocket)
 
-    def add(self, websocket: BaseWebSocket) -> None:
+    def add(self, websocket: Member) -> None:
         """Let the WebSocket get what is sent to the group, until it closes. A closed one is not
         added.
 
@@ -76,12 +74,12 @@ class Group:
         if websocket.has_ended:  # meanwhile, or before
             self.discard(websocket)
 
-    def discard(self, websocket: BaseWebSocket) -> None:
+    def discard(self, websocket: Member) -> None:
         """Take the WebSocket out of the group; nothing happens if it is no member."""
         if get_members().discard(self.name, websocket):
             get_backend().unsubscribe(self.name)
 
-    def send(self, message: str | BytesLike, exclude: BaseWebSocket | None = None) -> None:
+    def send(self, message: str | BytesLike, exclude: Member | None = None) -> None:
         """Send ``str`` as text, bytes-like as binary, to every member but ``exclude``. Waits for no
         reader.
 
@@ -91,11 +89,11 @@ class Group:
         """
         self._send(message if isinstance(message, str) else as_bytes(message), exclude)
 
-    def send_json(self, obj: Any, exclude: BaseWebSocket | None = None) -> None:
+    def send_json(self, obj: Any, exclude: Member | None = None) -> None:
         """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
         self._send(json.dumps(obj, cls=DjangoJSONEncoder), exclude)
 
-    async def asend(self, message: str | BytesLike, exclude: BaseWebSocket | None = None) -> None:
+    async def asend(self, message: str | BytesLike, exclude: Member | None = None) -> None:
         """``send()`` for async code."""
         await in_thread(self.send, message, exclude)
 
@@ -109,7 +107,7 @@ class Group:
         build_close(code, reason)
         self._send(Closing(int(code), reason), None)
 
-    def _send(self, content: Envelope, exclude: BaseWebSocket | None) -> None:
+    def _send(self, content: Envelope, exclude: Member | None) -> None:
         backend = get_backend()
         backend.receive(self.name, content, exclude)
         backend.publish(self.name, content)
@@ -147,7 +145,7 @@ def get_counts() -> Counts:
     return get_backend().get_counts()._replace(slow=get_slow())
 
 
-def leave_all(websocket: BaseWebSocket) -> None:
+def leave_all(websocket: Member) -> None:
     """Take a closed WebSocket out of all its groups. Never waits, never raises."""
     emptied = get_members().leave(websocket)
     backend = find_backend() if emptied else None

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from dwebsocket.protocol.prepared import PreparedMessage
 
-from .members import Members
+from .members import Member, Members
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
 
@@ -97,22 +97,21 @@ class BaseGroupBackend:
         without a word to the other side. Greenlets go on in a child, threads do not.
         """
 
-    def receive(self, name: str, content: Envelope, exclude: Any = None) -> None:
+    def receive(self, name: str, content: Envelope, exclude: Member | None = None) -> None:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.
         """
         members = self.members.of(name)
         if not members:
             return
-        closing = content if isinstance(content, Closing) else None
-        message = None if isinstance(content, Closing) else PreparedMessage(content)
+        prepared = content if isinstance(content, Closing) else PreparedMessage(content)
         for member in members:
             if member is exclude:
                 continue
             try:
-                if closing is None:
-                    member.post(message)
+                if isinstance(prepared, Closing):
+                    member.post_close(*prepared)
                 else:
-                    member.post_close(*closing)
+                    member.post(prepared)
             except Exception:  # a WebSocket that breaks its promise is not the others' loss
                 logger.exception("A member of the group %r cannot be sent to", name)

@@ -1,11 +1,35 @@
-"""Who of this process is in which group. Knows no socket: a member is anything hashable."""
+"""Who of this process is in which group. Knows no socket."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Protocol
 
-__all__ = ["Members"]
+from dwebsocket.protocol.prepared import PreparedMessage
+
+__all__ = ["Member", "Members"]
+
+
+class Member(Protocol):
+    """What a group knows of a WebSocket. Hashable, and compares by identity."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the 101 has been sent."""
+        ...
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has left its groups, and may not join one any more."""
+        ...
+
+    def post(self, message: PreparedMessage) -> None:
+        """Send a message. Never waits, never raises."""
+        ...
+
+    def post_close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake behind what ``post`` has sent. Never waits, never raises."""
+        ...
 
 
 class Members:
@@ -13,16 +37,16 @@ class Members:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held for an instant, never across a wait
-        self._groups: dict[str, dict[Any, None]] = {}
-        self._names: dict[Any, set[str]] = {}
+        self._groups: dict[str, dict[Member, None]] = {}
+        self._names: dict[Member, set[str]] = {}
 
-    def add(self, name: str, member: Any) -> None:
+    def add(self, name: str, member: Member) -> None:
         """Put the member into the group."""
         with self._lock:
             self._groups.setdefault(name, {})[member] = None
             self._names.setdefault(member, set()).add(name)
 
-    def discard(self, name: str, member: Any) -> bool:
+    def discard(self, name: str, member: Member) -> bool:
         """Take the member out of the group; whether that has left the group empty."""
         with self._lock:
             names = self._names.get(member)
@@ -33,7 +57,7 @@ class Members:
                 del self._names[member]
             return self._take_out(name, member)
 
-    def leave(self, member: Any) -> list[str]:
+    def leave(self, member: Member) -> list[str]:
         """Take the member out of all its groups; the names of those that are empty now."""
         if member not in self._names:
             return []
@@ -41,7 +65,7 @@ class Members:
             names = self._names.pop(member, ())
             return [name for name in names if self._take_out(name, member)]
 
-    def _take_out(self, name: str, member: Any) -> bool:
+    def _take_out(self, name: str, member: Member) -> bool:
         group = self._groups[name]
         del group[member]
         if group:
@@ -49,12 +73,12 @@ class Members:
         del self._groups[name]
         return True
 
-    def of(self, name: str) -> list[Any]:
+    def of(self, name: str) -> list[Member]:
         """The members of a group, as they are now."""
         with self._lock:
             return list(self._groups.get(name, ()))
 
-    def has(self, name: str, member: Any) -> bool:
+    def has(self, name: str, member: Member) -> bool:
         """Whether the member is in the group."""
         with self._lock:
             return name in self._names.get(member, ())
