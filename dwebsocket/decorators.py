@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from dwebsocket.handlers import WebSocketHandler
 from dwebsocket.running.database import EveryDatabase
 from dwebsocket.upgrade.attachment import attach
-from dwebsocket.upgrade.order import Terms, acall_view, call_view
+from dwebsocket.upgrade.handshake import HandshakeOptions
+from dwebsocket.upgrade.order import acall_view, call_view
 
 __all__ = ["accept_websocket", "require_websocket"]
 
@@ -59,11 +60,11 @@ def require_websocket(
 def decorate(view: Any, required: bool, subprotocols: Sequence[str], auto_accept: bool) -> Any:
     if isinstance(subprotocols, str):
         raise TypeError(f"subprotocols is {subprotocols!r}, it must be a list of names")
-    terms = Terms(required, tuple(subprotocols), auto_accept)
-    return wrap(view, terms) if view is not None else lambda view: wrap(view, terms)
+    options = HandshakeOptions(required, tuple(subprotocols), auto_accept)
+    return wrap(view, options) if view is not None else lambda view: wrap(view, options)
 
 
-def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+def wrap(view: Callable[..., Any], options: HandshakeOptions) -> Callable[..., Any]:
     """The view with the life of a WebSocket request around it."""
     if not callable(view):
         raise TypeError(
@@ -71,14 +72,14 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
             "subprotocols=…, auto_accept=…"
         )
     if issubclass(getattr(view, "view_class", object), WebSocketHandler):
-        return leave_to_handler(view, terms)
+        return leave_to_handler(view, options)
     wrapper: Callable[..., Any]
     if iscoroutinefunction(view) or is_method_of_async_view(view):
 
         @wraps(view)
         async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             check_is_request(request, view)
-            return await acall_view(request, view, args, kwargs, terms)
+            return await acall_view(request, view, args, kwargs, options)
 
     else:
 
@@ -86,9 +87,9 @@ def wrap(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             check_is_request(request, view)
             called = view if attach(request) else make_atomic(view, wrapper)
-            return call_view(request, called, args, kwargs, terms)
+            return call_view(request, called, args, kwargs, options)
 
-    mark(wrapper, required=terms.required or getattr(view, "require_websocket", False))
+    mark(wrapper, required=options.required or getattr(view, "require_websocket", False))
     return wrapper
 
 
@@ -101,16 +102,16 @@ def is_method_of_async_view(view: Any) -> bool:
 
 
 def mark(wrapper: Any, *, required: bool) -> None:
-    """Tell the middleware that this view sees to its WebSockets itself, and on what terms."""
+    """Tell the middleware that this view sees to its WebSockets itself, and with what options."""
     wrapper.accept_websocket = wrapper.handles_websocket = True
     wrapper.require_websocket = required
     # A transaction must not stay open for as long as a WebSocket; for plain HTTP see make_atomic.
     wrapper._non_atomic_requests = EveryDatabase()
 
 
-def leave_to_handler(view: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+def leave_to_handler(view: Callable[..., Any], options: HandshakeOptions) -> Callable[..., Any]:
     """A handler accepts by itself, and does not hold the thread of a view."""
-    if terms.subprotocols or not terms.auto_accept:
+    if options.subprotocols or not options.auto_accept:
         raise TypeError(
             f"{view.view_class.__qualname__} is a handler and needs no decorator: "  # type: ignore[attr-defined]
             "its subprotocols are an attribute of the class, and its mixins refuse requests"

@@ -19,8 +19,9 @@ from dwebsocket.upgrade.attachment import attach, is_upgraded
 from dwebsocket.upgrade.caches import vary_on_upgrade
 from dwebsocket.upgrade.door import NEEDS_NO_THREAD
 from dwebsocket.upgrade.handler import log_failure
+from dwebsocket.upgrade.handshake import HandshakeOptions
 from dwebsocket.upgrade.lost_upgrade import tell_if_lost
-from dwebsocket.upgrade.order import Terms, call_async_handler, call_handler
+from dwebsocket.upgrade.order import call_async_handler, call_handler
 from dwebsocket.upgrade.refusals import end_connection_behind
 from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
 from dwebsocket.websocket import BaseWebSocket, Message
@@ -163,12 +164,12 @@ class WebSocketHandler(HandlerTasks, View):
         if not is_handshake and hasattr(self, "get"):
             tell_if_lost(request, type(self))
             return super().dispatch(request, *args, **kwargs)
-        terms = Terms(True, tuple(self.subprotocols))
+        options = HandshakeOptions(True, tuple(self.subprotocols))
         if not is_async(self):
-            return call_handler(request, self, terms)
+            return call_handler(request, self, options)
         if is_handshake:
             look_up_user(request)
-        return call_async_handler(request, self, terms)
+        return call_async_handler(request, self, options)
 
     # What the connection calls
 

@@ -16,8 +16,9 @@ from django.utils.module_loading import import_string
 from dwebsocket.conf import conf
 from dwebsocket.upgrade.attachment import attach, is_upgraded
 from dwebsocket.upgrade.caches import vary_on_upgrade
+from dwebsocket.upgrade.handshake import HandshakeOptions
 from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
-from dwebsocket.upgrade.order import Terms, acall_view, call_view
+from dwebsocket.upgrade.order import acall_view, call_view
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse
 
 __all__ = ["WebSocketMiddleware", "find_skipped_middleware", "has_middleware"]
@@ -69,11 +70,11 @@ class WebSocketMiddleware(MiddlewareMixin):
         kwargs: dict[str, Any],
     ) -> Any:
         """Run or refuse what no decorator will take care of."""
-        terms, refusal = find_terms(request, view)
-        if terms is None:
+        options, refusal = find_options(request, view)
+        if options is None:
             return refusal
         run = async_to_sync(acall_view) if iscoroutinefunction(view) else call_view
-        return run(request, view, args, kwargs, terms)
+        return run(request, view, args, kwargs, options)
 
     async def aprocess_view(
         self,
@@ -83,17 +84,17 @@ class WebSocketMiddleware(MiddlewareMixin):
         kwargs: dict[str, Any],
     ) -> Any:
         """``process_view`` in an event loop."""
-        terms, refusal = find_terms(request, view)
-        if terms is None:
+        options, refusal = find_options(request, view)
+        if options is None:
             return refusal
         run = acall_view if iscoroutinefunction(view) else sync_to_async(call_view)
-        return await run(request, view, args, kwargs, terms)
+        return await run(request, view, args, kwargs, options)
 
 
-def find_terms(
+def find_options(
     request: HttpRequest, view: Callable[..., Any]
-) -> tuple[Terms | None, HttpResponseBase | None]:
-    """The terms on which we are to run the view; without any, the refusal if there is one."""
+) -> tuple[HandshakeOptions | None, HttpResponseBase | None]:
+    """With what options we are to run the view; without any, the refusal if there is one."""
     if find_mark(view, "handles_websocket") or is_upgraded(request):
         return None, None
     required = bool(find_mark(view, "require_websocket"))
@@ -105,7 +106,7 @@ def find_terms(
     if not accepts(view):
         return None, refuse(request)
     check_nothing_is_skipped()
-    return Terms(required), None
+    return HandshakeOptions(required), None
 
 
 def accepts(view: Callable[..., Any]) -> bool:
