@@ -5,14 +5,13 @@ and once the request has ended no middleware saves a session or stores a message
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from dwebsocket.running import database
-from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.supervisor import log_failure
 from dwebsocket.upgrade.lost_upgrade import name_of
 
@@ -53,28 +52,18 @@ class LastResponse(HttpResponse):
         self._request: HttpRequest | None = request
         self._goes_on = goes_on
 
-    def __iter__(self) -> Iterator[bytes]:
-        # Not every server closes a response that it could not write: cheroot does not.
-        self._end_request()
-        return iter(())
-
     def close(self) -> None:
-        self._end_request()
-        super().close()
-        database.forget_all()  # receivers of request_finished may have opened it again
+        """All middleware has seen the response.
 
-    def _end_request(self) -> None:
-        """All middleware has seen the response, and the server's thread is done with the request.
-
-        (Not at the response's deletion: any thread may run into that, amid another's query.)
+        (Not at its deletion: any thread may run into that, amid another client's query.)
         """
         request, self._request = self._request, None
         if request is not None:
             tell_of_late_cookies(request, self)
             if self._goes_on:
                 never_failing(take_as_saved, request)
-            if not is_in_event_loop():
-                database.forget_all()  # the thread's next request is another client's
+        super().close()
+        database.forget_all()  # the thread's next request is another client's
 
 
 def tell_of_late_cookies(request: HttpRequest, response: Any) -> None:

@@ -8,7 +8,8 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth import get_user_model
 
-from dwebsocket import ConnectionClosed, coroutine_threads, require_websocket
+from dwebsocket import ConnectionClosed, require_websocket
+from dwebsocket.running import coroutines
 
 from .site import TIMEOUT, wait_until
 
@@ -112,7 +113,7 @@ def test_a_query_goes_on_while_another_task_receives(serve_either, user):
 
 
 def test_a_view_that_only_pushes_gives_its_thread_back(serve, monkeypatch):
-    monkeypatch.setattr(coroutine_threads, "PATIENCE", 0.1)
+    monkeypatch.setattr(coroutines, "PATIENCE", 0.1)
 
     @require_websocket
     async def view(request):

@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 
-from dwebsocket import ConnectionClosed, WebSocketHandler, database, require_websocket
+from dwebsocket import ConnectionClosed, WebSocketHandler, require_websocket
+from dwebsocket.running import database
 from dwebsocket.running.threads import Threads
 
 from ..raw_client import TEXT, build_frame

@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 from django.test import TestCase
 
-from dwebsocket import WebSocketHandler, database, require_websocket
+from dwebsocket import WebSocketHandler, require_websocket
+from dwebsocket.running import database
 from dwebsocket.running.database import ConnectionWatch
 from dwebsocket.testing import WebSocketClient
 

@@ -4,7 +4,8 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
-from dwebsocket import WebSocketHandler, accept_websocket, lost_upgrade, require_websocket
+from dwebsocket import WebSocketHandler, accept_websocket, require_websocket
+from dwebsocket.upgrade import lost_upgrade
 
 from ..raw_client import KEY
 from .site import MIDDLEWARE, OURS

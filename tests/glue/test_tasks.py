@@ -11,9 +11,10 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from dwebsocket import ConnectionClosed, JsonWebSocketHandler, WebSocketHandler, handler_tasks
+from dwebsocket import ConnectionClosed, JsonWebSocketHandler, WebSocketHandler
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.handlers import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED
+from dwebsocket.upgrade import tasks
 
 from .site import wait_until
 
@@ -262,7 +263,7 @@ def test_a_handler_without_a_loop_has_no_tasks(site, reports):
 
 def test_one_that_does_not_end_is_named(serve_either, reports, caplog, monkeypatch):
     """The end of the connection goes on without it."""
-    monkeypatch.setattr(handler_tasks, "MAX_ENDING", 0.05)
+    monkeypatch.setattr(tasks, "MAX_ENDING", 0.05)
     caplog.set_level(logging.ERROR, "dwebsocket.connection")
     over = threading.Event()
 

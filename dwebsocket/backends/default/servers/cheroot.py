@@ -32,12 +32,27 @@ class CherootTakeover(BufferedTakeover):
         return runner.req.conn.rfile
 
     def expect_refusal(self) -> None:
+        request = self.find_request()
+        if request is not None:
+            request.close_connection = True
+            request.outheaders = [(b"Connection", b"close")]
+            # Not in chunks, the last of which comes behind the hang-up.
+            request.response_protocol = "HTTP/1.0"
+
+    def finish_response(self) -> None:
+        # It would fail to write the headers, and not close the response then.
+        request = self.find_request()
+        if request is not None:
+            request.send_headers = write_nothing
+            request.close_connection = True
+
+    def find_request(self) -> Any:
+        """The server's own object, in whatever thread it runs; ``None`` if it does no more."""
         from cheroot.server import HTTPRequest
 
-        for request in running_objects(HTTPRequest):
-            if request.conn.rfile is self.reader:
-                request.close_connection = True
-                request.outheaders = [(b"Connection", b"close")]
-                # Not in chunks, the last of which comes behind the hang-up.
-                request.response_protocol = "HTTP/1.0"
-                return
+        requests = running_objects(HTTPRequest)
+        return next((one for one in requests if one.conn.rfile is self.reader), None)
+
+
+def write_nothing() -> None:
+    """Stands in the place of what writes the headers of a response."""
