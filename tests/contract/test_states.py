@@ -175,8 +175,11 @@ def test_the_server_is_told_to_end(row, start_server, journal, case):
         for client in clients:
             client.hang_up()
         states = [journal.wait(f"{case}-{kind}", "ended")["state"] for kind in KINDS]
+        server.wait(timeout=8)
     finally:
         server.kill()
+    server.log.join()
+    assert not server.log.find_faults(), server.log.text()
     assert set(codes) <= {1001, 1012}
     seen = [closed(code, state["reason"]) for code, state in zip(codes, states, strict=True)]
     assert dict(zip(KINDS, states, strict=True)) == dict(zip(KINDS, seen, strict=True))
