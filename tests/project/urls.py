@@ -23,6 +23,7 @@ from .views import (
     polling,
     postgresql,
     push,
+    states,
     threads,
     watched,
 )
@@ -112,6 +113,14 @@ urlpatterns = [
     path("handler/async/", coroutines.Async.as_view()),
     path("handler/failing/<str:how>/", failing.Failing.as_view()),
     path("handler/failing-async/<str:how>/", failing.AsyncFailing.as_view()),
+    # States, asked for.
+    path("states/view/", states.view),
+    path("states/coroutine/", states.coroutine),
+    path("states/handler/", states.Handler.as_view()),
+    path("states/async-handler/", states.AsyncHandler.as_view()),
+    path("states/accepting/view/", states.accepting),
+    path("states/accepting/coroutine/", states.accepting_coroutine),
+    path("states/ask/", states.ask),
     # Groups.
     path("group/view/<str:name>/", groups.member),
     path("group/handler/<str:name>/", groups.Handler.as_view()),

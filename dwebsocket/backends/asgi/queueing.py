@@ -163,9 +163,11 @@ class QueueingWebSocket(BaseWebSocket):
     def _finish_with(self, code: int, reason: str, *, deaf: bool = True) -> bool:
         """Nothing is sent behind this Close; whether it is not the second one."""
         build_close(code, reason)  # raises for what may not be sent
+        self.leave_groups()  # first: whoever hears of the end is in no group any more
         with queue_lock:
             if self._close_queued or self._over:
                 return False
+            self.close_code, self.close_reason = int(code), reason
             event = {"type": "websocket.close", "code": int(code), "reason": reason}
             self._append((event, EVENT_COST, None))
             self._close_queued, self._deaf = True, deaf

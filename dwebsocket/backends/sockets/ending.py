@@ -72,6 +72,7 @@ class EndingWebSocket(PostingWebSocket):
 
     def go_away(self, code: int) -> None:
         """The process ends: send a Close without waiting for anything."""
+        self._decide_close(code, "")
         self._send_close(build_close(code), None)
 
     def end_view(self) -> None:
@@ -99,5 +100,5 @@ class EndingWebSocket(PostingWebSocket):
 
     @property
     def closed(self) -> bool:
-        # A handler does not wait for the answer to its Close.
-        return self._mute or super().closed
+        # Not everybody waits until our Close has left, or for the answer to it.
+        return bool(self._last) or self._mute or super().closed

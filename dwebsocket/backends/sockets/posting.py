@@ -169,14 +169,23 @@ class PostingWebSocket(BaseWebSocket):
 
     def _finish_with(self, code: int, reason: str) -> bool:
         """Nothing waits behind this Close; whether it is not the second one."""
+        if not self._decide_close(code, reason):
+            return False
+        self._get_pacer().close(conf.CLOSE_TIMEOUT)
+        return True
+
+    def _decide_close(self, code: int, reason: str) -> bool:
+        """Let this Close be the last frame that leaves, whenever that is: the connection is closed
+        from here on. False when that was decided before.
+        """
         frame = build_close(code, reason)
+        self.leave_groups()  # first: whoever hears of the end is in no group any more
         with self._queue_lock:
             if self._last or self._mute:
                 return False
-            self._last = frame
             if self.close_code is None:
-                self.close_code, self.close_reason = code, reason
-        self._get_pacer().close(conf.CLOSE_TIMEOUT)
+                self.close_code, self.close_reason = int(code), reason
+            self._last = frame
         return True
 
     def _take_outgoing(self) -> bytes:

@@ -145,7 +145,7 @@ class ReceivingWebSocket(EndingWebSocket):
             self._lose("the peer hung up")
             return []
         self._heard = monotonic()
-        connection, unwanted = self._connection, self._mute
+        connection, unwanted = self._connection, self._mute or self._last
         if connection.replies:
             self._queue_replies()
         if connection.finished:
@@ -155,11 +155,10 @@ class ReceivingWebSocket(EndingWebSocket):
     def _receive_end(self, *, answering: bool) -> None:
         """A Close, or a breach of the protocol: answers to what came before it may still leave."""
         connection = self._connection
-        if connection.close is not None:
-            self.close_code, self.close_reason = connection.close.code, connection.close.reason
-        elif connection.failure is not None and self.close_code is None:
-            self.close_code, self.close_reason = connection.failure.code, connection.failure.reason
         self.leave_groups()  # first: whoever hears of the end is in no group any more
+        why = connection.close or connection.failure
+        if self.close_code is None and why is not None:  # not the answer to our Close
+            self.close_code, self.close_reason = why.code, why.reason
         self._over = True
         if answering:
             self._answering = monotonic() + conf.CLOSE_TIMEOUT

@@ -117,27 +117,29 @@ class SendingWebSocket(ReceivingWebSocket):
             self._look_if_due()
         if self._over:
             self._check_may_answer(monotonic())
-        with self._write_lock:
-            if self._mute or self._last:
-                raise self._closed_error()
-            if driver.blocked:
-                self._keep(frame + payload)
-                return
-            if self._outgoing:
-                frame = self._take_outgoing() + frame
-            try:
-                if payload:
-                    sent = self.transport.try_send_parts((frame, payload))
-                else:
-                    sent = self.transport.try_send(frame)
-            except OSError as error:
-                self._lose(f"sending failed: {error}")
-                raise self._closed_error() from error
-            if sent != len(frame) + len(payload):
-                self._put_back((frame + payload)[sent:], sent)
-            elif self._queued:
-                self._count_queued()
-        self._flush_after_writing()
+        try:
+            with self._write_lock:
+                if self._mute or self._last:
+                    raise self._closed_error()
+                if driver.blocked:
+                    self._keep(frame + payload)
+                    return
+                if self._outgoing:
+                    frame = self._take_outgoing() + frame
+                try:
+                    if payload:
+                        sent = self.transport.try_send_parts((frame, payload))
+                    else:
+                        sent = self.transport.try_send(frame)
+                except OSError as error:
+                    self._lose(f"sending failed: {error}")
+                    raise self._closed_error() from error
+                if sent != len(frame) + len(payload):
+                    self._put_back((frame + payload)[sent:], sent)
+                elif self._queued:
+                    self._count_queued()
+        finally:
+            self._flush_after_writing()  # what was left here meanwhile, above all a Close
 
     def _look_if_due(self) -> None:
         if monotonic() - self._looked > LOOK_INTERVAL:

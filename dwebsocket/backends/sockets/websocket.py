@@ -133,11 +133,12 @@ class SocketWebSocket(SendingWebSocket):
         deadline = monotonic() + timeout
         self._answering = 0.0
         if self._driver is not None:
-            self._close_driven(self._driver, frame, timeout)
+            self._close_driven(self._driver, code, reason, timeout)
             return
         if self._over:
             self._reply_close(deadline)
         else:
+            self.leave_groups()  # at once: the peer may take its time
             self._send_close(frame, deadline)
         self._await_end(deadline)
         self._ready.clear()
@@ -152,11 +153,11 @@ class SocketWebSocket(SendingWebSocket):
         sweeper.discard(self)
         self.leave_groups()
 
-    def _close_driven(self, driver: Driver, frame: bytes, timeout: float) -> None:
+    def _close_driven(self, driver: Driver, code: int, reason: str, timeout: float) -> None:
         """Send our Close. Nobody waits for the peer's, the loop will find it."""
         self._ready.clear()
         if not self._over:
-            self._send_last(frame)
+            self.post_close(code, reason)
             driver.close(timeout)
 
     def _await_end(self, deadline: float) -> None:

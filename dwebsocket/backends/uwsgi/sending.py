@@ -57,8 +57,9 @@ class SendingWebSocket(BaseWebSocket):
 
     def _check_may_send(self) -> None:
         self._check_owner()
-        self._flush(waits=True)
-        if self._over:
+        if not self._is_closing:
+            self._flush(waits=True)
+        if self._over or self._is_closing:
             self._check_accepted()
             raise self._closed_error()
 
@@ -99,12 +100,30 @@ class SendingWebSocket(BaseWebSocket):
 
     def post_close(self, code: int, reason: str) -> None:
         if not self._over:
-            self._outbox.put_last(code, reason)
+            self._finish_with(code, reason)
 
     def _judge(self) -> None:
         """Close the connection if its peer reads too slowly."""
-        if self._outbox.is_too_slow() and self._outbox.put_last(*TOO_SLOW):
+        if self._outbox.is_too_slow() and self._finish_with(*TOO_SLOW):
             count_slow()
+
+    def _finish_with(self, code: int, reason: str) -> bool:
+        """Nothing waits behind this Close; whether it is not the second one."""
+        self.leave_groups()  # first: whoever hears of the end is in no group any more
+        if not self._outbox.put_last(code, reason):
+            return False
+        if self.close_code is None:
+            self.close_code, self.close_reason = int(code), reason
+        return True
+
+    @property
+    def _is_closing(self) -> bool:
+        """Whether our Close waits in the outbox, or has left it."""
+        return self._accepted and self._outbox.last is not None
+
+    @property
+    def closed(self) -> bool:
+        return self._is_closing or super().closed
 
     def _flush(self, *, waits: bool) -> None:
         """Send what groups have put there. Without ``waits`` only as long as the socket has room,
