@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from time import monotonic
 from typing import Any
@@ -16,6 +18,7 @@ from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.protocol.state import ConnectionState, Reading
 from dwebsocket.running import database
 from dwebsocket.running.coroutines import borrows_thread
 from dwebsocket.running.threads import in_thread
@@ -23,35 +26,35 @@ from dwebsocket.running.threads import in_thread
 __all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
 
 
+OPEN = Reading.OPEN
+
+#: Guards the decision of all connections for an instant.
+ending = threading.Lock()
+
+
 class BaseWebSocket:
     """A WebSocket in a view.
 
     A backend fills in the primitives (``accept_connection``, ``receive_messages``,
     ``receive_available``, ``send``, ``send_ping``, ``post``, ``post_close``, ``close_connection``,
-    ``fileno``), which speak of whole messages, keeps ``_over``, ``close_code`` and ``close_reason``
-    true, and calls ``leave_groups`` when the connection has ended.
+    ``fileno``), which speak of whole messages, keeps ``_state`` true, and calls ``end`` as soon as
+    it is decided that the connection ends.
 
     Objects compare by identity, are hashable, and take attributes of your own.
 
     Attributes:
         subprotocol: the one agreed on, or ``None``.
-        close_code: why the connection ended (RFC 6455, 7.4.1), ``None`` as long as it has not;
-            1005: the peer gave no code; 1006: no Close was received.
-        close_reason: the text beside the code, ``None`` until there is a code.
     """
 
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "_accepted",
-        "_ended",
-        "_over",
         "_read_lock",
         "_ready",
+        "_state",
         "_told",
         "_watch",
-        "close_code",
-        "close_reason",
+        "has_ended",
         "subprotocol",
     )
 
@@ -61,24 +64,24 @@ class BaseWebSocket:
     # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
     _read_lock: Any  # made by the backend, of the kind its server waits with
     _ready: list[Message]  # received and not read yet, the oldest last
-    _over: bool  # no message will be received: not accepted yet, or ended
-    _told: bool  # the view has been told so once
+    _told: bool  # the view has been told once that no further one will come
+
+    #: Whether the end is decided, or being decided: no group may add it any more.
+    has_ended: bool
 
     def __init__(self) -> None:
         self._ready = []
-        self._accepted = self._ended = self._told = False
-        self._over = True  # until it is accepted
+        self._state = ConnectionState()
+        self._told = self.has_ended = False
         self._watch = database.ConnectionWatch()
         self.subprotocol: str | None = None
-        self.close_code: int | None = None
-        self.close_reason: str | None = None
 
     # The primitives
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         """Answer the handshake with 101.
 
-        What can fail is done before that. Whoever does something behind it sets ``_accepted``
+        What can fail is done before that. Whoever does something behind it calls ``_state.open``
         first: what then fails ends with a Close, and not with a response.
         """
         raise NotImplementedError
@@ -157,27 +160,22 @@ class BaseWebSocket:
                 escape, the answer is 501.
             ValueError: a header that is not allowed, or a subprotocol that is no token.
         """
-        if self._accepted:
+        if self.accepted:
             raise InvalidState(
                 "accept() was called, but the WebSocket is accepted already; call it once, and "
                 "only in a view decorated with auto_accept=False"
             )
-        self._over = False
-        try:
-            self.accept_connection(subprotocol, headers or {})
-        except BaseException:  # the view may try again, and till then nothing can be sent
-            self._over = not self._accepted
-            raise
+        self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
-        self._accepted = True
+        self._state.open()
 
     @property
     def accepted(self) -> bool:
         """Whether the 101 has been sent."""
-        return self._accepted
+        return self._state.reading >= OPEN
 
     def _check_accepted(self) -> None:
-        if not self._accepted:
+        if self._state.reading < OPEN:
             raise InvalidState(
                 "the WebSocket is not accepted yet: call request.websocket.accept() first, or "
                 "decorate the view without auto_accept=False"
@@ -227,7 +225,7 @@ class BaseWebSocket:
 
     def _next(self, timeout: float | None) -> Message | None:
         """The next message, or ``None`` when the connection is over."""
-        if not self._accepted:
+        if self._state.reading < OPEN:
             self._check_accepted()
         lock = self._read_lock
         if timeout is None or timeout < 0:  # -1 meant 'for ever' in earlier releases
@@ -284,7 +282,7 @@ class BaseWebSocket:
             return self._ready.pop()
         except IndexError:
             pass
-        if self._over:
+        if self._state.reading:
             if self._told:
                 raise self._closed_error()
             self._told = True
@@ -296,7 +294,7 @@ class BaseWebSocket:
 
     def count_messages(self) -> int:
         """How many whole messages are here. Never blocks."""
-        if self._accepted:
+        if self.accepted:
             self._look()
         return len(self._ready)
 
@@ -362,11 +360,10 @@ class BaseWebSocket:
     @property
     def closed(self) -> bool:
         """Whether the connection has ended, noticing a Close or a hang-up that has arrived."""
-        if not self._accepted:
-            return False
-        if not self._over:
+        state = self._state
+        if state.code is None and state.reading >= OPEN:
             self._look()
-        return self._over
+        return state.code is not None
 
     def is_closed(self) -> bool:
         """The same as ``closed``."""
@@ -375,21 +372,36 @@ class BaseWebSocket:
     @property
     def connected(self) -> bool:
         """Whether the connection is accepted and has not ended; looks as ``closed`` does."""
-        return self._accepted and not self.closed
-
-    def _closed_error(self) -> ConnectionClosed:
-        code = 1006 if self.close_code is None else self.close_code
-        return ConnectionClosed(code, self.close_reason or "")
-
-    def leave_groups(self) -> None:
-        """The connection has ended: no group keeps it. Never waits; idempotent."""
-        self._ended = True
-        groups.leave_all(self)
+        return self.accepted and not self.closed
 
     @property
-    def has_ended(self) -> bool:
-        """Whether ``leave_groups`` has been called."""
-        return self._ended
+    def close_code(self) -> int | None:
+        """Why the connection ended (RFC 6455, 7.4.1), ``None`` as long as it has not; whoever was
+        first to end it has said so. 1005: the peer gave no code; 1006: the connection broke.
+        """
+        return self._state.code
+
+    @property
+    def close_reason(self) -> str | None:
+        """The text beside ``close_code``, ``None`` until there is a code."""
+        return self._state.reason
+
+    def end(self, code: int, reason: str) -> bool:
+        """Decide that the connection ends, and why. Never waits. From any thread or greenlet.
+
+        Returns:
+            Whether this was the first call: the code and the reason of later ones do not count.
+        """
+        if self._state.code is not None:
+            return False
+        self.has_ended = True
+        groups.leave_all(self)  # first: whoever hears of the end is in no group any more
+        with ending:
+            return self._state.end(code, reason)
+
+    def _closed_error(self) -> ConnectionClosed:
+        state = self._state
+        return ConnectionClosed(1006 if state.code is None else state.code, state.reason or "")
 
     # The life of a request: called by upgrade.py and session.py
 
@@ -502,6 +514,15 @@ def check_reason(reason: str | bytes | None) -> str:
         )
     return reason
 
+
+def forget_lock() -> None:
+    """In a forked child, whose parent may have held it."""
+    global ending
+    ending = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_lock)
 
 #: The name up to dwebsocket 0.5.
 WebSocket = BaseWebSocket

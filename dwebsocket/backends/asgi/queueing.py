@@ -14,6 +14,7 @@ from dwebsocket.backends.slow import TOO_SLOW, count_slow
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import build_close
 from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.protocol.state import Reading
 from dwebsocket.websocket import BaseWebSocket, BytesLike, as_bytes
 
 from .connection import AsgiConnection, Event
@@ -44,10 +45,7 @@ class QueueingWebSocket(BaseWebSocket):
     """The messages and the Close that wait, in their order."""
 
     __slots__ = (
-        "_close_left",
-        "_close_queued",
         "_connection",
-        "_deaf",
         "_drained",
         "_judgement",
         "_leaving",
@@ -58,24 +56,21 @@ class QueueingWebSocket(BaseWebSocket):
 
     _connection: AsgiConnection
 
-    # These change under ``queue_lock``.
+    # These change under ``queue_lock``, and so does the state.
     _outgoing: list[Item]
     _waiting: int  # what they cost, in bytes
-    _close_queued: bool  # our Close is there, or has left: nothing is added any more
-    _close_left: bool  # that has left, or never will
     _scheduled: bool  # the loop is going to look at it
     _drained: threading.Condition | None  # threads wait here for room
     _judgement: object | None  # more waits than may: the loop will see whether this one lasts
 
     _leaving: list[Item]  # what the loop has taken out of there, the next one last
-    _deaf: bool  # we have closed: what comes, or has come, is not read any more
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__()
         self._connection = connection
         self._outgoing, self._leaving = [], []
         self._waiting = 0
-        self._close_queued = self._close_left = self._deaf = self._scheduled = False
+        self._scheduled = False
         self._judgement = self._drained = None
 
     def send(self, message: str | BytesLike) -> None:
@@ -105,14 +100,14 @@ class QueueingWebSocket(BaseWebSocket):
         return not self._connection.is_in_loop()
 
     def _check_open(self) -> None:
-        if self._over or self._close_queued:
+        if self._state.reading or self._state.writing:
             self._check_accepted()
             raise self._closed_error()
 
     def _put(self, item: Item, *, with_others: bool = False) -> bool:
         """Let it wait for its turn; ``False`` when nothing is sent any more."""
         with queue_lock:
-            if self._close_queued:
+            if self._state.writing:
                 return False
             self._append(item)
             if self._scheduled:
@@ -130,7 +125,7 @@ class QueueingWebSocket(BaseWebSocket):
 
     def _put_within_bounds(self, item: Item, *, with_others: bool = False) -> bool:
         bound = conf.MAX_SEND_BUFFER
-        if self._waiting > bound and not self._close_queued:
+        if self._waiting > bound and not self._state.writing:
             if self._waiting > MAX_BURST * bound:
                 self._give_up_slow()
             else:
@@ -160,27 +155,31 @@ class QueueingWebSocket(BaseWebSocket):
         if self._finish_with(*TOO_SLOW):
             count_slow()
 
-    def _finish_with(self, code: int, reason: str, *, deaf: bool = True) -> bool:
-        """Nothing is sent behind this Close; whether it is not the second one."""
+    def _finish_with(self, code: int, reason: str, reading: Reading = Reading.CLOSED) -> bool:
+        """Nothing is sent behind this Close; whether it is not the second one.
+
+        Args:
+            reading: whether what has come already is still delivered.
+        """
         build_close(code, reason)  # raises for what may not be sent
-        self.leave_groups()  # first: whoever hears of the end is in no group any more
+        self.end(code, reason)
+        state = self._state
         with queue_lock:
-            if self._close_queued or self._over:
+            if state.writing or state.reading:
                 return False
-            self.close_code, self.close_reason = int(code), reason
             event = {"type": "websocket.close", "code": int(code), "reason": reason}
             self._append((event, EVENT_COST, None))
-            self._close_queued, self._deaf = True, deaf
-        if deaf:
+            state.queue_close()
+        if reading == Reading.CLOSED:
             self._ready.clear()
-        self.stop(code, reason)
+        self.stop(code, reason, reading)
         self._connection.call(self.start_flush)
         self._connection.call(self._limit_closing)
         return True
 
     def _wait_for_room(self) -> None:
         """Wait, in a thread, until less waits. If the peer does not read the loop gives up."""
-        self._wait_for(lambda: self._waiting <= MAX_WAITING or self._over)
+        self._wait_for(lambda: self._waiting <= MAX_WAITING or bool(self._state.reading))
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait, in a thread, for what the loop does; it sees to it that this does not last."""
@@ -189,15 +188,12 @@ class QueueingWebSocket(BaseWebSocket):
                 self._drained = threading.Condition(queue_lock)
             self._drained.wait_for(condition)
 
-    def _mark_over(self, code: int, reason: str) -> bool:
-        """No message is read or sent any more; ``False`` when it was so already."""
+    def _stop_reading(self, reading: Reading) -> bool:
+        """Have no further message come; whether some could until now."""
         with queue_lock:
-            if self._over:
-                return False
-            self._over = True
-            if self.close_code is None:
-                self.close_code, self.close_reason = int(code), reason
-        return True
+            was_open = not self._state.reading
+            self._state.stop_reading(reading)
+        return was_open
 
     # What the loop takes out
 
@@ -229,7 +225,7 @@ class QueueingWebSocket(BaseWebSocket):
     def _drop_outgoing(self) -> None:
         """Nothing of it can be sent any more."""
         with queue_lock:
-            self._close_queued = self._close_left = True
+            self._state.send_close()
             outgoing = [*self._leaving, *self._outgoing]
             self._leaving, self._outgoing = [], []
             self._waiting = 0
@@ -249,8 +245,8 @@ class QueueingWebSocket(BaseWebSocket):
         """Our Close must leave within a while."""
         raise NotImplementedError
 
-    def stop(self, code: int, reason: str) -> None:
-        """No message is read or sent any more. From any thread; idempotent."""
+    def stop(self, code: int, reason: str, reading: Reading = Reading.CLOSING) -> None:
+        """Receive and send no message any more. From any thread; idempotent."""
         raise NotImplementedError
 
 

@@ -16,6 +16,7 @@ from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.protocol.state import Reading, Writing
 from dwebsocket.running.coroutines import release_thread
 from dwebsocket.websocket import Message
 
@@ -25,6 +26,8 @@ from .inbox import Inbox
 from .sending import SendingWebSocket, explain, uncancel
 
 __all__ = ["ReceivingWebSocket"]
+
+CLOSED = Reading.CLOSED
 
 
 class ReceivingWebSocket(SendingWebSocket):
@@ -103,12 +106,12 @@ class ReceivingWebSocket(SendingWebSocket):
             if self._wants_pump:
                 self.start_pump()
             else:
-                self._may_pull = not self._over
+                self._may_pull = not self._state.reading
                 self._lookout.busy[self] = self._lookout.tick
         message = self._unpack(event)
         if message is None:
             self._tell_view()
-        elif self._deaf:  # it came behind our Close, which is on its way
+        elif self._state.reading == CLOSED:  # it came behind our Close, which is on its way
             await asyncio.sleep(0)
             return await self._receive_next(None)
         return message
@@ -124,11 +127,11 @@ class ReceivingWebSocket(SendingWebSocket):
 
     async def _receive_otherwise(self, timeout: float | None) -> Message | None:
         """There is something already, or the server cannot simply be asked."""
-        if not (self._ready or self._over or self._begun):
+        if not (self._ready or self._state.reading or self._begun):
             await self._take_turn(None, 0)  # our acceptance is on its way
             if timeout is None and self._may_pull:
                 return await self._receive_next(None)
-        if self._ready or self._over or not self._inbox.is_empty:
+        if self._ready or self._state.reading or not self._inbox.is_empty:
             return self._take_now()
         release_thread()
         self.start_pump()
@@ -137,7 +140,7 @@ class ReceivingWebSocket(SendingWebSocket):
     def _take_now(self) -> Message | None:
         if self._ready:
             return self._ready.pop()
-        message = None if self._deaf else self._inbox.take()
+        message = None if self._state.reading == CLOSED else self._inbox.take()
         if message is None:
             self._check_accepted()
             self._tell_view()
@@ -162,13 +165,15 @@ class ReceivingWebSocket(SendingWebSocket):
     def receive_messages(self, deadline: float | None) -> list[Message]:
         self._want_pump()
         message = self._inbox.take_blocking(deadline)
-        return [] if message is None or self._deaf else [message, *self._inbox.take_some(RESERVE)]
+        if message is None or self._state.reading == CLOSED:
+            return []
+        return [message, *self._inbox.take_some(RESERVE)]
 
     def receive_available(self) -> list[Message]:
         self._want_pump()
         # A view that only looks, and reads nothing, does not make room for more of it.
         room = self._max_size + RESERVE - cost_of(self._ready)
-        return [] if self._deaf else self._inbox.take_some(room)
+        return [] if self._state.reading == CLOSED else self._inbox.take_some(room)
 
     def _want_pump(self) -> None:
         if not self._wants_pump:
@@ -189,12 +194,12 @@ class ReceivingWebSocket(SendingWebSocket):
         if self._wants_pump:
             self.start_pump()
         else:
-            self._may_pull = not self._over
+            self._may_pull = not self._state.reading
 
     def start_pump(self, first: Any = None) -> None:
         """Take in what comes, from now on; ``first``: what the server was asked for already."""
         self._wants_pump, self._may_pull = True, False
-        if self._begun and not self._over and self._pump is None and self._puller is None:
+        if self._begun and not (self._state.reading or self._pump or self._puller):
             self._pump = self._connection.loop.create_task(self._take_in(first))
 
     async def _take_in(self, first: Any) -> None:
@@ -203,7 +208,7 @@ class ReceivingWebSocket(SendingWebSocket):
         try:
             while (message := self._unpack(await (first or receive()))) is not None:
                 first = None
-                if self._over:  # nothing is put behind the end
+                if self._state.reading:  # nothing is put behind the end
                     return
                 has_room = inbox.put(message)
                 self._tell_of_message()
@@ -234,7 +239,7 @@ class ReceivingWebSocket(SendingWebSocket):
         if size <= self._max_size:
             return message
         reason = f"a message of {size} bytes, the limit is {self._max_size}"
-        self._finish_with(CloseCode.MESSAGE_TOO_BIG, reason, deaf=False)
+        self._finish_with(CloseCode.MESSAGE_TOO_BIG, reason, Reading.CLOSING)
         return None
 
     async def _prepare_close(self) -> None:
@@ -247,7 +252,7 @@ class ReceivingWebSocket(SendingWebSocket):
         """Our Close has left: take what still comes, until the client has answered it. There is a
         server that never ends a connection whose application has left ten messages with it.
         """
-        if self._lost or self._heard_end:
+        if self._state.writing == Writing.LOST or self._heard_end:
             return
         try:
             await asyncio.wait_for(self._take_the_rest(), timeout)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.protocol.state import Writing
 from dwebsocket.websocket import BytesLike
 
 from .connection import AsgiConnection, Event
@@ -15,6 +16,8 @@ from .http2 import find_stream
 from .queueing import EVENT_COST, QueueingWebSocket, as_event
 
 __all__ = ["SendingWebSocket", "explain", "uncancel"]
+
+LOST = Writing.LOST
 
 #: Codes that every server lets an application send; one refuses all others.
 FREE_CODES = range(3000, 5000)
@@ -28,7 +31,6 @@ class SendingWebSocket(QueueingWebSocket):
         "_flush_task",
         "_is_closing",
         "_lookout",
-        "_lost",
         "_sender",
         "_since",
         "_stalled",
@@ -41,14 +43,13 @@ class SendingWebSocket(QueueingWebSocket):
     _since: float | None  # when he began, the loop's time
     _stalled: bool  # he was told to give up
     _timer: asyncio.TimerHandle | None
-    _lost: bool  # the connection broke
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._lookout = connection.lookout
         self._stream = find_stream(connection)
         self._is_closing = getattr(find_transport(connection.send), "is_closing", None)
-        self._busy = self._lost = self._stalled = False
+        self._busy = self._stalled = False
         self._flush_task: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = None
 
@@ -57,7 +58,7 @@ class SendingWebSocket(QueueingWebSocket):
             await super().asend(message)
             return
         event, size = as_event(message)
-        if self._over or self._close_queued:
+        if self._state.reading or self._state.writing:
             self._check_open()
         if self._busy or self._outgoing:  # not before those who wait already
             await self._take_turn(event, size)
@@ -67,13 +68,13 @@ class SendingWebSocket(QueueingWebSocket):
                 await self._transmit(event)
             finally:
                 self._set_free()
-        if self._lost:
+        if self._state.writing == LOST:
             raise self._closed_error()
 
     async def adrain(self) -> None:
         if not self._connection.is_in_loop():
             return  # what is sent in a thread has waited already
-        if self._close_queued:
+        if self._state.writing:
             await self._wait_for_end()
             return
         # Usually what the caller has just sent, without waiting, and nothing else.
@@ -88,7 +89,7 @@ class SendingWebSocket(QueueingWebSocket):
                 self._set_free()
         elif self._busy or self._outgoing:
             await self._take_turn(None, 0)
-        if self._lost:
+        if self._state.writing == LOST:
             raise self._closed_error()
 
     def _set_free(self) -> None:
@@ -132,18 +133,18 @@ class SendingWebSocket(QueueingWebSocket):
 
     async def _transmit(self, event: Event) -> None:
         """Call the server's send; what goes wrong there is the end of the connection."""
-        if self._lost:
+        if self._state.writing == LOST:
             return
         self._since = self._connection.loop.time()
         if self._lookout.is_turn_over(self._since):
             await asyncio.sleep(0)
-            if self._lost:  # which the loop has found meanwhile
+            if self._state.writing == LOST:  # which the loop has found meanwhile
                 return
         if self._is_closing is not None and self._is_closing():
             # asyncio tells the server in the loop's next round. Until then it would write on, to
             # nobody, and asyncio would log a warning for each.
             await asyncio.sleep(0)
-            if self._lost:
+            if self._state.writing == LOST:
                 return
         self._sender = asyncio.current_task()
         if self._timer is None:

@@ -14,6 +14,7 @@ from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
+from dwebsocket.protocol.state import Reading, Writing
 from dwebsocket.running.context import RequestContext
 from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import check_reason
@@ -88,6 +89,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         check_room(len(websockets))
         websockets.add(self)
         self._connection.websocket = self
+        self._state.open()
         event = {"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}
         self._put((event, EVENT_COST, None))
 
@@ -96,7 +98,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         super()._begin()
 
     def fileno(self) -> int:
-        if not self._accepted or self._done.done():
+        if not self.accepted or self._done.done():
             return -1
         self._want_pump()
         return self._inbox.fileno()
@@ -108,7 +110,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._accepts = not accepts
 
     def leave_server(self) -> None:
-        if self._accepted:
+        if self.accepted:
             self._connection.call(self.start_pump)
             self._connection.answering.answer([])
 
@@ -119,7 +121,7 @@ class AsgiWebSocket(ReceivingWebSocket):
 
     async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         self.leave_for_loop(run)
-        if self._accepted:
+        if self.accepted:
             return True
         view = self._begin_view()
         decided = self._connection.loop.create_future()
@@ -143,7 +145,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         return view
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self._accepted:
+        if not self.accepted:
             return None
         listener.calls_anew = False
         calls = Calls(self, self._inbox, listener)
@@ -174,8 +176,8 @@ class AsgiWebSocket(ReceivingWebSocket):
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
         self._tell_view()
         if self._finish_with(code, reason) and timeout and self._may_wait():
-            self._wait_for(lambda: self._close_left)
-        self._deaf = True  # what has come, and was not read, is not wanted, whoever has closed
+            self._wait_for(lambda: self._state.writing >= Writing.CLOSE_SENT)
+        self._state.stop_reading()  # what has come is not wanted, whoever has closed
         self._ready.clear()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
@@ -188,20 +190,19 @@ class AsgiWebSocket(ReceivingWebSocket):
         if self._finish_with(code, reason):
             await self._wait_for_end()
 
-    def stop(self, code: int, reason: str) -> None:
-        self.leave_groups()  # first: whoever hears of the end is in no group any more
-        if not self._mark_over(code, reason):
-            return
-        self._stop_receiving()
-        self._tell_of_message()  # or of the end
+    def stop(self, code: int, reason: str, reading: Reading = Reading.CLOSING) -> None:
+        self.end(code, reason)
+        if self._stop_reading(reading):
+            self._stop_receiving()
+            self._tell_of_message()  # or of the end
 
     def _tell_of_message(self) -> None:
         if self._calls is not None:
             self._calls.wake()
 
     def lose(self, reason: str) -> None:
-        self._lost = True
         self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
+        self._state.lose()
         self._leave()
         cut(self._connection)
 
@@ -237,12 +238,12 @@ class AsgiWebSocket(ReceivingWebSocket):
     @property
     def is_over(self) -> bool:
         """Whether no further message comes."""
-        return self._over
+        return bool(self._state.reading)
 
     @property
     def has_closed(self) -> bool:
         """Whether we have closed, so that nobody wants what still comes."""
-        return self._deaf
+        return self._state.reading == Reading.CLOSED
 
     # In the task in which the server called us
 

@@ -59,7 +59,7 @@ class Driver(Flusher):
     def _start(self) -> None:
         websocket = self._websocket
         websocket.leave_reading_to(self)
-        self._closing = self._closing or websocket._over  # already; the loop is to find out
+        self._closing = self._closing or websocket.has_ended  # already; the loop is to find out
         self.busy = False
         try:
             websocket.start_watching(self)
@@ -106,7 +106,7 @@ class Driver(Flusher):
                     self._work_through(messages)
         if websocket._ready:
             return True
-        if websocket._over:
+        if websocket._state.reading:
             self._end()
             return False
         return bool(websocket._connection.rest)

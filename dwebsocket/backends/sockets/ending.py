@@ -7,9 +7,12 @@ from time import monotonic
 from dwebsocket.backends.sockets.posting import PostingWebSocket
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.frames import CloseCode, build_close
+from dwebsocket.protocol.state import Writing
 from dwebsocket.transports.base import remaining
 
 __all__ = ["EndingWebSocket"]
+
+CLOSE_SENT = Writing.CLOSE_SENT
 
 
 class EndingWebSocket(PostingWebSocket):
@@ -25,7 +28,7 @@ class EndingWebSocket(PostingWebSocket):
     def _reply_close(self, deadline: float | None = None) -> None:
         """Answer the peer's Close, or its breach of the protocol (RFC 6455, 5.5.1 and 7.1.7)."""
         connection = self._connection
-        if self._mute:
+        if self._state.writing >= CLOSE_SENT:
             return
         if connection.close is not None:
             self._send_close(build_close(connection.close.code), deadline)
@@ -35,7 +38,7 @@ class EndingWebSocket(PostingWebSocket):
 
     def _send_close(self, frame: bytes, deadline: float | None) -> None:
         """Send our Close, once; without a deadline only as far as that goes without waiting."""
-        if self._mute:
+        if self._state.writing >= CLOSE_SENT:
             return
         if self._driver is not None:
             self._send_last(frame)
@@ -47,23 +50,23 @@ class EndingWebSocket(PostingWebSocket):
         if not acquired:
             return
         try:
-            if not self._mute:
+            if self._state.writing < CLOSE_SENT:
                 self.stand_back()
                 data = self._take_outgoing() + (self._last or frame)
                 self.transport.send(data, monotonic() if deadline is None else deadline)
         except OSError as error:
             self._lose(f"closing failed: {error}")
         finally:
-            self._mute = True
+            self._state.send_close()
             self._write_lock.release()
 
     def _send_last(self, frame: bytes) -> None:
         """Send our Close, once, behind what waits already."""
         with self._write_lock:
-            if self._mute:
+            if self._state.writing >= CLOSE_SENT:
                 return
             self._final = self._take_outgoing() + (self._last or frame)  # the first Close counts
-            self._mute = True
+            self._state.send_close()
         self.try_flush()
 
     def end_writing(self) -> None:
@@ -87,18 +90,11 @@ class EndingWebSocket(PostingWebSocket):
 
     def _lose(self, reason: str) -> None:
         """The connection broke: nothing more comes, nothing more goes, whoever waits wakes up."""
-        self.leave_groups()  # first: whoever hears of the end is in no group any more
-        self._over = self._lost = self._mute = True
-        if self.close_code is None:
-            self.close_code, self.close_reason = CloseCode.ABNORMAL_CLOSURE, reason
+        self.end(CloseCode.ABNORMAL_CLOSURE, reason)
+        self._state.lose()
         self.transport.shutdown()
         self._leave()
 
     def _leave(self) -> None:
         """The connection has ended, whatever ended it: nobody keeps it any more."""
         raise NotImplementedError
-
-    @property
-    def closed(self) -> bool:
-        # Not everybody waits until our Close has left, or for the answer to it.
-        return bool(self._last) or self._mute or super().closed

@@ -97,7 +97,7 @@ class LeavingWebSocket(SocketWebSocket):
             self.leave_server()
 
     def leave_server(self) -> None:
-        if self._leaves and self._accepted and self._beside is not None:
+        if self._leaves and self.accepted and self._beside is not None:
             self.let_go()
             self._beside.leave()
             self._beside = None

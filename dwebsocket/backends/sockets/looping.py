@@ -142,11 +142,11 @@ class LoopingWebSocket(LeavingWebSocket):
 
     async def _wait_for_something(self, loop: asyncio.AbstractEventLoop, end: float | None) -> None:
         """Wait until there is a message, or will never be one. Called with the read lock held."""
-        while not (self._ready or self._over or self._shut):
+        while not (self._ready or self._state.reading or self._shut):
             messages = self.receive_available()
             messages.reverse()
             self._ready = messages
-            if not messages and not self._over:
+            if not messages and not self._state.reading:
                 release_thread()
                 await self.arelease_database()
                 if not self._shut:  # meanwhile

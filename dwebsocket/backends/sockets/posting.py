@@ -17,6 +17,7 @@ from dwebsocket.conf import conf
 from dwebsocket.protocol.deflate import PerMessageDeflate
 from dwebsocket.protocol.frames import build_close
 from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.protocol.state import Writing
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock
 from dwebsocket.websocket import BaseWebSocket
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from dwebsocket.backends.sockets.driver import Driver
 
 __all__ = ["MIN_COMPRESSED", "PostingWebSocket", "weigh"]
+
+CLOSE_QUEUED, CLOSE_SENT, LOST = Writing.CLOSE_QUEUED, Writing.CLOSE_SENT, Writing.LOST
 
 #: Below this, compressing costs more than it saves.
 MIN_COMPRESSED = 1024
@@ -54,8 +57,6 @@ class PostingWebSocket(BaseWebSocket):
         "_flusher",
         "_gathered",
         "_last",
-        "_lost",
-        "_mute",
         "_outgoing",
         "_queued",
         "_write_lock",
@@ -73,10 +74,8 @@ class PostingWebSocket(BaseWebSocket):
     _outgoing: list[bytes]  # frames that leave before anything else; what left in part is the first
     _gathered: int  # bytes of the answers held back there
     _final: bytes  # what still has to leave, our Close at its end
-    _mute: bool  # nothing may be sent any more: our Close has left, or the connection broke
-    _lost: bool  # the connection broke
 
-    # These change under ``queue_lock``.
+    # These change under ``queue_lock``, and so does the state of writing until CLOSE_QUEUED.
     _queued: int  # what counts against the bound: _outgoing, and what is just being written
     _last: bytes  # the Close behind what waits in _outgoing, where nothing is added any more
 
@@ -86,7 +85,6 @@ class PostingWebSocket(BaseWebSocket):
         self._outgoing = []
         self._final = self._last = b""
         self._gathered = self._queued = 0
-        self._lost = self._mute = False
 
     # What a group does
 
@@ -101,7 +99,7 @@ class PostingWebSocket(BaseWebSocket):
             self._post(frame)
             return
         try:
-            if self._outgoing or self._mute or self._last:
+            if self._outgoing or self._state.writing:
                 self._queue(frame)
             else:
                 sent = self.transport.try_send(frame)
@@ -111,11 +109,11 @@ class PostingWebSocket(BaseWebSocket):
             self._lose(f"sending failed: {error}")
         finally:
             lock.release()
-        if self._outgoing or self._last:
+        if self._outgoing or self._state.writing == CLOSE_QUEUED:
             self._flush_after_writing()
 
     def post_close(self, code: int, reason: str) -> None:
-        if self._over or self._mute:
+        if self._state.reading or self._state.writing >= CLOSE_SENT:
             return
         self._finish_with(code, reason)
         self.try_flush()
@@ -158,7 +156,7 @@ class PostingWebSocket(BaseWebSocket):
     def _queue(self, frame: bytes) -> None:
         """Let a frame wait, but not without bound."""
         with self._queue_lock:
-            if self._mute or self._last:
+            if self._state.writing:
                 return
             if self._queued <= conf.MAX_SEND_BUFFER:
                 self._outgoing.append(frame)
@@ -179,13 +177,12 @@ class PostingWebSocket(BaseWebSocket):
         from here on. False when that was decided before.
         """
         frame = build_close(code, reason)
-        self.leave_groups()  # first: whoever hears of the end is in no group any more
+        self.end(code, reason)
         with self._queue_lock:
-            if self._last or self._mute:
+            if self._state.writing:
                 return False
-            if self.close_code is None:
-                self.close_code, self.close_reason = int(code), reason
             self._last = frame
+            self._state.queue_close()
         return True
 
     def _take_outgoing(self) -> bytes:
@@ -207,7 +204,7 @@ class PostingWebSocket(BaseWebSocket):
 
     def _put_back(self, rest: bytes, sent: int) -> None:
         """The socket has taken so many bytes and is full, or has taken all."""
-        if self._mute:
+        if self._state.writing >= CLOSE_SENT:
             self._final = rest
         else:
             if rest:
@@ -228,11 +225,12 @@ class PostingWebSocket(BaseWebSocket):
                 self._lose(f"sending failed: {error}")
             finally:
                 self._write_lock.release()
-            if self._lost:
+            writing = self._state.writing
+            if writing == LOST:
                 return True
             if self._is_blocked:
                 return False
-            if self._mute or not (self._outgoing or self._last):
+            if writing == CLOSE_SENT or not (self._outgoing or writing):
                 return True
         return False
 
@@ -243,15 +241,17 @@ class PostingWebSocket(BaseWebSocket):
 
     def _flush_after_writing(self) -> None:
         """Whoever has held the write lock looks at what others have left here meanwhile."""
-        if (self._outgoing or self._last) and not self._is_blocked:
+        waits = self._outgoing or self._state.writing == CLOSE_QUEUED
+        if waits and not self._is_blocked:
             self.try_flush()
 
     def _flush_held(self) -> None:
-        if self._last and not self._mute:
+        state = self._state
+        if state.writing == CLOSE_QUEUED:
             self._final = self._take_outgoing() + self._last
-            self._mute = True
-        data = self._final if self._mute else self._take_outgoing()
-        if not self._lost and data:
+            state.send_close()
+        data = self._final if state.writing else self._take_outgoing()
+        if state.writing != LOST and data:
             sent = self.transport.try_send(data)
             self._put_back(data[sent:], sent)
 
@@ -262,7 +262,7 @@ class PostingWebSocket(BaseWebSocket):
     @property
     def is_lost(self) -> bool:
         """Whether the connection broke, so that nothing can be sent."""
-        return self._lost
+        return self._state.writing == LOST
 
     def check_deadline(self, now: float) -> bool:
         """Whether nothing more has to be done at a certain time."""

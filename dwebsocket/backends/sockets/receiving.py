@@ -8,6 +8,7 @@ from dwebsocket.backends.sockets.ending import EndingWebSocket
 from dwebsocket.backends.sockets.posting import weigh
 from dwebsocket.conf import conf
 from dwebsocket.protocol.budget import cost_of
+from dwebsocket.protocol.state import Reading, Writing
 from dwebsocket.transports.base import remaining
 from dwebsocket.websocket import Message
 
@@ -29,7 +30,7 @@ class ReceivingWebSocket(EndingWebSocket):
     _looked: float  # when we last looked whether something has come
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
-        while not self._over:
+        while not self._state.reading:
             if self._connection.rest:
                 self.transport.take_turn()
                 messages = self._receive_rest(reading=True, turn=self._turn)
@@ -77,7 +78,7 @@ class ReceivingWebSocket(EndingWebSocket):
         messages: list[Message] = []
         self._looked = monotonic()
         spent = cost_of(self._ready)
-        while not self._over:
+        while not self._state.reading:
             if self._connection.rest:
                 found = self._receive_rest(reading=reading, found=bool(messages), spent=spent)
             else:
@@ -145,7 +146,7 @@ class ReceivingWebSocket(EndingWebSocket):
             self._lose("the peer hung up")
             return []
         self._heard = monotonic()
-        connection, unwanted = self._connection, self._mute or self._last
+        connection, unwanted = self._connection, self._state.writing
         if connection.replies:
             self._queue_replies()
         if connection.finished:
@@ -155,11 +156,10 @@ class ReceivingWebSocket(EndingWebSocket):
     def _receive_end(self, *, answering: bool) -> None:
         """A Close, or a breach of the protocol: answers to what came before it may still leave."""
         connection = self._connection
-        self.leave_groups()  # first: whoever hears of the end is in no group any more
         why = connection.close or connection.failure
-        if self.close_code is None and why is not None:  # not the answer to our Close
-            self.close_code, self.close_reason = why.code, why.reason
-        self._over = True
+        if why is not None:
+            self.end(why.code, why.reason)
+        self._state.stop_reading(Reading.CLOSING)
         if answering:
             self._answering = monotonic() + conf.CLOSE_TIMEOUT
         else:
@@ -167,7 +167,7 @@ class ReceivingWebSocket(EndingWebSocket):
 
     def _queue_replies(self) -> None:
         replies = self._connection.replies
-        if self._mute:
+        if self._state.writing >= Writing.CLOSE_SENT:
             replies.clear()
             return
         # A peer that does not take its Pongs does not get more of them.

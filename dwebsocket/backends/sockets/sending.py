@@ -70,13 +70,17 @@ class SendingWebSocket(ReceivingWebSocket):
 
     def _may_gather(self) -> bool:
         """Whether an answer may wait until the other messages of the same read have theirs."""
-        if self._mute:
+        if self._state.writing:
             return False
         if self._gathered:
             return self._gathered < MAX_GATHERED
         if monotonic() - self._heard > LOOK_INTERVAL:  # what is held back comes to no look there
             self._look_if_due()
-        return self.transport.gathers and not self._over and self.transport.gather(self._flush_soon)
+        return (
+            self.transport.gathers
+            and not self._state.reading
+            and self.transport.gather(self._flush_soon)
+        )
 
     def _write(self, frame: bytes, payload: bytes = b"") -> None:
         """Write what was held back, then the frame, and wait until all of it has left."""
@@ -86,12 +90,12 @@ class SendingWebSocket(ReceivingWebSocket):
         now = monotonic()
         if now - self._heard > LOOK_INTERVAL:
             self._look_if_due()
-        if self._over:
+        if self._state.reading:
             self._check_may_answer(now)
         lock = self._write_lock
         lock.acquire()
         try:
-            if self._mute or self._last:
+            if self._state.writing:
                 raise self._closed_error()
             self.stand_back()
             if self._outgoing:
@@ -115,11 +119,11 @@ class SendingWebSocket(ReceivingWebSocket):
         """The same where nobody waits: what the socket does not take waits."""
         if driver.busy and monotonic() - self._heard > LOOK_INTERVAL:
             self._look_if_due()
-        if self._over:
+        if self._state.reading:
             self._check_may_answer(monotonic())
         try:
             with self._write_lock:
-                if self._mute or self._last:
+                if self._state.writing:
                     raise self._closed_error()
                 if driver.blocked:
                     self._keep(frame + payload)
@@ -161,7 +165,7 @@ class SendingWebSocket(ReceivingWebSocket):
     def _keep(self, frame: bytes) -> None:
         """The socket is full, and nobody waits here: the frame waits."""
         self._queue(frame)
-        if self._last:
+        if self._state.writing:
             raise self._closed_error()
 
     def _send_deadline(self) -> float | None:
@@ -170,7 +174,7 @@ class SendingWebSocket(ReceivingWebSocket):
 
     def _flush_soon(self) -> None:
         """The hub runs: whoever gathered has given up control."""
-        if self._outgoing and not self._mute:
+        if self._outgoing:
             self.try_flush()
 
     def start_batch(self, messages: list[Message]) -> None:

@@ -20,7 +20,7 @@ from dwebsocket.backends.sockets.sending import SendingWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.deflate import PerMessageDeflate, negotiate
-from dwebsocket.protocol.frames import CloseCode, Opcode, build_close, build_frame_header
+from dwebsocket.protocol.frames import Opcode, build_close, build_frame_header
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
@@ -84,7 +84,7 @@ class SocketWebSocket(SendingWebSocket):
         try:
             self._accept(response)
         except OSError as error:
-            if is_full(error) and not self._accepted:  # since we have looked
+            if is_full(error) and not self.accepted:  # since we have looked
                 raise room.TooFewDescriptors from error
             raise
         finally:
@@ -93,7 +93,7 @@ class SocketWebSocket(SendingWebSocket):
     def _accept(self, response: bytes) -> None:
         early = self._take_connection()
         self._heard = self._looked = monotonic()
-        self._accepted = True
+        self._state.open()
         try:
             self.transport.send(response, self._send_deadline())
         except OSError as error:
@@ -121,7 +121,7 @@ class SocketWebSocket(SendingWebSocket):
         return early
 
     def fileno(self) -> int:
-        return self.transport.fileno() if self._accepted else -1
+        return self.transport.fileno() if self.accepted else -1
 
     def finish(self) -> None:
         self.transport.close()
@@ -135,28 +135,25 @@ class SocketWebSocket(SendingWebSocket):
         if self._driver is not None:
             self._close_driven(self._driver, code, reason, timeout)
             return
-        if self._over:
+        if self._state.reading:
             self._reply_close(deadline)
         else:
-            self.leave_groups()  # at once: the peer may take its time
+            self._decide_close(code, reason)
             self._send_close(frame, deadline)
         self._await_end(deadline)
         self._ready.clear()
-        if self.close_code is None:
-            self.close_code, self.close_reason = CloseCode.ABNORMAL_CLOSURE, ""
-        self._over = True
+        self._state.stop_reading()
         self.transport.shutdown()
         self.stop_flushing()
         self._leave()
 
     def _leave(self) -> None:
         sweeper.discard(self)
-        self.leave_groups()
 
     def _close_driven(self, driver: Driver, code: int, reason: str, timeout: float) -> None:
         """Send our Close. Nobody waits for the peer's, the loop will find it."""
         self._ready.clear()
-        if not self._over:
+        if not self._state.reading:
             self.post_close(code, reason)
             driver.close(timeout)
 
@@ -166,14 +163,14 @@ class SocketWebSocket(SendingWebSocket):
             return
         try:
             rest = MAX_DISCARDED
-            while not self._over and rest > 0:
+            while not self._state.reading and rest > 0:
                 if self._connection.rest:
                     self._receive_rest(reading=False)
                     continue
                 buffer, count = self.transport.receive(deadline)
                 rest -= count
                 self._receive(buffer, count, reading=False)
-            if self._connection.failure is not None and not self._lost:
+            if self._connection.failure is not None and not self.is_lost:
                 self._linger(deadline, rest)
         except OSError:
             pass
@@ -194,7 +191,7 @@ class SocketWebSocket(SendingWebSocket):
     # What a driver does, on behalf of a handler
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self._accepted:
+        if not self.accepted:
             return None
         listener.calls_anew = self.transport.calls_anew
         self._driver = Driver(self, listener)
@@ -214,7 +211,7 @@ class SocketWebSocket(SendingWebSocket):
     @property
     def has_early(self) -> bool:
         """Whether there is something to do for the loop before anything else comes."""
-        return bool(self._ready or self._connection.rest) or self._over
+        return bool(self._ready or self._connection.rest or self._state.reading)
 
     def end_answers(self) -> None:
         """Answer the peer's Close, now that all that came before it has been answered."""
@@ -225,7 +222,7 @@ class SocketWebSocket(SendingWebSocket):
         """Give the descriptor back: the loop is done with this connection."""
         self._leave()
         with self._write_lock:
-            self._mute = self._lost = True
+            self._state.lose()
             self.transport.shutdown()
             self.transport.close()
         self._outgoing.clear()
@@ -242,7 +239,7 @@ class SocketWebSocket(SendingWebSocket):
         """Send a Ping after ``interval`` seconds of silence; whether the peer was dropped because
         it left one unanswered for ``timeout`` seconds. Never blocks.
         """
-        if self._over:
+        if self._state.reading:
             if now > self._heard + conf.CLOSE_TIMEOUT and now > self._answering:
                 self._reply_close()
             return False
@@ -259,7 +256,7 @@ class SocketWebSocket(SendingWebSocket):
             self.try_flush()
             return False
         self._look_aside()
-        if self._over or timeout is None or now - max(self._pinged, self._heard) < timeout:
+        if self._state.reading or timeout is None or now - max(self._pinged, self._heard) < timeout:
             return False
         self._lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True

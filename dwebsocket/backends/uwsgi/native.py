@@ -80,20 +80,20 @@ class NativeWebSocket(SendingWebSocket):
             self._end(CloseCode.ABNORMAL_CLOSURE, f"the peer left during the handshake: {error}")
 
     def fileno(self) -> int:
-        return self._transport.fileno() if self._accepted else -1
+        return self._transport.fileno() if self.accepted else -1
 
     # Receiving
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
         self._check_owner()
-        while not self._over:
+        while not self._state.reading:
             messages = self._receive()
             if messages:
                 return messages
             rest = remaining(deadline)
-            if rest == 0.0 and not self._over:
+            if rest == 0.0 and not self._state.reading:
                 raise TimeoutError("nothing was received in time")
-            if not self._over:
+            if not self._state.reading:
                 self._wait(min(CALL_INTERVAL, rest or CALL_INTERVAL))
         return []
 
@@ -112,12 +112,12 @@ class NativeWebSocket(SendingWebSocket):
         self._flush(waits=False)
         messages: list[Message] = []
         empty = 0
-        while empty < 2 and not self._over:  # once may be an empty message
+        while empty < 2 and not self._state.reading:  # once may be an empty message
             payload = self._receive_one()
             empty = 0 if payload else empty + 1
             if payload:
                 messages.append(as_message(payload))
-        if not messages and not self._over and self._transport.is_hung_up():
+        if not (messages or self._state.reading) and self._transport.is_hung_up():
             self._end(CloseCode.ABNORMAL_CLOSURE, "the peer hung up")
         return messages
 
@@ -132,7 +132,7 @@ class NativeWebSocket(SendingWebSocket):
                 self._fail(CloseCode.UNSUPPORTED_DATA, "fragments are not supported here")
             elif len(payload) > conf.MAX_MESSAGE_SIZE:
                 self._fail(CloseCode.MESSAGE_TOO_BIG, f"over {conf.MAX_MESSAGE_SIZE} bytes")
-        return b"" if self._over else payload
+        return b"" if self._state.reading else payload
 
     def _note_end(self) -> None:
         """A Close came, which uWSGI has answered, or the peer is gone: it does not say which."""
@@ -163,7 +163,8 @@ class NativeWebSocket(SendingWebSocket):
             return
         deadline = monotonic() + timeout
         self._flush(waits=timeout > 0)
-        if not self._over:
+        if not self._state.reading:
+            self.end(code, reason)
             self._discard()  # uWSGI's first Ping leaves with the first call: not behind our Close
             self._ready.clear()
             self._outbox.stop()  # nothing is sent behind it
@@ -188,8 +189,8 @@ class NativeWebSocket(SendingWebSocket):
             self._answer_due = False
 
     def finish(self) -> None:
-        if self._accepted:
-            self.leave_groups()
+        if self.accepted:
+            self._end(CloseCode.ABNORMAL_CLOSURE, "")
             self._outbox.close()
             self._transport.close()
             self._transport.sock.close()

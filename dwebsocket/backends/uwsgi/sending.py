@@ -16,6 +16,7 @@ from dwebsocket.exceptions import InvalidState
 from dwebsocket.groups.base import Closing
 from dwebsocket.protocol.frames import CloseCode, Opcode, build_close, build_frame_header
 from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.protocol.state import Reading
 from dwebsocket.transports import poll
 from dwebsocket.transports.base import Transport
 from dwebsocket.websocket import BaseWebSocket, BytesLike, as_bytes
@@ -46,20 +47,20 @@ class SendingWebSocket(BaseWebSocket):
         content = message if isinstance(message, str) else as_bytes(message)
         self._check_may_send()
         self._send(content)
-        if self._over:
+        if self._state.reading:
             raise self._closed_error()
 
     def send_ping(self, payload: bytes) -> None:
         self._check_may_send()
         self._try_transmit(build_frame_header(Opcode.PING, len(payload)) + payload)
-        if self._over:
+        if self._state.reading:
             raise self._closed_error()
 
     def _check_may_send(self) -> None:
         self._check_owner()
-        if not self._is_closing:
+        if not self._state.writing:
             self._flush(waits=True)
-        if self._over or self._is_closing:
+        if self._state.reading or self._state.writing:
             self._check_accepted()
             raise self._closed_error()
 
@@ -89,7 +90,7 @@ class SendingWebSocket(BaseWebSocket):
     # What groups send
 
     def post(self, message: PreparedMessage) -> None:
-        if self._over:
+        if self._state.reading:
             return
         event = message.event
         self._outbox.put(event["text"] if "text" in event else event["bytes"], message.size)
@@ -99,7 +100,7 @@ class SendingWebSocket(BaseWebSocket):
             self._judge()
 
     def post_close(self, code: int, reason: str) -> None:
-        if not self._over:
+        if not self._state.reading:
             self._finish_with(code, reason)
 
     def _judge(self) -> None:
@@ -109,27 +110,15 @@ class SendingWebSocket(BaseWebSocket):
 
     def _finish_with(self, code: int, reason: str) -> bool:
         """Nothing waits behind this Close; whether it is not the second one."""
-        self.leave_groups()  # first: whoever hears of the end is in no group any more
-        if not self._outbox.put_last(code, reason):
-            return False
-        if self.close_code is None:
-            self.close_code, self.close_reason = int(code), reason
-        return True
-
-    @property
-    def _is_closing(self) -> bool:
-        """Whether our Close waits in the outbox, or has left it."""
-        return self._accepted and self._outbox.last is not None
-
-    @property
-    def closed(self) -> bool:
-        return self._is_closing or super().closed
+        self.end(code, reason)
+        self._state.queue_close()
+        return self._outbox.put_last(code, reason)
 
     def _flush(self, *, waits: bool) -> None:
         """Send what groups have put there. Without ``waits`` only as long as the socket has room,
         which is enough for a message of the usual size. For the owner.
         """
-        while not self._over and self._outbox.items:
+        while not self._state.reading and self._outbox.items:
             if not waits and not poll.wait_writable(self._transport.fileno(), 0):
                 self._judge()
                 if self._outbox.is_late():
@@ -147,13 +136,11 @@ class SendingWebSocket(BaseWebSocket):
 
     def _send_close(self, code: int, reason: str) -> None:
         self._try_transmit(build_close(code, reason))
-        self._answer_due = not self._over
+        self._answer_due = not self._state.reading
 
     def _end(self, code: int, reason: str) -> None:
-        self.leave_groups()
-        self._over = True
-        if self.close_code is None:
-            self.close_code, self.close_reason = self._outbox.last or (code, reason)
+        self.end(code, reason)
+        self._state.stop_reading(Reading.CLOSING)
         self._outbox.stop()
 
     def _check_owner(self) -> None:
