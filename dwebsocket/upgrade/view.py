@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from dwebsocket.backends.runner import Runner
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
@@ -21,7 +22,7 @@ from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_cookies, 
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
+__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error", "runner_of"]
 
 
 class Session:
@@ -59,21 +60,22 @@ class Session:
         self._error: BaseException | None = None
         self._response: Any = None
 
-    async def aleave_server(self) -> bool:
+    async def astart_beside(self) -> bool:
         """Run the ``async def`` view beside the server, whose request then ends at once; whether
         that is so.
         """
         contexts = self._contexts
         if contexts is not None:
             contexts.begin()
-        left = False
+        started = False
+        runner = runner_of(self._websocket)
         try:
             with ending_on_error(self._websocket):
-                left = await self._websocket.aleave_server(self._arun_beside)
+                started = await runner.astart_coroutine(self._arun_beside)
         finally:
-            if contexts is not None and not left:
+            if contexts is not None and not started:
                 contexts.end()
-        return left
+        return started
 
     def answer(self) -> Any:
         """The response for Django when the view has left the server."""
@@ -87,7 +89,7 @@ class Session:
         """Run the view; the response for Django."""
         resume = collectors.pause()
         try:
-            self._websocket.leave_server()
+            runner_of(self._websocket).start_view()
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             return self._fail(error)
@@ -183,13 +185,13 @@ def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        websocket.stay()
         end(websocket, error)
         raise
 
 
 def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
+    forget_runner(websocket)
     if websocket.accepted:
         # The peer may take its time, and not every server ends a request whose client has left.
         websocket.release_database()
@@ -202,13 +204,26 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
             websocket.finish()
 
 
+def runner_of(websocket: BaseWebSocket) -> Runner:
+    """Its runner, which it has as long as its request lasts."""
+    assert websocket.runner is not None
+    return websocket.runner
+
+
+def forget_runner(websocket: BaseWebSocket) -> None:
+    """Give back what the runner has reserved and not used. The two refer to each other."""
+    runner, websocket.runner, websocket.on_accept = websocket.runner, None, None
+    if runner is not None:
+        runner.cancel()
+
+
 async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
     """``end`` in an event loop, without a thread where that can be done."""
     if websocket.accepted:
         release_thread()
         await websocket.arelease_database()
         await websocket.aclose(find_close_code(error))
-    if websocket.has_loop:
+    if websocket.loop is not None:
         end(websocket, error)
     else:
         await in_thread(end, websocket, error)

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+from dwebsocket.backends.listening import refuse_waiting
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.budget import RESERVE, cost_of
@@ -176,6 +177,8 @@ class ReceivingWebSocket(SendingWebSocket):
 
     def _next(self, timeout: float | None) -> Message | None:
         if self._connection.is_in_loop():
+            if self._has_listener:
+                refuse_waiting()
             raise InvalidState(
                 "wait() and `for` in an async view would stop the server's event loop: write "
                 "`await request.websocket.areceive()` or `async for message in request.websocket`"

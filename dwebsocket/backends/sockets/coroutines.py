@@ -7,28 +7,26 @@ server lets go of the connection, otherwise in one that Django starts while the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.sockets.leaving import LeavingWebSocket
+from dwebsocket.backends.runner import Run
+from dwebsocket.backends.sockets.websocket import SocketWebSocket
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
-from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.running.context import RequestContext
-from dwebsocket.running.coroutines import release_thread, run_in_loop
+from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.running.coroutines import release_thread
 from dwebsocket.running.event_loop import is_in_event_loop, set_done
 from dwebsocket.websocket import BytesLike, Message
 
-__all__ = ["LoopingWebSocket"]
+__all__ = ["CoroutineWebSocket"]
 
 #: Seconds between two looks at the socket for a coroutine that waits for something else.
 LOOK_INTERVAL = 1.0
 
 
-class LoopingWebSocket(LeavingWebSocket):
+class CoroutineWebSocket(SocketWebSocket):
     """Coroutines wait for the socket itself, without a second thread."""
 
     __slots__ = ("_hurry", "_noticed", "_shut", "_view", "_wake")
@@ -44,43 +42,7 @@ class LoopingWebSocket(LeavingWebSocket):
         self._noticed = self._shut = False
         self._hurry = self._view = self._wake = None
 
-    # What a backend says
-
-    @property
-    def waits_in_greenlets(self) -> bool:
-        """Whether all that wait for connections run in one thread."""
-        raise NotImplementedError
-
-    # What it does
-
-    def check_coroutines(self, accepts: bool) -> None:
-        if self.waits_in_greenlets:
-            raise SocketTakeoverError(
-                "WebSockets cannot work here: an async view or handler needs a thread for its "
-                "event loop, and with gevent and eventlet there is one thread for all. Write "
-                "'def' instead of 'async def', or take an ASGI server, or one with threads."
-            )
-        self._leaves = self._needs_thread = accepts and self.may_leave and conf.VIEW_THREADS > 0
-
-    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return False
-        self.let_go()
-        context = RequestContext()
-        thread.run(lambda: context.enter().run(self._run_in_thread, run))
-        return True
-
-    def _run_in_thread(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        try:
-            run_in_loop(partial(self._run_watched, run))
-        except BaseException:
-            if self.transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
-                self.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
-                self.finish()
-            raise
-
-    async def _run_watched(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    async def run_watched(self, run: Run) -> None:
         """Run a coroutine that may wait for something else while its client leaves."""
         loop = asyncio.get_running_loop()
         view, hurried = asyncio.ensure_future(run()), loop.create_future()
