@@ -298,7 +298,8 @@ class BaseWebSocket:
             ConnectionClosed: the connection had closed and an earlier call returned ``fallback``
                 for it.
         """
-        self._check_accepted()
+        if not self._accepted:
+            self._check_accepted()
         if self._has_listener:
             self._read_lock.acquire()  # it refuses
         if not self._ready:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from dwebsocket.backends.listening import Listener
 
-__all__ = ["STAYING", "Owner", "Run", "Runner", "Use", "call_when_accepted"]
+__all__ = ["STAYING", "Owner", "Run", "Runner", "Use"]
 
 #: A coroutine function without arguments.
 Run = Callable[[], Coroutine[Any, Any, Any]]
@@ -88,11 +88,3 @@ class Runner:
 
 #: It holds nothing, so all that stay share it.
 STAYING = Runner()
-
-
-def call_when_accepted(owner: Owner, function: Callable[[], None]) -> None:
-    """Call ``function`` now if the handshake is accepted, otherwise as soon as it is."""
-    if owner.accepted:
-        function()
-    else:
-        owner.on_accept = function

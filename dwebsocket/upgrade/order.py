@@ -34,14 +34,7 @@ from dwebsocket.upgrade.handshake import HandshakeOptions, look_for_contexts, op
 from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
-from dwebsocket.upgrade.view import (
-    Session,
-    SwitchedResponse,
-    aend,
-    end,
-    ending_on_error,
-    runner_of,
-)
+from dwebsocket.upgrade.view import Session, SwitchedResponse, aend, end, ending_on_error
 
 __all__ = ["acall_view", "call_async_handler", "call_handler", "call_view"]
 
@@ -80,9 +73,11 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     assert websocket is not None  # the request asks for one
+    runner = websocket.runner
+    assert runner is not None
     conversation = Conversation(handler, websocket, contexts)
     with ending_on_error(websocket):
-        start = runner_of(websocket).drive(conversation)
+        start = runner.drive(conversation)
     if start is None:
         return cast(HttpResponse, Session(websocket, request, conversation.hold, (), {}).run())
     try:
@@ -123,8 +118,8 @@ def call_async_handler(
 
 def start_coroutine(handler: AsyncHandler) -> bool:
     """Have the handler's time beside the request, which then ends; whether that is so."""
-    contexts, started = handler._contexts, False
-    runner = runner_of(handler.websocket)
+    contexts, runner, started = handler._contexts, handler.websocket.runner, False
+    assert runner is not None
     if contexts is not None:
         contexts.begin()
     try:

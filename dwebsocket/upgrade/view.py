@@ -9,7 +9,6 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.runner import Runner
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
@@ -22,7 +21,7 @@ from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_cookies, 
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error", "runner_of"]
+__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
 
 
 class Session:
@@ -67,8 +66,8 @@ class Session:
         contexts = self._contexts
         if contexts is not None:
             contexts.begin()
-        started = False
-        runner = runner_of(self._websocket)
+        runner, started = self._websocket.runner, False
+        assert runner is not None  # its request has not ended
         try:
             with ending_on_error(self._websocket):
                 started = await runner.astart_coroutine(self._arun_beside)
@@ -89,7 +88,8 @@ class Session:
         """Run the view; the response for Django."""
         resume = collectors.pause()
         try:
-            runner_of(self._websocket).start_view()
+            if self._websocket.runner is not None:
+                self._websocket.runner.start_view()
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             return self._fail(error)
@@ -191,7 +191,8 @@ def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
 
 def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
-    forget_runner(websocket)
+    if websocket.runner is not None:  # it may have reserved something
+        forget_runner(websocket)
     if websocket.accepted:
         # The peer may take its time, and not every server ends a request whose client has left.
         websocket.release_database()
@@ -204,17 +205,11 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
             websocket.finish()
 
 
-def runner_of(websocket: BaseWebSocket) -> Runner:
-    """Its runner, which it has as long as its request lasts."""
-    assert websocket.runner is not None
-    return websocket.runner
-
-
 def forget_runner(websocket: BaseWebSocket) -> None:
     """Give back what the runner has reserved and not used. The two refer to each other."""
     runner, websocket.runner, websocket.on_accept = websocket.runner, None, None
-    if runner is not None:
-        runner.cancel()
+    assert runner is not None
+    runner.cancel()
 
 
 async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from dwebsocket.backends.listening import refuse_waiting
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.budget import RESERVE, cost_of
@@ -176,9 +175,7 @@ class ReceivingWebSocket(SendingWebSocket):
             self._connection.call(self.start_pump)
 
     def _next(self, timeout: float | None) -> Message | None:
-        if self._connection.is_in_loop():
-            if self._has_listener:
-                refuse_waiting()
+        if self._connection.is_in_loop() and not self._has_listener:
             raise InvalidState(
                 "wait() and `for` in an async view would stop the server's event loop: write "
                 "`await request.websocket.areceive()` or `async for message in request.websocket`"

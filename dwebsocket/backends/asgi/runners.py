@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dwebsocket.backends.listening import Listener
-from dwebsocket.backends.runner import Owner, Run, Runner, Use, call_when_accepted
+from dwebsocket.backends.runner import Owner, Run, Runner, Use
 from dwebsocket.running.context import RequestContext
 from dwebsocket.running.event_loop import set_done
 
@@ -50,7 +50,10 @@ class ThreadRunner(AsgiRunner):
         connection.answering.keep_thread()
 
     def start_view(self) -> None:
-        call_when_accepted(self._owner, self._end_handshake)
+        if self._owner.accepted:
+            self._end_handshake()
+        else:
+            self._owner.on_accept = self._end_handshake
 
     def _end_handshake(self) -> None:
         """Let the server's call go on; the view stays in its request."""
@@ -87,6 +90,8 @@ class LoopRunner(AsgiRunner):
         except asyncio.CancelledError:
             view.cancel()
             raise
+        finally:
+            self._owner.on_accept = None
 
 
 class HandlerRunner(AsgiRunner):
