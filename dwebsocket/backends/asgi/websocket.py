@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from django.http import HttpRequest
 
+from dwebsocket.backends.coroutine_end import cancel_task, note_end, wait_for_task
 from dwebsocket.backends.listening import NO_READER, Listener
 from dwebsocket.backends.room import check_room
 from dwebsocket.backends.runner import Runner, Use
@@ -99,10 +100,10 @@ class AsgiWebSocket(ReceivingWebSocket):
     def begin_task(self) -> asyncio.Task[None]:
         """Begin the coroutine that has left its request. In the loop."""
         assert self.start_task is not None
-        view = self._view = self.start_task()
+        task = self._task = self.start_task()
         self.start_task = None
         self._lookout.busy[self] = self._lookout.tick
-        return view
+        return task
 
     def attach_listener(self, listener: Listener) -> Callable[[], None]:
         """Have threads tell ``listener`` what comes, once the returned function is called."""
@@ -132,7 +133,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     # The end
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
-        self._tell_view()
+        note_end(self)
         if self._finish_with(code, reason) and timeout and self._may_wait():
             self._wait_for(lambda: self._close_left)
         self._deaf = True  # what has come, and was not read, is not wanted, whoever has closed
@@ -144,7 +145,7 @@ class AsgiWebSocket(ReceivingWebSocket):
             return
         reason = check_reason(reason)
         self._check_accepted()
-        self._tell_view()
+        note_end(self)
         if self._finish_with(code, reason):
             await self._wait_for_end()
 
@@ -191,7 +192,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         set_done(self._gone)
 
     def _closed_error(self) -> ConnectionClosed:
-        self._tell_view()
+        note_end(self)
         return super()._closed_error()
 
     @property
@@ -222,27 +223,19 @@ class AsgiWebSocket(ReceivingWebSocket):
             self.begin_task()
         await asyncio.wait([self._gone])  # which a cancellation must not reach
         await self._discard(conf.CLOSE_TIMEOUT)
-        if self._view is None:
+        if self._task is None:
             await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
-            return
-        await asyncio.wait([self._view], timeout=conf.CLOSE_TIMEOUT)
-        self._cancel_view()
-        await asyncio.wait([self._view])
-
-    def _cancel_view(self) -> None:
-        """Once, and not if it has heard of the end: what it does then has its time."""
-        if self._view is not None and not self._noticed:
-            self._noticed = True
-            self._view.cancel()
+        else:
+            await wait_for_task(self)
 
     async def abandon(self) -> None:
         """The server's call ends: nothing of ours goes on in its loop."""
         self.stop(CloseCode.GOING_AWAY, "the server ends")
-        self._cancel_view()
+        cancel_task(self)
         for task in (self._pump, self._flush_task):
             if task is not None:
                 task.cancel()
-        tasks = [task for task in (self._pump, self._view, self._flush_task) if task is not None]
+        tasks = [task for task in (self._pump, self._task, self._flush_task) if task is not None]
         if tasks:
             await asyncio.wait(tasks)
         self._leave()
