@@ -9,7 +9,7 @@ Each backend has its own runners for that, and picks one of them in
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from enum import Enum
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from dwebsocket.backends.listening import Listener
@@ -25,9 +25,9 @@ class Use(Enum):
     handler.
     """
 
-    VIEW = 1
-    COROUTINE = 2
-    HANDLER = 3
+    VIEW = auto()
+    COROUTINE = auto()
+    HANDLER = auto()
 
 
 class Owner(Protocol):
@@ -46,8 +46,8 @@ class Runner:
     """Runs everything in the server's own thread, for as long as the connection lasts.
 
     What a runner needs is reserved when it is made, or, on sockets, just before the 101. It lives
-    until the server's request has ended, or the view has. One of the ``start_*`` methods and
-    ``drive`` is called, once, after it was made for that use.
+    until the server's request has ended, or the view has. Of the ``start_*`` methods and ``drive``
+    that one is called, once, for whose use it was made.
     """
 
     __slots__ = ()

@@ -69,7 +69,7 @@ class LoopRunner(AsgiRunner):
 
     def start_coroutine(self, run: Run) -> bool:
         context, loop = RequestContext(), self._connection.loop
-        self._owner.start_task = lambda: context.enter().run(loop.create_task, run())
+        self._owner.start_task = lambda: context.copy_for_thread().run(loop.create_task, run())
         self._owner.runner = None
         return True
 

@@ -133,7 +133,7 @@ class LoopRunner(DetachedRunner):
             return False
         self._drop_request()
         context, owner = RequestContext(), self._owner
-        thread.run(lambda: context.enter().run(run_in_thread, owner, run))
+        thread.run(lambda: context.copy_for_thread().run(run_in_thread, owner, run))
         return True
 
     async def astart_coroutine(self, run: Run) -> bool:
