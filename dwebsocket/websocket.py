@@ -417,7 +417,7 @@ class BaseWebSocket:
 
     # The life of a request: called by upgrade
 
-    def create_runner(self, request: HttpRequest, use: Use, accepts: bool) -> Runner | None:
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         """Decide where goes on what is going to use this WebSocket, and reserve what it needs then,
         now or just before the 101.
 

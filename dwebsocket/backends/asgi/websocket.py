@@ -90,7 +90,7 @@ class AsgiWebSocket(ReceivingWebSocket):
 
     # Who uses it
 
-    def create_runner(self, request: HttpRequest, use: Use, accepts: bool) -> Runner:
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
         return RUNNERS[use](self, self._connection)
 
     @property

@@ -196,7 +196,7 @@ class DetachingWebSocket(CoroutineWebSocket):
 
     # What it does
 
-    def create_runner(self, request: HttpRequest, use: Use, accepts: bool) -> Runner | None:
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         if use is Use.VIEW:
             beside: Beside | None = request.META.get(BESIDE)
             if beside is None:
