@@ -30,8 +30,8 @@ class LegacyWebSocket(BaseWebSocket):
         message = super().read(nothing)
         return fallback if message is nothing else as_bytes(message)
 
-    def __iter__(self) -> Iterator[Any]:
-        for message in super().__iter__():
+    def _iterate(self) -> Iterator[Any]:
+        for message in super()._iterate():
             yield as_bytes(message)
         yield None
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket import groups
@@ -22,6 +23,11 @@ from dwebsocket.protocol.state import ConnectionState, Reading
 from dwebsocket.running import database
 from dwebsocket.running.coroutines import borrows_thread
 from dwebsocket.running.threads import in_thread
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from dwebsocket.backends.runner import Runner, Use
 
 __all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
 
@@ -49,21 +55,26 @@ class BaseWebSocket:
     __slots__ = (
         "__dict__",
         "__weakref__",
+        "_has_listener",
         "_read_lock",
         "_ready",
         "_state",
         "_told",
         "_watch",
         "has_ended",
+        "on_accept",
+        "runner",
         "subprotocol",
     )
 
-    #: Whether the server has an event loop, in which coroutines serve it without a thread.
-    has_loop = False
+    #: Where the code that uses it goes on; until the server's request has ended, or the view has.
+    runner: Runner | None
+    on_accept: Callable[[], None] | None  # called once it is accepted
 
     # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
     _read_lock: Any  # made by the backend, of the kind its server waits with
     _ready: list[Message]  # received and not read yet, the oldest last
+    _has_listener: bool  # messages go to a handler: nobody waits, and _read_lock says so
     _told: bool  # the view has been told once that no further one will come
 
     #: Whether the end is decided, or being decided: no group may add it any more.
@@ -72,8 +83,9 @@ class BaseWebSocket:
     def __init__(self) -> None:
         self._ready = []
         self._state = ConnectionState()
-        self._told = self.has_ended = False
+        self._has_listener = self._told = self.has_ended = False
         self._watch = database.ConnectionWatch()
+        self.runner = self.on_accept = None
         self.subprotocol: str | None = None
 
     # The primitives
@@ -168,6 +180,9 @@ class BaseWebSocket:
         self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
         self._state.open()
+        if self.on_accept is not None:
+            on_accept, self.on_accept = self.on_accept, None
+            on_accept()
 
     @property
     def accepted(self) -> bool:
@@ -196,9 +211,10 @@ class BaseWebSocket:
             TimeoutError: no message came in time.
             ConnectionClosed: the connection had closed and an earlier call said so.
         """
-        if self._ready:
+        ready = self._ready
+        if ready and not self._has_listener:
             try:
-                return self._ready.pop()
+                return ready.pop()
             except IndexError:  # another thread was faster
                 pass
         message = self._next(timeout)
@@ -210,6 +226,11 @@ class BaseWebSocket:
 
     def __iter__(self) -> Iterator[Message]:
         """The messages, until the connection closes."""
+        if self._has_listener:
+            self._read_lock.acquire()  # it refuses
+        return self._iterate()
+
+    def _iterate(self) -> Iterator[Message]:
         while True:
             if self._ready:
                 try:
@@ -275,7 +296,10 @@ class BaseWebSocket:
             ConnectionClosed: the connection had closed and an earlier call returned ``fallback``
                 for it.
         """
-        self._check_accepted()
+        if not self.accepted:
+            self._check_accepted()
+        if self._has_listener:
+            self._read_lock.acquire()  # it refuses
         if not self._ready:
             self._look()
         try:
@@ -403,61 +427,27 @@ class BaseWebSocket:
         state = self._state
         return ConnectionClosed(1006 if state.code is None else state.code, state.reason or "")
 
-    # The life of a request: called by upgrade.py and session.py
+    # The life of a request: called by upgrade
 
-    def check_view_room(self, accepts: bool) -> None:
-        """A view is going to have this WebSocket. What it needs when it leaves its server is
-        reserved here, or just before the 101.
-
-        Raises:
-            InvalidHandshake: no further view can run in this process.
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+        """Decide where goes on what is going to use this WebSocket, and reserve what it needs then,
+        now or just before the 101.
 
         Args:
             accepts: whether the handshake is accepted now, and not by the view.
-        """
 
-    def check_coroutines(self, accepts: bool) -> None:
-        """``check_view_room`` for a coroutine.
+        Returns:
+            ``None``: in the server's own thread, as long as the connection lasts.
 
         Raises:
-            SocketTakeoverError: none can work here.
+            InvalidHandshake: no further view can run in this process.
+            SocketTakeoverError: no coroutine can work here.
         """
+        return None
 
-    def expect_drive(self) -> None:
-        """``check_view_room`` for a handler that is called: ``drive`` comes behind the 101."""
-
-    def stay(self) -> None:
-        """A coroutine does not leave its server: give back what was reserved for it. Idempotent."""
-
-    def leave_server(self) -> None:
-        """The view goes on where it runs: the server's request may end, if it runs beside that."""
-
-    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """Run a coroutine's time beside the server, whose request then ends at once: in the
-        server's event loop, or one of its own.
-
-        Returns:
-            ``False`` where the server's request must last as long as the connection; ``run`` has
-            not been called then.
-        """
-        return False
-
-    async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """``leave_for_loop`` for an ``async def`` view, which Django has called in a loop."""
-        # In the thread of the request, for some servers want to be told in there.
-        return await sync_to_async(self.leave_for_loop)(run)
-
-    def run_coroutine(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Call an ``async def`` function that uses this WebSocket, from a thread, which waits."""
-        return async_to_sync(run)()
-
-    def drive(self, listener: Any) -> Callable[[], None] | None:
-        """From now on nobody waits for this connection: ``listener`` is going to be told of what
-        comes, by ``receive(messages)`` and ``end()``, once the returned function is called.
-
-        Returns:
-            ``None`` where that cannot be done: somebody must wait then.
-        """
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The server's event loop, in which coroutines serve it without a thread, if it has one."""
         return None
 
     def release_database(self) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.beside import Runner
+from dwebsocket.backends.beside import Starter
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.legacy import legacy_class
@@ -69,7 +69,7 @@ class BaseWebSocketFactory:
             )
         check_request(read_handshake(self.request, self.get_http_version()))
 
-    def find_runner(self) -> Runner | None:
+    def find_starter(self) -> Starter | None:
         """What requests of views run in beside this server; ``None``: in what the server runs them.
 
         Raises:

@@ -20,13 +20,13 @@ from dwebsocket.running import database
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock
 
-__all__ = ["BESIDE", "THREADS", "Beside", "Runner", "run_in"]
+__all__ = ["BESIDE", "THREADS", "Beside", "Starter", "run_in"]
 
 #: In request.META, which wrappers of the request share.
 BESIDE = "dwebsocket.beside"
 
 
-class Runner(NamedTuple):
+class Starter(NamedTuple):
     """In what a server's views run.
 
     Attributes:
@@ -42,12 +42,12 @@ def start_in_thread(run: Callable[[], None]) -> None:
     view_threads.start_thread().run(run)
 
 
-THREADS = Runner(start_in_thread, threading.Lock)
+THREADS = Starter(start_in_thread, threading.Lock)
 
 
-def run_in(transport_class: type[Transport]) -> Runner:
+def run_in(transport_class: type[Transport]) -> Starter:
     """What the transports of a server run things in."""
-    return Runner(
+    return Starter(
         partial(transport_class.start, name=view_threads.NAME), transport_class.create_lock
     )
 
@@ -72,17 +72,17 @@ class Beside:
         self._first: Callable[[], None] | None = None
         self._response: Any = None
 
-    def respond(self, runner: Runner, run: Callable[[], Any]) -> Any:
+    def respond(self, starter: Starter, run: Callable[[], Any]) -> Any:
         """Run the request; what the server gets. In the server's thread.
 
         Raises:
             NoRoom: it cannot run beside the server; nothing has been called.
         """
-        self._decided = runner.create_lock()
+        self._decided = starter.create_lock()
         self._decided.acquire()
         self._request = run
         try:
-            runner.start(self._run)
+            starter.start(self._run)
         except NoRoom as error:
             self.shortage = error
             raise

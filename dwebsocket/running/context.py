@@ -38,7 +38,7 @@ class RequestContext:
         self._context = copy_others()
         self._home = 0  # the thread in which `_active` has been put into the context
 
-    def enter(self) -> Context:
+    def copy_for_thread(self) -> Context:
         """A copy for this thread to run something in, as if it were called in the request."""
         if self._context is None:
             if self._active is None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["is_in_event_loop", "set_done"]
+from asgiref.sync import async_to_sync
+
+__all__ = ["is_in_event_loop", "set_done", "wait_for"]
 
 
 def is_in_event_loop() -> bool:
@@ -21,3 +24,14 @@ def set_done(future: asyncio.Future[Any]) -> None:
     """Wake whoever awaits ``future``; nothing happens if it is done already."""
     if not future.done():
         future.set_result(None)
+
+
+def wait_for(
+    run: Callable[[], Coroutine[Any, Any, Any]], loop: asyncio.AbstractEventLoop | None
+) -> Any:
+    """Call a coroutine function in a running event loop of another thread, or in one of its own,
+    and wait for what it returns.
+    """
+    if loop is None:
+        return async_to_sync(run)()
+    return asyncio.run_coroutine_threadsafe(run(), loop).result()

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.urls import get_script_prefix, resolve, set_script_prefix
 
 from dwebsocket.backends import get_factory
-from dwebsocket.backends.beside import BESIDE, Beside, Runner
+from dwebsocket.backends.beside import BESIDE, Beside, Starter
 from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
 from dwebsocket.upgrade.attachment import attach
@@ -39,10 +39,10 @@ class Door:
 
     def __call__(self, request: HttpRequest) -> Any:
         if attach(request) and BESIDE not in request.META:
-            runner = find_runner(request)
-            if runner is not None and not needs_no_thread(request):
+            starter = find_starter(request)
+            if starter is not None and not needs_no_thread(request):
                 try:
-                    return run_beside(request, runner, self._get_response)
+                    return run_beside(request, starter, self._get_response)
                 except NoRoom:  # a view says so; others do not need it
                     pass
         return self._get_response(request)
@@ -70,10 +70,10 @@ def running_handlers() -> Iterator[WSGIHandler]:
             yield cast(WSGIHandler, candidate)
 
 
-def find_runner(request: HttpRequest) -> Runner | None:
+def find_starter(request: HttpRequest) -> Starter | None:
     """What the request runs in beside its server, if its server needs that."""
     try:
-        return get_factory(request).find_runner()
+        return get_factory(request).find_starter()
     except Exception:  # told when it comes to the handshake, inside of all middleware
         return None
 
@@ -88,7 +88,7 @@ def needs_no_thread(request: HttpRequest) -> bool:
 
 
 def run_beside(
-    request: HttpRequest, runner: Runner, get_response: Callable[[HttpRequest], Any]
+    request: HttpRequest, starter: Starter, get_response: Callable[[HttpRequest], Any]
 ) -> Any:
     """Run a request beside its server; what the server gets.
 
@@ -103,7 +103,7 @@ def run_beside(
             set_script_prefix(prefix)
         return get_response(request)
 
-    return beside.respond(runner, run)
+    return beside.respond(starter, run)
 
 
 def run_again(request: HttpRequest) -> Any:
@@ -113,13 +113,13 @@ def run_again(request: HttpRequest) -> Any:
     Returns:
         The response; ``None`` if the view is to go on here.
     """
-    runner = None if BESIDE in request.META else find_runner(request)
-    handler = next(running_handlers(), None) if runner is not None else None
-    if runner is None or handler is None:
+    starter = None if BESIDE in request.META else find_starter(request)
+    handler = next(running_handlers(), None) if starter is not None else None
+    if starter is None or handler is None:
         return None
     again = handler.request_class(dict(request.environ))  # type: ignore[attr-defined]
     try:
-        return run_beside(again, runner, handler.get_response)
+        return run_beside(again, starter, handler.get_response)
     except NoRoom:
         request.META[BESIDE] = again.META[BESIDE]
         return None

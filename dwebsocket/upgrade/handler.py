@@ -131,13 +131,13 @@ class Conversation:
 
     def receive(self, messages: list[Message]) -> None:
         touched = database.touched
-        enter = self._context.enter
+        copy_for_thread = self._context.copy_for_thread
         on_message = self._handler._get_receiver()
         if self._contexts is not None:
             on_message = partial(self._contexts.run, on_message)
         try:
             while messages:
-                context = enter()
+                context = copy_for_thread()
                 try:
                     context.run(on_message, messages.pop())
                 except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
@@ -152,7 +152,7 @@ class Conversation:
     def end(self) -> None:
         touched = database.touched
         try:
-            self._context.enter().run(self._close)
+            self._context.copy_for_thread().run(self._close)
             tell_of_unsaved(getattr(self._handler, "request", None))
         finally:
             if database.touched != touched:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.http import HttpRequest
 
 from dwebsocket.backends import check_factory_class, get_factory
+from dwebsocket.backends.runner import STAYING, Use
 from dwebsocket.conf import conf
 from dwebsocket.groups.current import get_backend
 from dwebsocket.protocol.handshake import select_subprotocol
@@ -42,14 +43,13 @@ class HandshakeOptions:
 
 
 def open_websocket(
-    request: HttpRequest, options: HandshakeOptions, reserve: Callable[[BaseWebSocket, bool], None]
+    request: HttpRequest, options: HandshakeOptions, use: Use
 ) -> BaseWebSocket | None:
     """Check the handshake of a request that asks for a WebSocket, and accept it, unless the view
     does that.
 
     Args:
-        reserve: sees to it that whoever is going to have the WebSocket can run; it is told whether
-            the 101 is sent at once.
+        use: what is going to use the WebSocket.
 
     Returns:
         The request's WebSocket; ``None`` if its backend makes none.
@@ -61,8 +61,9 @@ def open_websocket(
     websocket, subprotocol = create_websocket(request, options)
     if websocket is None:
         return None
-    reserve(websocket, options.auto_accept)
-    if options.auto_accept:
+    accepts = options.auto_accept
+    websocket.runner = websocket.create_runner(request, use, accepts=accepts) or STAYING
+    if accepts:
         accept(websocket, request, subprotocol)
     request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
     return websocket

@@ -13,11 +13,13 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from dwebsocket.backends.runner import Use
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running.call_contexts import CallContexts
 from dwebsocket.running.coroutines import surround_calls
+from dwebsocket.running.event_loop import wait_for
 from dwebsocket.upgrade.answering import with_answer
 from dwebsocket.upgrade.async_handler import (
     AsyncHandler,
@@ -33,7 +35,6 @@ from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.upgrade.view import Session, SwitchedResponse, aend, end, ending_on_error
-from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["acall_view", "call_async_handler", "call_handler", "call_view"]
 
@@ -68,13 +69,15 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
         return refuse_plain(request)
     contexts = look_for_contexts(request)
     try:
-        websocket = open_websocket(request, options, reserve_drive)
+        websocket = open_websocket(request, options, Use.HANDLER)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     assert websocket is not None  # the request asks for one
+    runner = websocket.runner
+    assert runner is not None
     conversation = Conversation(handler, websocket, contexts)
     with ending_on_error(websocket):
-        start = websocket.drive(conversation)
+        start = runner.drive(conversation)
     if start is None:
         return cast(HttpResponse, Session(websocket, request, conversation.hold, (), {}).run())
     try:
@@ -102,41 +105,43 @@ def call_async_handler(
     load_middleware()  # what is wrong with it is told with a 500
     handler._contexts = look_for_contexts(request, in_coroutine=True)
     try:
-        websocket = open_websocket(request, options, reserve_coroutine)
+        websocket = open_websocket(request, options, Use.COROUTINE)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     assert websocket is not None  # the request asks for one
     handler.websocket = websocket
-    if leave_for_loop(handler):
+    if start_coroutine(handler):
         return LastResponse(request, goes_on=True)
     hold_coroutine(handler)
     return SwitchedResponse(request, websocket)
 
 
-def leave_for_loop(handler: AsyncHandler) -> bool:
+def start_coroutine(handler: AsyncHandler) -> bool:
     """Have the handler's time beside the request, which then ends; whether that is so."""
-    contexts, left = handler._contexts, False
+    contexts, runner, started = handler._contexts, handler.websocket.runner, False
+    assert runner is not None
     if contexts is not None:
         contexts.begin()
     try:
         with ending_on_error(handler.websocket):
-            left = handler.websocket.leave_for_loop(partial(run_left, handler, contexts))
+            started = runner.start_coroutine(partial(run_beside, handler, contexts))
     finally:
-        if contexts is not None and not left:
+        if contexts is not None and not started:
             contexts.end()
-    return left
+    return started
 
 
 def hold_coroutine(handler: AsyncHandler) -> None:
     """Have the handler's time in the request, in whose thread its plain calls are made."""
     run, contexts = partial(run_handler, handler), handler._contexts
+    loop = handler.websocket.loop
     if contexts is None:
-        handler.websocket.run_coroutine(run)
+        wait_for(run, loop)
     else:
-        contexts.run(handler.websocket.run_coroutine, run)
+        contexts.run(wait_for, run, loop)
 
 
-async def run_left(handler: AsyncHandler, contexts: CallContexts | None) -> None:
+async def run_beside(handler: AsyncHandler, contexts: CallContexts | None) -> None:
     """The handler's time beside the request."""
     if contexts is not None:
         surround_calls(contexts.surround)
@@ -172,7 +177,7 @@ async def acall_view(
         return refusal
     if session is None:
         return answer_plain(request, await view(request, *args, **kwargs))
-    return session.answer() if await session.aleave_server() else await session.arun()
+    return session.answer() if await session.astart_beside() else await session.arun()
 
 
 def answer_plain(request: HttpRequest, response: Any) -> Any:
@@ -193,7 +198,7 @@ def open_session(
     asked = attach(request)
     if is_upgraded(request):
         return None, None
-    reserve = reserve_coroutine if in_coroutine else reserve_view
+    use = Use.COROUTINE if in_coroutine else Use.VIEW
     if not asked:
         if options.required:
             return None, refuse_plain(request)
@@ -202,7 +207,7 @@ def open_session(
     try:
         contexts = look_for_contexts(request, in_coroutine=True) if in_coroutine else None
         answering = with_answer(view)
-        websocket = open_websocket(request, options, reserve)
+        websocket = open_websocket(request, options, use)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return None, refuse_for(request, error)
     except Exception:  # a wrong setting, a host that is not allowed
@@ -211,15 +216,3 @@ def open_session(
     if websocket is None:
         return None, None
     return Session(websocket, request, answering, args, kwargs, contexts), None
-
-
-def reserve_view(websocket: BaseWebSocket, accepts: bool) -> None:
-    websocket.check_view_room(accepts)
-
-
-def reserve_coroutine(websocket: BaseWebSocket, accepts: bool) -> None:
-    websocket.check_coroutines(accepts)
-
-
-def reserve_drive(websocket: BaseWebSocket, accepts: bool) -> None:
-    websocket.expect_drive()

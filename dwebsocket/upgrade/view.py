@@ -59,21 +59,22 @@ class Session:
         self._error: BaseException | None = None
         self._response: Any = None
 
-    async def aleave_server(self) -> bool:
+    async def astart_beside(self) -> bool:
         """Run the ``async def`` view beside the server, whose request then ends at once; whether
         that is so.
         """
         contexts = self._contexts
         if contexts is not None:
             contexts.begin()
-        left = False
+        runner, started = self._websocket.runner, False
+        assert runner is not None  # its request has not ended
         try:
             with ending_on_error(self._websocket):
-                left = await self._websocket.aleave_server(self._arun_beside)
+                started = await runner.astart_coroutine(self._arun_beside)
         finally:
-            if contexts is not None and not left:
+            if contexts is not None and not started:
                 contexts.end()
-        return left
+        return started
 
     def answer(self) -> Any:
         """The response for Django when the view has left the server."""
@@ -87,7 +88,8 @@ class Session:
         """Run the view; the response for Django."""
         resume = collectors.pause()
         try:
-            self._websocket.leave_server()
+            if self._websocket.runner is not None:
+                self._websocket.runner.start_view()
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             return self._fail(error)
@@ -183,13 +185,14 @@ def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        websocket.stay()
         end(websocket, error)
         raise
 
 
 def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
+    if websocket.runner is not None:  # it may have reserved something
+        forget_runner(websocket)
     if websocket.accepted:
         # The peer may take its time, and not every server ends a request whose client has left.
         websocket.release_database()
@@ -202,13 +205,20 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
             websocket.finish()
 
 
+def forget_runner(websocket: BaseWebSocket) -> None:
+    """Give back what the runner has reserved and not used. The two refer to each other."""
+    runner, websocket.runner, websocket.on_accept = websocket.runner, None, None
+    assert runner is not None
+    runner.cancel()
+
+
 async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
     """``end`` in an event loop, without a thread where that can be done."""
     if websocket.accepted:
         release_thread()
         await websocket.arelease_database()
         await websocket.aclose(find_close_code(error))
-    if websocket.has_loop:
+    if websocket.loop is not None:
         end(websocket, error)
     else:
         await in_thread(end, websocket, error)

@@ -169,10 +169,15 @@ def test_close_codes():
 
 def test_primitives_and_takeovers():
     from dwebsocket.backends.default.servers import SocketTakeover
+    from dwebsocket.backends.runner import Runner
     from dwebsocket.websocket import BaseWebSocket
 
     shown = page("docs/explanation/write-a-backend.md")
-    for column, base in [("Method", SocketTakeover), ("Primitive", BaseWebSocket)]:
+    for column, base in [
+        ("Method", SocketTakeover),
+        ("Primitive", BaseWebSocket),
+        ("Runner", Runner),
+    ]:
         for row in shown.table(column).rows:
             name, _, arguments = code_in(row[0])[0].rstrip(")").partition("(")
             parameters = [*inspect.signature(getattr(base, name)).parameters]

@@ -15,27 +15,21 @@ from .pages import code_in, page
 # Of BaseWebSocket, but no business of a view's; docs/explanation/write-a-backend.md has them.
 PRIMITIVES = {
     "accept_connection",
-    "aleave_server",
     "arelease_database",
-    "check_coroutines",
-    "check_view_room",
     "close_connection",
-    "drive",
+    "create_runner",
     "end",
-    "expect_drive",
     "has_ended",
-    "has_loop",
-    "leave_for_loop",
+    "loop",
+    "on_accept",
+    "runner",
     "post",
     "post_close",
     "finish",
-    "leave_server",
     "receive_available",
     "receive_messages",
     "release_database",
-    "run_coroutine",
     "send_ping",
-    "stay",
 }
 
 

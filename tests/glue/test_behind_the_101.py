@@ -9,7 +9,7 @@ import pytest
 from dwebsocket import WebSocketHandler, require_websocket
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.default.servers import WsgirefTakeover
-from dwebsocket.backends.sockets import looping, sweeper
+from dwebsocket.backends.sockets import detaching, sweeper
 from dwebsocket.transports import detach, thread_loop
 
 from .site import letting_go, wait_until
@@ -114,7 +114,7 @@ def test_whatever_fails_behind_the_101(site, serve, monkeypatch, kind, leaves):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_no_descriptors_for_an_event_loop(site, serve, monkeypatch):
     serve("coroutine")
-    monkeypatch.setattr(looping, "run_in_loop", fail_with(full()))
+    monkeypatch.setattr(detaching, "run_in_loop", fail_with(full()))
     client = site.open()
     assert client.read_close().close_code == 1011
     assert client.read_to_eof() == b""

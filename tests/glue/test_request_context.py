@@ -67,7 +67,7 @@ def unchanged():
 
 
 def entered(context, function=active):
-    return lambda: context.enter().run(function)
+    return lambda: context.copy_for_thread().run(function)
 
 
 def test_it_goes_with_the_context_into_other_threads(changed):
@@ -93,23 +93,23 @@ def test_in_the_thread_in_which_it_was_made():
     def make_and_enter():
         change()
         context = RequestContext()
-        first = context.enter().run(active)
-        context.enter().run(change_otherwise)
-        return first, context.enter().run(active), active()
+        first = context.copy_for_thread().run(active)
+        context.copy_for_thread().run(change_otherwise)
+        return first, context.copy_for_thread().run(active), active()
 
     assert in_thread(make_and_enter) == [(CHANGED, CHANGED, CHANGED)]
 
 
 def test_no_language_at_all():
     context = in_thread(translation.deactivate_all, RequestContext)[1]
-    assert in_thread(lambda: context.enter().run(translation.get_language)) == [None]
+    assert in_thread(lambda: context.copy_for_thread().run(translation.get_language)) == [None]
 
 
 @override_settings(USE_I18N=False)
 def test_without_translations():
     context = in_thread(RequestContext)[0]
     language = translation.get_language()
-    assert in_thread(lambda: context.enter().run(translation.get_language)) == [language]
+    assert in_thread(lambda: context.copy_for_thread().run(translation.get_language)) == [language]
 
 
 def test_contexts_take_turns_in_one_thread(changed, unchanged):
@@ -127,7 +127,7 @@ def test_many_threads_enter_one_context_at_once(changed, count):
     def enter():
         barrier.wait(TIMEOUT)
         for _ in range(20):
-            found.append(changed.enter().run(active))
+            found.append(changed.copy_for_thread().run(active))
 
     threads = [threading.Thread(target=enter, daemon=True) for _ in range(count)]
     for thread in threads:

@@ -9,7 +9,7 @@ from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from dwebsocket.backends.driven import Listener
+from dwebsocket.backends.listening import Listener
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.supervisor import log_failure

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.budget import RESERVE, cost_of
@@ -38,23 +39,23 @@ class ReceivingWebSocket(SendingWebSocket):
         "_dismissed",
         "_heard_end",
         "_inbox",
+        "_knows_end",
         "_max_size",
         "_may_pull",
-        "_noticed",
         "_puller",
         "_pump",
-        "_view",
+        "_task",
         "_wants_pump",
     )
 
     _begun: bool  # the server has our acceptance
     _dismissed: bool  # the puller was told to give up
     _heard_end: bool  # the server has said that nothing more comes
+    _knows_end: bool  # the coroutine has been told that the connection has ended
     _may_pull: bool  # the next coroutine may ask the server itself
-    _noticed: bool  # the view has been told that the connection has ended
     _puller: asyncio.Task[Any] | None  # the one that asks the server
     _pump: asyncio.Task[None] | None
-    _view: asyncio.Task[None] | None  # the coroutine that is an async view, or runs a handler
+    _task: asyncio.Task[None] | None  # the coroutine that is an async view, or runs a handler
     _wants_pump: bool
 
     def __init__(self, connection: AsgiConnection) -> None:
@@ -62,8 +63,8 @@ class ReceivingWebSocket(SendingWebSocket):
         self._max_size = conf.MAX_MESSAGE_SIZE
         self._inbox = Inbox(connection, self._max_size)
         self._begun = self._dismissed = self._heard_end = False
-        self._may_pull = self._noticed = self._wants_pump = False
-        self._puller = self._pump = self._view = None
+        self._knows_end = self._may_pull = self._wants_pump = False
+        self._puller = self._pump = self._task = None
 
     # For coroutines
 
@@ -110,7 +111,7 @@ class ReceivingWebSocket(SendingWebSocket):
                 self._lookout.busy[self] = self._lookout.tick
         message = self._unpack(event)
         if message is None:
-            self._tell_view()
+            note_end(self)
         elif self._state.reading == CLOSED:  # it came behind our Close, which is on its way
             await asyncio.sleep(0)
             return await self._receive_next(None)
@@ -123,7 +124,7 @@ class ReceivingWebSocket(SendingWebSocket):
             self.lose(f"receiving failed: {explain(error)}")
         else:
             raise error
-        self._tell_view()
+        note_end(self)
 
     async def _receive_otherwise(self, timeout: float | None) -> Message | None:
         """There is something already, or the server cannot simply be asked."""
@@ -143,7 +144,7 @@ class ReceivingWebSocket(SendingWebSocket):
         message = None if self._state.reading == CLOSED else self._inbox.take()
         if message is None:
             self._check_accepted()
-            self._tell_view()
+            note_end(self)
         return message
 
     async def _wait(self, timeout: float | None) -> Message | None:
@@ -157,7 +158,7 @@ class ReceivingWebSocket(SendingWebSocket):
                 self._ready.append(unread)
             raise
         if message is None:
-            self._tell_view()
+            note_end(self)
         return message
 
     # For threads
@@ -180,7 +181,7 @@ class ReceivingWebSocket(SendingWebSocket):
             self._connection.call(self.start_pump)
 
     def _next(self, timeout: float | None) -> Message | None:
-        if self._connection.is_in_loop():
+        if self._connection.is_in_loop() and not self._has_listener:
             raise InvalidState(
                 "wait() and `for` in an async view would stop the server's event loop: write "
                 "`await request.websocket.areceive()` or `async for message in request.websocket`"
@@ -219,11 +220,6 @@ class ReceivingWebSocket(SendingWebSocket):
 
     def _tell_of_message(self) -> None:
         """The pump has put one into the inbox."""
-
-    def _tell_view(self) -> None:
-        """The caller hears of the end; but not the view, if somebody else reads or sends for it."""
-        if self._connection.is_in_loop() and asyncio.current_task() is self._view:
-            self._noticed = True
 
     def _unpack(self, event: Event) -> Message | None:
         """The message of an event; ``None`` at the end."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from dwebsocket.backends.driven import READ_LOCK, Listener, driven_class
+from django.http import HttpRequest
+
+from dwebsocket.backends.coroutine_end import cancel_task, note_end, wait_for_task
+from dwebsocket.backends.listening import NO_READER, Listener
 from dwebsocket.backends.room import check_room
+from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.state import Reading, Writing
-from dwebsocket.running.context import RequestContext
 from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import check_reason
 
@@ -25,6 +27,7 @@ from .cutting import cut
 from .gunicorn_end import watch_worker
 from .queueing import EVENT_COST
 from .receiving import ReceivingWebSocket
+from .runners import RUNNERS
 
 __all__ = ["AsgiWebSocket"]
 
@@ -43,43 +46,27 @@ class AsgiWebSocket(ReceivingWebSocket):
     """
 
     __slots__ = (
-        "_accepts",
         "_calls",
         "_closing",
-        "_decided",
         "_done",
         "_gone",
-        "_start_view",
+        "start_task",
     )
 
-    has_loop = True
-
-    _accepts: bool  # the view does that
     _calls: Calls | None  # of a handler
     _closing: asyncio.TimerHandle | None  # our Close must have left by then
-    _decided: Callable[[], None] | None  # tells the request, which waits, that it is accepted
     _done: asyncio.Future[None]  # the view or handler has ended
     _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
-    _start_view: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
+    start_task: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
         self._read_lock = threading.Lock()
         loop = connection.loop
         self._done, self._gone = loop.create_future(), loop.create_future()
-        self._calls = self._closing = self._decided = self._start_view = None
-        self._accepts = False
+        self._calls = self._closing = self.start_task = None
 
     # The opening handshake
-
-    def accept(
-        self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().accept(subprotocol, headers)
-        if self._accepts:
-            self.leave_server()
-        if self._decided is not None:
-            self._decided()
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         check_response(subprotocol, headers.items())
@@ -103,55 +90,29 @@ class AsgiWebSocket(ReceivingWebSocket):
         self._want_pump()
         return self._inbox.fileno()
 
-    # A view that goes on when the handshake is answered
+    # Who uses it
 
-    def check_view_room(self, accepts: bool) -> None:
-        self._connection.answering.keep_thread()
-        self._accepts = not accepts
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
+        return RUNNERS[use](self, self._connection)
 
-    def leave_server(self) -> None:
-        if self.accepted:
-            self._connection.call(self.start_pump)
-            self._connection.answering.answer([])
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._connection.loop
 
-    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        context, loop = RequestContext(), self._connection.loop
-        self._start_view = lambda: context.enter().run(loop.create_task, run())
-        return True
-
-    async def aleave_server(self, run: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        self.leave_for_loop(run)
-        if self.accepted:
-            return True
-        view = self._begin_view()
-        decided = self._connection.loop.create_future()
-        self._decided = lambda: self._connection.call(set_done, decided)
-        try:
-            await asyncio.wait([view, decided], return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            view.cancel()
-            raise
-        self._decided = None
-        return True
-
-    def run_coroutine(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        return asyncio.run_coroutine_threadsafe(run(), self._connection.loop).result()
-
-    def _begin_view(self) -> asyncio.Task[None]:
-        assert self._start_view is not None
-        view = self._view = self._start_view()
-        self._start_view = None
+    def begin_task(self) -> asyncio.Task[None]:
+        """Begin the coroutine that has left its request. In the loop."""
+        assert self.start_task is not None
+        task = self._task = self.start_task()
+        self.start_task = None
         self._lookout.busy[self] = self._lookout.tick
-        return view
+        return task
 
-    def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self.accepted:
-            return None
+    def attach_listener(self, listener: Listener) -> Callable[[], None]:
+        """Have threads tell ``listener`` what comes, once the returned function is called."""
         listener.calls_anew = False
         calls = Calls(self, self._inbox, listener)
-        self.__class__ = driven_class(type(self))
-        self._read_lock = READ_LOCK
-        self._connection.call(self.start_pump)  # while it opens, too
+        self._read_lock = NO_READER
+        self._has_listener = True
 
         def start() -> None:
             self._calls = calls
@@ -161,7 +122,7 @@ class AsgiWebSocket(ReceivingWebSocket):
 
     def _may_wait(self) -> bool:
         # Not a handler's calls, nor what opens it.
-        return self._read_lock is not READ_LOCK and super()._may_wait()
+        return not self._has_listener and super()._may_wait()
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         """Have the loop call this after so many seconds. From any thread."""
@@ -174,7 +135,7 @@ class AsgiWebSocket(ReceivingWebSocket):
     # The end
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
-        self._tell_view()
+        note_end(self)
         if self._finish_with(code, reason) and timeout and self._may_wait():
             self._wait_for(lambda: self._state.writing >= Writing.CLOSE_SENT)
         self._state.stop_reading()  # what has come is not wanted, whoever has closed
@@ -186,7 +147,7 @@ class AsgiWebSocket(ReceivingWebSocket):
             return
         reason = check_reason(reason)
         self._check_accepted()
-        self._tell_view()
+        note_end(self)
         if self._finish_with(code, reason):
             await self._wait_for_end()
 
@@ -232,7 +193,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         set_done(self._gone)
 
     def _closed_error(self) -> ConnectionClosed:
-        self._tell_view()
+        note_end(self)
         return super()._closed_error()
 
     @property
@@ -259,31 +220,23 @@ class AsgiWebSocket(ReceivingWebSocket):
             raise
 
     async def _serve(self) -> None:
-        if self._start_view is not None:
-            self._begin_view()
+        if self.start_task is not None:
+            self.begin_task()
         await asyncio.wait([self._gone])  # which a cancellation must not reach
         await self._discard(conf.CLOSE_TIMEOUT)
-        if self._view is None:
+        if self._task is None:
             await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
-            return
-        await asyncio.wait([self._view], timeout=conf.CLOSE_TIMEOUT)
-        self._cancel_view()
-        await asyncio.wait([self._view])
-
-    def _cancel_view(self) -> None:
-        """Once, and not if it has heard of the end: what it does then has its time."""
-        if self._view is not None and not self._noticed:
-            self._noticed = True
-            self._view.cancel()
+        else:
+            await wait_for_task(self)
 
     async def abandon(self) -> None:
         """The server's call ends: nothing of ours goes on in its loop."""
         self.stop(CloseCode.GOING_AWAY, "the server ends")
-        self._cancel_view()
+        cancel_task(self)
         for task in (self._pump, self._flush_task):
             if task is not None:
                 task.cancel()
-        tasks = [task for task in (self._pump, self._view, self._flush_task) if task is not None]
+        tasks = [task for task in (self._pump, self._task, self._flush_task) if task is not None]
         if tasks:
             await asyncio.wait(tasks)
         self._leave()

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from dwebsocket.backends.base import BaseWebSocketFactory
-from dwebsocket.backends.beside import BESIDE, THREADS, Beside, Runner, run_in
+from dwebsocket.backends.beside import BESIDE, THREADS, Beside, Starter, run_in
 from dwebsocket.backends.default.servers import SocketTakeover, find_takeover
 from dwebsocket.backends.default.websocket import DefaultWebSocket
 from dwebsocket.conf import conf
@@ -31,7 +31,7 @@ class WebSocketFactory(BaseWebSocketFactory):
         except SocketTakeoverError:  # said when it comes to taking the socket
             return super().get_http_version()
 
-    def find_runner(self) -> Runner | None:
+    def find_starter(self) -> Starter | None:
         takeover = self.takeover
         transport_class = find_transport_class(takeover.get_socket())
         if not (takeover.lets_go and transport_class.detaches):

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from django.http import HttpRequest
 
 from dwebsocket.backends.default.servers import SocketTakeover
-from dwebsocket.backends.sockets.looping import LoopingWebSocket
+from dwebsocket.backends.sockets.detaching import DetachingWebSocket
 from dwebsocket.transports import Transport, create_transport, waits_in_greenlets
 
 __all__ = ["DefaultWebSocket"]
 
 
-class DefaultWebSocket(LoopingWebSocket):
+class DefaultWebSocket(DetachingWebSocket):
     """Takes the socket when it is accepted, and leaves the server content when it is done."""
 
     __slots__ = ("_stop_signal", "_takeover")
@@ -33,18 +33,17 @@ class DefaultWebSocket(LoopingWebSocket):
         return create_transport(takeover.get_socket()), early
 
     @property
-    def may_leave(self) -> bool:
+    def may_detach(self) -> bool:
         return self._takeover is not None and self._takeover.lets_go
 
     @property
     def waits_in_greenlets(self) -> bool:
         return self._takeover is not None and waits_in_greenlets(self._takeover.get_socket())
 
-    def let_go(self) -> None:
+    def deregister(self) -> None:
         if self._takeover is not None:
             self._takeover.finish_response()
             self._takeover = None
-        super().let_go()
 
     def get_stop_code(self) -> int | None:
         return None if self._stop_signal is None else self._stop_signal()

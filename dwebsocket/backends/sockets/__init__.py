@@ -8,8 +8,8 @@ Each part derives from the one before it, and adds what it is named for::
     ReceivingWebSocket  feeds the protocol; for the holder of the read lock
     SendingWebSocket    writes and waits; for the holder of the write lock
     SocketWebSocket     the handshake, the closing handshake, handlers, Pings
-    LeavingWebSocket    a view or a handler goes on when the server's request has ended
-    LoopingWebSocket    coroutines, in an event loop of their own
+    CoroutineWebSocket  coroutines, in an event loop of their own
+    DetachingWebSocket  the connection can outlive the server's request: picks a runner
 
 A method that raises ``NotImplementedError`` in one of them is filled in by a later one, or by the
 backend.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dwebsocket.backends.driven import Listener
+from dwebsocket.backends.listening import Listener, refuse_waiting
 from dwebsocket.backends.sockets.flusher import Flusher
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
@@ -70,7 +70,13 @@ class Driver(Flusher):
     # In the place of the lock of readers: the loop reads, and so may the call that it makes
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Whether the caller may read: it is the listener's own call. Never waits."""
+        """Whether the caller may read: it is the listener's own call. Never waits.
+
+        Raises:
+            InvalidState: the caller would wait.
+        """
+        if blocking:
+            refuse_waiting()
         return self.busy and self._websocket.transport.is_calling()
 
     def release(self) -> None:

@@ -13,7 +13,7 @@ from time import monotonic
 from django.http import HttpRequest
 
 from dwebsocket.backends import room
-from dwebsocket.backends.driven import Listener, driven_class
+from dwebsocket.backends.listening import Listener, ListenerLock
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.backends.sockets.driver import MAX_DISCARDED, Driver
 from dwebsocket.backends.sockets.sending import SendingWebSocket
@@ -159,7 +159,7 @@ class SocketWebSocket(SendingWebSocket):
 
     def _await_end(self, deadline: float) -> None:
         """Read until the peer's Close, throwing away what comes before it (RFC 6455, 7.1.1)."""
-        if not self._read_lock.acquire(timeout=remaining(deadline)):
+        if self._has_listener or not self._read_lock.acquire(timeout=remaining(deadline)):
             return
         try:
             rest = MAX_DISCARDED
@@ -190,12 +190,12 @@ class SocketWebSocket(SendingWebSocket):
 
     # What a driver does, on behalf of a handler
 
-    def drive(self, listener: Listener) -> Callable[[], None] | None:
-        if not self.accepted:
-            return None
+    def attach_driver(self, listener: Listener) -> Callable[[], None]:
+        """Have a loop read, and tell ``listener``, once the returned function is called."""
         listener.calls_anew = self.transport.calls_anew
         self._driver = Driver(self, listener)
-        self.__class__ = driven_class(type(self))
+        self._read_lock = ListenerLock(self._read_lock)
+        self._has_listener = True
         return self._driver.start
 
     @property
@@ -205,8 +205,8 @@ class SocketWebSocket(SendingWebSocket):
 
     def leave_reading_to(self, driver: Driver) -> None:
         """The driver alone reads from now on."""
-        with self._read_lock:
-            self._read_lock = driver
+        self._read_lock.close()
+        self._read_lock = driver
 
     @property
     def has_early(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from dwebsocket.backends.base import BaseWebSocketFactory
-from dwebsocket.backends.beside import THREADS, Runner, run_in
+from dwebsocket.backends.beside import THREADS, Starter, run_in
 from dwebsocket.backends.uwsgi.advice import check_server, warn_once
 from dwebsocket.backends.uwsgi.native import NativeWebSocket
 from dwebsocket.backends.uwsgi.server import Server
@@ -23,7 +23,7 @@ __all__ = ["uWsgiNativeWebSocketFactory", "uWsgiWebSocketFactory"]
 class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since dwebsocket 0.4)
     """Our codec over uWSGI's descriptor."""
 
-    def find_runner(self) -> Runner | None:
+    def find_starter(self) -> Starter | None:
         server = find_server()
         if server.ends_tls(find_descriptor(server, self.request.META)):
             return None

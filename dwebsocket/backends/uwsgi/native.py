@@ -21,6 +21,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from dwebsocket.backends.room import check_descriptors
+from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.backends.uwsgi.descriptor import put_under
 from dwebsocket.backends.uwsgi.outbox import Outbox
 from dwebsocket.backends.uwsgi.sending import SendingWebSocket
@@ -59,11 +60,14 @@ class NativeWebSocket(SendingWebSocket):
 
     # The opening handshake
 
-    def check_coroutines(self, accepts: bool) -> None:
-        raise SocketTakeoverError(
-            "WebSockets cannot work here: with --https-socket an async view or handler cannot have "
-            "one, for uWSGI's calls work in the request's own thread. Use --https, or a proxy."
-        )
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+        if use is Use.COROUTINE:
+            raise SocketTakeoverError(
+                "WebSockets cannot work here: with --https-socket an async view or handler cannot "
+                "have one, for uWSGI's calls work in the request's own thread. Use --https, or a "
+                "proxy."
+            )
+        return None
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), None)  # it may raise

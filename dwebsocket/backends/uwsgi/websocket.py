@@ -6,7 +6,7 @@ from time import monotonic
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.sockets.looping import LoopingWebSocket
+from dwebsocket.backends.sockets.detaching import DetachingWebSocket
 from dwebsocket.backends.uwsgi.descriptor import copy_socket, leave_nothing
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.transports import Transport, create_transport
@@ -18,7 +18,7 @@ __all__ = ["UwsgiWebSocket"]
 PAUSE = 0.2
 
 
-class UwsgiWebSocket(LoopingWebSocket):
+class UwsgiWebSocket(DetachingWebSocket):
     """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
     __slots__ = ("_fd", "_routed", "_routed_here", "_server")
@@ -44,7 +44,7 @@ class UwsgiWebSocket(LoopingWebSocket):
         return self._server.router_room if self._routed_here else None
 
     @property
-    def may_leave(self) -> bool:
+    def may_detach(self) -> bool:
         return self._server.is_gevent or self._server.has_threads
 
     @property

@@ -7,107 +7,61 @@ server lets go of the connection, otherwise in one that Django starts while the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.sockets.leaving import LeavingWebSocket
-from dwebsocket.conf import conf
-from dwebsocket.exceptions import ConnectionClosed, SocketTakeoverError
-from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.running.context import RequestContext
-from dwebsocket.running.coroutines import release_thread, run_in_loop
+from dwebsocket.backends.coroutine_end import note_end, wait_for_task
+from dwebsocket.backends.runner import Run
+from dwebsocket.backends.sockets.websocket import SocketWebSocket
+from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.running.coroutines import release_thread
 from dwebsocket.running.event_loop import is_in_event_loop, set_done
 from dwebsocket.websocket import BytesLike, Message
 
-__all__ = ["LoopingWebSocket"]
+__all__ = ["CoroutineWebSocket"]
 
 #: Seconds between two looks at the socket for a coroutine that waits for something else.
 LOOK_INTERVAL = 1.0
 
 
-class LoopingWebSocket(LeavingWebSocket):
+class CoroutineWebSocket(SocketWebSocket):
     """Coroutines wait for the socket itself, without a second thread."""
 
-    __slots__ = ("_hurry", "_noticed", "_shut", "_view", "_wake")
+    __slots__ = ("_cancel", "_knows_end", "_shut", "_task", "_wake")
 
-    _hurry: Callable[[], object] | None  # lets the view have no more time
-    _noticed: bool  # the view has been told that the connection has ended
+    _cancel: Callable[[], object] | None  # lets the coroutine have no more time
+    _knows_end: bool  # the coroutine has been told that the connection has ended
     _shut: bool  # a coroutine has closed it
-    _view: asyncio.Task[None] | None  # the coroutine that is an async view, or runs a handler
+    _task: asyncio.Task[None] | None  # the coroutine that is an async view, or runs a handler
     _wake: Callable[[], object] | None  # ends the wait of the coroutine that receives
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
-        self._noticed = self._shut = False
-        self._hurry = self._view = self._wake = None
+        self._knows_end = self._shut = False
+        self._cancel = self._task = self._wake = None
 
-    # What a backend says
-
-    @property
-    def waits_in_greenlets(self) -> bool:
-        """Whether all that wait for connections run in one thread."""
-        raise NotImplementedError
-
-    # What it does
-
-    def check_coroutines(self, accepts: bool) -> None:
-        if self.waits_in_greenlets:
-            raise SocketTakeoverError(
-                "WebSockets cannot work here: an async view or handler needs a thread for its "
-                "event loop, and with gevent and eventlet there is one thread for all. Write "
-                "'def' instead of 'async def', or take an ASGI server, or one with threads."
-            )
-        self._leaves = self._needs_thread = accepts and self.may_leave and conf.VIEW_THREADS > 0
-
-    def leave_for_loop(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return False
-        self.let_go()
-        context = RequestContext()
-        thread.run(lambda: context.enter().run(self._run_in_thread, run))
-        return True
-
-    def _run_in_thread(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        try:
-            run_in_loop(partial(self._run_watched, run))
-        except BaseException:
-            if self.transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
-                self.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
-                self.finish()
-            raise
-
-    async def _run_watched(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    async def run_watched(self, run: Run) -> None:
         """Run a coroutine that may wait for something else while its client leaves."""
         loop = asyncio.get_running_loop()
-        view, hurried = asyncio.ensure_future(run()), loop.create_future()
-        self._view, self._hurry = view, partial(loop.call_soon_threadsafe, set_done, hurried)
-        wait = partial(asyncio.wait, [view, hurried], return_when=asyncio.FIRST_COMPLETED)
-        while not (view.done() or hurried.done()) and (self._wake is not None or not self.closed):
+        task, cancelled = asyncio.ensure_future(run()), loop.create_future()
+        self._task, self._cancel = task, partial(loop.call_soon_threadsafe, set_done, cancelled)
+        wait = partial(asyncio.wait, [task, cancelled], return_when=asyncio.FIRST_COMPLETED)
+        while not (task.done() or cancelled.done()) and (self._wake is not None or not self.closed):
             await wait(timeout=LOOK_INTERVAL)
-        await wait(timeout=conf.CLOSE_TIMEOUT)
-        self._hurry = None
-        if not self._noticed:
-            view.cancel()  # once: what it does then has its time
-        await asyncio.wait([view])
-        if not view.cancelled():
-            view.result()
+        await wait_for_task(self, cancelled)
+        self._cancel = None
+        if not task.cancelled():
+            task.result()
 
     def end_view(self) -> None:
-        hurry = self._hurry
-        if hurry is not None:
+        cancel = self._cancel
+        if cancel is not None:
             try:
-                hurry()
+                cancel()
             except RuntimeError:  # the loop has just ended
                 pass
-
-    def _tell_view(self) -> None:
-        """The caller hears of the end; but not the view, if somebody else reads or sends for it."""
-        if is_in_event_loop() and asyncio.current_task() is self._view:
-            self._noticed = True
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
         self._check_accepted()
@@ -130,14 +84,14 @@ class LoopingWebSocket(LeavingWebSocket):
 
     def _noted(self, message: Message | None) -> Message | None:
         if message is None:
-            self._tell_view()
+            note_end(self)
         return message
 
     async def asend(self, message: str | BytesLike) -> None:
         try:
             await super().asend(message)
         except ConnectionClosed:
-            self._tell_view()
+            note_end(self)
             raise
 
     async def _wait_for_something(self, loop: asyncio.AbstractEventLoop, end: float | None) -> None:
@@ -153,11 +107,11 @@ class LoopingWebSocket(LeavingWebSocket):
                     await self._until_readable(loop, end)
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        self._tell_view()
+        note_end(self)
         await super().aclose(code, reason)
 
     def _take_end(self) -> Message | None:
-        self._tell_view()
+        note_end(self)
         if self._told:
             raise self._closed_error()
         self._told = True
@@ -182,13 +136,9 @@ class LoopingWebSocket(LeavingWebSocket):
         if not timeout or not is_in_event_loop():
             super().close_connection(code, reason, timeout)
             return
-        self._tell_view()
+        note_end(self)
         self.post_close(code, reason)
         self._ready.clear()
         self._shut = True
         if self._wake is not None:
             self._wake()
-
-    @property
-    def closed(self) -> bool:
-        return self._shut or super().closed

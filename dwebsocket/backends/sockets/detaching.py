@@ -1,0 +1,215 @@
+"""A WebSocket whose connection can outlive the server's request, once its descriptor is ours alone;
+and where the code that uses it goes on then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from typing import Protocol
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest
+
+from dwebsocket.backends import view_threads
+from dwebsocket.backends.beside import BESIDE, Beside
+from dwebsocket.backends.listening import Listener
+from dwebsocket.backends.runner import Owner, Run, Runner, Use
+from dwebsocket.backends.sockets.coroutines import CoroutineWebSocket
+from dwebsocket.conf import conf
+from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.running.context import RequestContext
+from dwebsocket.running.coroutines import run_in_loop
+from dwebsocket.transports import Transport
+from dwebsocket.transports.detach import ABOVE_SELECT
+
+__all__ = ["DetachingWebSocket"]
+
+NO_LOOP = (
+    "WebSockets cannot work here: an async view or handler needs a thread for its event loop, and "
+    "with gevent and eventlet there is one thread for all. Write 'def' instead of 'async def', or "
+    "take an ASGI server, or one with threads."
+)
+
+EMPTY = BytesIO()
+
+#: What a server says about itself in the environ. Its objects hold its parser, its response, ….
+PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
+
+
+class SocketOwner(Owner, Protocol):
+    """What these know of their WebSocket."""
+
+    transport: Transport
+
+    def deregister(self) -> None: ...
+    def attach_driver(self, listener: Listener) -> Callable[[], None]: ...
+    def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
+    def finish(self) -> None: ...
+    async def run_watched(self, run: Run) -> None: ...
+
+
+class DetachedRunner(Runner):
+    """Takes the connection away from the server, where its transport can do that."""
+
+    __slots__ = ("_detached", "_owner", "_request")
+
+    #: Whether there may be very many such connections.
+    many = False
+
+    def __init__(self, owner: SocketOwner, request: HttpRequest) -> None:
+        self._owner = owner
+        self._request = request  # it holds objects of the server
+        self._detached = False
+
+    def detach(self, transport: Transport) -> None:
+        """Reserve what is needed when the server's request ends, and take the connection away from
+        the server. The last thing before the 101.
+
+        Raises:
+            NoRoom: there is no further thread.
+            OSError: there is no further descriptor.
+        """
+        if transport.detaches:
+            many = self.many or transport.fileno() > ABOVE_SELECT // 2
+            transport.detach(ABOVE_SELECT if many else 0)
+            self._detached = True
+
+    def _drop_request(self) -> None:
+        """The server's request ends now: keep nothing of it, and forget this runner."""
+        self._owner.runner = None
+        self._owner.deregister()
+        request = self._request
+        # The server goes on with its own dictionary.
+        meta = {key: item for key, item in request.META.items() if not is_of_server(key, item)}
+        meta["wsgi.input"] = request._stream = EMPTY  # the handshake has no body
+        request.META = request.environ = meta  # type: ignore[attr-defined]
+
+
+class ViewRunner(DetachedRunner):
+    """Runs a view in the thread or greenlet in which its request runs beside the server."""
+
+    __slots__ = ()
+
+    def start_view(self) -> None:
+        if self._owner.accepted:
+            self._end_server_request()
+        else:
+            self._owner.on_accept = self._end_server_request
+
+    def _end_server_request(self) -> None:
+        if self._detached:
+            beside: Beside = self._request.META[BESIDE]
+            self._drop_request()
+            beside.leave()
+
+
+class LoopRunner(DetachedRunner):
+    """Runs a coroutine in an event loop of its own, in a thread of ours."""
+
+    __slots__ = ("_thread",)
+
+    _thread: view_threads.ViewThread | None  # waits for the coroutine
+
+    def __init__(self, owner: SocketOwner, request: HttpRequest) -> None:
+        super().__init__(owner, request)
+        self._thread = None
+
+    def detach(self, transport: Transport) -> None:
+        if transport.detaches:
+            self._thread = view_threads.start_thread()
+        super().detach(transport)
+
+    def cancel(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.dismiss()
+
+    def start_coroutine(self, run: Run) -> bool:
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return False
+        self._drop_request()
+        context, owner = RequestContext(), self._owner
+        thread.run(lambda: context.copy_for_thread().run(run_in_thread, owner, run))
+        return True
+
+    async def astart_coroutine(self, run: Run) -> bool:
+        # In the thread of the request, for some servers want to be told in there.
+        return await sync_to_async(self.start_coroutine)(run)
+
+
+class HandlerRunner(DetachedRunner):
+    """Has a loop read on behalf of a handler."""
+
+    __slots__ = ()
+
+    many = True
+
+    def drive(self, listener: Listener) -> Callable[[], None] | None:
+        if not self._detached:
+            return None
+        start = self._owner.attach_driver(listener)
+        self._drop_request()
+        return start
+
+
+def run_in_thread(owner: SocketOwner, run: Run) -> None:
+    """Run a coroutine in an event loop of the running thread."""
+    try:
+        run_in_loop(partial(owner.run_watched, run))
+    except BaseException:
+        if owner.transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
+            owner.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
+            owner.finish()
+        raise
+
+
+def is_of_server(key: str, value: object) -> bool:
+    plain = isinstance(value, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+    return not plain
+
+
+class DetachingWebSocket(CoroutineWebSocket):
+    """Handlers go on beside the server where that can be done; views, where their request runs
+    there.
+    """
+
+    __slots__ = ()
+
+    # What a backend says
+
+    @property
+    def may_detach(self) -> bool:
+        """Whether the server lets the connection go on by itself."""
+        raise NotImplementedError
+
+    @property
+    def waits_in_greenlets(self) -> bool:
+        """Whether all that wait for connections run in one thread."""
+        raise NotImplementedError
+
+    def deregister(self) -> None:
+        """Keep nothing of the server's: its request is about to end."""
+
+    # What it does
+
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+        if use is Use.VIEW:
+            beside: Beside | None = request.META.get(BESIDE)
+            if beside is None:
+                return None
+            beside.check_room()
+            return ViewRunner(self, request) if self.may_detach else None
+        if use is Use.HANDLER:
+            return HandlerRunner(self, request) if self.may_detach else None
+        if self.waits_in_greenlets:
+            raise SocketTakeoverError(NO_LOOP)
+        detaches = accepts and self.may_detach and conf.VIEW_THREADS > 0
+        return LoopRunner(self, request) if detaches else None
+
+    def detach(self) -> None:
+        if isinstance(self.runner, DetachedRunner):
+            self.runner.detach(self.transport)
