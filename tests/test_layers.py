@@ -135,7 +135,7 @@ def test_the_documentation_shows_all_of_a_folder(folder):
 def test_the_reader_sees_imports():
     found = set(own_imports("backends/sockets/websocket"))
     assert {"dwebsocket.backends.sockets.sweeper", "dwebsocket.conf"} <= found
-    assert "dwebsocket.transports.base" in found
+    assert "dwebsocket.transports.descriptors" in found
     assert "dwebsocket.transports.poll" in set(own_imports("transports/threads"))  # a relative one
 
 

@@ -54,7 +54,7 @@ def test_anything_that_arrives_is_an_answer(pair, answer):
     websocket, peer = pair
     websocket.sweep(seconds_from_now(21), 20, 0.001)
     peer.send_frame(answer, b"here")
-    websocket._heard -= 1000
+    websocket._reader.last_received -= 1000
     websocket._pinged -= 1000
     assert websocket.sweep(time.monotonic(), 20, 60) is False
     assert websocket.connected

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from django.http import HttpRequest
 
 from dwebsocket.backends.default.servers import SocketTakeover
-from dwebsocket.backends.sockets.detaching import DetachingWebSocket
+from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.transports import Transport, create_transport, waits_in_greenlets
 
 __all__ = ["DefaultWebSocket"]
 
 
-class DefaultWebSocket(DetachingWebSocket):
+class DefaultWebSocket(SocketWebSocket):
     """Takes the socket when it is accepted, and leaves the server content when it is done."""
 
     __slots__ = ("_stop_signal", "_takeover")

@@ -1,18 +1,16 @@
-"""What the backends that hold a socket or a descriptor share: one class, put together from parts.
+"""What the backends that hold a socket or a descriptor share: a WebSocket, put together from parts.
 
-Each part derives from the one before it, and adds what it is named for::
+Each part knows the others, and the WebSocket, by a Protocol::
 
-    BaseWebSocket       what a view can do
-    PostingWebSocket    sends without waiting: frames that wait, and who flushes them
-    EndingWebSocket     our Close, and a connection that breaks
-    ReceivingWebSocket  feeds the protocol; for the holder of the read lock
-    SendingWebSocket    writes and waits; for the holder of the write lock
-    SocketWebSocket     the handshake, the closing handshake, handlers, Pings
-    CoroutineWebSocket  coroutines, in an event loop of their own
-    DetachingWebSocket  the connection can outlive the server's request: picks a runner
+    SocketWebSocket  the handshakes, messages, Pings
+    Reader           feeds the protocol; for the holder of the read lock
+    Writer           writes, our Close last; for the holder of its lock
+    WriteWatcher     told when the socket takes data again
+    Driver           reads as well, on behalf of a handler
+    CoroutineUse     waits for the socket in an event loop
+    sweeper          looks after all that are open
 
-A method that raises ``NotImplementedError`` in one of them is filled in by a later one, or by the
-backend.
+and ``detaching`` has the runners.
 """
 
 from .websocket import SocketWebSocket

@@ -1,5 +1,5 @@
-"""A WebSocket whose connection can outlive the server's request, once its descriptor is ours alone;
-and where the code that uses it goes on then.
+"""Where the code that uses a WebSocket over a socket goes on: its connection can outlive the
+server's request, once its descriptor is ours alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dwebsocket.backends import view_threads
 from dwebsocket.backends.beside import BESIDE, Beside
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.runner import Owner, Run, Runner, Use
-from dwebsocket.backends.sockets.coroutines import CoroutineWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.frames import CloseCode
@@ -25,7 +24,7 @@ from dwebsocket.running.coroutines import run_in_loop
 from dwebsocket.transports import Transport
 from dwebsocket.transports.detach import ABOVE_SELECT
 
-__all__ = ["DetachingWebSocket"]
+__all__ = ["DetachedRunner", "SocketOwner", "create_runner"]
 
 NO_LOOP = (
     "WebSockets cannot work here: an async view or handler needs a thread for its event loop, and "
@@ -44,6 +43,10 @@ class SocketOwner(Owner, Protocol):
 
     transport: Transport
 
+    @property
+    def may_detach(self) -> bool: ...
+    @property
+    def waits_in_greenlets(self) -> bool: ...
     def deregister(self) -> None: ...
     def attach_driver(self, listener: Listener) -> Callable[[], None]: ...
     def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
@@ -172,44 +175,21 @@ def is_of_server(key: str, value: object) -> bool:
     return not plain
 
 
-class DetachingWebSocket(CoroutineWebSocket):
-    """Handlers go on beside the server where that can be done; views, where their request runs
-    there.
+def create_runner(
+    owner: SocketOwner, request: HttpRequest, use: Use, *, accepts: bool
+) -> Runner | None:
+    """As ``BaseWebSocket.create_runner``: handlers go on beside the server where that can be done;
+    views, where their request runs there.
     """
-
-    __slots__ = ()
-
-    # What a backend says
-
-    @property
-    def may_detach(self) -> bool:
-        """Whether the server lets the connection go on by itself."""
-        raise NotImplementedError
-
-    @property
-    def waits_in_greenlets(self) -> bool:
-        """Whether all that wait for connections run in one thread."""
-        raise NotImplementedError
-
-    def deregister(self) -> None:
-        """Keep nothing of the server's: its request is about to end."""
-
-    # What it does
-
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
-        if use is Use.VIEW:
-            beside: Beside | None = request.META.get(BESIDE)
-            if beside is None:
-                return None
-            beside.check_room()
-            return ViewRunner(self, request) if self.may_detach else None
-        if use is Use.HANDLER:
-            return HandlerRunner(self, request) if self.may_detach else None
-        if self.waits_in_greenlets:
-            raise SocketTakeoverError(NO_LOOP)
-        detaches = accepts and self.may_detach and conf.VIEW_THREADS > 0
-        return LoopRunner(self, request) if detaches else None
-
-    def detach(self) -> None:
-        if isinstance(self.runner, DetachedRunner):
-            self.runner.detach(self.transport)
+    if use is Use.VIEW:
+        beside: Beside | None = request.META.get(BESIDE)
+        if beside is None:
+            return None
+        beside.check_room()
+        return ViewRunner(owner, request) if owner.may_detach else None
+    if use is Use.HANDLER:
+        return HandlerRunner(owner, request) if owner.may_detach else None
+    if owner.waits_in_greenlets:
+        raise SocketTakeoverError(NO_LOOP)
+    detaches = accepts and owner.may_detach and conf.VIEW_THREADS > 0
+    return LoopRunner(owner, request) if detaches else None

@@ -7,25 +7,37 @@ its end and the listener hears of it there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dwebsocket.backends.listening import Listener, refuse_waiting
-from dwebsocket.backends.sockets.flusher import Flusher
+from dwebsocket.backends.sockets.reader import MAX_DISCARDED, Reader
+from dwebsocket.backends.sockets.watching import WriteWatcher
+from dwebsocket.backends.sockets.writer import Writer
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.protocol.messages import Message
+from dwebsocket.protocol.state import ConnectionState
+from dwebsocket.transports import Transport
 from dwebsocket.transports.base import fail_watcher
 
-if TYPE_CHECKING:
-    from dwebsocket.backends.sockets.websocket import SocketWebSocket
-    from dwebsocket.websocket import Message
-
-__all__ = ["MAX_DISCARDED", "Driver"]
-
-#: Bytes thrown away after the end, before we hang up whatever else comes.
-MAX_DISCARDED = 1 << 24
+__all__ = ["Driver", "Owner"]
 
 
-class Driver(Flusher):
+class Owner(Protocol):
+    """The WebSocket."""
+
+    _ready: list[Message]
+    _state: ConnectionState
+    has_ended: bool
+    transport: Transport
+
+    def leave_reading_to(self, driver: Any) -> None: ...
+    def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
+    def end_writing(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class Driver(WriteWatcher):
     """The ``Watcher`` of a WebSocket that nobody waits for: it reads as well as writes.
 
     While frames wait nothing is read for which there would be answers, and once our Close has left
@@ -35,12 +47,16 @@ class Driver(Flusher):
         busy: whether the listener is being called.
     """
 
-    __slots__ = ("_ended", "_failed", "_listener", "_rest", "busy")
+    __slots__ = ("_ended", "_failed", "_listener", "_reader", "_rest", "_websocket", "busy")
 
-    _websocket: SocketWebSocket
+    _writer: Writer
 
-    def __init__(self, websocket: SocketWebSocket, listener: Listener) -> None:
-        super().__init__(websocket)
+    def __init__(
+        self, websocket: Owner, reader: Reader, writer: Writer, listener: Listener
+    ) -> None:
+        super().__init__(writer)
+        self._websocket = websocket
+        self._reader = reader
         self._listener = listener
         self.busy = True  # with the opening
         self._ended = False  # the listener has been told
@@ -62,9 +78,9 @@ class Driver(Flusher):
         self._closing = self._closing or websocket.has_ended  # already; the loop is to find out
         self.busy = False
         try:
-            websocket.start_watching(self)
+            self._writer.start_driver(self)
         except OSError as error:  # the system watches no further descriptor
-            websocket.give_up(f"watching failed: {error}")
+            self.lose(f"watching failed: {error}")
             self._end()
 
     # In the place of the lock of readers: the loop reads, and so may the call that it makes
@@ -89,8 +105,14 @@ class Driver(Flusher):
             self,
             reading=not self.blocked or self._closing,
             writing=self.blocked,
-            more=self._websocket.has_early,
+            more=self._has_early,
         )
+
+    @property
+    def _has_early(self) -> bool:
+        """Whether there is something to do before anything else comes."""
+        websocket = self._websocket
+        return bool(websocket._ready or self._reader.connection.rest or websocket._state.reading)
 
     # What the loop calls
 
@@ -102,7 +124,7 @@ class Driver(Flusher):
         if websocket._ready:  # what the last turn has left
             self._work_through(websocket._ready)
         else:
-            messages = websocket.receive_once()
+            messages = self._reader.receive_once()
             if messages and not self._closing:
                 if len(messages) == 1:
                     websocket._ready = messages  # where what the call finds is put, too
@@ -115,17 +137,17 @@ class Driver(Flusher):
         if websocket._state.reading:
             self._end()
             return False
-        return bool(websocket._connection.rest)
+        return bool(self._reader.connection.rest)
 
     def on_writable(self) -> None:
-        if self._websocket.try_flush() and self._ended:
+        if self._writer.try_flush() and self._ended:
             self._finish_writing()
         self._let_go_if_lost()
 
     def on_stalled(self) -> None:
         self._listener.stalled = True
-        self._websocket.transport.stop_gathering()
-        self._websocket.try_flush()
+        self.transport.stop_gathering()
+        self._writer.try_flush()
 
     def on_failure(self) -> None:
         self.busy = False
@@ -137,7 +159,7 @@ class Driver(Flusher):
 
     def _fail_for_good(self) -> None:
         """Not even the Close has gone well: the loop has nothing more to do with it."""
-        self._websocket.give_up("of an error that is logged")
+        self.lose("of an error that is logged")
         was_told, self._ended = self._ended, True
         try:
             if not was_told:
@@ -149,12 +171,15 @@ class Driver(Flusher):
         """Hand on messages of one read, the last one first in the list; their answers leave
         together.
         """
-        websocket = self._websocket
-        websocket.start_batch(messages)
+        transport = self._websocket.transport
+        self._websocket._ready = messages
+        transport.start_gathering()
         if self._listener.stalled:  # before the batch begins
-            websocket.transport.stop_gathering()
+            transport.stop_gathering()
         self._call(messages)
-        websocket.end_batch()
+        transport.stop_gathering()
+        if self._writer.outbox.frames:
+            self._writer.try_flush()
 
     def _call(self, messages: list[Message]) -> None:
         self.busy = True
@@ -164,14 +189,13 @@ class Driver(Flusher):
     def _set_interest(self, *, writing: bool) -> None:
         if self._watched:
             reading = not writing or self._closing
-            self._websocket.transport.set_interest(reading=reading, writing=writing)
+            self.transport.set_interest(reading=reading, writing=writing)
 
     def _end(self) -> None:
         """The connection is over; what is left is to let our last words out."""
-        websocket = self._websocket
-        websocket.end_answers()
+        self._reader.end_answers()
         self._ended = self._closing = True
-        if websocket.is_lost:
+        if self._writer.is_lost:
             self._deadline = None
         elif self.blocked:
             self._arm(conf.CLOSE_TIMEOUT)
@@ -189,18 +213,17 @@ class Driver(Flusher):
         """After a breach nothing can be parsed: read until the peer has our Close (RFC 6455,
         7.1.1); otherwise both have said goodbye.
         """
-        websocket = self._websocket
-        if websocket.has_failed:
-            websocket.end_writing()
+        if self._reader.connection.failure is not None:
+            self._websocket.end_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         else:
             self._deadline = None
-            websocket.transport.shutdown()  # the loop finds the end
+            self.transport.shutdown()  # the loop finds the end
 
     def _discard(self) -> None:
         """Read what nobody wants, until the end."""
         try:
-            received: Any = self._websocket.transport.try_receive()
+            received: Any = self.transport.try_receive()
         except OSError:
             received = None, 0
         if received is not None:
@@ -210,6 +233,5 @@ class Driver(Flusher):
 
     def _release(self) -> None:
         self._deadline = None
-        transport = self._websocket.transport
-        transport.unwatch()
+        self.transport.unwatch()
         self._websocket.release()

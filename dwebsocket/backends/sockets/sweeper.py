@@ -13,16 +13,13 @@ import os
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from dwebsocket.backends import room, view_threads
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import Service, log_failure, start_missing
-
-if TYPE_CHECKING:
-    from dwebsocket.backends.sockets.posting import PostingWebSocket
-    from dwebsocket.backends.sockets.websocket import SocketWebSocket
+from dwebsocket.transports import Transport
 
 __all__ = [
     "Sweeper",
@@ -51,6 +48,31 @@ IDLE_TIMEOUT = 30.0
 BATCH = 500
 
 
+class Connection(Protocol):
+    """What can be given up."""
+
+    @property
+    def transport(self) -> Transport: ...
+    def lose(self, reason: str) -> None: ...
+
+
+class Timed(Connection, Protocol):
+    """Something must have happened at a certain time."""
+
+    def check_deadline(self, now: float) -> bool: ...
+
+
+class Swept(Connection, Protocol):
+    """An open WebSocket."""
+
+    @property
+    def close_reason(self) -> str | None: ...
+    def get_stop_code(self) -> int | None: ...
+    def go_away(self, code: int) -> None: ...
+    def end_view(self) -> None: ...
+    def sweep(self, now: float, interval: float | None, timeout: float | None) -> bool: ...
+
+
 class Sweeper:
     """Looks after the connections of one process and one way of waiting.
 
@@ -60,15 +82,15 @@ class Sweeper:
     """
 
     def __init__(self, start: Callable[..., None], sleep: Callable[[float], None]) -> None:
-        self.connections: set[SocketWebSocket] = set()
+        self.connections: set[Swept] = set()
         self.dropped = 0
-        self.timed: set[PostingWebSocket] = set()  # something must have happened at a certain time
+        self.timed: set[Timed] = set()
         self.service = Service(self.run, "dwebsocket-sweeper", start, sleep)
         self._sleep = sleep
         self._stopping = False
         self._swept = 0.0
 
-    def add(self, websocket: SocketWebSocket) -> None:
+    def add(self, websocket: Swept) -> None:
         """Look after this connection, too."""
         self.connections.add(websocket)
         self.service.ensure()
@@ -141,7 +163,7 @@ Result = TypeVar("Result")
 
 
 def look_after(
-    websocket: PostingWebSocket, call: Callable[..., Result], *args: Any, failed: Result
+    websocket: Connection, call: Callable[..., Result], *args: Any, failed: Result
 ) -> Result:
     """What the call returns; ``failed`` if it raises, which is the end of this connection alone."""
     try:
@@ -149,7 +171,7 @@ def look_after(
     except Exception:
         log_failure("A WebSocket cannot be looked after, and is closed")
         try:
-            websocket.give_up("of an error that is logged")
+            websocket.lose("of an error that is logged")
         except Exception:
             log_failure("A WebSocket that failed cannot be closed")
         return failed
@@ -169,7 +191,7 @@ def expect_restart(**kwargs: Any) -> None:
 sweepers: dict[Any, Sweeper] = {}
 
 
-def add(websocket: SocketWebSocket) -> None:
+def add(websocket: Swept) -> None:
     """Look after a connection from now on."""
     transport = websocket.transport
     sweeper = sweepers.get(transport.start)
@@ -180,15 +202,15 @@ def add(websocket: SocketWebSocket) -> None:
         coming.discard(websocket)
 
 
-def watch_deadline(websocket: PostingWebSocket) -> None:
-    """Ask a WebSocket now and then whether its time is up."""
+def watch_deadline(websocket: Timed) -> None:
+    """Ask it now and then whether its time is up."""
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
         sweeper.timed.add(websocket)
         sweeper.service.ensure()
 
 
-def discard(websocket: SocketWebSocket) -> None:
+def discard(websocket: Swept) -> None:
     """Look after a connection no more: it has ended."""
     sweeper = sweepers.get(websocket.transport.start)
     if sweeper is not None:
@@ -201,11 +223,11 @@ def count() -> int:
 
 
 #: Those that are about to be accepted: each is in here or with a sweeper, and counts once.
-coming: set[SocketWebSocket] = set()
+coming: set[Swept] = set()
 coming_lock = threading.Lock()
 
 
-def expect(websocket: SocketWebSocket, default: int | None = None) -> None:
+def expect(websocket: Swept, default: int | None = None) -> None:
     """Count a WebSocket that is going to be accepted, until ``add`` or ``give_up``.
 
     Raises:
@@ -216,7 +238,7 @@ def expect(websocket: SocketWebSocket, default: int | None = None) -> None:
         coming.add(websocket)
 
 
-def give_up(websocket: SocketWebSocket) -> None:
+def give_up(websocket: Swept) -> None:
     """Count it no more if it has not been accepted."""
     with coming_lock:
         coming.discard(websocket)

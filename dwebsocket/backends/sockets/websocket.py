@@ -1,54 +1,81 @@
-"""A WebSocket over a transport: what the backends that hold a socket or a descriptor share.
-
-Who may do what: one thread or greenlet at a time reads (it holds ``_read_lock``), one at a time
-writes (``_write_lock``); neither waits for the other.
-"""
+"""A WebSocket over a transport: what the backends that hold a socket or a descriptor share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import inf
 from time import monotonic
 
 from django.http import HttpRequest
 
 from dwebsocket.backends import room
+from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.backends.listening import Listener, ListenerLock
+from dwebsocket.backends.runner import Run, Runner, Use
 from dwebsocket.backends.sockets import sweeper
-from dwebsocket.backends.sockets.driver import MAX_DISCARDED, Driver
-from dwebsocket.backends.sockets.sending import SendingWebSocket
+from dwebsocket.backends.sockets.coroutines import CoroutineUse
+from dwebsocket.backends.sockets.detaching import DetachedRunner, create_runner
+from dwebsocket.backends.sockets.driver import Driver
+from dwebsocket.backends.sockets.reader import Reader
+from dwebsocket.backends.sockets.writer import Writer, send_deadline
 from dwebsocket.conf import conf
+from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.deflate import PerMessageDeflate, negotiate
-from dwebsocket.protocol.frames import Opcode, build_close, build_frame_header
+from dwebsocket.protocol.frames import (
+    RSV1,
+    SHORT_HEADERS,
+    CloseCode,
+    Opcode,
+    build_close,
+    build_frame_header,
+)
 from dwebsocket.protocol.handshake import OWS, build_response
+from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.transports import Transport
-from dwebsocket.transports.base import remaining
 from dwebsocket.transports.descriptors import is_full
+from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
 
 __all__ = ["SocketWebSocket"]
 
+TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 
-class SocketWebSocket(SendingWebSocket):
-    """A WebSocket that drives the protocol itself, over a ``Transport``."""
+#: Below this, header and payload are joined: a copy is cheaper than a second part.
+MAX_JOINED = 8192
 
-    __slots__ = ("_extensions", "_key", "_pinged")
+#: Below this, compressing costs more than it saves.
+MIN_COMPRESSED = 1024
+
+
+class SocketWebSocket(BaseWebSocket):
+    """A WebSocket that drives the protocol itself.
+
+    It has a reader and a writer; a driver on behalf of a handler; and what coroutines need.
+    """
+
+    __slots__ = (
+        "_coroutines",
+        "_extensions",
+        "_key",
+        "_pinged",
+        "_reader",
+        "_writer",
+        "transport",
+    )
+
+    transport: Transport
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__()
         meta = request.META
         self._key = meta.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
-        self._extensions, self._deflate = self._negotiate(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
-        self._connection = ServerConnection(conf.MAX_MESSAGE_SIZE, self._deflate)
-        self._heard = self._looked = inf
-        self._answering = 0.0
+        self._extensions, deflate = negotiate_extensions(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
+        connection = ServerConnection(conf.MAX_MESSAGE_SIZE, deflate)
+        self._reader = Reader(self, self._state, connection)
+        self._writer = self._reader.outgoing = Writer(self, self._state, self._reader)
+        self._writer.deflate = deflate
+        self._coroutines: CoroutineUse | None = None
         self._pinged: float | None = None
-
-    @staticmethod
-    def _negotiate(offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
-        if not conf.COMPRESSION:
-            return None, None
-        return negotiate(offer, context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER)
 
     # What a backend says
 
@@ -60,14 +87,29 @@ class SocketWebSocket(SendingWebSocket):
         """
         raise NotImplementedError
 
+    @property
+    def may_detach(self) -> bool:
+        """Whether the server lets the connection go on by itself."""
+        raise NotImplementedError
+
+    @property
+    def waits_in_greenlets(self) -> bool:
+        """Whether all that wait for connections run in one thread."""
+        raise NotImplementedError
+
+    def deregister(self) -> None:
+        """Keep nothing of the server's: its request is about to end."""
+
     def detach(self) -> None:
-        """Take the connection away from the server, whose request is going to end, with all that is
-        needed then. The last thing before the 101.
+        """Take the connection away from the server, if its request is going to end, with all that
+        is needed then. The last thing before the 101.
 
         Raises:
             NoRoom: there is no further thread.
             OSError: there is no further descriptor.
         """
+        if isinstance(self.runner, DetachedRunner):
+            self.runner.detach(self.transport)
 
     @property
     def default_max_connections(self) -> int | None:
@@ -77,6 +119,9 @@ class SocketWebSocket(SendingWebSocket):
         return None
 
     # The opening handshake
+
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+        return create_runner(self, request, use, accepts=accepts)
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), self._extensions)
@@ -92,16 +137,15 @@ class SocketWebSocket(SendingWebSocket):
 
     def _accept(self, response: bytes) -> None:
         early = self._take_connection()
-        self._heard = self._looked = monotonic()
         self._state.open()
         try:
-            self.transport.send(response, self._send_deadline())
+            self.transport.send(response, send_deadline())
         except OSError as error:
-            self._lose(f"the peer left during the handshake: {error}")
+            self.lose(f"the peer left during the handshake: {error}")
             return
         sweeper.add(self)
         if early:
-            messages = self._receive(early, len(early), reading=True)
+            messages = self._reader.feed(early, len(early), reading=True)
             messages.reverse()
             self._ready = messages
 
@@ -109,9 +153,8 @@ class SocketWebSocket(SendingWebSocket):
         """All that can fail: take the connection, and what it needs; what has come early."""
         self.transport, early = self.take_transport()
         self._read_lock = self.transport.create_lock()
-        self._write_lock = self.transport.create_lock()
-        if self._deflate is not None and self._deflate.keeps_context:
-            self._deflate_lock = self.transport.create_lock()
+        self._reader.take(self.transport)
+        self._writer.take(self.transport)
         try:
             self.transport.prepare_watching()
             self.detach()
@@ -126,60 +169,125 @@ class SocketWebSocket(SendingWebSocket):
     def finish(self) -> None:
         self.transport.close()
 
+    # Messages
+
+    def receive_messages(self, deadline: float | None) -> list[Message]:
+        return self._reader.receive(deadline)
+
+    def receive_available(self) -> list[Message]:
+        return self._reader.receive_available()
+
+    def send(self, message: str | BytesLike) -> None:
+        if isinstance(message, str):
+            opcode, payload = TEXT, message.encode()
+        elif isinstance(message, bytes):
+            opcode, payload = BINARY, message
+        else:
+            opcode, payload = BINARY, as_bytes(message)
+        length = len(payload)
+        writer = self._writer
+        if length < 126:
+            frame, rest = SHORT_HEADERS[opcode][length] + payload, b""
+        elif writer.deflate is not None and length >= MIN_COMPRESSED:
+            self._send_compressed(writer.deflate, opcode, payload)
+            return
+        elif length <= MAX_JOINED:
+            frame, rest = build_frame_header(opcode, length) + payload, b""
+        else:
+            frame, rest = build_frame_header(opcode, length), payload
+        if self._ready and not rest and writer.may_gather():
+            writer.gather(frame)
+        else:
+            writer.write(frame, rest)
+
+    def _send_compressed(self, deflate: PerMessageDeflate, opcode: int, payload: bytes) -> None:
+        if not deflate.keeps_context:
+            compressed = deflate.compress(payload)
+            self._writer.write(build_frame_header(opcode | RSV1, len(compressed)), compressed)
+            return
+        with self._writer.deflate_lock:  # compressed in the order in which it is sent
+            compressed = deflate.compress(payload)
+            self._writer.write(build_frame_header(opcode | RSV1, len(compressed)), compressed)
+
+    def send_ping(self, payload: bytes) -> None:
+        self._writer.write(build_frame_header(Opcode.PING, len(payload)) + payload)
+
+    def post(self, message: PreparedMessage) -> None:
+        frame, writer = message.frame, self._writer
+        if writer.deflate is not None and message.size >= MIN_COMPRESSED:
+            self._post_compressed(writer.deflate, message)
+            return
+        # Usually the socket is free and takes it: a broadcast is as fast as these lines.
+        lock = writer.lock
+        if not lock.acquire(False):
+            writer.post(frame)
+            return
+        try:
+            if writer.outbox.frames or self._state.writing:
+                writer.queue(frame)
+            else:
+                sent = self.transport.try_send(frame)
+                if sent != len(frame):
+                    writer.put_back(frame[sent:], sent)
+        except OSError as error:
+            self.lose(f"sending failed: {error}")
+        finally:
+            lock.release()
+        if writer.outbox.frames or self._state.writing:
+            writer.flush_after_writing()
+
+    def _post_compressed(self, deflate: PerMessageDeflate, message: PreparedMessage) -> None:
+        writer = self._writer
+        if not deflate.keeps_context:
+            writer.post(message.compress(deflate))
+        elif writer.deflate_lock.acquire(False):
+            try:  # compressed in the order in which it is sent
+                writer.post(message.compress(deflate))
+            finally:
+                writer.deflate_lock.release()
+        else:
+            writer.post(message.frame)  # not compressed it has no place in that order
+
     # The end
+
+    def post_close(self, code: int, reason: str) -> None:
+        if not self._state.reading and self._writer.queue_close(code, reason):
+            self._writer.try_flush()
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
         frame = build_close(code, reason)
+        if timeout and is_in_event_loop():
+            self._get_coroutines().close(code, reason)
+            return
         deadline = monotonic() + timeout
-        self._answering = 0.0
-        if self._driver is not None:
-            self._close_driven(self._driver, code, reason, timeout)
+        reader, writer = self._reader, self._writer
+        reader.answering = 0.0
+        driver: Driver | None = writer.driver
+        if driver is not None:
+            self._ready.clear()
+            if not self._state.reading:  # nobody waits for the peer's Close, the loop will find it
+                self.post_close(code, reason)
+                driver.close(timeout)
             return
         if self._state.reading:
-            self._reply_close(deadline)
+            reader.reply_close(deadline)
         else:
-            self._decide_close(code, reason)
-            self._send_close(frame, deadline)
-        self._await_end(deadline)
+            writer.decide_close(code, reason)
+            writer.close(frame, deadline)
+        if not self._has_listener:
+            reader.wait_for_end(deadline)
         self._ready.clear()
         self._state.stop_reading()
         self.transport.shutdown()
-        self.stop_flushing()
-        self._leave()
-
-    def _leave(self) -> None:
+        writer.stop()
         sweeper.discard(self)
 
-    def _close_driven(self, driver: Driver, code: int, reason: str, timeout: float) -> None:
-        """Send our Close. Nobody waits for the peer's, the loop will find it."""
-        self._ready.clear()
-        if not self._state.reading:
-            self.post_close(code, reason)
-            driver.close(timeout)
-
-    def _await_end(self, deadline: float) -> None:
-        """Read until the peer's Close, throwing away what comes before it (RFC 6455, 7.1.1)."""
-        if self._has_listener or not self._read_lock.acquire(timeout=remaining(deadline)):
-            return
-        try:
-            rest = MAX_DISCARDED
-            while not self._state.reading and rest > 0:
-                if self._connection.rest:
-                    self._receive_rest(reading=False)
-                    continue
-                buffer, count = self.transport.receive(deadline)
-                rest -= count
-                self._receive(buffer, count, reading=False)
-            if self._connection.failure is not None and not self.is_lost:
-                self._linger(deadline, rest)
-        except OSError:
-            pass
-        finally:
-            self._read_lock.release()
-
-    def _linger(self, deadline: float, rest: int) -> None:
+    def linger(self, deadline: float, rest: int) -> None:
         """After a breach nothing can be parsed: hang up without tearing our Close away from the
         peer, as closing with unread input would (RFC 6455, 7.1.1).
+
+        Args:
+            rest: bytes to throw away at most.
         """
         self.end_writing()
         while rest > 0:
@@ -188,48 +296,74 @@ class SocketWebSocket(SendingWebSocket):
                 return
             rest -= count
 
-    # What a driver does, on behalf of a handler
+    def end_writing(self) -> None:
+        """Tell the peer that nothing more follows."""
+        self.transport.shutdown_writing()
+
+    def lose(self, reason: str) -> None:
+        """The connection broke: nothing more comes, nothing more goes, whoever waits wakes up."""
+        self.end(CloseCode.ABNORMAL_CLOSURE, reason)
+        self._state.lose()
+        self.transport.shutdown()
+        sweeper.discard(self)
+
+    # For coroutines
+
+    def _get_coroutines(self) -> CoroutineUse:
+        coroutines = self._coroutines
+        if coroutines is None:
+            coroutines = self._coroutines = CoroutineUse(self)
+        return coroutines
+
+    async def run_watched(self, run: Run) -> None:
+        """Run a coroutine that may wait for something else while its client leaves."""
+        await self._get_coroutines().run_watched(run)
+
+    async def areceive(self, timeout: float | None = None) -> Message | None:
+        return await self._get_coroutines().receive(timeout)
+
+    async def asend(self, message: str | BytesLike) -> None:
+        try:
+            await super().asend(message)
+        except ConnectionClosed:
+            note_end(self._get_coroutines())
+            raise
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        note_end(self._get_coroutines())
+        await super().aclose(code, reason)
+
+    # For a handler
 
     def attach_driver(self, listener: Listener) -> Callable[[], None]:
         """Have a loop read, and tell ``listener``, once the returned function is called."""
         listener.calls_anew = self.transport.calls_anew
-        self._driver = Driver(self, listener)
+        driver = self._writer.driver = Driver(self, self._reader, self._writer, listener)
         self._read_lock = ListenerLock(self._read_lock)
         self._has_listener = True
-        return self._driver.start
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the peer broke the protocol."""
-        return self._connection.failure is not None
+        return driver.start
 
     def leave_reading_to(self, driver: Driver) -> None:
         """The driver alone reads from now on."""
         self._read_lock.close()
         self._read_lock = driver
 
-    @property
-    def has_early(self) -> bool:
-        """Whether there is something to do for the loop before anything else comes."""
-        return bool(self._ready or self._connection.rest or self._state.reading)
-
-    def end_answers(self) -> None:
-        """Answer the peer's Close, now that all that came before it has been answered."""
-        self._answering = 0.0
-        self._reply_close()
-
     def release(self) -> None:
         """Give the descriptor back: the loop is done with this connection."""
-        self._leave()
-        with self._write_lock:
-            self._state.lose()
-            self.transport.shutdown()
-            self.transport.close()
-        self._outgoing.clear()
-        self._final = b""
-        self._driver = None
+        sweeper.discard(self)
+        self._writer.close_transport()
 
     # What the sweeper does
+
+    def go_away(self, code: int) -> None:
+        """The process ends: send a Close without waiting for anything."""
+        self._writer.decide_close(code, "")
+        self._writer.close(build_close(code), None)
+
+    def end_view(self) -> None:
+        """The process ends: tell a coroutine that waits for something else of that by force."""
+        if self._coroutines is not None:
+            self._coroutines.cancel()
 
     def get_stop_code(self) -> int | None:
         """The close code for the end of the server, once it has been told to end."""
@@ -239,24 +373,33 @@ class SocketWebSocket(SendingWebSocket):
         """Send a Ping after ``interval`` seconds of silence; whether the peer was dropped because
         it left one unanswered for ``timeout`` seconds. Never blocks.
         """
+        reader, writer = self._reader, self._writer
         if self._state.reading:
-            if now > self._heard + conf.CLOSE_TIMEOUT and now > self._answering:
-                self._reply_close()
+            if now > reader.last_received + conf.CLOSE_TIMEOUT and now > reader.answering:
+                reader.reply_close()
             return False
-        if self._pinged is not None and self._heard > self._pinged:
+        if self._pinged is not None and reader.last_received > self._pinged:
             self._pinged = None  # answered
-        if interval is None or now - self._heard < interval:
+        if interval is None or now - reader.last_received < interval:
             return False
-        driver = self._driver
+        driver: Driver | None = writer.driver
         if driver is not None and (driver.busy or self.transport.has_unread()):
             return False  # the loop does not read meanwhile, or has not come to it
         if self._pinged is None:
             self._pinged = now
-            self._outgoing.append(build_frame_header(Opcode.PING, 0))
-            self.try_flush()
+            writer.outbox.frames.append(build_frame_header(Opcode.PING, 0))
+            writer.try_flush()
             return False
-        self._look_aside()
-        if self._state.reading or timeout is None or now - max(self._pinged, self._heard) < timeout:
+        reader.poll()
+        last = max(self._pinged, reader.last_received)
+        if self._state.reading or timeout is None or now - last < timeout:
             return False
-        self._lose(f"the peer did not answer a Ping within {timeout} seconds")
+        self.lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True
+
+
+def negotiate_extensions(offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
+    """What the 101 says about extensions, and what compresses, if the client offers that."""
+    if not conf.COMPRESSION:
+        return None, None
+    return negotiate(offer, context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER)

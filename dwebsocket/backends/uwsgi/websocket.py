@@ -6,7 +6,7 @@ from time import monotonic
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.sockets.detaching import DetachingWebSocket
+from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.backends.uwsgi.descriptor import copy_socket, leave_nothing
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.transports import Transport, create_transport
@@ -18,7 +18,7 @@ __all__ = ["UwsgiWebSocket"]
 PAUSE = 0.2
 
 
-class UwsgiWebSocket(DetachingWebSocket):
+class UwsgiWebSocket(SocketWebSocket):
     """Takes the connection away from uWSGI for good: it gets no socket back, and needs none."""
 
     __slots__ = ("_fd", "_routed", "_routed_here", "_server")
@@ -58,9 +58,9 @@ class UwsgiWebSocket(DetachingWebSocket):
         if not self._routed:
             super().end_writing()
 
-    def _linger(self, deadline: float, rest: int) -> None:
+    def linger(self, deadline: float, rest: int) -> None:
         if not self._routed:
-            super()._linger(deadline, rest)
+            super().linger(deadline, rest)
             return
         while rest > 0:
             _, count = self.transport.receive(min(deadline, monotonic() + PAUSE))

@@ -106,9 +106,9 @@ def test_close_waits_no_longer_than_its_timeout_for_another_reader(open_pair):
 
 def test_a_peer_that_floods_instead_of_closing(open_pair, monkeypatch):
     """We throw away so much and no more, then hang up."""
-    from dwebsocket.backends.sockets import websocket as sockets
+    from dwebsocket.backends.sockets import reader
 
-    monkeypatch.setattr(sockets, "MAX_DISCARDED", 100_000)
+    monkeypatch.setattr(reader, "MAX_DISCARDED", 100_000)
     websocket, peer = open_pair(WEBSOCKET_CLOSE_TIMEOUT=TIMEOUT)
     flood = build_frame(TEXT, "x" * 50_000)
     started = time.monotonic()

@@ -1,34 +1,43 @@
 """Sends what waits for a slow reader as soon as the socket takes data again, while nobody waits.
 
-What it knows (``blocked``) belongs to the holder of the WebSocket's ``_write_lock``, and so do the
-changes of what the socket is watched for: whoever writes waits either here or by itself.
+What it knows (``blocked``) belongs to the holder of the writer's lock, and so do the changes of
+what the socket is watched for: whoever writes waits either here or by itself.
 """
 
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.conf import conf
+from dwebsocket.transports import Transport
 
-if TYPE_CHECKING:
-    from dwebsocket.backends.sockets.posting import PostingWebSocket
-
-__all__ = ["Flusher"]
+__all__ = ["Flushed", "WriteWatcher"]
 
 
-class Flusher:
+class Flushed(Protocol):
+    """The writer of a WebSocket."""
+
+    transport: Transport
+
+    @property
+    def is_lost(self) -> bool: ...
+    def try_flush(self) -> bool: ...
+    def lose(self, reason: str) -> None: ...
+
+
+class WriteWatcher:
     """The ``Watcher`` of a WebSocket whose view reads by itself: it is watched for writing only.
 
     Attributes:
         blocked: whether frames wait until the socket takes data again.
     """
 
-    __slots__ = ("_closing", "_deadline", "_watched", "_websocket", "blocked")
+    __slots__ = ("_closing", "_deadline", "_watched", "_writer", "blocked")
 
-    def __init__(self, websocket: PostingWebSocket) -> None:
-        self._websocket = websocket
+    def __init__(self, writer: Flushed) -> None:
+        self._writer = writer
         self.blocked = False
         self._closing = False  # our Close has left, or is the last that waits
         self._deadline: float | None = None  # when the socket is shut down
@@ -42,19 +51,19 @@ class Flusher:
         return False
 
     def on_writable(self) -> None:
-        self._websocket.try_flush()
+        self._writer.try_flush()
         self._let_go_if_lost()
 
     def _let_go_if_lost(self) -> None:
         """A broken connection can be written for ever; a driver finds its end by reading."""
-        if self._websocket.is_lost:
+        if self._writer.is_lost:
             self._set_interest(writing=False)
 
     def on_stalled(self) -> None:
         pass
 
     def on_failure(self) -> None:
-        self._websocket.give_up("of an error that is logged")
+        self._writer.lose("of an error that is logged")
         self._let_go_if_lost()
 
     # What the WebSocket tells
@@ -82,10 +91,10 @@ class Flusher:
         self._deadline = None
         if self._watched:
             self._watched = False
-            self._websocket.transport.unwatch()
+            self._writer.transport.unwatch()
 
     def _set_interest(self, *, writing: bool) -> None:
-        transport = self._websocket.transport
+        transport = self._writer.transport
         if self._watched:
             transport.set_interest(reading=False, writing=writing)
         elif writing:
@@ -104,7 +113,15 @@ class Flusher:
             self._deadline = None
         else:
             self._deadline = monotonic() + timeout
-            sweeper.watch_deadline(self._websocket)
+            sweeper.watch_deadline(self)
+
+    @property
+    def transport(self) -> Transport:
+        return self._writer.transport
+
+    def lose(self, reason: str) -> None:
+        """End the connection."""
+        self._writer.lose(reason)
 
     def check_deadline(self, now: float) -> bool:
         """Whether there is none (any more); one that has passed shuts the socket down."""
@@ -114,5 +131,5 @@ class Flusher:
         if now < deadline:
             return False
         self._deadline = None
-        self._websocket.give_up("the peer did not take the data or answer the Close in time")
+        self._writer.lose("the peer did not take the data or answer the Close in time")
         return True
