@@ -12,9 +12,9 @@ import pytest
 from ..project import settings
 from ..raw_client import RawClient
 from ..servers.process import ROOT
+from ..servers.rows import FEW
 
-# What is not patched has one set of locals for all greenlets: Silk's request is everybody's there.
-pytestmark = pytest.mark.rows(typical=True, tls=False, patched=True)
+pytestmark = pytest.mark.rows(name=FEW)
 
 COLLECTORS = {
     "toolbar": {
@@ -41,11 +41,9 @@ MESSAGES = 200
 KEPT = 2000
 
 
-@pytest.fixture(scope="session", params=COLLECTORS)
-def collecting_server(request, row, start_server, server_environment, session_key):
-    if row.missing:
-        pytest.skip(f"{row.missing} is not installed")
-    changed = COLLECTORS[request.param]
+@pytest.fixture(scope="session")
+def tables(server_environment, session_key):
+    """Silk's, the toolbar has none."""
     subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
         cwd=ROOT,
@@ -53,12 +51,18 @@ def collecting_server(request, row, start_server, server_environment, session_ke
             **os.environ,
             **server_environment,
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
-            "DWEBSOCKET_TEST_SETTINGS": json.dumps(changed),
+            "DWEBSOCKET_TEST_SETTINGS": json.dumps(COLLECTORS["silk"]),
         },
         timeout=60,
         check=True,
     )
-    process = start_server(row, changed)
+
+
+@pytest.fixture(scope="session", params=COLLECTORS)
+def collecting_server(request, row, start_server, tables):
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
+    process = start_server(row, COLLECTORS[request.param])
     yield process
     process.stop()
     assert not process.log.find_faults(), process.log.text()

@@ -10,9 +10,10 @@ import pytest
 
 from ..project.settings import INSTALLED_APPS, MIDDLEWARE
 from ..servers.process import ROOT, ServerProcess
+from ..servers.rows import FEW
 from .conftest import check_and_stop
 
-pytestmark = pytest.mark.rows(typical=True)
+pytestmark = pytest.mark.rows(name=[*FEW, "eventlet", "gunicorn-gthread-tls"])
 
 APPS = ["auditlog", "easyaudit", "pgtrigger", "pghistory", "simple_history"]
 PACKAGES = [
