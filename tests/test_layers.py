@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -61,14 +62,20 @@ FORBIDDEN = {
 }
 
 
+@cache
 def modules():
     return {
         path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")
     }
 
 
+@cache
 def imports_of(name, path):
     """Absolute names of all that a module imports, wherever in the file, but for type checks."""
+    return tuple(read_imports(name, path))
+
+
+def read_imports(name, path):
     package = ["dwebsocket", *name.split("/")[:-1]]
     tree = ast.parse(path.read_text())
     only_typing = {

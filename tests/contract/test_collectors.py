@@ -3,7 +3,6 @@ nothing of a WebSocket, and go on for the requests after it.
 """
 
 import json
-import os
 import subprocess
 import sys
 
@@ -11,10 +10,11 @@ import pytest
 
 from ..project import settings
 from ..raw_client import RawClient
-from ..servers.process import ROOT
+from ..servers.process import ROOT, without_coverage
 from ..servers.rows import FEW
 
-pytestmark = pytest.mark.rows(name=FEW)
+# All rows in one process: making the tables takes longer than the tests of a row.
+pytestmark = [pytest.mark.rows(name=FEW), pytest.mark.xdist_group("collectors")]
 
 COLLECTORS = {
     "toolbar": {
@@ -35,7 +35,7 @@ COLLECTORS = {
         "MIDDLEWARE": ["silk.middleware.SilkyMiddleware", *settings.MIDDLEWARE],
     },
 }
-MESSAGES = 200
+MESSAGES = 100
 #: Bytes a message; both kept some five thousand. With DEBUG Django itself keeps the last queries of
 #: a connection.
 KEPT = 2000
@@ -48,7 +48,7 @@ def tables(server_environment, session_key):
         [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
         cwd=ROOT,
         env={
-            **os.environ,
+            **without_coverage(),
             **server_environment,
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
             "DWEBSOCKET_TEST_SETTINGS": json.dumps(COLLECTORS["silk"]),
