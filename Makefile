@@ -6,6 +6,8 @@ VENV ?= .venv
 PORT ?= 8000
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# The tests start some hundred servers: none of them shall compile what an earlier one has.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Tests wait more than they compute; tests/conftest.py says which stay together.
 PARALLEL ?= -n 4 --dist loadgroup
@@ -13,7 +15,7 @@ PARALLEL ?= -n 4 --dist loadgroup
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test lint docs pytest coverage conformance soak chaos bench clean
+.PHONY: help demo test lint docs quick pytest coverage conformance soak chaos bench clean
 
 help:
 	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
@@ -21,6 +23,7 @@ help:
 	@echo "make test      lint, documentation, and all tests with coverage"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into build/docs"
+	@echo "make quick     the tests that start no server, without coverage, in less than a minute"
 	@echo "make pytest    all tests; ARGS='-k chat' for some"
 	@echo "make coverage  all tests, with coverage"
 	@echo "make conformance  the Autobahn suite on three servers; ARGS='1-7,10' for some groups"
@@ -49,6 +52,9 @@ lint: $(VENV)/.test
 
 docs: $(VENV)/.test
 	$(BIN)/sphinx-build -q -W --keep-going docs build/docs
+
+quick: $(VENV)/.test
+	$(BIN)/python -m pytest -q $(PARALLEL) tests/protocol tests/glue tests/transports $(ARGS)
 
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)

@@ -1,6 +1,5 @@
 """What real servers need: certificates, a database, a journal. All made once, when asked for."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from .servers.certificates import make_certificates
 from .servers.examples import manage
 from .servers.journal import Journal
 from .servers.postgresql import PostgresServer
-from .servers.process import ROOT, ServerProcess
+from .servers.process import ROOT, ServerProcess, without_coverage
 from .servers.redis import RedisServer
 from .servers.rows import Row
 
@@ -54,7 +53,7 @@ def session_key(server_environment):
         [sys.executable, "-m", "tests.project.prepare"],
         cwd=ROOT,
         env={
-            **os.environ,
+            **without_coverage(),
             **server_environment,
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
             "PYTHONPATH": str(ROOT),
@@ -117,10 +116,12 @@ LONGEST = {"test_soak.py", "test_tenants.py", "test_packages.py", "test_processe
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """With several processes a server's cases stay with one, and so does everything of a file. What
-    takes longest begins first, in whatever order the others are.
+    """With several processes a server's cases stay with one, and so does everything of a file, but
+    where a mark says otherwise. What takes longest begins first, in whatever order the others are.
     """
     for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue
         row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
         together = f"{item.path.parent.name}-{row.name}" if isinstance(row, Row) else str(item.path)
         item.add_marker(pytest.mark.xdist_group(together))

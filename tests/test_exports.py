@@ -5,6 +5,7 @@ import importlib
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ PACKAGE = Path(dwebsocket.__file__).parent
 __all__ = ["site"]  # configures Django
 
 
+@cache
 def module_names():
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    paths = [path.relative_to(PACKAGE.parent) for path in sorted(PACKAGE.rglob("*.py"))]
+    parts = [path.with_suffix("").parts for path in paths]
+    return [".".join(one[:-1] if one[-1] == "__init__" else one) for one in parts]
 
 
 def imported(name):
@@ -39,7 +41,7 @@ def test_the_public_names():
     }
 
 
-@pytest.mark.parametrize("name", list(module_names()))
+@pytest.mark.parametrize("name", module_names())
 def test_all_is_true(name):
     module = imported(name)
     offered = getattr(module, "__all__", None)
@@ -51,7 +53,7 @@ def test_all_is_true(name):
     assert [n for n in offered if not hasattr(module, n)] == []
 
 
-@pytest.mark.parametrize("name", list(module_names()))
+@pytest.mark.parametrize("name", module_names())
 def test_what_is_offered_is_said_what_it_is(name):
     module = imported(name)
     for offered in getattr(module, "__all__", []):
@@ -81,7 +83,7 @@ def names_used(name):
             yield modules[ast.unparse(node.value)], node.attr
 
 
-@pytest.mark.parametrize("name", list(module_names()))
+@pytest.mark.parametrize("name", module_names())
 def test_what_other_modules_use_is_offered(name):
     hidden = {
         f"{module}.{used}"

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -55,16 +56,22 @@ FORBIDDEN = {
 }
 
 
+@cache
 def modules():
     return {
         path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")
     }
 
 
+@cache
 def imports_of(name, path, *, typed=False):
     """Absolute names of all that a module imports, wherever in the file; for type checks, too, if
     ``typed``.
     """
+    return tuple(read_imports(name, path, typed))
+
+
+def read_imports(name, path, typed):
     package = ["dwebsocket", *name.split("/")[:-1]]
     tree = ast.parse(path.read_text())
     only_typing = {

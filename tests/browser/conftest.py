@@ -52,7 +52,7 @@ def screenshot():
     return lambda page, name: page.screenshot(path=ARTIFACTS / f"{name}.png")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start_example(tmp_path_factory, example_database):
     servers = []
 

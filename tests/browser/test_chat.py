@@ -1,19 +1,26 @@
 """Two tabs of a real browser talk through the chat, also across a restart of the server."""
 
+from itertools import count
+
 import pytest
 from playwright.sync_api import expect
 
 RECONNECT = 30_000  # ms: the longest delay between two tries is 15 s
 
 
-@pytest.fixture(params=["runserver", "uvicorn"])
+rooms = count(1)
+
+
+@pytest.fixture(scope="module", params=["runserver", "uvicorn"])
 def server(request, start_example):
     return start_example(request.param)
 
 
 @pytest.fixture
 def join(context, server):
-    def join(name, room="lobby"):
+    lobby = f"lobby-{next(rooms)}"
+
+    def join(name, room=lobby):
         page = context.new_page()
         page.goto(f"{server.url}/chat/{room}/")
         page.get_by_role("textbox", name="What is your name?").fill(name)

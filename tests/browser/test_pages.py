@@ -11,7 +11,7 @@ CONNECT_TO_INDEX = """async () => {
 }"""
 
 
-@pytest.fixture(params=["gunicorn-gthread", "uvicorn"])
+@pytest.fixture(scope="module", params=["gunicorn-gthread", "uvicorn"])
 def server(request, start_example):
     return start_example(request.param)
 

@@ -3,7 +3,7 @@
 Rules: real processes and sockets; every wait has an absolute end; the server's log is read after
 each case, and a traceback or a lost descriptor in it fails the case.
 
-DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone.
+DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone, with every variant of each case.
 """
 
 import os
@@ -34,6 +34,16 @@ LENIENT = {
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "rows(**abilities): only servers with these abilities")
+    config.addinivalue_line(
+        "markers",
+        "elsewhere(*abilities, **parameters): the variants with these parameters (of a list any) "
+        "only, but on thorough rows and on those with one of the abilities",
+    )
+
+
+def fits(found, wanted):
+    """Of a list any."""
+    return found in wanted if isinstance(wanted, list) else found == wanted
 
 
 def pytest_generate_tests(metafunc):
@@ -45,21 +55,36 @@ def pytest_generate_tests(metafunc):
     abilities = {"http2": False}
     for marker in metafunc.definition.iter_markers("rows"):
         abilities |= marker.kwargs
-    rows = [row for row in rows if all(getattr(row, k) == v for k, v in abilities.items())]
+    rows = [row for row in rows if all(fits(getattr(row, k), v) for k, v in abilities.items())]
     metafunc.parametrize("row", rows, ids=[row.name for row in rows], scope="session")
 
 
+def row_of(item):
+    row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
+    return row if isinstance(row, Row) else None
+
+
+def is_spared(item):
+    """Whether another variant has shown that the row does this, and other rows run this one."""
+    row = row_of(item)
+    if row is None or row.thorough or "DWEBSOCKET_TEST_ROWS" in os.environ:
+        return False
+    return any(
+        name in item.callspec.params and not fits(item.callspec.params[name], value)
+        for marker in item.iter_markers("elsewhere")
+        if not any(getattr(row, ability) for ability in marker.args)
+        for name, value in marker.kwargs.items()
+    )
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Keep a row's cases together, so that its servers end before the next row's start."""
+    spared = [item for item in items if is_spared(item)]
+    config.hook.pytest_deselected(items=spared)
+    items[:] = [item for item in items if not is_spared(item)]
     yield
-    names = [row.name for row in ROWS]
-
-    def position(item):
-        row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
-        return names.index(row.name) if isinstance(row, Row) else -1
-
-    items.sort(key=position)
+    items.sort(key=lambda item: ROWS.index(row) if (row := row_of(item)) else -1)
 
 
 def run(start_server, row, settings):

@@ -24,6 +24,7 @@ UNREAD = {
 }
 
 
+@pytest.mark.elsewhere(mount="", how=["response", "error"])
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize("how", ENDINGS)
 def test_one_close_and_not_one_byte_more(
@@ -35,6 +36,8 @@ def test_one_close_and_not_one_byte_more(
     check_not_served(journal, case)
 
 
+@pytest.mark.rows(typical=True)
+@pytest.mark.elsewhere(how="error")
 @pytest.mark.parametrize("how", ENDINGS)
 def test_debug_page_does_not_leak(lenient_server, row, open_websocket, address, journal, case, how):
     client = open_websocket(f"/ending/{how}/", lenient_server)
@@ -84,6 +87,7 @@ def test_escaped_connection_closed_is_no_error(server, row, open_websocket, jour
     assert not [line for line in lines if line.startswith(("ERROR", "WARNING"))]
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_request_behind_the_clients_close_is_not_served(
     server, open_websocket, address, journal, case, mount, echo
@@ -132,7 +136,8 @@ def test_request_that_the_view_never_read_is_not_served(server, row, new_client,
         for leave in ("hangs-up", "stays")
     }
     # All at once where the server can: the view's second is waited for only once.
-    for group in [list(ways)] if row.concurrent else [[name] for name in ways]:
+    one_by_one = [[name] for name in ways if name.endswith("stays")]
+    for group in [list(ways)] if row.concurrent else one_by_one:
         staying = []
         for name in group:
             client = new_client()
@@ -157,6 +162,7 @@ def check_not_served(journal, case):
     assert not journal.events(case, "smuggled")
 
 
+@pytest.mark.elsewhere(how="error", leave="reset")
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 @pytest.mark.parametrize("how", ["response", "error"])
 def test_client_that_left_before_the_view_ended(

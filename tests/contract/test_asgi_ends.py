@@ -14,8 +14,8 @@ from .test_gunicorn_ends import read_goodbyes
 pytestmark = pytest.mark.rows(asgi=True)
 
 #: How many on each server; on the others fewer.
-COUNTS = {"uvicorn": 1000, "daphne": 1000}
-FEW = 200
+COUNTS = {"uvicorn": 1000}
+FEW = 100
 
 #: Views with and without a thread, handlers of both kinds, with tasks, members of groups, and who
 #: never asks for anything. One in ten holds a thread.

@@ -28,6 +28,9 @@ def go(client, leave):
         getattr(client, leave)()
 
 
+@pytest.mark.elsewhere(
+    path=["/async/echo/", "/async/accepts-itself/", "/middleware-first/async/handler/echo/"]
+)
 @echoes
 def test_echo(server, row, open_websocket, address, journal, case, path):
     client = open_websocket(path, headers=OFFER)
@@ -47,6 +50,7 @@ def test_echo(server, row, open_websocket, address, journal, case, path):
     assert (ended["close_code"], ended["close_reason"]) == row.heard(4001, "bye")
 
 
+@pytest.mark.elsewhere(path=["/async/echo/", "/async/handler/echo/"])
 @leaves
 @echoes
 def test_client_that_leaves(server, row, open_websocket, journal, case, path, leave):
@@ -61,6 +65,7 @@ def test_client_that_leaves(server, row, open_websocket, journal, case, path, le
     assert len(journal.events(case, "ended")) == 1
 
 
+@pytest.mark.elsewhere(leave="reset")
 @leaves
 def test_view_that_does_not_ask_is_cancelled(server, open_websocket, journal, case, leave):
     """A while later, WEBSOCKET_CLOSE_TIMEOUT, so that a view that does hear can end by itself."""
@@ -155,6 +160,7 @@ def test_database_is_released_before_waiting(
     wait_for_release(pid)
 
 
+@pytest.mark.elsewhere(leave="reset")
 @leaves
 def test_tasks_of_a_handler_end_with_its_connection(server, open_websocket, journal, case, leave):
     client = open_websocket("/async/handler/ticking/")
@@ -175,6 +181,7 @@ def server_with_groups(request, row):
     return request.getfixturevalue(names[request.param])
 
 
+@pytest.mark.elsewhere(server_with_groups="memory")
 def test_groups(server_with_groups, open_websocket, new_client, address, case):
     """Views and handlers, async and not: one of each, and plain HTTP."""
     name = case.replace(":", "-")

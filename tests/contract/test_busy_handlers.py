@@ -8,7 +8,7 @@ from ..raw_client import CLOSE, PING, PONG, TEXT, Frame, build_frame
 from ..servers.process import wait_until
 
 # Here handlers sleep.
-pytestmark = pytest.mark.rows(patched=True, typical=True)
+pytestmark = pytest.mark.rows(patched=True, thorough=True)
 
 #: Seconds within which a connection is looked at: one, and what a busy machine takes.
 SOON = 6

@@ -8,6 +8,7 @@ import pytest
 from ..raw_client import CLOSE, TEXT, Frame, build_close, build_frame
 
 
+@pytest.mark.elsewhere("asgi", code=4000)
 @pytest.mark.parametrize(
     ("code", "reason"),
     [(1000, ""), (1000, "done"), (1001, ""), (4000, "Grüße, 日本"), (3000, "x" * 123)],
@@ -62,6 +63,7 @@ def test_state_while_open(server, open_websocket, journal, case):
     assert results["hashable"] == 1
 
 
+@pytest.mark.elsewhere("asgi", code=4999)
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, ""), (1001, "gone"), (4999, "Grüße"), (1011, ""), (1012, "")]
 )
@@ -103,6 +105,7 @@ def test_messages_before_the_close_are_heard(server, open_websocket, journal, ca
     assert journal.wait(case, "kept")["messages"] == ["a", "b", "c"]
 
 
+@pytest.mark.elsewhere(path=["/echo/", "/handler/echo/"])
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 @pytest.mark.parametrize("path", ["/echo/", "/echo/wait/", "/read/end/", "/handler/echo/"])
 def test_client_vanishes(server, row, open_websocket, journal, case, path, leave):
@@ -115,6 +118,7 @@ def test_client_vanishes(server, row, open_websocket, journal, case, path, leave
     assert ended["close_code"] in row.vanished
 
 
+@pytest.mark.elsewhere(leave="reset")
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 def test_client_vanishes_in_mid_frame(server, row, open_websocket, journal, case, leave, echo):
     client = open_websocket(echo.path)

@@ -3,7 +3,6 @@ nothing of a WebSocket, and go on for the requests after it.
 """
 
 import json
-import os
 import subprocess
 import sys
 
@@ -11,10 +10,11 @@ import pytest
 
 from ..project import settings
 from ..raw_client import RawClient
-from ..servers.process import ROOT
+from ..servers.process import ROOT, without_coverage
+from ..servers.rows import FEW
 
-# What is not patched has one set of locals for all greenlets: Silk's request is everybody's there.
-pytestmark = pytest.mark.rows(typical=True, tls=False, patched=True)
+# All rows in one process: making the tables takes longer than the tests of a row.
+pytestmark = [pytest.mark.rows(name=FEW), pytest.mark.xdist_group("collectors")]
 
 COLLECTORS = {
     "toolbar": {
@@ -35,30 +35,34 @@ COLLECTORS = {
         "MIDDLEWARE": ["silk.middleware.SilkyMiddleware", *settings.MIDDLEWARE],
     },
 }
-MESSAGES = 200
+MESSAGES = 100
 #: Bytes a message; both kept some five thousand. With DEBUG Django itself keeps the last queries of
 #: a connection.
 KEPT = 2000
 
 
-@pytest.fixture(scope="session", params=COLLECTORS)
-def collecting_server(request, row, start_server, server_environment, session_key):
-    if row.missing:
-        pytest.skip(f"{row.missing} is not installed")
-    changed = COLLECTORS[request.param]
+@pytest.fixture(scope="session")
+def tables(server_environment, session_key):
+    """Silk's, the toolbar has none."""
     subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
         cwd=ROOT,
         env={
-            **os.environ,
+            **without_coverage(),
             **server_environment,
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
-            "DWEBSOCKET_TEST_SETTINGS": json.dumps(changed),
+            "DWEBSOCKET_TEST_SETTINGS": json.dumps(COLLECTORS["silk"]),
         },
         timeout=60,
         check=True,
     )
-    process = start_server(row, changed)
+
+
+@pytest.fixture(scope="session", params=COLLECTORS)
+def collecting_server(request, row, start_server, tables):
+    if row.missing:
+        pytest.skip(f"{row.missing} is not installed")
+    process = start_server(row, COLLECTORS[request.param])
     yield process
     process.stop()
     assert not process.log.find_faults(), process.log.text()

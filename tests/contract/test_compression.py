@@ -1,6 +1,7 @@
 """permessage-deflate (RFC 7692), without context takeover."""
 
 import zlib
+from functools import cache
 
 import pytest
 
@@ -12,6 +13,7 @@ OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits
 LONG = "a compressible sentence, " * 200
 
 
+@cache
 def deflate(data):
     compressor = zlib.compressobj(wbits=-15)
     return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.rows(typical=True, patched=True, database=True)
+pytestmark = pytest.mark.rows(thorough=True, patched=True, database=True)
 
 NOTHING = {
     "attribute": None,

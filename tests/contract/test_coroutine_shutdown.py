@@ -8,6 +8,7 @@ from .test_shutdown import check_end
 pytestmark = pytest.mark.rows(coroutines=True, asgi=False)  # those say goodbye themselves
 
 
+@pytest.mark.rows(thorough=True)  # beside other views on all of them: test_shutdown.py
 def test_sigterm(row, start_server, journal):
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")

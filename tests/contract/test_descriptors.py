@@ -6,7 +6,7 @@ from ..raw_client import BINARY, CLOSE, PING, TEXT, Frame, build_frame
 from ..servers.process import count_descriptors, wait_for_descriptors
 from .conftest import Echo
 
-CLIENTS = 200
+CLIENTS = 20
 HALF_A_MESSAGE = build_frame(BINARY, bytes(100_000))[:50_000]
 
 
@@ -20,37 +20,39 @@ def test_clients_that_reset_in_mid_message(server, open_websocket, new_client, j
     check_all_gone(pid, before, CLIENTS, journal, case)
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", ["", "/middleware-last"])
 def test_clients_that_close(server, open_websocket, journal, case, mount, echo):
     pid = warm_up(open_websocket, journal, case, echo)
     before = count_descriptors(pid)
-    for _ in range(50):
+    for _ in range(CLIENTS):
         client = open_websocket(mount + echo.path)
         client.send_close()
         client.read_close()
         assert client.read_to_eof() == b""
         client.hang_up()
-    check_all_gone(pid, before, 50, journal, case)
+    check_all_gone(pid, before, CLIENTS, journal, case)
 
 
 @pytest.mark.rows(paces=True, cuts=True, tls=False)
-def test_clients_of_a_handler_that_read_nothing(tuned_server, open_websocket, journal, case):
+def test_clients_of_a_handler_that_read_nothing(tuned_server, row, open_websocket, journal, case):
     """They are hung up on, though they never will themselves, and their servers can end."""
-    flood("/handler/flood/", tuned_server, open_websocket, journal, case)
+    count = 3 if row.thorough else 1
+    flood("/handler/flood/", tuned_server, open_websocket, journal, case, count)
 
 
-@pytest.mark.rows(paces=True, cuts=True, tls=False, coroutines=True)
+@pytest.mark.rows(typical=True, paces=True, cuts=True, tls=False, coroutines=True)
 def test_clients_of_a_coroutine_that_read_nothing(tuned_server, open_websocket, journal, case):
     flood("/async/handler/flood/", tuned_server, open_websocket, journal, case)
 
 
-def flood(path, server, open_websocket, journal, case):
+def flood(path, server, open_websocket, journal, case, count=3):
     def connect(path):
         return open_websocket(path, server)
 
     pid = warm_up(connect, journal, case, Echo("/handler/echo/", "on_close"))  # starts a loop
     before = count_descriptors(pid)
-    clients = [connect(path) for _ in range(3)]
+    clients = [connect(path) for _ in range(count)]
     for client in clients:
         client.send_text("1000000000")
     check_all_gone(pid, before, len(clients), journal, case)

@@ -7,6 +7,7 @@ from ..raw_client import BINARY, TEXT, Frame, build_close, build_frame
 pytestmark = pytest.mark.rows(early_bytes=True)
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", ["", "/middleware-last"])
 def test_frames_in_the_packet_of_the_handshake(server, open_websocket, mount, echo):
     early = b"".join(build_frame(TEXT, f"early {i}") for i in range(30))
@@ -16,6 +17,7 @@ def test_frames_in_the_packet_of_the_handshake(server, open_websocket, mount, ec
     assert client.read_text() == "later"
 
 
+@pytest.mark.elsewhere(cut=2)
 @pytest.mark.parametrize("cut", [1, 2, 5, 8])
 def test_half_a_frame_in_the_packet_of_the_handshake(server, open_websocket, cut, echo):
     frame = build_frame(TEXT, "half")

@@ -45,6 +45,7 @@ FORBIDDEN = {
 EACH_WAY = ["unmasked", "close-code-1006", "text-cut-utf8", "too-big", "fragments-too-big"]
 
 
+@pytest.mark.elsewhere(name=["unmasked", "too-big"])
 @pytest.mark.rows(asgi=False)  # there the server finds it, see below
 @pytest.mark.parametrize("name", EACH_WAY)
 def test_connection_fails(server, open_websocket, journal, case, name, echo):

@@ -7,7 +7,7 @@ from dwebsocket.transports.thread_loop import MAX_WORKERS
 from ..raw_client import PING, PONG, Frame
 from .conftest import run
 
-pytestmark = pytest.mark.rows(typical=True)
+pytestmark = pytest.mark.rows(thorough=True)
 
 #: More than there are threads that call handlers.
 CLIENTS = MAX_WORKERS + 2

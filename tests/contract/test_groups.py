@@ -8,7 +8,7 @@ import pytest
 from ..raw_client import BINARY, CLOSE, TEXT
 from ..servers.process import wait_until
 
-pytestmark = [pytest.mark.rows(typical=True), pytest.mark.usefixtures("server")]
+pytestmark = [pytest.mark.rows(thorough=True), pytest.mark.usefixtures("server")]
 
 kinds = pytest.mark.parametrize("kind", ["view", "handler"])
 
@@ -213,7 +213,7 @@ def test_who_does_not_read_is_closed_and_nobody_else_is_held_up(
     slow, quick = join(kind), join("view")
     narrow(slow)
     mark, closed = server.log.mark(), json.loads(ask("count"))["slow"]
-    for _ in range(too_many(row, 200) // 20):
+    for _ in range(too_many(row, 100) // 20):
         do(quick, "send_many", 20, 20_000)
         assert [int(quick.read_text()[:6]) for _ in range(20)] == list(range(20))
     server.log.wait_for("WebSocket closed with 1013", since=mark)

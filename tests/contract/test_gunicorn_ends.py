@@ -13,6 +13,8 @@ from ..raw_client import TEXT, build_frame, build_request
 from ..servers.rows import GUNICORN, Row
 
 COUNT = 1000
+#: Where a worker ends in the way of test_sigterm, for another reason.
+FEW = 200
 WORKERS = {
     "sync": (),
     "gthread": ("--threads", "2"),
@@ -123,7 +125,7 @@ def test_sigterm(run, worker):
 @pytest.mark.parametrize("worker", WORKERS)
 def test_reload(run, worker):
     server = run(make_row(worker))
-    sockets = open_sockets(server, COUNT)
+    sockets = open_sockets(server, FEW)
     check_all_echo(sockets)
     server.signal(signal.SIGHUP)
     check_goodbyes(sockets)
@@ -132,8 +134,8 @@ def test_reload(run, worker):
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_max_requests(run, worker):
-    server = run(make_row(worker, "--max-requests", str(COUNT)))
-    sockets = open_sockets(server, COUNT)
+    server = run(make_row(worker, "--max-requests", str(FEW)))
+    sockets = open_sockets(server, FEW)
     fetch_page(server)  # should the last handshake not have been enough
     check_goodbyes(sockets, 1012)
     assert fetch_page(server).startswith(b"HTTP/1.1 200")

@@ -46,6 +46,7 @@ def open_ending(open_websocket, path, where):
     return client
 
 
+@pytest.mark.elsewhere(where="message", how=["raising", "closing"])
 @each
 def test_one_close_and_one_on_close(
     server, row, open_websocket, address, journal, case, where, how
@@ -77,6 +78,8 @@ def check_logged(server, mark, path, count):
     assert found() == count, server.log.text(mark)
 
 
+@pytest.mark.rows(typical=True)
+@pytest.mark.elsewhere(where="message")
 @pytest.mark.parametrize("where", ["open", "message", "close"])
 def test_debug_page_does_not_leak(lenient_server, row, open_websocket, journal, case, where):
     def open_there(path):
@@ -89,6 +92,7 @@ def test_debug_page_does_not_leak(lenient_server, row, open_websocket, journal, 
     journal.wait(case, "ended")
 
 
+@pytest.mark.elsewhere(where="message", how="raising")
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 @each
 def test_client_that_left_meanwhile(server, row, open_websocket, journal, case, where, how, leave):
@@ -127,6 +131,7 @@ def test_state_after_close(server, open_websocket, journal, case):
     assert journal.wait(case, "ended")["close_code"] == 4000
 
 
+@pytest.mark.rows(typical=True)  # it is our thread that looks after it
 def test_server_does_not_wait_long_for_the_answer(server, row, open_websocket, journal, case):
     client = open_websocket("/handler/ending/message/closing/")
     client.send_text("go")

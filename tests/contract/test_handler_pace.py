@@ -10,7 +10,7 @@ from ..raw_client import BINARY, CLOSE, PING, PONG, TEXT, Frame, build_frame
 from ..servers.process import wait_until
 
 # Here handlers sleep, or start threads.
-pytestmark = pytest.mark.rows(patched=True, typical=True)
+pytestmark = pytest.mark.rows(patched=True, thorough=True)
 
 
 @pytest.mark.rows(tls=False)

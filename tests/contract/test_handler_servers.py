@@ -24,6 +24,7 @@ def test_http_goes_on_beside_many_handlers(server, open_websocket, new_client, a
         assert client.read_text() == f"{number}"
 
 
+@pytest.mark.rows(typical=True)  # beside views on all of them: test_shutdown.py
 def test_sigterm(row, start_server):
     """Everybody hears it; the process ends in time, and without a word in the log."""
     if row.missing:

@@ -14,18 +14,21 @@ from .test_handshake import MOUNTS, check_exactly_one_101
 PATHS = ["/handler/echo/", "/handler/decorated/"]
 
 
+@pytest.mark.elsewhere(mount="/middleware-last")
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize("path", PATHS)
 def test_exactly_one_101(server, open_websocket, mount, path):
     check_exactly_one_101(open_websocket(mount + path))
 
 
+@pytest.mark.rows(typical=True)
 @pytest.mark.parametrize("mount", MOUNTS[1:])
 @pytest.mark.parametrize("path", PATHS)
 def test_exactly_one_101_with_accept_all(lenient_server, open_websocket, mount, path):
     check_exactly_one_101(open_websocket(mount + path, lenient_server))
 
 
+@pytest.mark.elsewhere(offer="other, echo.v1, echo.v2")
 @pytest.mark.parametrize(
     ("offer", "chosen"),
     [("echo.v1", "echo.v1"), ("other, echo.v1, echo.v2", "echo.v2"), ("other", None), (None, None)],
@@ -36,6 +39,7 @@ def test_subprotocols(server, new_client, address, offer, chosen):
     assert response.headers.get("sec-websocket-protocol") == chosen
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.rows(proxied=False)  # a request behind a refused one is nginx's to pass on
 @pytest.mark.parametrize("frame", [b"", build_frame(TEXT, "early")], ids=["request", "frame"])
 @pytest.mark.parametrize("mount", MOUNTS)
@@ -53,6 +57,7 @@ def test_mixin_refuses_with_http(server, row, new_client, address, journal, case
     assert not journal.events(case, "smuggled")
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_mixin_lets_a_user_in(server, open_websocket, session_key, mount):
     headers = {"Cookie": f"sessionid={session_key}"}
@@ -77,6 +82,7 @@ def test_json(server, row, open_websocket, journal, case):
     assert not journal.events(case, "error")
 
 
+@pytest.mark.elsewhere(bad="{")
 @pytest.mark.parametrize("bad", ["{", "", b"\xff\xfe\x00"], ids=repr)
 def test_bad_json(server, row, open_websocket, journal, case, bad):
     """What follows in the same read is not delivered."""

@@ -15,6 +15,7 @@ REQUIRED_EVERYWHERE = [
     "/placing/exempt-inside/",
     "/placing/twice/",
 ]
+ELSEWHERE = ["/placing/decorated/", "/placing/accepting/", "/placing/exempt-outside/"]
 MOUNTS = ["", "/middleware-last", "/middleware-first"]
 
 
@@ -40,6 +41,7 @@ def test_accept_key_belongs_to_the_request(server, new_client, address):
     assert response.headers["sec-websocket-accept"] == accept_key(key) != accept_key(KEY)
 
 
+@pytest.mark.elsewhere(mount="", path=ELSEWHERE)
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize("path", REQUIRED_EVERYWHERE)
 def test_exactly_one_101(server, open_websocket, mount, path):
@@ -51,6 +53,7 @@ def test_middleware_alone_accepts_a_marked_view(server, open_websocket, mount):
     check_exactly_one_101(open_websocket(mount + "/placing/marked/"))
 
 
+@pytest.mark.rows(typical=True)
 @pytest.mark.parametrize("mount", MOUNTS[1:])
 def test_accept_all(lenient_server, open_websocket, mount):
     check_exactly_one_101(open_websocket(mount + "/placing/unmarked/", lenient_server))
@@ -65,6 +68,7 @@ def check_exactly_one_101(client):
     assert client.received.count(b"HTTP/1.1 101 ") == 1
 
 
+@pytest.mark.elsewhere(mount="/middleware-last")
 @pytest.mark.rows(database=True)
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_login_required_lets_a_user_in(server, open_websocket, session_key, mount):
@@ -90,6 +94,7 @@ def test_login_required_redirects_others_without_101(server, row, new_client, ad
     assert b" 101 " not in client.received
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_accepting_view_answers_plain_http(server, new_client, address, mount):
     client = new_client()
@@ -118,6 +123,7 @@ def test_handshake_byte_by_byte(server, new_client, address):
     check_exactly_one_101(client)
 
 
+@pytest.mark.elsewhere(offered=["unknown, chat", None])
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [
@@ -155,6 +161,7 @@ def test_view_whose_first_try_to_accept_fails(new_client, address):
     assert client.read_close().close_code == 1000
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_view_refuses_by_an_ordinary_response(server, row, new_client, address, mount):
     client = new_client()
@@ -163,6 +170,7 @@ def test_view_refuses_by_an_ordinary_response(server, row, new_client, address, 
     assert (response.status, response.body) == (403, b"the room is full" if row.denies else b"")
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_view_that_raises_before_the_101_is_a_500(server, row, new_client, address, mount):
     mark = server.log.mark()

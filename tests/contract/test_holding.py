@@ -6,7 +6,7 @@ from ..project.settings import MIDDLEWARE
 from .conftest import check_and_stop, run
 from .holding import ask, end
 
-pytestmark = pytest.mark.rows(patched=True, database=True)
+pytestmark = pytest.mark.rows(typical=True, patched=True, database=True)
 
 KINDS = [
     "thread_local",
@@ -40,6 +40,7 @@ def server(holding_server):
     return holding_server
 
 
+@pytest.mark.elsewhere(kind="thread_local")
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_holds_from_the_handshake_to_the_end(
@@ -65,6 +66,7 @@ def test_it_holds_from_the_handshake_to_the_end(
     end(later)
 
 
+@pytest.mark.elsewhere(path=PATHS[0])
 @pytest.mark.parametrize("path", PATHS)
 def test_it_is_undone_when_the_client_vanishes(server, open_websocket, journal, case, path):
     client = open_websocket(f"{path}?kind=thread_local&value=held")

@@ -1,7 +1,6 @@
 """What known packages keep for a request is there beside it, by the ready contexts."""
 
 import json
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -9,10 +8,15 @@ from importlib.util import find_spec
 import pytest
 
 from ..project.settings import INSTALLED_APPS, MIDDLEWARE
-from ..servers.process import ROOT, ServerProcess
+from ..servers.process import ROOT, ServerProcess, without_coverage
+from ..servers.rows import FEW
 from .conftest import check_and_stop
 
-pytestmark = pytest.mark.rows(typical=True)
+# All rows in one process: making the tables takes longer than the tests of a row.
+pytestmark = [
+    pytest.mark.rows(name=[*FEW, "eventlet", "gunicorn-gthread-tls"]),
+    pytest.mark.xdist_group("known packages"),
+]
 
 APPS = ["auditlog", "easyaudit", "pgtrigger", "pghistory", "simple_history"]
 PACKAGES = [
@@ -53,7 +57,7 @@ def ada(settings):
         [sys.executable, "-m", "tests.project.prepare"],
         cwd=ROOT,
         env={
-            **os.environ,
+            **without_coverage(),
             "DWEBSOCKET_TEST_SETTINGS": json.dumps(settings),
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
             "PYTHONPATH": str(ROOT),

@@ -32,6 +32,11 @@ REFUSED = {
     "middleware": ("/middleware-last/plain/", {}, 400),
     "decorator-outside": ("/middleware-first/placing/login/", {}, 302),
 }
+#: One of each way to such an answer; what they differ in besides is the same on all servers.
+EACH_WAY = [
+    *("origin", "host", "host-async", "view", "view-raises", "async-view", "handler"),
+    *("handlers-mixin", "middleware"),
+]
 #: Answers of Django's to errors of a site without WebSocketMiddleware: uWSGI writes its headers
 #: from C, and closes its connections without a word of ours.
 ERRORS = {
@@ -49,6 +54,7 @@ def check_last(row, client, response, *, says=True):
     assert client.received.count(b"HTTP/1.") == 1
 
 
+@pytest.mark.elsewhere(name=EACH_WAY)
 @pytest.mark.rows(proxied=False, denies=True)  # what nginx says to clients is its own affair
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusal_is_the_last_answer(server, row, new_client, address, journal, case, name):

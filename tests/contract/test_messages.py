@@ -9,6 +9,7 @@ from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_frame
 SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20]
 
 
+@pytest.mark.elsewhere("asgi", size=[0, 126, 65536], opcode=BINARY)
 @pytest.mark.parametrize("opcode", [TEXT, BINARY], ids=["text", "binary"])
 @pytest.mark.parametrize("size", SIZES)
 def test_echo(server, row, open_websocket, opcode, size, echo):
@@ -22,6 +23,7 @@ def test_echo(server, row, open_websocket, opcode, size, echo):
     assert client.read_frame() == Frame(opcode, payload)
 
 
+@pytest.mark.elsewhere("asgi", text="🙂" * 50)
 @pytest.mark.parametrize("text", ["Grüße", "日本語", "🙂" * 50, "\0", "e\u0301\u200d"])
 def test_text_is_unicode(server, open_websocket, text):
     client = open_websocket("/echo/wait/")
@@ -46,6 +48,7 @@ def test_json(server, open_websocket):
     assert json.loads(client.read_text()) == {"you sent": {"a": [1, None, "ü"]}}
 
 
+@pytest.mark.elsewhere(count=1000)
 @pytest.mark.parametrize("count", [10, 1000])
 def test_messages_in_one_packet_are_answered_in_order(server, open_websocket, echo, count):
     client = open_websocket(echo.path)
@@ -80,6 +83,7 @@ def test_frames_byte_by_byte(server, open_websocket, echo):
     assert client.read_text() == "fragment"
 
 
+@pytest.mark.elsewhere("asgi", payload=b"payload")
 @pytest.mark.parametrize("payload", [b"", b"payload", bytes(range(125))], ids=len)
 def test_pong_carries_the_pings_payload(server, open_websocket, payload, echo):
     client = open_websocket(echo.path)

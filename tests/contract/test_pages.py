@@ -6,8 +6,9 @@ import pytest
 
 from ..project import settings
 from ..raw_client import RawClient
+from ..servers.rows import FEW
 
-pytestmark = pytest.mark.rows(typical=True)
+pytestmark = pytest.mark.rows(name=FEW)
 
 UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
 FETCH = "django.middleware.cache.FetchFromCacheMiddleware"

@@ -8,7 +8,7 @@ from ..servers.process import wait_until
 from .conftest import check_and_stop, run
 
 # Every kind of waiting is among these; a server of its own for each row takes its time.
-pytestmark = pytest.mark.rows(typical=True, patched=True, database=True)
+pytestmark = pytest.mark.rows(thorough=True, patched=True, database=True)
 
 persistent = pytest.mark.parametrize("alias", ["aged", "lasting"])
 
@@ -118,7 +118,7 @@ def test_one_of_a_pool_goes_back_to_it(server, open_websocket, kind):
     assert len(used) <= POOL_SIZE
 
 
-@persistent
+@pytest.mark.parametrize("alias", ["lasting"])
 @pytest.mark.rows(tls=False)
 def test_more_websockets_than_connections_leave_plain_http_alone(
     crowded_server, row, open_websocket, new_client, small_postgresql, kind, alias

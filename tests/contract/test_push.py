@@ -7,7 +7,7 @@ import pytest
 from ..raw_client import CLOSE, TEXT
 
 # These views sleep.
-pytestmark = pytest.mark.rows(patched=True, typical=True)
+pytestmark = pytest.mark.rows(patched=True, thorough=True)
 
 # How the client leaves, and whether a message of it lies unread before.
 WAYS = [(leave, unread) for leave in ("close", "hang_up", "reset") for unread in (False, True)]

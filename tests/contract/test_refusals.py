@@ -86,6 +86,13 @@ OF_THE_SERVER = {
 }
 
 
+#: What servers tell in ways of their own. The others differ in what we look at, which is the same.
+OF_EACH_SERVER = [
+    *("post", "http-1.0", "no-key", "body", "origin", "handler-origin", "plain-http"),
+    *("lost-upgrade", "handler-lost-upgrade", "no-connection-upgrade", "view-without-websocket"),
+]
+
+
 @pytest.fixture
 def mark(server, new_client, case):
     """Where the log of this case begins: what was written of an earlier one has been read."""
@@ -97,6 +104,7 @@ def mark(server, new_client, case):
     return server.log.mark()
 
 
+@pytest.mark.elsewhere(name=OF_EACH_SERVER)
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusal_says_why(server, row, new_client, address, journal, case, mark, name):
     if row.asgi and name == "body":
@@ -148,6 +156,7 @@ def says_close(response):
     )
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.rows(proxied=False)  # a request behind a refused one is nginx's to pass on
 @pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
 @pytest.mark.parametrize("path", ["/manual/refuse/", "/manual/raise/"])
@@ -167,6 +176,7 @@ def test_nothing_behind_a_views_refusal_is_served(
     assert not journal.events(case, "smuggled")
 
 
+@pytest.mark.elsewhere(mount="", scheme="http")
 @pytest.mark.parametrize("mount", ["", "/middleware-last", "/middleware-first"])
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 def test_origin_of_the_site_passes(server, row, new_client, address, mount, scheme):
@@ -175,6 +185,7 @@ def test_origin_of_the_site_passes(server, row, new_client, address, mount, sche
     client.open(address(mount + "/placing/decorated/"), headers={"Origin": origin})
 
 
+@pytest.mark.elsewhere(origin="https://a.wild.test")
 @pytest.mark.parametrize("origin", ["https://trusted.test", "https://a.wild.test"])
 def test_trusted_origin_passes(server, open_websocket, origin):
     open_websocket("/echo/", headers={"Origin": origin})

@@ -22,6 +22,7 @@ def read_session(new_client, address, session_key):
     return read
 
 
+@pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", ["", "/middleware-last"])
 def test_a_session_is_saved_at_the_views_end(
     row, new_client, address, session_key, read_session, case, mount

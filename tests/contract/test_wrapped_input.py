@@ -11,6 +11,7 @@ MOUNTS = ["/input-counted", "/input-read", "/input-copied"]
 mounts = pytest.mark.parametrize("mount", MOUNTS)
 
 
+@pytest.mark.elsewhere(path="/echo/")
 @mounts
 @pytest.mark.parametrize("path", ["/echo/", "/handler/echo/", "/middleware-last/placing/marked/"])
 def test_echo(server, row, open_websocket, mount, path):
@@ -23,6 +24,7 @@ def test_echo(server, row, open_websocket, mount, path):
         assert client.read_close().close_code == 1000
 
 
+@pytest.mark.elsewhere(path="/async/echo/")
 @mounts
 @pytest.mark.rows(coroutines=True)
 @pytest.mark.parametrize("path", ["/async/echo/", "/async/handler/echo/"])
@@ -36,6 +38,7 @@ def test_echo_of_coroutines(server, row, open_websocket, mount, path):
         assert client.read_text() == f"hello {number}"
 
 
+@pytest.mark.elsewhere(path="/echo/")
 @mounts
 @pytest.mark.rows(early_bytes=True)
 @pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])

@@ -9,8 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from ..raw_client import RawClient, build_request
+from ..servers.rows import FEW
 
-pytestmark = pytest.mark.rows(typical=True)
+pytestmark = pytest.mark.rows(name=FEW)
 
 EVIL = "https://evil.example"
 WRONG = {
@@ -43,8 +44,6 @@ def wrong_server(row, start_server):
     """It starts with a wrong setting, as a site does."""
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    if row.name == "runserver":
-        pytest.skip("it runs the system checks, and does not start")
     process = start_server(row, {"WEBSOCKET_ALLOWED_ORIGINS": WRONG["WEBSOCKET_ALLOWED_ORIGINS"]})
     yield process
     # Not in between: threads that look after an open connection read settings, which change in no

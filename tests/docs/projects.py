@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..servers.process import without_coverage
 from .pages import FILE_NAME, page
 
 SETTINGS = "mysite/settings.py"
@@ -14,7 +15,8 @@ APPS = 'INSTALLED_APPS += ["dwebsocket", "chat"]'
 
 def environment(**variables):
     """Of a reader's shell: the commands of this virtual environment, no settings of the tests."""
-    inherited = {key: os.environ[key] for key in os.environ if not key.startswith("DJANGO_")}
+    inherited = without_coverage()  # which says of the package what other tests say
+    inherited = {key: inherited[key] for key in inherited if not key.startswith("DJANGO_")}
     return {
         **inherited,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

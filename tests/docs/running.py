@@ -22,6 +22,7 @@ class RunningServer:
     def __init__(self, command, directory, port=None, may_log=()):
         self.command = command
         self.port = port  # of a server that listens on several
+        self._listeners = None
         # Errors that are no fault; Django's words for a Host that is not in ALLOWED_HOSTS.
         self._may_log = ["DisallowedHost", *may_log]
         if command.startswith("hypercorn"):  # says so of each connection that it cuts
@@ -48,6 +49,11 @@ class RunningServer:
         return self
 
     def _listens(self):
+        # Whose each is takes long to find out: not before there is a new one.
+        known, self._listeners = self._listeners, set(list_listeners())
+        if known == self._listeners:
+            assert self._process.poll() is None, f"{self.command} has ended; its log:\n{self.log}"
+            return False
         ports = self.find_ports()
         return ports if self.port is None else self.port in ports
 

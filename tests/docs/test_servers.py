@@ -110,14 +110,9 @@ SMALL = {
 
 
 @pytest.mark.parametrize("command", SMALL)
-def test_handlers_hold_nothing_of_the_server(command, project):
+def test_handlers_hold_nothing_of_the_server_and_views_what_is_said(command, project):
     with RunningServer(command, project) as server:
         check_many(server, HANDLER, 20)
-
-
-@pytest.mark.parametrize("command", SMALL)
-def test_what_a_view_holds(command, project):
-    with RunningServer(command, project) as server:
         if SMALL[command] in ("a thread of its own", "a greenlet"):
             check_many(server, VIEW, 20)
         else:

@@ -1,16 +1,16 @@
 """WebSockets beside the packages that Django's users have most: they work, and the log is clean."""
 
 import json
-import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
 
 from ..raw_client import RawClient
-from ..servers.process import ROOT, ServerProcess
+from ..servers.process import ROOT, ServerProcess, without_coverage
 from ..servers.rows import ROWS
 from .settings import APPS, make_settings
 
@@ -40,7 +40,7 @@ def run_module(settings, *arguments):
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
         env={
-            **os.environ,
+            **without_coverage(),
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
             "DWEBSOCKET_TEST_SETTINGS": json.dumps(settings),
             "PYTHONPATH": str(ROOT),
@@ -55,7 +55,7 @@ def run_module(settings, *arguments):
 
 @pytest.fixture(scope="session", params=[row for row in ROWS if row.name in NAMES], ids=NAMES)
 def row(request):
-    return request.param
+    return replace(request.param, covered=False)  # tracing so many packages takes its time
 
 
 @pytest.fixture(scope="session")

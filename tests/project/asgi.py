@@ -2,24 +2,22 @@
 
 import django
 from django.conf import settings
-from django.test.utils import override_settings
 
 from dwebsocket.asgi import get_websocket_application
 
-from .wsgi import OURS
+from . import wsgi
 
 django.setup()
 
 
 def build_site(middleware):
-    with override_settings(MIDDLEWARE=middleware):
-        return get_websocket_application()
+    return wsgi.build_site(middleware, get_websocket_application)
 
 
 plain_site = get_websocket_application()
 mounted_sites = {
-    "/middleware-last": build_site([*settings.MIDDLEWARE, OURS]),
-    "/middleware-first": build_site([OURS, *settings.MIDDLEWARE]),
+    "/middleware-last": build_site([*settings.MIDDLEWARE, wsgi.OURS]),
+    "/middleware-first": build_site([wsgi.OURS, *settings.MIDDLEWARE]),
     "/bare": build_site([]),
 }
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from .process import ROOT, find_free_port
+from .process import ROOT, find_free_port, without_coverage
 
 EXAMPLES = ROOT / "examples"
 TIMEOUT = 20  # seconds, to start and to stop
@@ -51,7 +51,7 @@ class ExampleServer:
         self.host, self.port = "127.0.0.1", find_free_port()
         self.url = f"http://{self.host}:{self.port}"
         self.environment = {
-            **os.environ,
+            **without_coverage(),
             "PYTHONUNBUFFERED": "1",
             "DEMO_DATABASE": shutil.copy(database, directory),
         }

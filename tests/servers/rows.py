@@ -106,6 +106,11 @@ class Row:
     def tls(self):
         return bool(self.tls_arguments)
 
+    @property
+    def thorough(self):
+        """Every variant of a case runs on it; other rows show with one or two that they do it."""
+        return self.name in THOROUGH
+
     def shown(self, code, reason=""):
         """What a client sees of a Close of ours."""
         sendable = self.codes or code == 1000 or code >= 3000
@@ -127,6 +132,15 @@ class Row:
         if "tests.servers.haproxy" in self.arguments and HAPROXY is None:
             return "haproxy"
         return "nginx" if self.proxied and NGINX is None else None
+
+
+#: One for each way of waiting.
+THOROUGH = {
+    *("gunicorn-gthread", "gunicorn-gthread-tls", "gevent-pywsgi", "gevent-unpatched"),
+    *("eventlet", "uwsgi-http-socket", "uvicorn"),
+}
+#: Threads, greenlets, an event loop.
+FEW = ["gunicorn-gthread", "gevent-pywsgi", "uvicorn"]
 
 
 def gunicorn(name, *worker, tls=False, **abilities):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from .examples import EXAMPLES, TIMEOUT, ExampleServer
-from .process import ROOT, find_free_port
+from .process import ROOT, find_free_port, without_coverage
 
 FOLDER = EXAMPLES / "tenants"
 UWSGI = str(Path(sys.executable).with_name("uwsgi"))
@@ -33,7 +33,7 @@ def make_environment(postgresql, **more):
     names = {"PGHOST": "HOST", "PGUSER": "USER", "PGDATABASE": "NAME"}
     found = {variable: setting[key] for variable, key in names.items()}
     path = os.pathsep.join([str(FOLDER), str(ROOT)])
-    return {**os.environ, **found, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **more}
+    return {**without_coverage(), **found, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **more}
 
 
 def prepare(postgresql):

@@ -1,10 +1,10 @@
-"""Twenty seconds of attacks, and nobody else notices: a server with threads and one with a loop."""
+"""Ten seconds of attacks, and nobody else notices: a server with threads and one with a loop."""
 
 import pytest
 
 from .running import run
 
-SECONDS = 20
+SECONDS = 10
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import json
 
 from django.http import HttpResponse
-from django.test.utils import override_settings
 from django.views.decorators.csrf import csrf_exempt
 
 from ..journal import record
@@ -26,6 +25,8 @@ changed = []
 
 def change_settings(request):
     """Change settings of this process, until the next call changes others."""
+    from django.test.utils import override_settings  # which loads Django's test client
+
     while changed:
         changed.pop().disable()
     changed.append(override_settings(**json.loads(request.GET["settings"])))
