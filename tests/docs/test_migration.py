@@ -64,7 +64,7 @@ def test_the_sample_of_django_ws(project):
     socket = project / "chat" / "ws.py"
     socket.write_text(socket.read_text().replace("60 * 3", "0.2"))
     with (project / "mysite" / "asgi.py").open("a") as asgi:
-        asgi.write("import dwebsocket.handler_tasks\ndwebsocket.handler_tasks.PING_INTERVAL = 0.2")
+        asgi.write("import dwebsocket.upgrade.tasks\ndwebsocket.upgrade.tasks.PING_INTERVAL = 0.2")
     with RunningServer(UVICORN, project) as server:
         with open_websocket(server, ["/ws"]) as websocket:
             websocket.send('{"a": 1}')
