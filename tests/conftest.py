@@ -110,8 +110,11 @@ def postgresql():
         server.kill()
 
 
-#: Files whose tests take minutes, one after the other.
-LONGEST = {"test_soak.py", "test_tenants.py", "test_packages.py", "test_processes.py"}
+#: Files whose tests take long, one after the other.
+LONGEST = {
+    *("test_soak.py", "test_tenants.py", "test_packages.py", "test_processes.py"),
+    *("test_behaviours.py", "test_commands.py", "test_chat.py"),
+}
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -15,7 +15,8 @@ import pytest
 
 from ..raw_client import RawClient
 from ..servers.process import count_open, wait_until
-from ..servers.rows import ROWS, Row
+from ..servers.rows import ROWS
+from .choice import fits, is_spared, position
 
 # The second server of a row. Its pings come often, and it soon gives up.
 TUNED = {
@@ -41,11 +42,6 @@ def pytest_configure(config):
     )
 
 
-def fits(found, wanted):
-    """Of a list any."""
-    return found in wanted if isinstance(wanted, list) else found == wanted
-
-
 def pytest_generate_tests(metafunc):
     if "row" not in metafunc.fixturenames:
         return
@@ -59,32 +55,16 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("row", rows, ids=[row.name for row in rows], scope="session")
 
 
-def row_of(item):
-    row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
-    return row if isinstance(row, Row) else None
-
-
-def is_spared(item):
-    """Whether another variant has shown that the row does this, and other rows run this one."""
-    row = row_of(item)
-    if row is None or row.thorough or "DWEBSOCKET_TEST_ROWS" in os.environ:
-        return False
-    return any(
-        name in item.callspec.params and not fits(item.callspec.params[name], value)
-        for marker in item.iter_markers("elsewhere")
-        if not any(getattr(row, ability) for ability in marker.args)
-        for name, value in marker.kwargs.items()
-    )
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Keep a row's cases together, so that its servers end before the next row's start."""
+    """Keep a row's cases together, so that its servers end before the next row's start; those that
+    take longest begin first.
+    """
     spared = [item for item in items if is_spared(item)]
     config.hook.pytest_deselected(items=spared)
     items[:] = [item for item in items if not is_spared(item)]
     yield
-    items.sort(key=lambda item: ROWS.index(row) if (row := row_of(item)) else -1)
+    items.sort(key=position)
 
 
 def run(start_server, row, settings):

@@ -1,0 +1,37 @@
+"""Which variants of a case run on which row, and in which order."""
+
+import os
+
+from ..servers.rows import ROWS, Row
+
+__all__ = ["fits", "is_spared", "position"]
+
+
+def fits(found, wanted):
+    """Of a list any."""
+    return found in wanted if isinstance(wanted, list) else found == wanted
+
+
+def row_of(item):
+    row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
+    return row if isinstance(row, Row) else None
+
+
+def is_spared(item):
+    """Whether another variant has shown that the row does this, and other rows run this one."""
+    row = row_of(item)
+    if row is None or row.thorough or "DWEBSOCKET_TEST_ROWS" in os.environ:
+        return False
+    return any(
+        name in item.callspec.params and not fits(item.callspec.params[name], value)
+        for marker in item.iter_markers("elsewhere")
+        if not any(getattr(row, ability) for ability in marker.args)
+        for name, value in marker.kwargs.items()
+    )
+
+
+def position(item):
+    """Those rows come first that take longest."""
+    row = row_of(item)
+    names = [one.name for one in ROWS]
+    return (0, 0) if row is None else (-1 if row.thorough else 1, names.index(row.name))
