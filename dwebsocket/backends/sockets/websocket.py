@@ -197,6 +197,8 @@ class SocketWebSocket(BaseWebSocket):
             frame, rest = build_frame_header(opcode, length), payload
         if self._ready and not rest and writer.may_gather():
             writer.gather(frame)
+        elif writer.driver is not None:
+            writer.write_nowait(frame, rest)
         else:
             writer.write(frame, rest)
 

@@ -113,13 +113,13 @@ class Writer:
 
     def write(self, frame: bytes, payload: bytes = b"") -> None:
         """Write what was held back, then the frame, and wait until all of it has left; for a
-        handler, whom nobody waits for, what the socket does not take waits.
+        handler, on whose behalf nobody waits, what the socket does not take waits.
 
         Raises:
             ConnectionClosed: the connection is closed, or breaks.
         """
         if self.driver is not None:
-            self._write_nowait(frame, payload)
+            self.write_nowait(frame, payload)
             return
         now = monotonic()
         if now - self._incoming.last_received > POLL_INTERVAL:
@@ -152,7 +152,8 @@ class Writer:
             lock.release()
             self.flush_after_writing()
 
-    def _write_nowait(self, frame: bytes, payload: bytes) -> None:
+    def write_nowait(self, frame: bytes, payload: bytes) -> None:
+        """``write`` for a handler."""
         driver, state = self.driver, self._state
         if driver.busy and monotonic() - self._incoming.last_received > POLL_INTERVAL:
             self._incoming.poll_if_due()
@@ -300,8 +301,7 @@ class Writer:
 
     def flush_after_writing(self) -> None:
         """Whoever has held the lock looks at what others have left here meanwhile."""
-        waits = self.outbox.frames or self._state.writing == CLOSE_QUEUED
-        if waits and not self.is_blocked:
+        if (self.outbox.frames or self._state.writing) and not self.is_blocked:
             self.try_flush()
 
     def _flush(self) -> None:
