@@ -87,13 +87,12 @@ def copy_decorator(view: Any) -> Any:
 def copy_method(method: Any) -> Any:
     """``copy_decorator`` for a method of a class-based view, which is made for each request."""
     instance, function = method.__self__, method.__func__
-    view_class: Any = type(instance)
-    made = view_class
-    if function.__name__ == "dispatch":  # which calls another one
-        made = find_class(view_class, function)
-    if made is view_class and copy_decorator(function) is None:
-        return None
-    instance.__class__ = made
+    dispatches = function.__name__ == "dispatch"  # which calls another one
+    if not (dispatches and is_decorated(type(instance), function)):
+        if copy_decorator(function) is None:
+            return None
+    elif hasattr(instance, "get"):
+        instance.get = answering_method(instance, "get")
     return MethodType(answer(function), instance)
 
 
@@ -107,8 +106,11 @@ def copy_cell(cell: CellType, view: Any) -> CellType:
         return cell
     view_class: Any = getattr(view, "view_class", None)
     if content is view_class:  # as_view()
-        made = find_class(view_class, view_class.dispatch)
-        return cell if made is view_class else CellType(made)
+        if not is_decorated(view_class, view_class.dispatch):
+            return cell
+        make: Any = partial(make_view, view_class)
+        make.__name__ = view_class.__name__  # for as_view()'s own errors
+        return CellType(make)
     if content is getattr(view, "__wrapped__", None) or is_of_api_view(view):
         return CellType(answer(content))
     return cell
@@ -120,22 +122,29 @@ def is_of_api_view(view: Any) -> bool:
     return view.__module__ == "rest_framework.decorators" and freevars == ("func",)
 
 
-def find_class(view_class: Any, dispatch: Any) -> Any:
-    """The class; if somebody decorates its methods, or dispatches in a way of his own, one whose
-    methods answer.
+def is_decorated(view_class: Any, dispatch: Any) -> bool:
+    """Whether somebody decorates the methods of a class, or dispatches in a way of his own.
 
     Args:
         dispatch: the method of the class, or what is below our decorator of that.
     """
     get = getattr(view_class, "get", None)
-    if dispatch is View.dispatch and copy_decorator(get) is None:
-        return view_class
-    return answering_class(view_class, dispatch, get)
+    return dispatch is not View.dispatch or copy_decorator(get) is not None
 
 
-@cache
-def answering_class(view_class: Any, dispatch: Any, get: Any) -> Any:
-    """One derived from the class, whose methods answer."""
-    names = {name: getattr(view_class, name) for name in ("__module__", "__qualname__", "__doc__")}
-    methods = {"dispatch": answer(dispatch), **({"get": answer(get)} if get else {})}
-    return type(view_class.__name__, (view_class,), {**names, **methods})
+def make_view(view_class: Any, **initkwargs: Any) -> Any:
+    """An instance whose methods answer."""
+    instance = view_class(**initkwargs)
+    for name in ("dispatch", "get"):
+        if hasattr(instance, name):
+            setattr(instance, name, answering_method(instance, name))
+    return instance
+
+
+def answering_method(instance: Any, name: str) -> Any:
+    """The method of that name, which answers."""
+    return MethodType(cached_answer(getattr(type(instance), name)), instance)
+
+
+#: ``answer`` for the functions of a class, of which there are not many.
+cached_answer = cache(answer)
