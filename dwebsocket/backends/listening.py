@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NoReturn, Protocol
 
 from dwebsocket.exceptions import InvalidState
+from dwebsocket.protocol.messages import Message
 from dwebsocket.transports.base import Lock
-from dwebsocket.websocket import Message
 
 __all__ = ["NO_READER", "Listener", "ListenerLock", "refuse_waiting"]
 

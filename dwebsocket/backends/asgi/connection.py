@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .call_queue import Flushing, get_call_queue
-from .lookout import get_lookout
+from .turns import get_turns
 
 if TYPE_CHECKING:
     from .answering import Answering
@@ -45,12 +45,12 @@ class AsgiConnection:
         "_context",
         "_thread",
         "answering",
-        "lookout",
         "loop",
         "receive",
         "scope",
         "send",
         "since",
+        "turns",
         "websocket",
     )
 
@@ -62,7 +62,7 @@ class AsgiConnection:
         self.loop = asyncio.get_running_loop()
         self._call_queue = get_call_queue(self.loop)
         self.since = monotonic()
-        self.lookout = get_lookout(self.loop)  # here: the WebSocket is made in a thread
+        self.turns = get_turns(self.loop)  # here: the WebSocket is made in a thread
         self._thread = threading.get_ident()
         # Tasks keep their context: not that of whoever happens to call.
         self._context = copy_context()

@@ -88,9 +88,9 @@ class QueueingWebSocket(BaseWebSocket):
         self._check_open()  # the server alone sends Pings, and does so by itself
 
     def post(self, message: PreparedMessage) -> None:
-        if message.parcel is None:
-            message.parcel = (message.event, message.size + EVENT_COST, None)
-        self._put_within_bounds(message.parcel, with_others=True)
+        if message.encoded is None:
+            message.encoded = (message.event, message.size + EVENT_COST, None)
+        self._put_within_bounds(message.encoded, with_others=True)
 
     def post_close(self, code: int, reason: str) -> None:
         self._finish_with(code, reason)

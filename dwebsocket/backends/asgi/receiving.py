@@ -19,12 +19,13 @@ from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.state import Reading, Writing
 from dwebsocket.running.coroutines import release_thread
+from dwebsocket.running.event_loop import uncancel
 from dwebsocket.websocket import Message
 
+from .abort import abort
 from .connection import AsgiConnection, Event
-from .cutting import cut
 from .inbox import Inbox
-from .sending import SendingWebSocket, explain, uncancel
+from .sending import SendingWebSocket, explain
 
 __all__ = ["ReceivingWebSocket"]
 
@@ -94,7 +95,7 @@ class ReceivingWebSocket(SendingWebSocket):
             # What is no coroutine may lose a message when whoever awaits it is cancelled.
             self.start_pump(coming)
             return await self._wait(None)
-        self._lookout.busy.pop(self, None)
+        self._turns.not_reading.pop(self, None)
         self._may_pull = False
         self._puller = asyncio.current_task()
         try:
@@ -108,7 +109,7 @@ class ReceivingWebSocket(SendingWebSocket):
                 self.start_pump()
             else:
                 self._may_pull = not self._state.reading
-                self._lookout.busy[self] = self._lookout.tick
+                self._turns.not_reading[self] = self._turns.tick
         message = self._unpack(event)
         if message is None:
             note_end(self)
@@ -253,7 +254,7 @@ class ReceivingWebSocket(SendingWebSocket):
         try:
             await asyncio.wait_for(self._take_the_rest(), timeout)
         except asyncio.TimeoutError:
-            cut(self._connection)
+            abort(self._connection)
         except Exception:  # the server has nothing to say any more
             pass
 
@@ -269,7 +270,7 @@ class ReceivingWebSocket(SendingWebSocket):
 
     def _dismiss(self) -> None:
         self._may_pull = False
-        self._lookout.busy.pop(self, None)
+        self._turns.not_reading.pop(self, None)
         if self._puller is not None:
             self._dismissed = True
             self._puller.cancel()

@@ -8,14 +8,15 @@ from typing import Any
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.state import Writing
+from dwebsocket.running.event_loop import uncancel
 from dwebsocket.websocket import BytesLike
 
+from .abort import find_transport
 from .connection import AsgiConnection, Event
-from .cutting import find_transport
 from .http2 import find_stream
 from .queueing import EVENT_COST, QueueingWebSocket, as_event
 
-__all__ = ["SendingWebSocket", "explain", "uncancel"]
+__all__ = ["SendingWebSocket", "explain"]
 
 LOST = Writing.LOST
 
@@ -30,12 +31,12 @@ class SendingWebSocket(QueueingWebSocket):
         "_busy",
         "_flush_task",
         "_is_closing",
-        "_lookout",
         "_sender",
         "_since",
         "_stalled",
         "_stream",
         "_timer",
+        "_turns",
     )
 
     _busy: bool  # somebody is calling the server's send
@@ -46,7 +47,7 @@ class SendingWebSocket(QueueingWebSocket):
 
     def __init__(self, connection: AsgiConnection) -> None:
         super().__init__(connection)
-        self._lookout = connection.lookout
+        self._turns = connection.turns
         self._stream = find_stream(connection)
         self._is_closing = getattr(find_transport(connection.send), "is_closing", None)
         self._busy = self._stalled = False
@@ -136,7 +137,7 @@ class SendingWebSocket(QueueingWebSocket):
         if self._state.writing == LOST:
             return
         self._since = self._connection.loop.time()
-        if self._lookout.is_turn_over(self._since):
+        if self._turns.is_turn_over(self._since):
             await asyncio.sleep(0)
             if self._state.writing == LOST:  # which the loop has found meanwhile
                 return
@@ -233,9 +234,3 @@ class SendingWebSocket(QueueingWebSocket):
 def explain(error: BaseException) -> str:
     """What went wrong; some errors of servers have no text."""
     return str(error) or type(error).__name__
-
-
-def uncancel(task: asyncio.Task[Any] | None) -> None:
-    """The task was cancelled by ourselves, and goes on (Python 3.11 counts)."""
-    if task is not None and hasattr(task, "uncancel"):
-        task.uncancel()

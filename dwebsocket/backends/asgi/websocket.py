@@ -21,9 +21,9 @@ from dwebsocket.protocol.state import Reading, Writing
 from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import check_reason
 
+from .abort import abort
 from .calls import Calls
 from .connection import AsgiConnection
-from .cutting import cut
 from .gunicorn_end import watch_worker
 from .queueing import EVENT_COST
 from .receiving import ReceivingWebSocket
@@ -104,7 +104,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         assert self.start_task is not None
         task = self._task = self.start_task()
         self.start_task = None
-        self._lookout.busy[self] = self._lookout.tick
+        self._turns.not_reading[self] = self._turns.tick
         return task
 
     def attach_listener(self, listener: Listener) -> Callable[[], None]:
@@ -165,7 +165,7 @@ class AsgiWebSocket(ReceivingWebSocket):
         self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
         self._state.lose()
         self._leave()
-        cut(self._connection)
+        abort(self._connection)
 
     async def _hear_end(self) -> None:
         if self._begun:
