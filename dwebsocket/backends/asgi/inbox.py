@@ -15,7 +15,7 @@ from dwebsocket.websocket import Message
 from .connection import AsgiConnection
 from .readiness import Readiness
 
-__all__ = ["Inbox"]
+__all__ = ["Inbox", "in_time"]
 
 #: Behind the last message.
 END: Any = object()
@@ -31,16 +31,16 @@ class Inbox:
         "_closed",
         "_connection",
         "_cost",
-        "_max_size",
         "_messages",
         "_readiness",
         "_room",
         "_waiters",
+        "max_size",
     )
 
     def __init__(self, connection: AsgiConnection, max_size: int) -> None:
         self._connection = connection
-        self._max_size = max_size
+        self.max_size = max_size
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._cost = 0  # of what has come since it was last empty
         self._closed = False  # nobody wants any more
@@ -64,7 +64,7 @@ class Inbox:
         messages.put(message)
         if self._readiness is not None:
             self._readiness.set()
-        return self._cost < self._max_size + RESERVE
+        return self._cost < self.max_size + RESERVE
 
     async def wait_for_room(self) -> None:
         """Wait until all has been taken out, or nobody wants any more."""
@@ -167,3 +167,15 @@ class Inbox:
             readiness.clear()
         if not self.is_empty:  # now: what has come meanwhile, too
             readiness.set()
+
+
+async def in_time(waiter: asyncio.Future[Message | None], timeout: float) -> Message | None:
+    """The message that is waited for, within ``timeout`` seconds.
+
+    Raises:
+        TimeoutError: it has not come in time.
+    """
+    await asyncio.wait([waiter], timeout=timeout)
+    if not waiter.done():
+        raise TimeoutError(f"no message within {timeout} seconds")
+    return waiter.result()
