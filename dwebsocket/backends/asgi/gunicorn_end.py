@@ -45,7 +45,9 @@ def look(
     websockets: Collection[Closable],
     get_stop_code: Callable[[], int | None],
 ) -> None:
-    """See whether the worker is to end, and so on, as long as there are WebSockets."""
+    """Close the WebSockets if the worker is told to end; look again every ``INTERVAL`` seconds, as
+    long as there are any.
+    """
     if not websockets:
         watched.discard(loop)
         return

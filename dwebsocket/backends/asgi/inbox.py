@@ -25,7 +25,11 @@ making_descriptor = threading.Lock()
 
 
 class Inbox:
-    """Unread messages: the loop puts in, anybody takes out; a coroutine that waits is given one."""
+    """Unread messages: put in the loop, taken from any thread, or awaited by a coroutine.
+
+    Attributes:
+        max_size: of a message, in bytes.
+    """
 
     __slots__ = (
         "_closed",
@@ -75,19 +79,19 @@ class Inbox:
         self._room = None
 
     def wait(self) -> asyncio.Future[Message | None]:
-        """The next message, for a coroutine; ``None`` when no further one comes."""
+        """A future of the next message; of ``None`` when no further one comes."""
         waiter: asyncio.Future[Message | None] = self._connection.loop.create_future()
         self._waiters.append(waiter)
         return waiter
 
     def give_up(self, waiter: asyncio.Future[Message | None]) -> Message | None:
-        """Take back what ``wait`` has given; the message that it got at the last moment."""
+        """Withdraw a future of ``wait``; the message that it got at the last moment."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
         return None if waiter.cancelled() or not waiter.done() else waiter.result()
 
     def close(self) -> None:
-        """No further message comes. From any thread."""
+        """Mark the end, behind the last message, and wake all who wait. From any thread."""
         self._closed = True
         self._messages.put(END)
         if self._readiness is not None:
@@ -112,7 +116,7 @@ class Inbox:
         return self._readiness.fileno()
 
     def close_descriptor(self) -> None:
-        """Give the descriptor back: nobody selects any more."""
+        """Close the descriptor, if there is one."""
         if self._readiness is not None:
             self._readiness.close()
 

@@ -1,7 +1,4 @@
-"""What waits to be sent: put here from any thread, taken out in the event loop.
-
-Every method may be called from any thread.
-"""
+"""What waits to be sent: put here from any thread, taken out in the event loop."""
 
 from __future__ import annotations
 
@@ -162,7 +159,7 @@ class Outbox:
             self._state.stop_reading(reading)
         return was_open
 
-    # What the loop takes out
+    # What the writer takes out, in the loop
 
     def take_only(self) -> tuple[Event, int] | None:
         """Take out the one message that waits, and its cost; ``None`` if there is none, or more, or

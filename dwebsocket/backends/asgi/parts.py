@@ -33,9 +33,6 @@ class Writer(Flushing, Protocol):
 class Reader(Protocol):
     """Calls the server's ``receive``."""
 
-    def start_pump(self) -> None:
-        """Receive from now on, whether anybody asks or not. In the loop."""
-
     async def receive_end(self) -> None:
         """Give the server time to say why it takes no more. In the loop."""
 

@@ -33,13 +33,13 @@ class Reader:
     the event loop.
 
     Attributes:
-        has_begun: the server has answered the handshake.
         pump: the task that receives for the inbox.
         saw_end: the server has said that nothing more comes.
     """
 
     __slots__ = (
         "_connection",
+        "_has_begun",
         "_inbox",
         "_is_dismissed",
         "_max_size",
@@ -49,11 +49,11 @@ class Reader:
         "_state",
         "_turns",
         "_wants_pump",
-        "has_begun",
         "pump",
         "saw_end",
     )
 
+    _has_begun: bool  # the server has answered the handshake
     _is_dismissed: bool  # the puller is being cancelled by ourselves
     _may_pull: bool  # the next coroutine may call the server's receive itself
     _puller: asyncio.Task[Any] | None  # which does so now
@@ -67,7 +67,7 @@ class Reader:
         self._inbox = inbox
         self._max_size = inbox.max_size
         self._turns = connection.turns
-        self.has_begun = self._is_dismissed = self.saw_end = False
+        self._has_begun = self._is_dismissed = self.saw_end = False
         self._may_pull = self._wants_pump = False
         self._puller = None
         self.pump: asyncio.Task[None] | None = None
@@ -117,7 +117,7 @@ class Reader:
 
     async def _receive_otherwise(self, timeout: float | None) -> Message | None:
         """There is something already, or the server cannot simply be asked."""
-        if not (self._owner._ready or self._state.reading or self.has_begun):
+        if not (self._owner._ready or self._state.reading or self._has_begun):
             await self._owner._writer.send_in_turn(None, 0)  # our acceptance is on its way
             if timeout is None and self._may_pull:
                 return await self.receive_next(None)
@@ -168,7 +168,7 @@ class Reader:
             first: an awaitable of the server's ``receive`` that has been called already.
         """
         self._wants_pump, self._may_pull = True, False
-        if self.has_begun and not (self._state.reading or self.pump or self._puller):
+        if self._has_begun and not (self._state.reading or self.pump or self._puller):
             self.pump = self._connection.loop.create_task(self._receive_all(first))
 
     async def _receive_all(self, first: Any) -> None:
@@ -209,7 +209,7 @@ class Reader:
 
     def begin(self) -> None:
         """The handshake has been answered: receive."""
-        self.has_begun = True
+        self._has_begun = True
         if self._wants_pump:
             self.start_pump()
         else:
@@ -217,7 +217,7 @@ class Reader:
 
     async def receive_end(self) -> None:
         """Give the server ``GRACE`` seconds to say why it takes no more, if it does."""
-        if self.has_begun:
+        if self._has_begun:
             self.start_pump()
             await self._owner._closing.wait(GRACE)
 
