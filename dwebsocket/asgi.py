@@ -105,17 +105,17 @@ class WebSocketApplication:
                 refusal = await connection.loop.create_task(handshake)
             except NoThread as error:
                 refusal = refuse_without_thread(scope, error)
-            if connection.websocket is not None:
-                await connection.websocket.serve()
+            if connection.serving is not None:
+                await connection.serving.serve()
             else:
                 await refuse(connection, refusal)
         finally:
             try:
-                if connection.websocket is not None:
-                    await connection.websocket.abandon()
+                if connection.serving is not None:
+                    await connection.serving.abandon()
             finally:  # some servers cancel a second time
                 end_thread()
-                connection.let_go()
+                connection.drop_callables()
 
 
 class Handshake(ASGIHandler):
@@ -195,9 +195,7 @@ class HandshakeHandler(BaseHandler):
             request.META[CONNECTION] = connection
             response = self.get_response(request)
         try:
-            return (
-                [] if connection.websocket is not None else as_refusal(response, connection.scope)
-            )
+            return [] if connection.serving is not None else as_refusal(response, connection.scope)
         finally:
             response.close()
 

@@ -16,14 +16,14 @@ class PreparedMessage:
     """A whole message, ready to be written to any number of connections.
 
     Attributes:
+        encoded: what a backend has made of it, once for all its connections; ``None`` at first.
         event: the message as an ASGI event, for servers that frame by themselves (ASGI
             specification, "Send").
         frame: the message as an uncompressed frame.
-        parcel: what a backend has made of it, once for all its connections; ``None`` at first.
         size: bytes of the payload.
     """
 
-    __slots__ = ("_compressed", "_opcode", "_payload", "event", "frame", "parcel", "size")
+    __slots__ = ("_compressed", "_opcode", "_payload", "encoded", "event", "frame", "size")
 
     def __init__(self, message: str | bytes) -> None:
         if isinstance(message, str):
@@ -34,7 +34,7 @@ class PreparedMessage:
         self.event = {"type": "websocket.send", kind: message}
         self.size = len(self._payload)
         self.frame = build_frame_header(self._opcode, self.size) + self._payload
-        self.parcel: Any = None
+        self.encoded: Any = None
         self._compressed: dict[int, bytes] = {}
 
     def compress(self, deflate: PerMessageDeflate) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-__all__ = ["is_in_event_loop", "set_done", "wait_for"]
+__all__ = ["is_in_event_loop", "set_done", "uncancel", "wait_for"]
 
 
 def is_in_event_loop() -> bool:
@@ -24,6 +24,14 @@ def set_done(future: asyncio.Future[Any]) -> None:
     """Wake whoever awaits ``future``; nothing happens if it is done already."""
     if not future.done():
         future.set_result(None)
+
+
+def uncancel(task: asyncio.Task[Any] | None) -> None:
+    """Take back one ``cancel()`` of ours, whose ``CancelledError`` has been caught: Python counts
+    them from 3.11 on.
+    """
+    if task is not None and hasattr(task, "uncancel"):
+        task.uncancel()
 
 
 def wait_for(

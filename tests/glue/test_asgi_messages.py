@@ -141,11 +141,11 @@ def test_a_thread_that_waits_for_room_hears_of_what_a_coroutine_sends_for_it(ser
     class Sending(WebSocketHandler):
         async def on_message(self, message):
             delivery = self.send("mine")
-            while self.websocket._waiting:
+            while self.websocket._outbox.cost:
                 await asyncio.sleep(0.001)
             thread = threading.Thread(target=self.websocket.send, args=("x" * 100_000,))
             thread.start()
-            while self.websocket._waiting < 100_000:
+            while self.websocket._outbox.cost < 100_000:
                 time.sleep(0.001)  # the loop must not come to it before us
             await delivery
             await asyncio.to_thread(thread.join, 10)

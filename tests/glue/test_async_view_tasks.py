@@ -155,7 +155,7 @@ def test_a_thread_that_waits_for_an_async_view_is_told_at_once(serve, loop):
 
     with serve(view).websocket("/") as session:
         session.send("a")
-        assert session.receive(timeout=0.9) == "a"  # the lookout would take a second
+        assert session.receive(timeout=0.9) == "a"  # FairTurns would take a second
 
 
 def test_what_the_server_says_of_the_end_counts(serve, reports):

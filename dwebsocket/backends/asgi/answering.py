@@ -32,16 +32,17 @@ class Answering(Executor):
         return self._answer
 
     def keep_thread(self) -> None:
-        """A view is going to stay in the running thread until the function returns.
+        """Leave the running thread to a view until the function returns; another thread takes its
+        place.
 
         Raises:
-            NoRoom: it must not, or nobody would answer others.
+            NoRoom: too many views have such a thread.
         """
         view_threads.lend(self._threads)
         self._kept = True
 
     def answer(self, result: Any) -> None:
-        """Let whoever waits go on with this; it does not hear of what the function returns."""
+        """Set the result of the call now, in the place of what the function returns."""
         if not self._answer.done():
             self._answer.set_result(result)
 

@@ -41,13 +41,15 @@ class CallQueue:
         self._waiting: list[Flushing] = []
 
     def add(self, one: Flushing) -> bool:
-        """Have the loop call it; whether the loop has to be woken, for ``run``. From any thread."""
+        """Add what ``run`` is to call; whether the loop has to be told to call ``run``. From any
+        thread.
+        """
         with self._lock:
             self._waiting.append(one)
             return len(self._waiting) == 1
 
     def run(self, loop: AbstractEventLoop) -> None:
-        """In the loop: call a batch, and what is left behind all that the batch has started."""
+        """Call a batch now, and the rest behind all that the batch has started. In the loop."""
         with self._lock:
             batch = self._waiting[:BATCH]
         try:

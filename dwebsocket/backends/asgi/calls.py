@@ -7,18 +7,17 @@ import os
 import threading
 from functools import cache
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dwebsocket.backends.listening import Listener
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.protocol.state import ConnectionState, Reading
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.supervisor import log_failure
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
 
+from .connection import AsgiConnection
 from .inbox import Inbox
-
-if TYPE_CHECKING:
-    from .websocket import AsgiWebSocket
 
 __all__ = ["Calls"]
 
@@ -40,13 +39,42 @@ lock = threading.Lock()
 threads = Threads(MAX_WORKERS, "dwebsocket-handler")
 
 
+class Owner(Protocol):
+    """The WebSocket."""
+
+    _calls: Calls | None
+
+    @property
+    def _state(self) -> ConnectionState: ...
+
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        """Close the connection, and read nothing any more."""
+
+    def finish(self) -> None:
+        """Note that the handler has ended."""
+
+
 class Calls:
     """Calls the listener of one connection: never two calls at once."""
 
-    __slots__ = ("_ended", "_inbox", "_listener", "_since", "_wanted", "_websocket", "_working")
+    __slots__ = (
+        "_connection",
+        "_ended",
+        "_inbox",
+        "_listener",
+        "_owner",
+        "_since",
+        "_state",
+        "_wanted",
+        "_working",
+    )
 
-    def __init__(self, websocket: AsgiWebSocket, inbox: Inbox, listener: Listener) -> None:
-        self._websocket = websocket
+    def __init__(
+        self, owner: Owner, connection: AsgiConnection, inbox: Inbox, listener: Listener
+    ) -> None:
+        self._owner = owner
+        self._connection = connection
+        self._state = owner._state
         self._inbox = inbox
         self._listener = listener
         self._since = 0.0
@@ -54,8 +82,15 @@ class Calls:
         self._wanted = self._working = False
         self._ended = False
 
+    def start(self) -> None:
+        """Call the listener from now on. From any thread."""
+        self._owner._calls = self
+        self.wake()
+
     def wake(self) -> None:
-        """Something has happened of which the listener must be told. From any thread."""
+        """Have the listener called: there is a message, or no further one comes. From any
+        thread.
+        """
         with lock:
             self._wanted = True
             if self._working:
@@ -68,7 +103,8 @@ class Calls:
         try:
             threads.start(self._work)
         except NoThread:  # or the interpreter ends, and so does the loop
-            self._websocket.call_later(RETRY, self._submit)
+            connection = self._connection
+            connection.call(connection.loop.call_later, RETRY, self._submit)
 
     def _work(self) -> None:
         """Call the listener; what fails there ends this connection."""
@@ -79,18 +115,17 @@ class Calls:
             self._fail()
 
     def _fail(self) -> None:
-        websocket = self._websocket
         with lock:
             self._wanted, self._working = False, True  # nothing is called any more
             was_told, self._ended = self._ended, True
         try:
-            websocket.close_connection(CloseCode.INTERNAL_ERROR, "", 0)
+            self._owner.close_connection(CloseCode.INTERNAL_ERROR, "", 0)
             if not was_told:
                 self._listener.end()
         except Exception:
             log_failure("A WebSocket that failed cannot be closed")
         finally:
-            websocket.finish()
+            self._owner.finish()
 
     def _work_on(self) -> None:
         if monotonic() - self._since > SLOW:
@@ -109,16 +144,15 @@ class Calls:
         """Call the listener once; ``False`` when there is nothing to tell it."""
         if self._ended:
             return False
-        websocket = self._websocket
-        is_over = websocket.is_over  # asked first: what comes before the end is in the inbox then
-        message = None if websocket.has_closed else self._inbox.take()
+        reading = self._state.reading  # asked first: what comes before the end is in the inbox then
+        message = None if self._state.reading == Reading.CLOSED else self._inbox.take()
         if message is not None:
             self._listener.receive([message])
             return True
-        if is_over:
+        if reading:
             self._ended = True
             self._listener.end()
-            websocket.finish()
+            self._owner.finish()
         return False
 
 

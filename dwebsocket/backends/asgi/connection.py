@@ -7,16 +7,15 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context, copy_context
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .call_queue import Flushing, get_call_queue
-from .lookout import get_lookout
+from .turns import get_turns
 
 if TYPE_CHECKING:
     from .answering import Answering
-    from .websocket import AsgiWebSocket
 
-__all__ = ["CONNECTION", "AsgiConnection", "Event", "Receive", "Scope", "Send"]
+__all__ = ["CONNECTION", "AsgiConnection", "Event", "Receive", "Scope", "Send", "explain"]
 
 Event = Mapping[str, Any]
 Scope = dict[str, Any]
@@ -30,28 +29,40 @@ MAX_LOOP_ROUND = 1.0
 CONNECTION = "dwebsocket.asgi"
 
 
+class Serving(Protocol):
+    """The rest of the server's call, once a view has accepted the WebSocket."""
+
+    async def serve(self) -> None:
+        """Wait until the connection has ended, and what uses it."""
+
+    async def abandon(self) -> None:
+        """End what still runs in the loop: the server's call returns."""
+
+
 class AsgiConnection:
     """The two callables of the server, and the event loop that they belong to.
 
     Attributes:
         scope: what the server knows of the connection (ASGI specification, "WebSocket").
         answering: the thread that answers the handshake.
-        since: when it came, time.monotonic().
-        websocket: the WebSocket, once a view has accepted it.
+        context: the one in which the server called us.
+        serving: what this call goes on with, once a view has accepted the WebSocket.
+        since: when it came, ``time.monotonic()``.
+        turns: what the coroutines of this loop share.
     """
 
     __slots__ = (
         "_call_queue",
-        "_context",
         "_thread",
         "answering",
-        "lookout",
+        "context",
         "loop",
         "receive",
         "scope",
         "send",
+        "serving",
         "since",
-        "websocket",
+        "turns",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, answering: Answering) -> None:
@@ -62,11 +73,11 @@ class AsgiConnection:
         self.loop = asyncio.get_running_loop()
         self._call_queue = get_call_queue(self.loop)
         self.since = monotonic()
-        self.lookout = get_lookout(self.loop)  # here: the WebSocket is made in a thread
+        self.turns = get_turns(self.loop)  # here: the WebSocket is made in a thread
         self._thread = threading.get_ident()
         # Tasks keep their context: not that of whoever happens to call.
-        self._context = copy_context()
-        self.websocket: AsgiWebSocket | None = None
+        self.context = copy_context()
+        self.serving: Serving | None = None
 
     def is_in_loop(self) -> bool:
         """Whether the caller runs in the event loop, and may not wait."""
@@ -74,18 +85,15 @@ class AsgiConnection:
 
     def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Have the loop call this, soon. From any thread."""
-        self._call_in(self._context, function, *args)
+        self._call_in(self.context, function, *args)
 
-    def flush_with_others(self, one: Flushing | None = None) -> None:
-        """Have the loop call ``flush``, soon, as very many connections may ask for at once."""
+    def flush_with_others(self, one: Flushing) -> None:
+        """Have the loop call ``one.flush``, soon. From any thread; cheaper than ``call`` where very
+        many connections do so at once.
+        """
         queue = self._call_queue
-        if queue.add(one or self):
+        if queue.add(one):
             self._call_in(queue.context, queue.run, self.loop)
-
-    def flush(self) -> None:
-        """In the loop: send what waits."""
-        if self.websocket is not None:
-            self._context.run(self.websocket.start_flush)
 
     def _call_in(self, context: Context, function: Callable[..., Any], *args: Any) -> None:
         try:
@@ -102,15 +110,15 @@ class AsgiConnection:
         self.flush_with_others(work)
         work.done.wait(MAX_LOOP_ROUND)
 
-    def let_go(self) -> None:
-        """The server's call ends, but the request, which holds this, may last until its cycles are
-        collected. One server hangs up when nobody holds its callables any more.
-        """
+    def drop_callables(self) -> None:
+        """Refer to the server's callables no more: its call ends."""
+        # The request, which refers to this, may last until its cycles are collected, and one server
+        # closes the connection when nothing refers to its callables any more.
         del self.receive, self.send
 
 
 class LoopWork:
-    """Stands in the queue behind what the loop has to do now.
+    """Stands in the call queue behind what the loop has to do now.
 
     Attributes:
         done: it has done that.
@@ -123,3 +131,8 @@ class LoopWork:
     def flush(self) -> None:
         # The first round starts what is to be sent, the second one comes when that waits.
         self._connection.call(self._connection.call, self.done.set)
+
+
+def explain(error: BaseException) -> str:
+    """What a server has raised, as text; some errors of servers have none."""
+    return str(error) or type(error).__name__

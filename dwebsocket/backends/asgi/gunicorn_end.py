@@ -7,13 +7,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import Protocol
 from weakref import WeakSet
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
-
-if TYPE_CHECKING:
-    from .websocket import AsgiWebSocket
 
 __all__ = ["watch_worker"]
 
@@ -26,7 +23,14 @@ INTERVAL = 0.5
 watched: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
-def watch_worker(loop: asyncio.AbstractEventLoop, websockets: Collection[AsgiWebSocket]) -> None:
+class Closable(Protocol):
+    """An open WebSocket."""
+
+    def post_close(self, code: int, reason: str) -> None:
+        """Queue our Close. Never waits, never raises."""
+
+
+def watch_worker(loop: asyncio.AbstractEventLoop, websockets: Collection[Closable]) -> None:
     """Close these WebSockets when the worker of this process is told to end."""
     if WORKER not in sys.modules or loop in watched:
         return
@@ -38,10 +42,12 @@ def watch_worker(loop: asyncio.AbstractEventLoop, websockets: Collection[AsgiWeb
 
 def look(
     loop: asyncio.AbstractEventLoop,
-    websockets: Collection[AsgiWebSocket],
+    websockets: Collection[Closable],
     get_stop_code: Callable[[], int | None],
 ) -> None:
-    """See whether the worker is to end, and so on, as long as there are WebSockets."""
+    """Close the WebSockets if the worker is told to end; look again every ``INTERVAL`` seconds, as
+    long as there are any.
+    """
     if not websockets:
         watched.discard(loop)
         return

@@ -15,7 +15,7 @@ from dwebsocket.websocket import Message
 from .connection import AsgiConnection
 from .readiness import Readiness
 
-__all__ = ["Inbox"]
+__all__ = ["Inbox", "in_time"]
 
 #: Behind the last message.
 END: Any = object()
@@ -25,22 +25,26 @@ making_descriptor = threading.Lock()
 
 
 class Inbox:
-    """Unread messages: the loop puts in, anybody takes out; a coroutine that waits is given one."""
+    """Unread messages: put in the loop, taken from any thread, or awaited by a coroutine.
+
+    Attributes:
+        max_size: of a message, in bytes.
+    """
 
     __slots__ = (
         "_closed",
         "_connection",
         "_cost",
-        "_max_size",
         "_messages",
         "_readiness",
         "_room",
         "_waiters",
+        "max_size",
     )
 
     def __init__(self, connection: AsgiConnection, max_size: int) -> None:
         self._connection = connection
-        self._max_size = max_size
+        self.max_size = max_size
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._cost = 0  # of what has come since it was last empty
         self._closed = False  # nobody wants any more
@@ -64,7 +68,7 @@ class Inbox:
         messages.put(message)
         if self._readiness is not None:
             self._readiness.set()
-        return self._cost < self._max_size + RESERVE
+        return self._cost < self.max_size + RESERVE
 
     async def wait_for_room(self) -> None:
         """Wait until all has been taken out, or nobody wants any more."""
@@ -75,19 +79,19 @@ class Inbox:
         self._room = None
 
     def wait(self) -> asyncio.Future[Message | None]:
-        """The next message, for a coroutine; ``None`` when no further one comes."""
+        """A future of the next message; of ``None`` when no further one comes."""
         waiter: asyncio.Future[Message | None] = self._connection.loop.create_future()
         self._waiters.append(waiter)
         return waiter
 
     def give_up(self, waiter: asyncio.Future[Message | None]) -> Message | None:
-        """Take back what ``wait`` has given; the message that it got at the last moment."""
+        """Withdraw a future of ``wait``; the message that it got at the last moment."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
         return None if waiter.cancelled() or not waiter.done() else waiter.result()
 
     def close(self) -> None:
-        """No further message comes. From any thread."""
+        """Mark the end, behind the last message, and wake all who wait. From any thread."""
         self._closed = True
         self._messages.put(END)
         if self._readiness is not None:
@@ -112,7 +116,7 @@ class Inbox:
         return self._readiness.fileno()
 
     def close_descriptor(self) -> None:
-        """Give the descriptor back: nobody selects any more."""
+        """Close the descriptor, if there is one."""
         if self._readiness is not None:
             self._readiness.close()
 
@@ -167,3 +171,15 @@ class Inbox:
             readiness.clear()
         if not self.is_empty:  # now: what has come meanwhile, too
             readiness.set()
+
+
+async def in_time(waiter: asyncio.Future[Message | None], timeout: float) -> Message | None:
+    """The message that is waited for, within ``timeout`` seconds.
+
+    Raises:
+        TimeoutError: it has not come in time.
+    """
+    await asyncio.wait([waiter], timeout=timeout)
+    if not waiter.done():
+        raise TimeoutError(f"no message within {timeout} seconds")
+    return waiter.result()

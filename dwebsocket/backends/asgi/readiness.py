@@ -24,21 +24,21 @@ class Readiness:
         return self._reader.fileno()
 
     def set(self) -> None:
-        """Be readable. Does nothing once it is closed."""
+        """Make the descriptor readable. Does nothing once it is closed."""
         with self._lock:
             if not self._is_set and self._reader.fileno() >= 0:
                 self._writer.send(b"\0")
                 self._is_set = True
 
     def clear(self) -> None:
-        """Be silent. Does nothing once it is closed."""
+        """Make it not readable. Does nothing once it is closed."""
         with self._lock:
             if self._is_set and self._reader.fileno() >= 0:
                 self._reader.recv(1)
                 self._is_set = False
 
     def close(self) -> None:
-        """Give the descriptors back; idempotent."""
+        """Close the descriptors; idempotent."""
         with self._lock:
             self._reader.close()
             self._writer.close()

@@ -16,14 +16,34 @@ from .connection import AsgiConnection
 __all__ = ["RUNNERS", "HandlerRunner", "LoopRunner", "ThreadRunner"]
 
 
-class AsgiOwner(Owner, Protocol):
-    """What these know of their WebSocket."""
+class Reader(Protocol):
+    """Calls the server's ``receive``."""
+
+    def start_pump(self) -> None:
+        """Receive from now on, whether anybody asks or not. In the loop."""
+
+
+class Serving(Protocol):
+    """The server's call, which goes on with a coroutine that has left its request."""
 
     start_task: Callable[[], asyncio.Task[None]] | None
 
-    def start_pump(self) -> None: ...
-    def begin_task(self) -> asyncio.Task[None]: ...
-    def attach_listener(self, listener: Listener) -> Callable[[], None]: ...
+    def begin_task(self) -> asyncio.Task[None]:
+        """Begin this coroutine. In the loop."""
+        ...
+
+
+class AsgiOwner(Owner, Protocol):
+    """The WebSocket."""
+
+    @property
+    def _reader(self) -> Reader: ...
+    @property
+    def _serving(self) -> Serving: ...
+
+    def _attach_listener(self, listener: Listener) -> Callable[[], None]:
+        """Have threads tell ``listener`` what comes, once the returned function is called."""
+        ...
 
 
 class AsgiRunner(Runner):
@@ -58,7 +78,7 @@ class ThreadRunner(AsgiRunner):
     def _end_handshake(self) -> None:
         """Let the server's call go on; the view stays in its request."""
         self._owner.runner = None
-        self._connection.call(self._owner.start_pump)
+        self._connection.call(self._owner._reader.start_pump)
         self._connection.answering.answer([])
 
 
@@ -69,7 +89,8 @@ class LoopRunner(AsgiRunner):
 
     def start_coroutine(self, run: Run) -> bool:
         context, loop = RequestContext(), self._connection.loop
-        self._owner.start_task = lambda: context.copy_for_thread().run(loop.create_task, run())
+        serving = self._owner._serving
+        serving.start_task = lambda: context.copy_for_thread().run(loop.create_task, run())
         self._owner.runner = None
         return True
 
@@ -77,7 +98,7 @@ class LoopRunner(AsgiRunner):
         owner = self._owner
         self.start_coroutine(run)
         if not owner.accepted:
-            await self._wait_for_acceptance(owner.begin_task())
+            await self._wait_for_acceptance(owner._serving.begin_task())
         return True
 
     async def _wait_for_acceptance(self, view: asyncio.Task[None]) -> None:
@@ -101,8 +122,8 @@ class HandlerRunner(AsgiRunner):
 
     def drive(self, listener: Listener) -> Callable[[], None]:
         self._owner.runner = None
-        start = self._owner.attach_listener(listener)
-        self._connection.call(self._owner.start_pump)  # while it opens, too
+        start = self._owner._attach_listener(listener)
+        self._connection.call(self._owner._reader.start_pump)  # while it opens, too
         return start
 
 

@@ -1,143 +1,218 @@
-"""A WebSocket of an ASGI server: its beginning, who uses it, and its end."""
+"""A WebSocket of an ASGI server: the members of ``request.websocket``, on the parts it has."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from django.http import HttpRequest
 
-from dwebsocket.backends.coroutine_end import cancel_task, note_end, wait_for_task
+from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.backends.listening import NO_READER, Listener
-from dwebsocket.backends.room import check_room
 from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import ConnectionClosed
-from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.exceptions import ConnectionClosed, InvalidState
+from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.protocol.handshake import check_response
+from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading, Writing
-from dwebsocket.running.event_loop import set_done
-from dwebsocket.websocket import check_reason
+from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, check_reason
 
 from .calls import Calls
+from .closing import Closing
 from .connection import AsgiConnection
-from .cutting import cut
-from .gunicorn_end import watch_worker
-from .queueing import EVENT_COST
-from .receiving import ReceivingWebSocket
+from .events import EVENT_COST, as_event, build_accept
+from .inbox import Inbox
+from .outbox import MAX_WAITING, Outbox
+from .reader import Reader
 from .runners import RUNNERS
+from .serving import Serving
+from .writer import Writer
 
 __all__ = ["AsgiWebSocket"]
 
-logger = logging.getLogger("dwebsocket.connection")
-
-#: Seconds that a server which ends waits for the Close that says so, and for the view.
-GRACE = 1.0
-
-#: The WebSockets that are open in this process.
-websockets: set[AsgiWebSocket] = set()
+CLOSED = Reading.CLOSED
+LOST = Writing.LOST
 
 
-class AsgiWebSocket(ReceivingWebSocket):
-    """Used by the thread of a view, by the calls of a handler, or by coroutines. The task in which
-    the server called us waits in ``serve``.
-    """
+class AsgiWebSocket(BaseWebSocket):
+    """Used by the thread of a view, by the calls of a handler, or by coroutines."""
 
     __slots__ = (
         "_calls",
         "_closing",
-        "_done",
-        "_gone",
-        "start_task",
+        "_connection",
+        "_inbox",
+        "_knows_end",
+        "_outbox",
+        "_reader",
+        "_serving",
+        "_task",
+        "_writer",
     )
 
     _calls: Calls | None  # of a handler
-    _closing: asyncio.TimerHandle | None  # our Close must have left by then
-    _done: asyncio.Future[None]  # the view or handler has ended
-    _gone: asyncio.Future[None]  # the server has nothing more to do with the connection
-    start_task: Callable[[], asyncio.Task[None]] | None  # of a coroutine that left the request
+    _knows_end: bool  # see coroutine_end.Owner
+    _task: asyncio.Task[None] | None
 
     def __init__(self, connection: AsgiConnection) -> None:
-        super().__init__(connection)
+        super().__init__()
         self._read_lock = threading.Lock()
-        loop = connection.loop
-        self._done, self._gone = loop.create_future(), loop.create_future()
-        self._calls = self._closing = self.start_task = None
+        self._connection = connection
+        self._calls = self._task = None
+        self._knows_end = False
+        self._inbox = Inbox(connection, conf.MAX_MESSAGE_SIZE)
+        self._outbox = Outbox(self)
+        self._closing = Closing(self, self._outbox)
+        self._writer = Writer(self, self._outbox)
+        self._reader = Reader(self, self._inbox)
+        self._serving = Serving(self, self._reader, self._writer)
 
     # The opening handshake
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         check_response(subprotocol, headers.items())
-        encoded = [
-            (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
-        ]
-        check_room(len(websockets))
-        websockets.add(self)
-        self._connection.websocket = self
+        event = build_accept(subprotocol, headers)
+        self._serving.register()
         self._state.open()
-        event = {"type": "websocket.accept", "subprotocol": subprotocol, "headers": encoded}
-        self._put((event, EVENT_COST, None))
+        self._outbox.put((event, EVENT_COST, None))
 
-    def _begin(self) -> None:
-        watch_worker(self._connection.loop, websockets)
-        super()._begin()
+    # Sending, from anywhere
 
-    def fileno(self) -> int:
-        if not self.accepted or self._done.done():
-            return -1
-        self._want_pump()
-        return self._inbox.fileno()
+    def send(self, message: str | BytesLike) -> None:
+        event, size = as_event(message)
+        self._check_open()
+        outbox = self._outbox
+        if self._may_wait():
+            outbox.put((event, size + EVENT_COST, None))
+            if outbox.cost > MAX_WAITING:
+                outbox.wait_for_room()
+                self._check_open()
+        elif not outbox.put_within_bounds((event, size + EVENT_COST, None)):
+            raise self._closed_error()
 
-    # Who uses it
+    def send_ping(self, payload: bytes) -> None:
+        self._check_open()  # the server alone sends Pings, and does so by itself
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
-        return RUNNERS[use](self, self._connection)
+    def post(self, message: PreparedMessage) -> None:
+        if message.encoded is None:
+            message.encoded = (message.event, message.size + EVENT_COST, None)
+        self._outbox.put_within_bounds(message.encoded, with_others=True)
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self._connection.loop
-
-    def begin_task(self) -> asyncio.Task[None]:
-        """Begin the coroutine that has left its request. In the loop."""
-        assert self.start_task is not None
-        task = self._task = self.start_task()
-        self.start_task = None
-        self._lookout.busy[self] = self._lookout.tick
-        return task
-
-    def attach_listener(self, listener: Listener) -> Callable[[], None]:
-        """Have threads tell ``listener`` what comes, once the returned function is called."""
-        listener.calls_anew = False
-        calls = Calls(self, self._inbox, listener)
-        self._read_lock = NO_READER
-        self._has_listener = True
-
-        def start() -> None:
-            self._calls = calls
-            calls.wake()
-
-        return start
+    def post_close(self, code: int, reason: str) -> None:
+        self._closing.close(code, reason)
 
     def _may_wait(self) -> bool:
-        # Not a handler's calls, nor what opens it.
-        return not self._has_listener and super()._may_wait()
+        """Whether the caller may block: not in the loop, nor for a handler."""
+        return not self._has_listener and not self._connection.is_in_loop()
 
-    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
-        """Have the loop call this after so many seconds. From any thread."""
-        self._connection.call(self._connection.loop.call_later, seconds, function)
+    def _check_open(self) -> None:
+        if self._state.reading or self._state.writing:
+            self._check_accepted()
+            raise self._closed_error()
 
-    def finish(self) -> None:
-        self._inbox.close_descriptor()
-        self._connection.call(set_done, self._done)
+    def _closed_error(self) -> ConnectionClosed:
+        note_end(self)
+        return super()._closed_error()
 
-    # The end
+    # Sending, in coroutines
+
+    async def asend(self, message: str | BytesLike) -> None:
+        if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
+            await super().asend(message)
+            return
+        event, size = as_event(message)
+        state, writer = self._state, self._writer
+        if state.reading or state.writing:
+            self._check_open()
+        if writer.is_busy or self._outbox.items:  # not before those who wait already
+            await writer.send_in_turn(event, size)
+        else:  # in the caller's own task, whose cancellation hits nobody else
+            writer.is_busy = True
+            try:
+                await writer.transmit(event)
+            finally:
+                writer.release()
+        if state.writing == LOST:
+            raise self._closed_error()
+
+    async def adrain(self) -> None:
+        if not self._connection.is_in_loop():
+            return  # what is sent in a thread has waited already
+        state, writer, outbox = self._state, self._writer, self._outbox
+        if state.writing:
+            await self._closing.wait()
+            return
+        # Usually what the caller has just sent, without waiting, and nothing else.
+        taken = None if writer.is_busy else outbox.take_only()
+        if taken is not None:
+            event, cost = taken
+            writer.is_busy = True
+            try:
+                await writer.pass_on(event)
+            finally:
+                outbox.count_sent(cost)
+                writer.release()
+        elif writer.is_busy or outbox.items:
+            await writer.send_in_turn(None, 0)
+        if state.writing == LOST:
+            raise self._closed_error()
+
+    # Receiving, in threads
+
+    def receive_messages(self, deadline: float | None) -> list[Message]:
+        self._reader.want_pump()
+        message = self._inbox.take_blocking(deadline)
+        if message is None or self._state.reading == CLOSED:
+            return []
+        return [message, *self._inbox.take_some(RESERVE)]
+
+    def receive_available(self) -> list[Message]:
+        self._reader.want_pump()
+        # A view that only looks, and reads nothing, does not make room for more of it.
+        room = self._inbox.max_size + RESERVE - cost_of(self._ready)
+        return [] if self._state.reading == CLOSED else self._inbox.take_some(room)
+
+    def _next(self, timeout: float | None) -> Message | None:
+        if self._connection.is_in_loop() and not self._has_listener:
+            raise InvalidState(
+                "wait() and `for` in an async view would stop the server's event loop: write "
+                "`await request.websocket.areceive()` or `async for message in request.websocket`"
+            )
+        return super()._next(timeout)
+
+    def fileno(self) -> int:
+        if not self.accepted or self._serving.is_finished:
+            return -1
+        self._reader.want_pump()
+        return self._inbox.fileno()
+
+    # Receiving, in coroutines
+
+    async def areceive(self, timeout: float | None = None) -> Message | None:
+        if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
+            return await super().areceive(timeout)
+        seconds = None if timeout is None or timeout < 0 else timeout
+        message = await self._reader.receive_next(seconds)
+        if message is None:
+            if self._told:
+                raise self._closed_error()
+            self._told = True
+        return message
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        receive = self._reader.receive_next if self._connection.is_in_loop() else super().areceive
+        while (message := await receive(None)) is not None:
+            yield message
+        self._told = True
+
+    # Closing
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
         note_end(self)
-        if self._finish_with(code, reason) and timeout and self._may_wait():
-            self._wait_for(lambda: self._state.writing >= Writing.CLOSE_SENT)
+        if self._closing.close(code, reason) and timeout and self._may_wait():
+            self._outbox.wait_for(lambda: self._state.writing >= Writing.CLOSE_SENT)
         self._state.stop_reading()  # what has come is not wanted, whoever has closed
         self._ready.clear()
 
@@ -148,95 +223,25 @@ class AsgiWebSocket(ReceivingWebSocket):
         reason = check_reason(reason)
         self._check_accepted()
         note_end(self)
-        if self._finish_with(code, reason):
-            await self._wait_for_end()
+        if self._closing.close(code, reason):
+            await self._closing.wait()
 
-    def stop(self, code: int, reason: str, reading: Reading = Reading.CLOSING) -> None:
-        self.end(code, reason)
-        if self._stop_reading(reading):
-            self._stop_receiving()
-            self._tell_of_message()  # or of the end
+    # Who uses it
 
-    def _tell_of_message(self) -> None:
-        if self._calls is not None:
-            self._calls.wake()
-
-    def lose(self, reason: str) -> None:
-        self.stop(CloseCode.ABNORMAL_CLOSURE, reason)
-        self._state.lose()
-        self._leave()
-        cut(self._connection)
-
-    async def _hear_end(self) -> None:
-        if self._begun:
-            self.start_pump()
-            await asyncio.wait([self._gone], timeout=GRACE)
-
-    def _limit_closing(self) -> None:
-        if not self._gone.done():
-            self._closing = self._connection.loop.call_later(
-                conf.CLOSE_TIMEOUT, self.lose, "the Close did not leave in time"
-            )
-
-    def _finish_closing(self) -> None:
-        self._leave()
-
-    async def _wait_for_end(self) -> None:
-        await asyncio.shield(self._gone)
-
-    def _leave(self) -> None:
-        """The server has nothing more to do with this connection."""
-        websockets.discard(self)
-        if self._closing is not None:
-            self._closing.cancel()
-        self._stop_sending()
-        set_done(self._gone)
-
-    def _closed_error(self) -> ConnectionClosed:
-        note_end(self)
-        return super()._closed_error()
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
+        return RUNNERS[use](self, self._connection)
 
     @property
-    def is_over(self) -> bool:
-        """Whether no further message comes."""
-        return bool(self._state.reading)
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._connection.loop
 
-    @property
-    def has_closed(self) -> bool:
-        """Whether we have closed, so that nobody wants what still comes."""
-        return self._state.reading == Reading.CLOSED
+    def _attach_listener(self, listener: Listener) -> Callable[[], None]:
+        """Have threads tell ``listener`` what comes, once the returned function is called."""
+        listener.calls_anew = False
+        self._read_lock = NO_READER
+        self._has_listener = True
+        return Calls(self, self._connection, self._inbox, listener).start
 
-    # In the task in which the server called us
-
-    async def serve(self) -> None:
-        """Wait until the connection has ended, and the view, if it has heard of that."""
-        try:
-            await self._serve()
-        except asyncio.CancelledError:  # the server ends
-            self._finish_with(CloseCode.GOING_AWAY, "")
-            await asyncio.wait([self._gone], timeout=GRACE)
-            await self._discard(GRACE)
-            await asyncio.wait([self._done], timeout=GRACE)
-            raise
-
-    async def _serve(self) -> None:
-        if self.start_task is not None:
-            self.begin_task()
-        await asyncio.wait([self._gone])  # which a cancellation must not reach
-        await self._discard(conf.CLOSE_TIMEOUT)
-        if self._task is None:
-            await asyncio.wait([self._done], timeout=conf.CLOSE_TIMEOUT)
-        else:
-            await wait_for_task(self)
-
-    async def abandon(self) -> None:
-        """The server's call ends: nothing of ours goes on in its loop."""
-        self.stop(CloseCode.GOING_AWAY, "the server ends")
-        cancel_task(self)
-        for task in (self._pump, self._flush_task):
-            if task is not None:
-                task.cancel()
-        tasks = [task for task in (self._pump, self._task, self._flush_task) if task is not None]
-        if tasks:
-            await asyncio.wait(tasks)
-        self._leave()
+    def finish(self) -> None:
+        self._inbox.close_descriptor()
+        self._serving.finish()

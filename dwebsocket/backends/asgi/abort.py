@@ -1,5 +1,6 @@
-"""Hanging up on a peer that takes nothing. The ASGI specification has no word for it: a server that
-is told to close waits until all that it has taken has left, perhaps for ever, and so does its end.
+"""Aborting the connection of a peer that reads nothing. The ASGI specification has no way to do it:
+a server that is told to close waits until all that it has taken has been sent, perhaps for ever,
+and so does its shutdown.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from typing import Any
 from .connection import AsgiConnection
 from .http2 import find_stream
 
-__all__ = ["cut", "find_transport"]
+__all__ = ["abort", "find_transport"]
 
 #: Senders behind one another; hypercorn has three.
 MAX_DEPTH = 3
 
 
-def cut(connection: AsgiConnection) -> None:
-    """Hang up at once, where the server can be made to: all but granian. In HTTP/2, where the
-    client may have other requests on the same connection, this ends the stream alone.
+def abort(connection: AsgiConnection) -> None:
+    """Close the transport at once, without sending what waits, where the server can be made to: all
+    but granian. In HTTP/2, where the client may have other requests on the same connection, this
+    resets the stream alone. In the loop.
     """
     if connection.scope.get("http_version", "1.1") != "1.1":
         stream = find_stream(connection)
@@ -26,10 +28,10 @@ def cut(connection: AsgiConnection) -> None:
             stream.reset()
         return
     transport = find_transport(connection.send)
-    # asyncio calls it so, and Twisted.
-    abort = getattr(transport, "abort", None) or getattr(transport, "abortConnection", None)
-    if abort is not None:
-        abort()
+    # asyncio's name, and Twisted's.
+    hang_up = getattr(transport, "abort", None) or getattr(transport, "abortConnection", None)
+    if hang_up is not None:
+        hang_up()
 
 
 def find_transport(send: Any) -> Any:
