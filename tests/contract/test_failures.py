@@ -5,9 +5,10 @@ import pytest
 from dwebsocket.transports.thread_loop import MAX_WORKERS
 
 from ..raw_client import PING, PONG, Frame
+from ..servers.rows import FEW
 from .conftest import run
 
-pytestmark = pytest.mark.rows(thorough=True)
+pytestmark = pytest.mark.rows(name=[*FEW, "eventlet", "gunicorn-gthread-tls"])
 
 #: More than there are threads that call handlers.
 CLIENTS = MAX_WORKERS + 2

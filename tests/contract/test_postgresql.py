@@ -7,8 +7,12 @@ from ..servers.postgresql import POOL_SIZE, PostgresServer
 from ..servers.process import wait_until
 from .conftest import check_and_stop, run
 
-# Every kind of waiting is among these; a server of its own for each row takes its time.
-pytestmark = pytest.mark.rows(thorough=True, patched=True, database=True)
+# Every kind of waiting is among these; a server of its own for each row takes its time. All rows in
+# one process, which makes one PostgreSQL.
+pytestmark = [
+    pytest.mark.rows(thorough=True, patched=True, database=True),
+    pytest.mark.xdist_group("postgresql"),
+]
 
 persistent = pytest.mark.parametrize("alias", ["aged", "lasting"])
 
@@ -21,7 +25,7 @@ def server(postgresql_backed_server):
 @pytest.fixture(scope="session")
 def small_postgresql():
     """It takes fewer connections than there are WebSockets."""
-    server = PostgresServer(max_connections=60)
+    server = PostgresServer(max_connections=30)
     try:
         server.start()
         yield server
@@ -63,7 +67,7 @@ def wait_for_release(postgresql, row, alias):
 
 @persistent
 def test_none_is_held_whatever_its_age_may_be(server, row, open_websocket, postgresql, kind, alias):
-    count = 6 if row.tls else 20  # with TLS each takes one of the server's own threads, perhaps
+    count = 6 if row.tls else 12  # with TLS each takes one of the server's own threads, perhaps
     clients = [open_websocket(f"/postgresql/{alias}/{kind}/") for _ in range(count)]
     for _ in range(2):
         for client in clients:
@@ -124,7 +128,7 @@ def test_more_websockets_than_connections_leave_plain_http_alone(
     crowded_server, row, open_websocket, new_client, small_postgresql, kind, alias
 ):
     clients = [
-        open_websocket(f"/postgresql/{alias}/{kind}/", server=crowded_server) for _ in range(70)
+        open_websocket(f"/postgresql/{alias}/{kind}/", server=crowded_server) for _ in range(40)
     ]
     for client in clients:
         ask(client)
