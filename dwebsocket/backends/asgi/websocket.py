@@ -96,9 +96,10 @@ class AsgiWebSocket(BaseWebSocket):
         self._check_open()  # the server alone sends Pings, and does so by itself
 
     def post(self, message: PreparedMessage) -> None:
-        if message.encoded is None:
-            message.encoded = (message.event, message.size + EVENT_COST, None)
-        self._outbox.put_within_bounds(message.encoded, with_others=True)
+        item = message.encoded
+        if item is None:
+            item = message.encoded = (message.event, message.size + EVENT_COST, None)
+        self._outbox.put_within_bounds(item, with_others=True)
 
     def post_close(self, code: int, reason: str) -> None:
         self._closing.close(code, reason)

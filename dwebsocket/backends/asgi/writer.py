@@ -39,6 +39,7 @@ class Writer:
         "_is_closing",
         "_outbox",
         "_owner",
+        "_run",
         "_sender",
         "_since",
         "_state",
@@ -60,6 +61,7 @@ class Writer:
         self._connection = connection
         self._state = owner._state
         self._outbox = outbox
+        self._run = connection.context.run
         self._turns = connection.turns
         self._stream = find_stream(connection)
         self._is_closing = getattr(find_transport(connection.send), "is_closing", None)
@@ -81,7 +83,7 @@ class Writer:
 
     def flush(self) -> None:
         """``start_flush`` in the connection's context."""
-        self._connection.context.run(self.start_flush)
+        self._run(self.start_flush)
 
     def start_flush(self) -> None:
         """Send what waits in the outbox, in a task, unless somebody is sending."""
