@@ -246,7 +246,7 @@ class BaseWebSocket:
 
     def _next(self, timeout: float | None) -> Message | None:
         """The next message, or ``None`` when the connection is over."""
-        if self._state.reading < OPEN:
+        if self._state.reading:
             self._check_accepted()
         lock = self._read_lock
         if timeout is None or timeout < 0:  # -1 meant 'for ever' in earlier releases

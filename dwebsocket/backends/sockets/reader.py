@@ -90,32 +90,11 @@ class Reader:
 
     # Receiving
 
-    def receive(self, deadline: float | None) -> list[Message]:
-        """As ``BaseWebSocket.receive_messages``."""
-        state, connection = self._state, self.connection
-        while not state.reading:
-            if connection.rest:
-                self.transport.take_turn()
-                messages = self._receive_rest(reading=True, turn=self._turn)
-            else:
-                try:
-                    buffer, count = self.transport.receive(deadline)
-                except OSError as error:
-                    if isinstance(error, TimeoutError) and remaining(deadline) == 0.0:
-                        raise
-                    self._owner.lose(f"the connection broke: {error}")
-                    break
-                messages = self.feed(buffer, count, True, turn=self._turn)
-            if messages:
-                return messages
-        self.end_answers()
-        return []
-
     def receive_once(self) -> list[Message]:
         """The messages that one read completes, or the next ones of an earlier read."""
         connection = self.connection
         if connection.rest:
-            return self._receive_rest(reading=True, turn=self._turn)
+            return self.receive_rest(reading=True, turn=self.turn)
         try:
             received = self.transport.try_receive()
         except OSError as error:
@@ -125,7 +104,7 @@ class Reader:
             return []
         buffer, count = received
         if count > TURN:
-            return self.feed(buffer, count, True, turn=self._turn)
+            return self.feed(buffer, count, True, turn=self.turn)
         messages = connection.receive_data(buffer, count)
         if not count or connection.finished or connection.replies:
             return self._receive_more(count, messages, bool(messages))
@@ -144,7 +123,7 @@ class Reader:
         spent = cost_of(self._owner._ready)
         while not self._state.reading:
             if self.connection.rest:
-                found = self._receive_rest(reading=reading, found=bool(messages), spent=spent)
+                found = self.receive_rest(reading=reading, found=bool(messages), spent=spent)
             else:
                 try:
                     received = self.transport.try_receive()
@@ -179,7 +158,7 @@ class Reader:
                 owner._read_lock.release()
 
     @property
-    def _turn(self) -> int:
+    def turn(self) -> int:
         """Bytes that are worked through before others have their turn; 0: they have it anyway."""
         return TURN if self.transport.calls_anew else 0
 
@@ -205,7 +184,7 @@ class Reader:
         messages = self.connection.receive_data(buffer, count, spent, turn)
         return self._receive_more(count, messages, reading and (found or bool(messages)))
 
-    def _receive_rest(
+    def receive_rest(
         self, *, reading: bool, found: bool = False, spent: int = 0, turn: int = 0
     ) -> list[Message]:
         """The same with what is left of an earlier read."""
@@ -275,7 +254,7 @@ class Reader:
             rest = MAX_DISCARDED
             while not self._state.reading and rest > 0:
                 if self.connection.rest:
-                    self._receive_rest(reading=False)
+                    self.receive_rest(reading=False)
                     continue
                 buffer, count = self.transport.receive(deadline)
                 rest -= count

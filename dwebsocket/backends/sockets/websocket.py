@@ -33,6 +33,7 @@ from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.transports import Transport
+from dwebsocket.transports.base import remaining
 from dwebsocket.transports.descriptors import is_full
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
 
@@ -172,7 +173,24 @@ class SocketWebSocket(BaseWebSocket):
     # Messages
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
-        return self._reader.receive(deadline)
+        reader, state, transport = self._reader, self._state, self.transport
+        while not state.reading:
+            if reader.connection.rest:
+                transport.take_turn()
+                messages = reader.receive_rest(reading=True, turn=reader.turn)
+            else:
+                try:
+                    buffer, count = transport.receive(deadline)
+                except OSError as error:
+                    if isinstance(error, TimeoutError) and remaining(deadline) == 0.0:
+                        raise
+                    self.lose(f"the connection broke: {error}")
+                    break
+                messages = reader.feed(buffer, count, True, turn=reader.turn)
+            if messages:
+                return messages
+        reader.end_answers()
+        return []
 
     def receive_available(self) -> list[Message]:
         return self._reader.receive_available()
@@ -196,7 +214,8 @@ class SocketWebSocket(BaseWebSocket):
         else:
             frame, rest = build_frame_header(opcode, length), payload
         if self._ready and not rest and writer.may_gather():
-            writer.gather(frame)
+            writer.outbox.frames.append(frame)
+            writer.gathered += length
         elif writer.driver is not None:
             writer.write_nowait(frame, rest)
         else:

@@ -200,7 +200,9 @@ class Writer:
     # Answers that leave together
 
     def may_gather(self) -> bool:
-        """Whether an answer may wait until the other messages of the same read have theirs."""
+        """Whether an answer may wait in the outbox (and count for ``gathered``) until the other
+        messages of the same read have theirs.
+        """
         if self._state.writing:
             return False
         if self.gathered:
@@ -210,11 +212,6 @@ class Writer:
             self._incoming.poll_if_due()
         transport = self.transport
         return transport.gathers and not self._state.reading and transport.gather(self._flush_soon)
-
-    def gather(self, frame: bytes) -> None:
-        """Hold an answer back."""
-        self.outbox.frames.append(frame)
-        self.gathered += len(frame)
 
     def _flush_soon(self) -> None:
         """The hub runs: whoever gathered has given up control."""
