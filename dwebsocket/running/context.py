@@ -31,24 +31,24 @@ class Active(NamedTuple):
 class RequestContext:
     """The context of whoever makes this object; nothing that runs in it later changes it."""
 
-    __slots__ = ("_active", "_context", "_home")
+    __slots__ = ("_active", "_prepared")
 
     def __init__(self) -> None:
         self._active = find_active()
-        self._context = copy_others()
-        self._home = 0  # the thread in which `_active` has been put into the context
+        # The context, and the thread for which `_active` has been put into it. Together, since
+        # several threads may run in copies at once.
+        self._prepared: tuple[Context | None, int] = (copy_others(), 0)
 
     def copy_for_thread(self) -> Context:
         """A copy for this thread to run something in, as if it were called in the request."""
-        if self._context is None:
-            if self._active is None:
-                return Context()
-            self._context = Context()
-        if self._active is not None and self._home != threading.get_ident():
-            self._context = self._context.copy()
-            self._context.run(activate, self._active)
-            self._home = threading.get_ident()
-        return self._context.copy()
+        prepared, home = self._prepared
+        context = Context() if prepared is None else prepared
+        thread = threading.get_ident()
+        if self._active is not None and home != thread:
+            context = context.copy()
+            context.run(activate, self._active)
+            self._prepared = context, thread
+        return context.copy()
 
 
 def copy_others() -> Context | None:

@@ -7,9 +7,8 @@ import pytest
 from .conftest import check_and_stop, run
 from .holding import ask, end
 
-# Set up by us, in our threads or in the loop: which server it is makes no difference.
 pytestmark = [
-    pytest.mark.rows(typical=True, patched=True, database=True),
+    pytest.mark.rows(patched=True, database=True),
     pytest.mark.elsewhere(kind="open_transaction"),
 ]
 

@@ -6,7 +6,7 @@ from ..project.settings import MIDDLEWARE
 from .conftest import check_and_stop, run
 from .holding import ask, end
 
-pytestmark = pytest.mark.rows(typical=True, patched=True, database=True)
+pytestmark = pytest.mark.rows(patched=True, database=True)
 
 KINDS = [
     "thread_local",

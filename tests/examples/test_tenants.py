@@ -14,7 +14,7 @@ from ..servers.process import wait_until
 from ..servers.tenants import COMMANDS, FOLDER, TenantServer, make_environment, prepare
 
 TIMEOUT = 60  # seconds, for all of them
-CLIENTS = 40
+CLIENTS = 200
 MESSAGES = 2
 TENANTS = ["acme", "globex"]
 PATHS = ["/handler/", "/async-handler/", "/async-view/"]

@@ -1,10 +1,10 @@
-"""Ten seconds of attacks, and nobody else notices: a server with threads and one with a loop."""
+"""Twenty seconds of attacks, and nobody else notices: a server with threads and one with a loop."""
 
 import pytest
 
 from .running import run
 
-SECONDS = 10
+SECONDS = 20
 
 
 @pytest.mark.parametrize(
