@@ -77,6 +77,11 @@ class Peer:
         self.backend.close()
 
 
+def patient(setting):
+    """With messages that wait for Redis as long as tests do."""
+    return {**setting, "OPTIONS": {**setting.get("OPTIONS", {}), "socket_timeout": TIMEOUT}}
+
+
 def check_order(sender, *members, name="a", count=100):
     """What one sends arrives at all of them, once and in order."""
     for number in range(count):
@@ -86,8 +91,8 @@ def check_order(sender, *members, name="a", count=100):
 
 
 def check_many_at_once(redis, sender, *members, name="a", count=120):
-    """They have to wait for each other: Redis answers nobody until all are there, and that is soon,
-    or else it would be taken for one that hangs.
+    """They have to wait for each other: Redis answers nobody until all are there. The sender is
+    patient, or else it may take such a Redis for one that hangs.
     """
     texts = [str(number) for number in range(count)]
     start, begun = threading.Event(), []

@@ -20,7 +20,7 @@ from dwebsocket.groups.redis.envelope import CLOSE, pack
 
 from ..servers.process import ROOT, find_free_port
 from ..servers.redis import BACKEND, tls_arguments
-from .peers import TIMEOUT, Failing, Member, check_many_at_once, check_order
+from .peers import TIMEOUT, Failing, Member, check_many_at_once, check_order, patient
 
 
 def test_tls_and_a_password(make_redis, make_peer, certificates):
@@ -255,8 +255,8 @@ def check_arrival(sender, member, name):
 def test_more_publishers_than_connections(make_redis, make_peer, query):
     redis = make_redis()
     redis.start()
-    setting = {**redis.setting, "LOCATION": redis.location + query}
-    here, there = (make_peer(setting, WEBSOCKET_SEND_TIMEOUT=30) for _ in range(2))
+    setting = patient({**redis.setting, "LOCATION": redis.location + query})
+    here, there = (make_peer(setting) for _ in range(2))
     check_many_at_once(redis, here, there.join("a"))
 
 

@@ -8,7 +8,7 @@ from dwebsocket.exceptions import GroupUnavailable
 
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND
-from .peers import check_many_at_once, check_order
+from .peers import check_many_at_once, check_order, patient
 
 SERVICE = "mymaster"
 PASSWORD = "f%r/st"  # of the Sentinel
@@ -65,7 +65,7 @@ def test_another_redis_takes_over(make_redis, make_peer, caplog):
     peers = [make_peer(watched.setting, WEBSOCKET_SEND_TIMEOUT=5) for _ in range(3)]
     members = [peer.join("a") for peer in peers]
     check_order(peers[0], *members[1:])
-    check_many_at_once(watched.redis, peers[0], *members[1:])
+    check_many_at_once(watched.redis, make_peer(patient(watched.setting)), *members)
     watched.redis.kill()
     wait_until(watched.has_switched, "the replica takes over", timeout=20)
     wait_until(
