@@ -41,8 +41,8 @@ class LegacyWebSocket(BaseWebSocket):
         except ConnectionClosed:
             pass
 
-    def post(self, message: PreparedMessage) -> None:
-        super().post(message.as_text())
+    def send_nowait(self, message: PreparedMessage) -> None:
+        super().send_nowait(message.as_text())
 
 
 legacy_classes: dict[type[BaseWebSocket], type[BaseWebSocket]] = {}

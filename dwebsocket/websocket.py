@@ -42,9 +42,9 @@ class BaseWebSocket:
     """A WebSocket in a view.
 
     A backend fills in the primitives (``accept_connection``, ``receive_messages``,
-    ``receive_available``, ``send``, ``send_ping``, ``post``, ``post_close``, ``close_connection``,
-    ``fileno``), which speak of whole messages, keeps ``_state`` true, and calls ``end`` as soon as
-    it is decided that the connection ends.
+    ``receive_available``, ``send``, ``send_ping``, ``send_nowait``, ``close_nowait``,
+    ``close_connection``, ``fileno``), which speak of whole messages, keeps ``_state`` true, and
+    calls ``end`` as soon as it is decided that the connection ends.
 
     Objects compare by identity, are hashable, and take attributes of your own.
 
@@ -126,15 +126,17 @@ class BaseWebSocket:
         """Send a Ping (RFC 6455, 5.5.2)."""
         raise NotImplementedError
 
-    def post(self, message: PreparedMessage) -> None:
+    def send_nowait(self, message: PreparedMessage) -> None:
         """Send what a group sends. Never waits and never raises: what the socket does not take at
         once waits, up to ``WEBSOCKET_MAX_SEND_BUFFER``; beyond it the connection is closed with
         1013. Nothing happens on a closed connection. Safe from any thread or greenlet.
         """
         raise NotImplementedError
 
-    def post_close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake behind what ``post`` has sent. Never waits, never raises."""
+    def close_nowait(self, code: int, reason: str) -> None:
+        """Begin the closing handshake behind what ``send_nowait`` has sent. Never waits, never
+        raises.
+        """
         raise NotImplementedError
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:

@@ -92,7 +92,7 @@ class BaseGroupBackend:
     def close(self) -> None:
         """Nobody uses this backend any more."""
 
-    def let_go(self) -> None:
+    def abandon(self) -> None:
         """Called in a forked child, where this backend is the parent's: give up its connections
         without a word to the other side. Greenlets go on in a child, threads do not.
         """
@@ -110,8 +110,8 @@ class BaseGroupBackend:
                 continue
             try:
                 if isinstance(prepared, Closing):
-                    member.post_close(*prepared)
+                    member.close_nowait(*prepared)
                 else:
-                    member.post(prepared)
+                    member.send_nowait(prepared)
             except Exception:  # a WebSocket that breaks its promise is not the others' loss
                 logger.exception("A member of the group %r cannot be sent to", name)

@@ -160,7 +160,7 @@ def start_anew() -> None:
     global process
     backend, process = process.backend, Process()
     if backend is not None:
-        backend.let_go()
+        backend.abandon()
 
 
 setting_changed.connect(forget_backend, dispatch_uid="dwebsocket.groups")

@@ -23,12 +23,14 @@ class Member(Protocol):
         """Whether it has left its groups, and may not join one any more."""
         ...
 
-    def post(self, message: PreparedMessage) -> None:
+    def send_nowait(self, message: PreparedMessage) -> None:
         """Send a message. Never waits, never raises."""
         ...
 
-    def post_close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake behind what ``post`` has sent. Never waits, never raises."""
+    def close_nowait(self, code: int, reason: str) -> None:
+        """Begin the closing handshake behind what ``send_nowait`` has sent. Never waits, never
+        raises.
+        """
         ...
 
 

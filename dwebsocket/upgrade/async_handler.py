@@ -155,7 +155,7 @@ async def run_loop(handler: AsyncHandler) -> None:
             raise
         await fail(handler, websocket, error)
     finally:
-        websocket.post_close(CloseCode.INTERNAL_ERROR, "")  # if nobody has closed it
+        websocket.close_nowait(CloseCode.INTERNAL_ERROR, "")  # if nobody has closed it
         try:
             await handler._end_tasks()
         finally:

@@ -25,7 +25,7 @@ from dwebsocket.upgrade.error_log import log_error, tells_end
 from dwebsocket.upgrade.lost_changes import tell_of_unsaved
 from dwebsocket.websocket import BaseWebSocket, Message
 
-__all__ = ["Conversation", "Handler", "KeptRequest", "keep", "log_failure"]
+__all__ = ["Handler", "HandlerCalls", "KeptRequest", "keep", "log_failure"]
 
 
 class Handler(Protocol):
@@ -74,7 +74,7 @@ def looked_at(value: Any) -> Any:
     return copy(value) if isinstance(value, LazyObject) and value.__class__ else value
 
 
-class Conversation:
+class HandlerCalls:
     """The ``Listener`` of one WebSocket, on behalf of its handler."""
 
     __slots__ = ("_context", "_contexts", "_handler", "_websocket", "calls_anew", "stalled")
@@ -92,7 +92,7 @@ class Conversation:
         self.calls_anew = self.stalled = False
 
     def hold(self, request: HttpRequest) -> None:
-        """Have the whole conversation in this thread, where the server does not let go of the
+        """Make all calls in this thread, where the server does not let go of the
         connection.
         """
         # A session calls this as a view: the request, which the handler has already, is not used.

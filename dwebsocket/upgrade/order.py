@@ -29,12 +29,12 @@ from dwebsocket.upgrade.async_handler import (
 from dwebsocket.upgrade.attachment import attach, is_upgraded
 from dwebsocket.upgrade.caches import vary_on_upgrade
 from dwebsocket.upgrade.door import run_again
-from dwebsocket.upgrade.handler import Conversation, Handler
+from dwebsocket.upgrade.handler import Handler, HandlerCalls
 from dwebsocket.upgrade.handshake import HandshakeOptions, look_for_contexts, open_websocket
 from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
-from dwebsocket.upgrade.view import Session, SwitchedResponse, aend, end, ending_on_error
+from dwebsocket.upgrade.view import SwitchedResponse, ViewRun, aend, end, ending_on_error
 
 __all__ = ["acall_view", "call_async_handler", "call_handler", "call_view"]
 
@@ -63,7 +63,7 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
     """Accept the handshake on behalf of a handler; the response of a request that ends with it."""
     if is_upgraded(request):  # a decorator around dispatch() has accepted
         contexts = look_for_contexts(request)
-        Conversation(handler, request.websocket, contexts).hold(request)  # type: ignore[attr-defined]
+        HandlerCalls(handler, request.websocket, contexts).hold(request)  # type: ignore[attr-defined]
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
@@ -75,18 +75,18 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
     assert websocket is not None  # the request asks for one
     runner = websocket.runner
     assert runner is not None
-    conversation = Conversation(handler, websocket, contexts)
+    calls = HandlerCalls(handler, websocket, contexts)
     with ending_on_error(websocket):
-        start = runner.drive(conversation)
+        start = runner.drive(calls)
     if start is None:
-        return cast(HttpResponse, Session(websocket, request, conversation.hold, (), {}).run())
+        return cast(HttpResponse, ViewRun(websocket, request, calls.hold, (), {}).run())
     try:
-        conversation.open()
+        calls.open()
     except BaseException:  # the server ends
         websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         raise
     finally:
-        conversation.leave_request()
+        calls.leave_request()
         start()
     return LastResponse(request, goes_on=True)
 
@@ -193,7 +193,7 @@ def open_session(
     options: HandshakeOptions,
     *,
     in_coroutine: bool = False,
-) -> tuple[Session | None, HttpResponse | None]:
+) -> tuple[ViewRun | None, HttpResponse | None]:
     """Check the handshake and accept it: a session, or a refusal, or neither for plain HTTP."""
     asked = attach(request)
     if is_upgraded(request):
@@ -215,4 +215,4 @@ def open_session(
         raise
     if websocket is None:
         return None, None
-    return Session(websocket, request, answering, args, kwargs, contexts), None
+    return ViewRun(websocket, request, answering, args, kwargs, contexts), None

@@ -129,7 +129,7 @@ class HandlerTasks:
         """A task raised ``error``. Logs it as the error of a view; the connection stays open."""
         log_failure(self, error)  # type: ignore[arg-type]  # the handler that this is a part of
 
-    # What the conversation calls
+    # What a handler's calls call
 
     async def _end_tasks(self) -> None:
         """Cancel all tasks and wait until they have ended. From now on none is started."""

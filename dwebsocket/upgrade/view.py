@@ -21,10 +21,10 @@ from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_cookies, 
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["Session", "SwitchedResponse", "aend", "end", "ending_on_error"]
+__all__ = ["SwitchedResponse", "ViewRun", "aend", "end", "ending_on_error"]
 
 
-class Session:
+class ViewRun:
     """A view's time with its WebSocket: however it ends, the connection is closed and no error page
     gets into it.
     """

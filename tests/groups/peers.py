@@ -23,10 +23,10 @@ class Member:
     def __init__(self):
         self._got = SimpleQueue()
 
-    def post(self, message):
+    def send_nowait(self, message):
         self._got.put(message.event.get("text", message.event.get("bytes")))
 
-    def post_close(self, code, reason):
+    def close_nowait(self, code, reason):
         self._got.put(Closing(code, reason))
 
     def count(self):
@@ -42,10 +42,10 @@ class Member:
 class Failing(Member):
     """Breaks its promise."""
 
-    def post(self, message):
+    def send_nowait(self, message):
         raise RuntimeError("no such thing")
 
-    def post_close(self, code, reason):
+    def close_nowait(self, code, reason):
         raise RuntimeError("no such thing")
 
 

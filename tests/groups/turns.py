@@ -25,7 +25,7 @@ class Counting(Member):
         self.begun = None
         self.over = threading.Event()
 
-    def post(self, message):
+    def send_nowait(self, message):
         if self.begun is None:
             self.begun = self.turns
         self.left -= 1

@@ -26,7 +26,7 @@ watched: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 class Closable(Protocol):
     """An open WebSocket."""
 
-    def post_close(self, code: int, reason: str) -> None:
+    def close_nowait(self, code: int, reason: str) -> None:
         """Queue our Close. Never waits, never raises."""
 
 
@@ -55,4 +55,4 @@ def look(
     code = get_stop_code()
     if code is not None:
         for websocket in list(websockets):
-            websocket.post_close(code, "")
+            websocket.close_nowait(code, "")

@@ -107,5 +107,5 @@ class Owner(coroutine_end.Owner, Protocol):
     def _check_accepted(self) -> None:
         """Raise ``InvalidState`` before the handshake is accepted."""
 
-    def post_close(self, code: int, reason: str) -> None:
+    def close_nowait(self, code: int, reason: str) -> None:
         """Queue our Close. Never waits, never raises."""

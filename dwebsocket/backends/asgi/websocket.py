@@ -95,13 +95,13 @@ class AsgiWebSocket(BaseWebSocket):
     def send_ping(self, payload: bytes) -> None:
         self._check_open()  # the server alone sends Pings, and does so by itself
 
-    def post(self, message: PreparedMessage) -> None:
+    def send_nowait(self, message: PreparedMessage) -> None:
         item = message.encoded
         if item is None:
             item = message.encoded = (message.event, message.size + EVENT_COST, None)
         self._outbox.put_within_bounds(item, with_others=True)
 
-    def post_close(self, code: int, reason: str) -> None:
+    def close_nowait(self, code: int, reason: str) -> None:
         self._closing.close(code, reason)
 
     def _may_wait(self) -> bool:

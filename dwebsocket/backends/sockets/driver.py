@@ -142,7 +142,7 @@ class Driver(WriteWatcher):
     def on_writable(self) -> None:
         if self._writer.try_flush() and self._ended:
             self._finish_writing()
-        self._let_go_if_lost()
+        self._release_if_lost()
 
     def on_stalled(self) -> None:
         self._listener.stalled = True

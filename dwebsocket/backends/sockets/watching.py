@@ -52,9 +52,9 @@ class WriteWatcher:
 
     def on_writable(self) -> None:
         self._writer.try_flush()
-        self._let_go_if_lost()
+        self._release_if_lost()
 
-    def _let_go_if_lost(self) -> None:
+    def _release_if_lost(self) -> None:
         """A broken connection can be written for ever; a driver finds its end by reading."""
         if self._writer.is_lost:
             self._set_interest(writing=False)
@@ -64,7 +64,7 @@ class WriteWatcher:
 
     def on_failure(self) -> None:
         self._writer.lose("of an error that is logged")
-        self._let_go_if_lost()
+        self._release_if_lost()
 
     # What the WebSocket tells
 

@@ -233,15 +233,15 @@ class SocketWebSocket(BaseWebSocket):
     def send_ping(self, payload: bytes) -> None:
         self._writer.write(build_frame_header(Opcode.PING, len(payload)) + payload)
 
-    def post(self, message: PreparedMessage) -> None:
+    def send_nowait(self, message: PreparedMessage) -> None:
         frame, writer = message.frame, self._writer
         if writer.deflate is not None and message.size >= MIN_COMPRESSED:
-            self._post_compressed(writer.deflate, message)
+            self._send_compressed_nowait(writer.deflate, message)
             return
         # Usually the socket is free and takes it: a broadcast is as fast as these lines.
         lock = writer.lock
         if not lock.acquire(False):
-            writer.post(frame)
+            writer.send_nowait(frame)
             return
         try:
             if writer.outbox.frames or self._state.writing:
@@ -257,21 +257,21 @@ class SocketWebSocket(BaseWebSocket):
         if writer.outbox.frames or self._state.writing:
             writer.flush_after_writing()
 
-    def _post_compressed(self, deflate: PerMessageDeflate, message: PreparedMessage) -> None:
+    def _send_compressed_nowait(self, deflate: PerMessageDeflate, message: PreparedMessage) -> None:
         writer = self._writer
         if not deflate.keeps_context:
-            writer.post(message.compress(deflate))
+            writer.send_nowait(message.compress(deflate))
         elif writer.deflate_lock.acquire(False):
             try:  # compressed in the order in which it is sent
-                writer.post(message.compress(deflate))
+                writer.send_nowait(message.compress(deflate))
             finally:
                 writer.deflate_lock.release()
         else:
-            writer.post(message.frame)  # not compressed it has no place in that order
+            writer.send_nowait(message.frame)  # not compressed it has no place in that order
 
     # The end
 
-    def post_close(self, code: int, reason: str) -> None:
+    def close_nowait(self, code: int, reason: str) -> None:
         if not self._state.reading and self._writer.queue_close(code, reason):
             self._writer.try_flush()
 
@@ -287,7 +287,7 @@ class SocketWebSocket(BaseWebSocket):
         if driver is not None:
             self._ready.clear()
             if not self._state.reading:  # nobody waits for the peer's Close, the loop will find it
-                self.post_close(code, reason)
+                self.close_nowait(code, reason)
                 driver.close(timeout)
             return
         if self._state.reading:

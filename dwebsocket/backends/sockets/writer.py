@@ -227,7 +227,7 @@ class Writer:
                 self.outbox.frames.extend(frames)
             self.try_flush()
 
-    def post(self, frame: bytes) -> None:
+    def send_nowait(self, frame: bytes) -> None:
         """Let a frame wait behind all others, and write what can be written. Never waits."""
         self.queue(frame)
         if not self.is_blocked:

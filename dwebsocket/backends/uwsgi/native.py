@@ -77,7 +77,7 @@ class NativeWebSocket(SendingWebSocket):
         self._receiving = get_receiving_lock(self._transport.create_lock)
         self._poller = create_poller(gevent=self._server.is_gevent)
         self._outbox = Outbox()
-        self._poller.register(self._outbox.bell, poll.IN)
+        self._poller.register(self._outbox.wakeup_fd, poll.IN)
         try:
             self._transmit(response)
         except OSError as error:
@@ -106,7 +106,7 @@ class NativeWebSocket(SendingWebSocket):
         events = poll.IN | poll.OUT if self._outbox.items else poll.IN
         self._poller.register(self._transport.fileno(), events)
         self._poller.poll(timeout * 1000)
-        self._outbox.silence()
+        self._outbox.clear_wakeup()
 
     def receive_available(self) -> list[Message]:
         return self._receive() if self._server.current() == self._owner else []

@@ -30,7 +30,7 @@ class Outbox:
     """The messages and the Close that wait, in their order.
 
     Attributes:
-        bell: a descriptor that is readable when something has been put here.
+        wakeup_fd: a descriptor that is readable when something has been put here.
         items: what waits, and what each costs.
         last: the Close behind which nothing is put any more.
     """
@@ -41,13 +41,13 @@ class Outbox:
         "_overfull_since",
         "_shut",
         "_size",
-        "bell",
         "items",
         "last",
+        "wakeup_fd",
     )
 
     def __init__(self) -> None:
-        self.bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.wakeup_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.items: deque[tuple[Item, int]] = deque()
         self.last: Closing | None = None
         self._lock = threading.Lock()  # held for an instant
@@ -93,7 +93,7 @@ class Outbox:
         self._count(cost)
         self.items.append((item, cost))
         if len(self.items) == 1:
-            os.eventfd_write(self.bell, 1)
+            os.eventfd_write(self.wakeup_fd, 1)
 
     def _count(self, cost: int) -> None:
         self._size += cost
@@ -113,10 +113,10 @@ class Outbox:
             self._count(-cost)
         return item
 
-    def silence(self) -> None:
-        """The bell was heard: look at ``items`` before waiting for it again."""
+    def clear_wakeup(self) -> None:
+        """Clear ``wakeup_fd``. Then look at ``items`` before waiting for it again."""
         try:
-            os.eventfd_read(self.bell)
+            os.eventfd_read(self.wakeup_fd)
         except BlockingIOError:
             pass
 
@@ -130,8 +130,8 @@ class Outbox:
             self._overfull_since = None
 
     def close(self) -> None:
-        """Nobody waits for the bell any more. Idempotent."""
+        """Close ``wakeup_fd``: nobody waits for it any more. Idempotent."""
         self.stop()  # from here on nobody rings
-        bell, self.bell = self.bell, -1
-        if bell >= 0:
-            os.close(bell)
+        wakeup_fd, self.wakeup_fd = self.wakeup_fd, -1
+        if wakeup_fd >= 0:
+            os.close(wakeup_fd)

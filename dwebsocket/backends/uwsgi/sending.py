@@ -89,7 +89,7 @@ class SendingWebSocket(BaseWebSocket):
 
     # What groups send
 
-    def post(self, message: PreparedMessage) -> None:
+    def send_nowait(self, message: PreparedMessage) -> None:
         if self._state.reading:
             return
         event = message.event
@@ -97,13 +97,13 @@ class SendingWebSocket(BaseWebSocket):
         if self._outbox.is_overfull:
             if self._server.current() == self._owner:  # who else could send it?
                 self._flush(waits=False)
-            self._judge()
+            self._check_slow()
 
-    def post_close(self, code: int, reason: str) -> None:
+    def close_nowait(self, code: int, reason: str) -> None:
         if not self._state.reading:
             self._finish_with(code, reason)
 
-    def _judge(self) -> None:
+    def _check_slow(self) -> None:
         """Close the connection if its peer reads too slowly."""
         if self._outbox.is_too_slow() and self._finish_with(*TOO_SLOW):
             count_slow()
@@ -120,7 +120,7 @@ class SendingWebSocket(BaseWebSocket):
         """
         while not self._state.reading and self._outbox.items:
             if not waits and not poll.wait_writable(self._transport.fileno(), 0):
-                self._judge()
+                self._check_slow()
                 if self._outbox.is_late():
                     self._end(CloseCode.ABNORMAL_CLOSURE, "the peer did not take the Close in time")
                     self._transport.shutdown()

@@ -199,12 +199,12 @@ class RedisGroupBackend(BaseGroupBackend):
             self._told.add(matter)
             logger.warning("Redis at %s: %s. (This is said once.)", self._client.shown, what)
 
-    def let_go(self) -> None:
+    def abandon(self) -> None:
         self._closed = True
         for publisher in list(self._publishers.values()):
             publisher.close()
         for subscriber in list(self._subscribers.values()):
-            subscriber.let_go()
+            subscriber.abandon()
 
     def close(self) -> None:
         self._closed = True

@@ -140,7 +140,7 @@ class Subscriber:
             self._waker.wake()
             thread.join(MAX_CONFIRMATION)
 
-    def let_go(self) -> None:
+    def abandon(self) -> None:
         """In a forked child: listen no more, or the parent would miss what comes."""
         self._closed = self._inherited = True
         if self._pubsub is not None and self._pubsub.connection is not None:
