@@ -27,12 +27,10 @@ class Watched:
         self.replica.start()
         self.replica.command("REPLICAOF", "127.0.0.1", ports[0])
         wait_until(self._is_replicating, "the replica follows", timeout=10)
-        # It asks each second only: with less time it takes the new Redis for down before it has
-        # asked it at all, and names none.
         configuration = f"""
             sentinel monitor {SERVICE} 127.0.0.1 {ports[0]} 1
             sentinel auth-pass {SERVICE} secret
-            sentinel down-after-milliseconds {SERVICE} 2000
+            sentinel down-after-milliseconds {SERVICE} 60000
         """
         port = find_free_port()
         self.sentinel = make_redis(
@@ -55,6 +53,13 @@ class Watched:
     def _is_watched(self):
         return len(self.sentinel.command("SENTINEL", "REPLICAS", SERVICE)) == 1
 
+    def fail(self):
+        """The Redis is gone, and the Sentinel, which did not care about a paused one, will see."""
+        # It asks each second only: with less time it takes the new Redis for down before it has
+        # asked it at all, and names none.
+        self.sentinel.command("SENTINEL", "SET", SERVICE, "down-after-milliseconds", 2000)
+        self.redis.kill()
+
     def has_switched(self):
         return self.replica.command("ROLE")[0] == "master"
 
@@ -66,7 +71,7 @@ def test_another_redis_takes_over(make_redis, make_peer, caplog):
     members = [peer.join("a") for peer in peers]
     check_order(peers[0], *members[1:])
     check_many_at_once(watched.redis, make_peer(patient(watched.setting)), *members)
-    watched.redis.kill()
+    watched.fail()
     wait_until(watched.has_switched, "the replica takes over", timeout=20)
     wait_until(
         lambda: [record.levelname for record in caplog.records].count("INFO") == 3,
