@@ -94,7 +94,7 @@ def test_what_other_modules_use_is_offered(name):
 
 
 def test_the_reader_sees_what_is_used():
-    used = set(names_used("dwebsocket.websocket"))
+    used = set(names_used("dwebsocket.websocket.base"))
     assert ("dwebsocket.exceptions", "InvalidState") in used
     assert ("dwebsocket.running.database", "opened") in used
     relative = set(names_used("dwebsocket.protocol.prepared"))

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dwebsocket.backends.asgi.websocket import AsgiWebSocket
+from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.backends.uwsgi.native import NativeWebSocket
+
 from .docs.pages import code_in, page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -240,3 +244,9 @@ def test_servers_are_needed_by_their_own_files_only(name):
     tops = {imported.split(".")[0] for imported in imports_of(name, modules()[name])}
     others = tops - sys.stdlib_module_names - REQUIRED - {"redis", "uwsgi", "uwsgidecorators"}
     assert others <= OPTIONAL.get(name, set())
+
+
+@pytest.mark.parametrize("websocket_class", [SocketWebSocket, AsgiWebSocket, NativeWebSocket])
+def test_what_a_view_holds_offers_little(websocket_class):
+    """What its parts need of it is none of a view's business."""
+    assert len([name for name in dir(websocket_class) if not name.startswith("_")]) <= 34

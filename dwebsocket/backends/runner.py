@@ -36,7 +36,7 @@ class Owner(Protocol):
     #: ``None`` once the server's request has ended, or is sure to end.
     runner: Runner | None
     #: Called once, when the handshake has been accepted.
-    on_accept: Callable[[], None] | None
+    _on_accept: Callable[[], None] | None
 
     @property
     def accepted(self) -> bool: ...

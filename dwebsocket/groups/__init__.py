@@ -71,7 +71,7 @@ class Group:
         backend = get_backend()
         get_members().add(self.name, websocket)
         backend.subscribe(self.name)  # not for the first one alone: all wait until it has happened
-        if websocket.has_ended:  # meanwhile, or before
+        if websocket._has_ended:  # meanwhile, or before
             self.discard(websocket)
 
     def discard(self, websocket: Member) -> None:

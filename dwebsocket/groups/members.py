@@ -19,7 +19,7 @@ class Member(Protocol):
         ...
 
     @property
-    def has_ended(self) -> bool:
+    def _has_ended(self) -> bool:
         """Whether it has left its groups, and may not join one any more."""
         ...
 

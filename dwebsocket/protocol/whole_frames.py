@@ -17,21 +17,16 @@ except ImportError:  # a platform for which websockets has no compiled wheel
 
 __all__ = ["apply_mask", "parse_whole_frames"]
 
+Messages = list[str | bytes]
+
 FINAL_TEXT = 0x81
 FINAL_BINARY = 0x82
 
 
 def parse_whole_frames(
-    buffer: bytes | bytearray,
-    position: int,
-    end: int,
-    max_size: int,
-    messages: list[str | bytes],
-    stop: int,
+    buffer: bytes | bytearray, position: int, end: int, max_size: int, messages: Messages, stop: int
 ) -> int:
-    """Append the messages found from ``position`` on, of frames that begin before ``stop``; return
-    where the loop stopped.
-    """
+    """Append the messages of frames that begin before ``stop``; return where the loop stopped."""
     last = end - 5  # from there on there is no whole header
     if last > stop:
         last = stop
@@ -48,8 +43,7 @@ def parse_whole_frames(
             payload = apply_mask(buffer[start:after], buffer[start - 4 : start])
         else:
             if length == 126:
-                start = position + 8
-                length = buffer[position + 2] << 8 | buffer[position + 3]
+                start, length = position + 8, buffer[position + 2] << 8 | buffer[position + 3]
                 shortest = length >= 126
             else:
                 start = position + 14

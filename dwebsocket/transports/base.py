@@ -71,9 +71,11 @@ class Transport:
         gathers: whether ``gather`` may say yes.
         frees_memory: whether a view costs much less memory beside its server.
         calls_anew: whether each ``on_readable`` runs in a greenlet of its own.
+        half_closes: whether the peer can be told that nothing more follows, and go on to send;
+            otherwise ``shutdown_writing`` does nothing.
     """
 
-    __slots__ = ("_detached", "sock")
+    __slots__ = ("_detached", "half_closes", "sock")
 
     detaches: ClassVar[bool] = False
     gathers: ClassVar[bool] = False
@@ -83,6 +85,7 @@ class Transport:
     def __init__(self, sock: Any) -> None:
         self.sock = sock
         self._detached = False
+        self.half_closes = True
         try:  # a small frame must not wait for the acknowledgement of the one before it
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:  # a Unix socket
@@ -255,7 +258,8 @@ class Transport:
 
     def shutdown_writing(self) -> None:
         """Tell the peer that nothing more follows; an already broken connection is no error."""
-        self._shutdown(socket.SHUT_WR)
+        if self.half_closes:
+            self._shutdown(socket.SHUT_WR)
 
     def shutdown(self) -> None:
         """End both directions and wake whoever waits; the server's socket object stays open."""

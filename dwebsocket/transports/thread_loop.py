@@ -19,8 +19,9 @@ from typing import Any
 
 from dwebsocket.supervisor import Service, spares, start_missing, try_start
 
-from .base import Watcher, fail_watcher
+from .base import fail_watcher
 from .pollers import IN, OUT, create_poller
+from .watches import Watch, Worker, tell_stalled, tell_writable
 
 __all__ = ["ALL_BUSY", "MAX_WORKERS", "ThreadLoop", "Watch", "get_loop"]
 
@@ -55,47 +56,6 @@ IDLE_TIMEOUT = 10.0
 
 #: Ticks of SLOW without a call after which nobody looks at the clock any more.
 QUIET_TICKS = 20
-
-
-class Watch:
-    """What the loop knows of one connection."""
-
-    __slots__ = ("busy", "fd", "left_out", "more", "reading", "registered", "watcher", "writing")
-
-    def __init__(
-        self,
-        fd: int,
-        watcher: Watcher,
-        *,
-        reading: bool = True,
-        writing: bool = False,
-        more: bool = False,
-    ) -> None:
-        self.fd = fd
-        self.watcher = watcher
-        self.busy = 0  # the thread in which a call is running; FOUND: one is going to
-        # These belong to the holder of the connection's lock.
-        self.left_out = False  # until its call is done
-        self.more = more  # it is called again even if nothing comes
-        self.reading, self.writing = reading, writing
-        self.registered = 0  # the events that the poller has been asked for
-
-
-class Worker:
-    """What the loop knows of one of its threads."""
-
-    __slots__ = ("told", "turn", "wakeup", "watch")
-
-    def __init__(self) -> None:
-        self.wakeup = threading.Lock()  # released to wake it
-        self.wakeup.acquire()
-        self.watch: Watch | None = None  # whom it is calling
-        self.turn = 0  # counts its calls
-        self.told = 0  # the last one that was found to be slow
-
-    @property
-    def is_slow(self) -> bool:
-        return self.told == self.turn and self.watch is not None
 
 
 class ThreadLoop:
@@ -397,20 +357,6 @@ class ThreadLoop:
         elif not self._told and all(worker.watch is not None for worker in self._workers):
             self._told = True
             logger.warning(ALL_BUSY, MAX_WORKERS)
-
-
-def tell_writable(watch: Watch) -> None:
-    try:
-        watch.watcher.on_writable()
-    except Exception:
-        fail_watcher(watch.watcher)
-
-
-def tell_stalled(watch: Watch) -> None:
-    try:
-        watch.watcher.on_stalled()
-    except Exception:
-        fail_watcher(watch.watcher)
 
 
 #: The loop of this process.

@@ -134,7 +134,7 @@ def start_coroutine(handler: AsyncHandler) -> bool:
 def hold_coroutine(handler: AsyncHandler) -> None:
     """Have the handler's time in the request, in whose thread its plain calls are made."""
     run, contexts = partial(run_handler, handler), handler._contexts
-    loop = handler.websocket.loop
+    loop = handler.websocket._loop
     if contexts is None:
         wait_for(run, loop)
     else:

@@ -195,7 +195,7 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
         forget_runner(websocket)
     if websocket.accepted:
         # The peer may take its time, and not every server ends a request whose client has left.
-        websocket.release_database()
+        websocket._release_database()
         try:
             if error is None or isinstance(error, Exception):
                 websocket.close(find_close_code(error))
@@ -207,7 +207,7 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
 
 def forget_runner(websocket: BaseWebSocket) -> None:
     """Give back what the runner has reserved and not used. The two refer to each other."""
-    runner, websocket.runner, websocket.on_accept = websocket.runner, None, None
+    runner, websocket.runner, websocket._on_accept = websocket.runner, None, None
     assert runner is not None
     runner.cancel()
 
@@ -216,9 +216,9 @@ async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
     """``end`` in an event loop, without a thread where that can be done."""
     if websocket.accepted:
         release_thread()
-        await websocket.arelease_database()
+        await websocket._arelease_database()
         await websocket.aclose(find_close_code(error))
-    if websocket.loop is not None:
+    if websocket._loop is not None:
         end(websocket, error)
     else:
         await in_thread(end, websocket, error)

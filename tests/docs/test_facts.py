@@ -184,7 +184,8 @@ def test_primitives_and_takeovers():
             assert ", ".join(p for p in parameters if p != "self") == arguments
     rows = [row for column in ("Method", "Member") for row in shown.table(column).rows]
     names = {code_in(row[0])[0].partition("(")[0] for row in rows}
-    assert names == {name for name in dir(SocketTakeover) if not name.startswith("_")}
+    answered = {"take_transport", "waits_in_greenlets", "leave", "max_connections"}  # by the base
+    assert names == {name for name in dir(SocketTakeover) if not name.startswith("_")} - answered
 
 
 def test_every_takeover_has_a_title_of_its_own():

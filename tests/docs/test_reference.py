@@ -15,20 +15,15 @@ from .pages import code_in, page
 # Of BaseWebSocket, but no business of a view's; docs/explanation/write-a-backend.md has them.
 PRIMITIVES = {
     "accept_connection",
-    "arelease_database",
     "close_connection",
     "create_runner",
     "end",
-    "has_ended",
-    "loop",
-    "on_accept",
     "runner",
     "send_nowait",
     "close_nowait",
     "finish",
     "receive_available",
     "receive_messages",
-    "release_database",
     "send_ping",
 }
 

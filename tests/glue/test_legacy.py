@@ -156,7 +156,7 @@ def test_class_is_made_once_and_named():
     made = legacy_class(DefaultWebSocket)
     assert made is legacy_class(DefaultWebSocket)
     assert issubclass(made, DefaultWebSocket)
-    assert made.__name__ == "LegacyDefaultWebSocket"
+    assert made.__name__ == "LegacySocketWebSocket"
 
 
 def test_setting_counts_per_request(site):
@@ -166,7 +166,7 @@ def test_setting_counts_per_request(site):
 
     client = site.serve(view)
     with client.websocket("/") as websocket:
-        assert websocket.receive() == "DefaultWebSocket"
+        assert websocket.receive() == "SocketWebSocket"
     site.change(WEBSOCKET_LEGACY=True)
     with client.websocket("/") as websocket:
-        assert websocket.receive() == "LegacyDefaultWebSocket"
+        assert websocket.receive() == "LegacySocketWebSocket"

@@ -98,7 +98,7 @@ def test_a_view_that_has_ended_is_referred_to_by_nobody(site, reports, accepts):
         client.send_close()
     client.read_to_eof()
     client.join()
-    assert (view.websocket.runner, view.websocket.on_accept) == (None, None)
+    assert (view.websocket.runner, view.websocket._on_accept) == (None, None)
 
 
 def test_an_async_handler_inside_of_a_coroutine_that_has_left(site):

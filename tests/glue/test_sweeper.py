@@ -24,9 +24,9 @@ def seconds_from_now(seconds):
 
 def test_silence_is_pinged_once(pair):
     websocket, peer = pair
-    assert websocket.sweep(seconds_from_now(19), 20, 20) is False
-    assert websocket.sweep(seconds_from_now(21), 20, 20) is False
-    assert websocket.sweep(seconds_from_now(22), 20, 20) is False
+    assert websocket._sweep(seconds_from_now(19), 20, 20) is False
+    assert websocket._sweep(seconds_from_now(21), 20, 20) is False
+    assert websocket._sweep(seconds_from_now(22), 20, 20) is False
     websocket.send("after")
     assert peer.read_frame() == Frame(PING, b"")
     assert peer.read_text() == "after"
@@ -34,36 +34,36 @@ def test_silence_is_pinged_once(pair):
 
 def test_no_pings_without_an_interval(pair):
     websocket, peer = pair
-    assert websocket.sweep(seconds_from_now(1000), None, 20) is False
+    assert websocket._sweep(seconds_from_now(1000), None, 20) is False
     websocket.send("first")
     assert peer.read_text() == "first"
 
 
 def test_an_answer_keeps_the_peer(pair):
     websocket, peer = pair
-    websocket.sweep(seconds_from_now(21), 20, 20)
+    websocket._sweep(seconds_from_now(21), 20, 20)
     assert peer.read_frame() == Frame(PING, b"")
     peer.send_frame(PONG)
-    assert websocket.sweep(seconds_from_now(30), 20, 20) is False  # takes the Pong in
-    assert websocket.sweep(seconds_from_now(15), 20, 20) is False
+    assert websocket._sweep(seconds_from_now(30), 20, 20) is False  # takes the Pong in
+    assert websocket._sweep(seconds_from_now(15), 20, 20) is False
     assert websocket.connected
 
 
 @pytest.mark.parametrize("answer", [TEXT, PING])
 def test_anything_that_arrives_is_an_answer(pair, answer):
     websocket, peer = pair
-    websocket.sweep(seconds_from_now(21), 20, 0.001)
+    websocket._sweep(seconds_from_now(21), 20, 0.001)
     peer.send_frame(answer, b"here")
     websocket._reader.last_received -= 1000
     websocket._pinged -= 1000
-    assert websocket.sweep(time.monotonic(), 20, 60) is False
+    assert websocket._sweep(time.monotonic(), 20, 60) is False
     assert websocket.connected
 
 
 def test_an_unanswered_ping_drops_the_peer(pair):
     websocket, peer = pair
-    websocket.sweep(seconds_from_now(21), 20, 20)
-    assert websocket.sweep(seconds_from_now(42), 20, 20) is True
+    websocket._sweep(seconds_from_now(21), 20, 20)
+    assert websocket._sweep(seconds_from_now(42), 20, 20) is True
     assert websocket.closed
     assert (websocket.close_code, websocket.wait()) == (1006, None)
     assert "Ping within 20 seconds" in websocket.close_reason
@@ -71,35 +71,35 @@ def test_an_unanswered_ping_drops_the_peer(pair):
         websocket.send("x")
     assert peer.read_frame() == Frame(PING, b"")
     assert peer.read_to_eof() == b""
-    assert websocket.sweep(seconds_from_now(100), 20, 20) is False  # counted once
+    assert websocket._sweep(seconds_from_now(100), 20, 20) is False  # counted once
 
 
 def test_an_answered_ping_is_never_held_against_the_peer(pair):
     """Not even when no sweep came between the answer and the next silence."""
     websocket, peer = pair
-    websocket.sweep(seconds_from_now(21), 20, 20)
+    websocket._sweep(seconds_from_now(21), 20, 20)
     assert peer.read_frame() == Frame(PING, b"")
     websocket._pinged = time.monotonic()  # that was now, then
     peer.send_frame(PONG)
     assert not websocket.closed  # takes the Pong in
-    assert websocket.sweep(seconds_from_now(45), 20, 20) is False
+    assert websocket._sweep(seconds_from_now(45), 20, 20) is False
     websocket.send("after a second Ping")
     assert peer.read_frame() == Frame(PING, b"")
 
 
 def test_without_a_timeout_nobody_is_dropped(pair):
     websocket, _ = pair
-    websocket.sweep(seconds_from_now(21), 20, None)
-    assert websocket.sweep(seconds_from_now(10_000), 20, None) is False
+    websocket._sweep(seconds_from_now(21), 20, None)
+    assert websocket._sweep(seconds_from_now(10_000), 20, None) is False
     assert websocket.connected
 
 
 def test_a_close_that_arrives_for_an_idle_view_is_answered(pair):
     websocket, peer = pair
-    websocket.sweep(seconds_from_now(21), 20, 20)
+    websocket._sweep(seconds_from_now(21), 20, 20)
     assert peer.read_frame().opcode == PING
     peer.send_close(4000)
-    websocket.sweep(seconds_from_now(22), 20, 20)
+    websocket._sweep(seconds_from_now(22), 20, 20)
     assert peer.read_close().close_code == 4000
     assert websocket.close_code == 4000
 
@@ -249,7 +249,7 @@ def test_lets_others_go_on_between_batches(open_pair, monkeypatch):
     clockwork = Clockwork()
     for _ in range(5):
         clockwork.sweeper.connections.add(open_pair()[0])
-    clockwork.sweeper._sweep(time.monotonic())
+    clockwork.sweeper._sweep_all(time.monotonic())
     assert clockwork.slept == [0, 0]
 
 
@@ -270,12 +270,12 @@ def test_the_server_ends(open_pair, monkeypatch):
     websocket._stop_signal = lambda: 1001
     clockwork = Clockwork()
     clockwork.sweeper.connections.add(websocket)
-    clockwork.sweeper._sweep(time.monotonic())
+    clockwork.sweeper._sweep_all(time.monotonic())
     assert peer.read_close().close_code == 1001
     assert peer.read_to_eof() == b""
     assert clockwork.slept == [sweepers.GRACE]
     assert websocket.wait() is None
-    clockwork.sweeper._sweep(time.monotonic())
+    clockwork.sweeper._sweep_all(time.monotonic())
     assert clockwork.slept == [sweepers.GRACE]  # said once
 
 

@@ -48,11 +48,13 @@ UVICORN = re.compile(
     re.M,
 )
 # gevent.pywsgi says so twice of a client that resets its connection in the middle of a request:
-# when it reads that, and when it answers with 400.
+# when it reads that, and when it answers with 400. And so it does of one that leaves within the
+# version of the request line, "HTTP/1".
 PYWSGI = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*"
-    r'[ \t].*/pywsgi\.py", line \d+, in (?:read_request\n|handle\n +self\.socket\.sendall\(.*\n)'
-    r"(?:[ \t].*\n)*(?:ConnectionResetError|BrokenPipeError): .*\n"
+    r'[ \t].*/pywsgi\.py", line \d+, in '
+    r"(?:read_request\n|handle\n +self\.socket\.sendall\(.*\n|_check_http_version\n)"
+    r"(?:[ \t].*\n)*(?:ConnectionResetError|BrokenPipeError|IndexError): .*\n"
     r"(?:.*: Invalid request \(from |.* failed with BrokenPipeError).*\n",
     re.M,
 )

@@ -73,7 +73,7 @@ class ThreadRunner(AsgiRunner):
         if self._owner.accepted:
             self._end_handshake()
         else:
-            self._owner.on_accept = self._end_handshake
+            self._owner._on_accept = self._end_handshake
 
     def _end_handshake(self) -> None:
         """Let the server's call go on; the view stays in its request."""
@@ -105,14 +105,14 @@ class LoopRunner(AsgiRunner):
         """Wait until the view accepts the handshake, or ends; cancelling this cancels it."""
         connection = self._connection
         decided = connection.loop.create_future()
-        self._owner.on_accept = lambda: connection.call(set_done, decided)
+        self._owner._on_accept = lambda: connection.call(set_done, decided)
         try:
             await asyncio.wait([view, decided], return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             view.cancel()
             raise
         finally:
-            self._owner.on_accept = None
+            self._owner._on_accept = None
 
 
 class HandlerRunner(AsgiRunner):

@@ -233,7 +233,7 @@ class AsgiWebSocket(BaseWebSocket):
         return RUNNERS[use](self, self._connection)
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
+    def _loop(self) -> asyncio.AbstractEventLoop:
         return self._connection.loop
 
     def _attach_listener(self, listener: Listener) -> Callable[[], None]:

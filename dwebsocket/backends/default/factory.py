@@ -8,7 +8,7 @@ from typing import Any
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.beside import BESIDE, THREADS, Beside, Starter, run_in
 from dwebsocket.backends.default.servers import SocketTakeover, find_takeover
-from dwebsocket.backends.default.websocket import DefaultWebSocket
+from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.transports import create_transport, find_transport_class
@@ -68,7 +68,7 @@ class WebSocketFactory(BaseWebSocketFactory):
     def create_websocket(self) -> BaseWebSocket | None:
         if not self.is_websocket():
             return None
-        return self.build(DefaultWebSocket, self.request, self.takeover)
+        return self.build(SocketWebSocket, self.request, self.takeover)
 
     def get_wsgi_sock(self) -> Any:
         """The server's socket object."""

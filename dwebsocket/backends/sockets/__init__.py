@@ -2,6 +2,7 @@
 
 Each part knows the others, and the WebSocket, by a Protocol::
 
+    Takeover         takes the connection from the server
     SocketWebSocket  the handshakes, messages, Pings
     Reader           feeds the protocol; for the holder of the read lock
     Writer           writes, our Close last; for the holder of its lock

@@ -34,14 +34,14 @@ class Owner(Protocol):
     _ready: list[Message]
     _state: ConnectionState
     _told: bool
-    transport: Transport
+    _transport: Transport
 
     @property
     def closed(self) -> bool: ...
     def wait(self, timeout: float | None = None) -> Message | None: ...
     def receive_available(self) -> list[Message]: ...
     def close_nowait(self, code: int, reason: str) -> None: ...
-    async def arelease_database(self) -> None: ...
+    async def _arelease_database(self) -> None: ...
     def _check_accepted(self) -> None: ...
     def _closed_error(self) -> ConnectionClosed: ...
 
@@ -105,7 +105,7 @@ class CoroutineUse:
             except TimeoutError:  # another reader was faster
                 pass
         left = None if end is None else max(0.0, end - loop.time())
-        await owner.arelease_database()
+        await owner._arelease_database()
         return self._noted(await in_thread(owner.wait, left))
 
     def _noted(self, message: Message | None) -> Message | None:
@@ -122,7 +122,7 @@ class CoroutineUse:
             owner._ready = messages
             if not messages and not owner._state.reading:
                 release_thread()
-                await owner.arelease_database()
+                await owner._arelease_database()
                 if not self._shut:  # meanwhile
                     await self._until_readable(loop, end)
 
@@ -137,7 +137,7 @@ class CoroutineUse:
     async def _until_readable(self, loop: asyncio.AbstractEventLoop, end: float | None) -> None:
         readable: asyncio.Future[None] = loop.create_future()
         self._wake = lambda: loop.call_soon_threadsafe(set_done, readable)
-        fd = self._owner.transport.fileno()
+        fd = self._owner._transport.fileno()
         loop.add_reader(fd, set_done, readable)
         try:
             await asyncio.wait([readable], timeout=None if end is None else end - loop.time())

@@ -16,6 +16,7 @@ from dwebsocket.backends import view_threads
 from dwebsocket.backends.beside import BESIDE, Beside
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.runner import Owner, Run, Runner, Use
+from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.frames import CloseCode
@@ -41,17 +42,13 @@ PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
 class SocketOwner(Owner, Protocol):
     """What these know of their WebSocket."""
 
-    transport: Transport
+    _transport: Transport
 
-    @property
-    def may_detach(self) -> bool: ...
-    @property
-    def waits_in_greenlets(self) -> bool: ...
-    def deregister(self) -> None: ...
-    def attach_driver(self, listener: Listener) -> Callable[[], None]: ...
+    def _deregister(self) -> None: ...
+    def _attach_driver(self, listener: Listener) -> Callable[[], None]: ...
     def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
     def finish(self) -> None: ...
-    async def run_watched(self, run: Run) -> None: ...
+    async def _run_watched(self, run: Run) -> None: ...
 
 
 class DetachedRunner(Runner):
@@ -83,10 +80,14 @@ class DetachedRunner(Runner):
     def _drop_request(self) -> None:
         """The server's request ends now: keep nothing of it, and forget this runner."""
         self._owner.runner = None
-        self._owner.deregister()
+        self._owner._deregister()
         request = self._request
         # The server goes on with its own dictionary.
-        meta = {key: item for key, item in request.META.items() if not is_of_server(key, item)}
+        meta = {
+            key: item
+            for key, item in request.META.items()
+            if isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+        }
         meta["wsgi.input"] = request._stream = EMPTY  # the handshake has no body
         request.META = request.environ = meta  # type: ignore[attr-defined]
 
@@ -100,7 +101,7 @@ class ViewRunner(DetachedRunner):
         if self._owner.accepted:
             self._end_server_request()
         else:
-            self._owner.on_accept = self._end_server_request
+            self._owner._on_accept = self._end_server_request
 
     def _end_server_request(self) -> None:
         if self._detached:
@@ -154,7 +155,7 @@ class HandlerRunner(DetachedRunner):
     def drive(self, listener: Listener) -> Callable[[], None] | None:
         if not self._detached:
             return None
-        start = self._owner.attach_driver(listener)
+        start = self._owner._attach_driver(listener)
         self._drop_request()
         return start
 
@@ -162,21 +163,16 @@ class HandlerRunner(DetachedRunner):
 def run_in_thread(owner: SocketOwner, run: Run) -> None:
     """Run a coroutine in an event loop of the running thread."""
     try:
-        run_in_loop(partial(owner.run_watched, run))
+        run_in_loop(partial(owner._run_watched, run))
     except BaseException:
-        if owner.transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
+        if owner._transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
             owner.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
             owner.finish()
         raise
 
 
-def is_of_server(key: str, value: object) -> bool:
-    plain = isinstance(value, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
-    return not plain
-
-
 def create_runner(
-    owner: SocketOwner, request: HttpRequest, use: Use, *, accepts: bool
+    owner: SocketOwner, takeover: Takeover, request: HttpRequest, use: Use, *, accepts: bool
 ) -> Runner | None:
     """As ``BaseWebSocket.create_runner``: handlers go on beside the server where that can be done;
     views, where their request runs there.
@@ -186,10 +182,10 @@ def create_runner(
         if beside is None:
             return None
         beside.check_room()
-        return ViewRunner(owner, request) if owner.may_detach else None
+        return ViewRunner(owner, request) if takeover.lets_go else None
     if use is Use.HANDLER:
-        return HandlerRunner(owner, request) if owner.may_detach else None
-    if owner.waits_in_greenlets:
+        return HandlerRunner(owner, request) if takeover.lets_go else None
+    if takeover.waits_in_greenlets:
         raise SocketTakeoverError(NO_LOOP)
-    detaches = accepts and owner.may_detach and conf.VIEW_THREADS > 0
+    detaches = accepts and takeover.lets_go and conf.VIEW_THREADS > 0
     return LoopRunner(owner, request) if detaches else None

@@ -28,13 +28,12 @@ class Owner(Protocol):
 
     _ready: list[Message]
     _state: ConnectionState
-    has_ended: bool
-    transport: Transport
+    _has_ended: bool
+    _transport: Transport
 
-    def leave_reading_to(self, driver: Any) -> None: ...
+    def _leave_reading_to(self, driver: Any) -> None: ...
     def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
-    def end_writing(self) -> None: ...
-    def release(self) -> None: ...
+    def _release(self) -> None: ...
 
 
 class Driver(WriteWatcher):
@@ -74,13 +73,13 @@ class Driver(WriteWatcher):
 
     def _start(self) -> None:
         websocket = self._websocket
-        websocket.leave_reading_to(self)
-        self._closing = self._closing or websocket.has_ended  # already; the loop is to find out
+        websocket._leave_reading_to(self)
+        self._closing = self._closing or websocket._has_ended  # already; the loop is to find out
         self.busy = False
         try:
             self._writer.start_driver(self)
         except OSError as error:  # the system watches no further descriptor
-            self.lose(f"watching failed: {error}")
+            self._lose(f"watching failed: {error}")
             self._end()
 
     # In the place of the lock of readers: the loop reads, and so may the call that it makes
@@ -93,7 +92,7 @@ class Driver(WriteWatcher):
         """
         if blocking:
             refuse_waiting()
-        return self.busy and self._websocket.transport.is_calling()
+        return self.busy and self._transport.is_calling()
 
     def release(self) -> None:
         """The caller has read."""
@@ -101,7 +100,7 @@ class Driver(WriteWatcher):
     def watch(self) -> None:
         """Have the loop call this driver from now on. Called with the write lock held."""
         self._watched = True
-        self._websocket.transport.watch(
+        self._transport.watch(
             self,
             reading=not self.blocked or self._closing,
             writing=self.blocked,
@@ -146,7 +145,7 @@ class Driver(WriteWatcher):
 
     def on_stalled(self) -> None:
         self._listener.stalled = True
-        self.transport.stop_gathering()
+        self._transport.stop_gathering()
         self._writer.try_flush()
 
     def on_failure(self) -> None:
@@ -159,7 +158,7 @@ class Driver(WriteWatcher):
 
     def _fail_for_good(self) -> None:
         """Not even the Close has gone well: the loop has nothing more to do with it."""
-        self.lose("of an error that is logged")
+        self._lose("of an error that is logged")
         was_told, self._ended = self._ended, True
         try:
             if not was_told:
@@ -171,7 +170,7 @@ class Driver(WriteWatcher):
         """Hand on messages of one read, the last one first in the list; their answers leave
         together.
         """
-        transport = self._websocket.transport
+        transport = self._transport
         self._websocket._ready = messages
         transport.start_gathering()
         if self._listener.stalled:  # before the batch begins
@@ -189,7 +188,7 @@ class Driver(WriteWatcher):
     def _set_interest(self, *, writing: bool) -> None:
         if self._watched:
             reading = not writing or self._closing
-            self.transport.set_interest(reading=reading, writing=writing)
+            self._transport.set_interest(reading=reading, writing=writing)
 
     def _end(self) -> None:
         """The connection is over; what is left is to let our last words out."""
@@ -214,16 +213,16 @@ class Driver(WriteWatcher):
         7.1.1); otherwise both have said goodbye.
         """
         if self._reader.connection.failure is not None:
-            self._websocket.end_writing()
+            self._transport.shutdown_writing()
             self._arm(conf.CLOSE_TIMEOUT)
         else:
             self._deadline = None
-            self.transport.shutdown()  # the loop finds the end
+            self._transport.shutdown()  # the loop finds the end
 
     def _discard(self) -> None:
         """Read what nobody wants, until the end."""
         try:
-            received: Any = self.transport.try_receive()
+            received: Any = self._transport.try_receive()
         except OSError:
             received = None, 0
         if received is not None:
@@ -233,5 +232,5 @@ class Driver(WriteWatcher):
 
     def _release(self) -> None:
         self._deadline = None
-        self.transport.unwatch()
-        self._websocket.release()
+        self._transport.unwatch()
+        self._websocket._release()

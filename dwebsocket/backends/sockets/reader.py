@@ -8,6 +8,7 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
+from dwebsocket.backends.sockets.parts import Outgoing
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.budget import cost_of
@@ -26,6 +27,10 @@ MAX_DISCARDED = 1 << 24
 #: A socket that has been polled within so many seconds is not polled again for a send.
 POLL_INTERVAL = 1.0
 
+#: Seconds without a byte after which the peer of a connection that cannot be ended in one direction
+#: is taken to have sent all that it was about to send.
+PAUSE = 0.2
+
 #: What a greenlet works through before others have their turn: a usual large frame, and more.
 TURN = 65536 + 2048
 
@@ -37,17 +42,9 @@ class Owner(Protocol):
     _ready: list[Message]
 
     def end(self, code: int, reason: str) -> bool: ...
-    def lose(self, reason: str) -> None: ...
-    def linger(self, deadline: float, rest: int) -> None: ...
+    def _lose(self, reason: str) -> None: ...
     def _check_accepted(self) -> None: ...
     def _closed_error(self) -> ConnectionClosed: ...
-
-
-class Outgoing(Protocol):
-    """What a reader asks of the writing half."""
-
-    def reply(self, frames: list[bytes]) -> None: ...
-    def close(self, frame: bytes, deadline: float | None) -> None: ...
 
 
 class Reader:
@@ -98,7 +95,7 @@ class Reader:
         try:
             received = self.transport.try_receive()
         except OSError as error:
-            self._owner.lose(f"the connection broke: {error}")
+            self._owner._lose(f"the connection broke: {error}")
             return []
         if received is None:
             return []
@@ -128,7 +125,7 @@ class Reader:
                 try:
                     received = self.transport.try_receive()
                 except OSError as error:
-                    self._owner.lose(f"the connection broke: {error}")
+                    self._owner._lose(f"the connection broke: {error}")
                     break
                 if received is None:
                     break
@@ -137,7 +134,7 @@ class Reader:
             spent += cost_of(found)
             if self.connection.rest:  # the budget has come to its end
                 if self.transport.is_hung_up():
-                    self._owner.lose("the peer hung up")
+                    self._owner._lose("the peer hung up")
                 break
         return messages
 
@@ -194,7 +191,7 @@ class Reader:
     def _receive_more(self, count: int, messages: list[Message], answering: bool) -> list[Message]:
         """What a read brought besides messages: a hang-up, Pings, an end."""
         if not count:
-            self._owner.lose("the peer hung up")
+            self._owner._lose("the peer hung up")
             return []
         self.last_received = monotonic()
         connection, unwanted = self.connection, self._state.writing
@@ -260,8 +257,24 @@ class Reader:
                 rest -= count
                 self.feed(buffer, count, reading=False)
             if self.connection.failure is not None and self._state.writing != Writing.LOST:
-                self._owner.linger(deadline, rest)
+                self._linger(deadline, rest)
         except OSError:
             pass
         finally:
             lock.release()
+
+    def _linger(self, deadline: float, rest: int) -> None:
+        """After a breach nothing can be parsed: hang up without tearing our Close away from the
+        peer, as closing with unread input would (RFC 6455, 7.1.1).
+
+        Args:
+            rest: bytes to throw away at most.
+        """
+        transport = self.transport
+        transport.shutdown_writing()
+        while rest > 0:
+            until = deadline if transport.half_closes else min(deadline, monotonic() + PAUSE)
+            _, count = transport.receive(until)
+            if not count:
+                return
+            rest -= count

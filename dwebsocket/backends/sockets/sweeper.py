@@ -52,8 +52,8 @@ class Connection(Protocol):
     """What can be given up."""
 
     @property
-    def transport(self) -> Transport: ...
-    def lose(self, reason: str) -> None: ...
+    def _transport(self) -> Transport: ...
+    def _lose(self, reason: str) -> None: ...
 
 
 class Timed(Connection, Protocol):
@@ -67,10 +67,10 @@ class Swept(Connection, Protocol):
 
     @property
     def close_reason(self) -> str | None: ...
-    def get_stop_code(self) -> int | None: ...
-    def go_away(self, code: int) -> None: ...
-    def end_view(self) -> None: ...
-    def sweep(self, now: float, interval: float | None, timeout: float | None) -> bool: ...
+    def _get_stop_code(self) -> int | None: ...
+    def _go_away(self, code: int) -> None: ...
+    def _end_view(self) -> None: ...
+    def _sweep(self, now: float, interval: float | None, timeout: float | None) -> bool: ...
 
 
 class Sweeper:
@@ -108,7 +108,7 @@ class Sweeper:
                     self.timed.add(websocket)
             if self.connections or self.timed:
                 busy = now
-                self._sweep(now)
+                self._sweep_all(now)
             elif now - busy > IDLE_TIMEOUT and self.service.end(self._is_needed):
                 return
 
@@ -120,21 +120,21 @@ class Sweeper:
         times = [time for time in (conf.PING_INTERVAL, conf.PING_TIMEOUT) if time is not None]
         return min(MAX_INTERVAL, max(0.05, min(times, default=MAX_INTERVAL) / 8))
 
-    def _sweep(self, now: float) -> None:
+    def _sweep_all(self, now: float) -> None:
         websockets = list(self.connections)
-        code = None if self._stopping or not websockets else websockets[0].get_stop_code()
+        code = None if self._stopping or not websockets else websockets[0]._get_stop_code()
         if code is not None:
             self._stopping = True
             self.send_going_away(code)
             self._sleep(GRACE)
             for websocket in websockets:
-                websocket.transport.shutdown()
+                websocket._transport.shutdown()
         if now - self._swept < self._interval():
             return
         self._swept = now
         interval, timeout = conf.PING_INTERVAL, conf.PING_TIMEOUT
         for number, websocket in enumerate(websockets, 1):
-            if look_after(websocket, websocket.sweep, now, interval, timeout, failed=False):
+            if look_after(websocket, websocket._sweep, now, interval, timeout, failed=False):
                 self.dropped += 1
                 logger.info("WebSocket dropped: %s", websocket.close_reason)
             if number % BATCH == 0:
@@ -143,14 +143,14 @@ class Sweeper:
     def send_going_away(self, code: int) -> None:
         """Send a Close to everybody, without waiting."""
         for websocket in list(self.connections):
-            look_after(websocket, websocket.go_away, code, failed=None)
+            look_after(websocket, websocket._go_away, code, failed=None)
 
     def wait_for_ends(self) -> None:
         """Give views and handlers a moment to end: when their peer has answered, or without."""
         self._wait_for_ends(GRACE)
         for websocket in list(self.connections):
-            websocket.transport.shutdown()
-            websocket.end_view()
+            websocket._transport.shutdown()
+            websocket._end_view()
         self._wait_for_ends(GRACE / 2)
 
     def _wait_for_ends(self, seconds: float) -> None:
@@ -171,7 +171,7 @@ def look_after(
     except Exception:
         log_failure("A WebSocket cannot be looked after, and is closed")
         try:
-            websocket.lose("of an error that is logged")
+            websocket._lose("of an error that is logged")
         except Exception:
             log_failure("A WebSocket that failed cannot be closed")
         return failed
@@ -193,7 +193,7 @@ sweepers: dict[Any, Sweeper] = {}
 
 def add(websocket: Swept) -> None:
     """Look after a connection from now on."""
-    transport = websocket.transport
+    transport = websocket._transport
     sweeper = sweepers.get(transport.start)
     if sweeper is None:
         sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
@@ -204,7 +204,7 @@ def add(websocket: Swept) -> None:
 
 def watch_deadline(websocket: Timed) -> None:
     """Ask it now and then whether its time is up."""
-    sweeper = sweepers.get(websocket.transport.start)
+    sweeper = sweepers.get(websocket._transport.start)
     if sweeper is not None:
         sweeper.timed.add(websocket)
         sweeper.service.ensure()
@@ -212,7 +212,7 @@ def watch_deadline(websocket: Timed) -> None:
 
 def discard(websocket: Swept) -> None:
     """Look after a connection no more: it has ended."""
-    sweeper = sweepers.get(websocket.transport.start)
+    sweeper = sweepers.get(websocket._transport.start)
     if sweeper is not None:
         sweeper.connections.discard(websocket)
 
@@ -257,7 +257,7 @@ def send_going_away() -> None:
     """The interpreter ends while connections are open: say so, and let views hear of it."""
     for sweeper in sweepers.values():
         for websocket in list(sweeper.connections)[:1]:
-            sweeper.send_going_away(websocket.get_stop_code() or exit_code)
+            sweeper.send_going_away(websocket._get_stop_code() or exit_code)
             sweeper.wait_for_ends()
 
 

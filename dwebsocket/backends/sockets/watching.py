@@ -116,10 +116,10 @@ class WriteWatcher:
             sweeper.watch_deadline(self)
 
     @property
-    def transport(self) -> Transport:
+    def _transport(self) -> Transport:
         return self._writer.transport
 
-    def lose(self, reason: str) -> None:
+    def _lose(self, reason: str) -> None:
         """End the connection."""
         self._writer.lose(reason)
 

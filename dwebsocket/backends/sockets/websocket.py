@@ -16,6 +16,7 @@ from dwebsocket.backends.sockets.coroutines import CoroutineUse
 from dwebsocket.backends.sockets.detaching import DetachedRunner, create_runner
 from dwebsocket.backends.sockets.driver import Driver
 from dwebsocket.backends.sockets.reader import Reader
+from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.backends.sockets.writer import Writer, send_deadline
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
@@ -60,14 +61,20 @@ class SocketWebSocket(BaseWebSocket):
         "_key",
         "_pinged",
         "_reader",
+        "_stop_signal",
+        "_takeover",
+        "_transport",
         "_writer",
-        "transport",
     )
 
-    transport: Transport
+    _stop_signal: Callable[[], int | None] | None
+    _takeover: Takeover | None  # until the server's request has ended
+    _transport: Transport
 
-    def __init__(self, request: HttpRequest) -> None:
+    def __init__(self, request: HttpRequest, takeover: Takeover) -> None:
         super().__init__()
+        self._takeover = takeover
+        self._stop_signal = None
         meta = request.META
         self._key = meta.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
         self._extensions, deflate = negotiate_extensions(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
@@ -78,57 +85,19 @@ class SocketWebSocket(BaseWebSocket):
         self._coroutines: CoroutineUse | None = None
         self._pinged: float | None = None
 
-    # What a backend says
-
-    def take_transport(self) -> tuple[Transport, bytes]:
-        """The connection, taken from the server, and the bytes that it had already read of it.
-
-        Raises:
-            SocketTakeoverError: the server does not let go of it.
-        """
-        raise NotImplementedError
-
-    @property
-    def may_detach(self) -> bool:
-        """Whether the server lets the connection go on by itself."""
-        raise NotImplementedError
-
-    @property
-    def waits_in_greenlets(self) -> bool:
-        """Whether all that wait for connections run in one thread."""
-        raise NotImplementedError
-
-    def deregister(self) -> None:
-        """Keep nothing of the server's: its request is about to end."""
-
-    def detach(self) -> None:
-        """Take the connection away from the server, if its request is going to end, with all that
-        is needed then. The last thing before the 101.
-
-        Raises:
-            NoRoom: there is no further thread.
-            OSError: there is no further descriptor.
-        """
-        if isinstance(self.runner, DetachedRunner):
-            self.runner.detach(self.transport)
-
-    @property
-    def default_max_connections(self) -> int | None:
-        """How many WebSockets this process may hold where the setting does not say and its own
-        descriptors are not what counts.
-        """
-        return None
-
     # The opening handshake
 
     def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
-        return create_runner(self, request, use, accepts=accepts)
+        assert self._takeover is not None
+        return create_runner(self, self._takeover, request, use, accepts=accepts)
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), self._extensions)
-        sweeper.expect(self, self.default_max_connections)
+        takeover = self._takeover
+        assert takeover is not None
+        sweeper.expect(self, takeover.max_connections)
         try:
-            self._accept(response)
+            self._accept(response, takeover)
         except OSError as error:
             if is_full(error) and not self.accepted:  # since we have looked
                 raise room.TooFewDescriptors from error
@@ -136,13 +105,13 @@ class SocketWebSocket(BaseWebSocket):
         finally:
             sweeper.give_up(self)
 
-    def _accept(self, response: bytes) -> None:
-        early = self._take_connection()
+    def _accept(self, response: bytes, takeover: Takeover) -> None:
+        early = self._take_connection(takeover)
         self._state.open()
         try:
-            self.transport.send(response, send_deadline())
+            self._transport.send(response, send_deadline())
         except OSError as error:
-            self.lose(f"the peer left during the handshake: {error}")
+            self._lose(f"the peer left during the handshake: {error}")
             return
         sweeper.add(self)
         if early:
@@ -150,30 +119,40 @@ class SocketWebSocket(BaseWebSocket):
             messages.reverse()
             self._ready = messages
 
-    def _take_connection(self) -> bytes:
+    def _take_connection(self, takeover: Takeover) -> bytes:
         """All that can fail: take the connection, and what it needs; what has come early."""
-        self.transport, early = self.take_transport()
-        self._read_lock = self.transport.create_lock()
-        self._reader.take(self.transport)
-        self._writer.take(self.transport)
+        self._stop_signal = takeover.find_stop_signal()
+        self._transport, early = takeover.take_transport()
+        self._read_lock = self._transport.create_lock()
+        self._reader.take(self._transport)
+        self._writer.take(self._transport)
         try:
-            self.transport.prepare_watching()
-            self.detach()
+            self._transport.prepare_watching()
+            if isinstance(self.runner, DetachedRunner):
+                self.runner.detach(self._transport)
+            takeover.leave()
         except BaseException:
-            self.transport.give_back()
+            self._transport.give_back()
             raise
         return early
 
     def fileno(self) -> int:
-        return self.transport.fileno() if self.accepted else -1
+        return self._transport.fileno() if self.accepted else -1
+
+    def _deregister(self) -> None:
+        """Keep nothing of the server's: its request is about to end."""
+        takeover, self._takeover = self._takeover, None
+        if takeover is not None:
+            takeover.finish_response()
 
     def finish(self) -> None:
-        self.transport.close()
+        self._transport.close()
+        self._deregister()
 
     # Messages
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
-        reader, state, transport = self._reader, self._state, self.transport
+        reader, state, transport = self._reader, self._state, self._transport
         while not state.reading:
             if reader.connection.rest:
                 transport.take_turn()
@@ -184,7 +163,7 @@ class SocketWebSocket(BaseWebSocket):
                 except OSError as error:
                     if isinstance(error, TimeoutError) and remaining(deadline) == 0.0:
                         raise
-                    self.lose(f"the connection broke: {error}")
+                    self._lose(f"the connection broke: {error}")
                     break
                 messages = reader.feed(buffer, count, True, turn=reader.turn)
             if messages:
@@ -247,11 +226,11 @@ class SocketWebSocket(BaseWebSocket):
             if writer.outbox.frames or self._state.writing:
                 writer.queue(frame)
             else:
-                sent = self.transport.try_send(frame)
+                sent = self._transport.try_send(frame)
                 if sent != len(frame):
                     writer.put_back(frame[sent:], sent)
         except OSError as error:
-            self.lose(f"sending failed: {error}")
+            self._lose(f"sending failed: {error}")
         finally:
             lock.release()
         if writer.outbox.frames or self._state.writing:
@@ -299,33 +278,15 @@ class SocketWebSocket(BaseWebSocket):
             reader.wait_for_end(deadline)
         self._ready.clear()
         self._state.stop_reading()
-        self.transport.shutdown()
+        self._transport.shutdown()
         writer.stop()
         sweeper.discard(self)
 
-    def linger(self, deadline: float, rest: int) -> None:
-        """After a breach nothing can be parsed: hang up without tearing our Close away from the
-        peer, as closing with unread input would (RFC 6455, 7.1.1).
-
-        Args:
-            rest: bytes to throw away at most.
-        """
-        self.end_writing()
-        while rest > 0:
-            _, count = self.transport.receive(deadline)
-            if not count:
-                return
-            rest -= count
-
-    def end_writing(self) -> None:
-        """Tell the peer that nothing more follows."""
-        self.transport.shutdown_writing()
-
-    def lose(self, reason: str) -> None:
+    def _lose(self, reason: str) -> None:
         """The connection broke: nothing more comes, nothing more goes, whoever waits wakes up."""
         self.end(CloseCode.ABNORMAL_CLOSURE, reason)
         self._state.lose()
-        self.transport.shutdown()
+        self._transport.shutdown()
         sweeper.discard(self)
 
     # For coroutines
@@ -336,7 +297,7 @@ class SocketWebSocket(BaseWebSocket):
             coroutines = self._coroutines = CoroutineUse(self)
         return coroutines
 
-    async def run_watched(self, run: Run) -> None:
+    async def _run_watched(self, run: Run) -> None:
         """Run a coroutine that may wait for something else while its client leaves."""
         await self._get_coroutines().run_watched(run)
 
@@ -356,41 +317,41 @@ class SocketWebSocket(BaseWebSocket):
 
     # For a handler
 
-    def attach_driver(self, listener: Listener) -> Callable[[], None]:
+    def _attach_driver(self, listener: Listener) -> Callable[[], None]:
         """Have a loop read, and tell ``listener``, once the returned function is called."""
-        listener.calls_anew = self.transport.calls_anew
+        listener.calls_anew = self._transport.calls_anew
         driver = self._writer.driver = Driver(self, self._reader, self._writer, listener)
         self._read_lock = ListenerLock(self._read_lock)
         self._has_listener = True
         return driver.start
 
-    def leave_reading_to(self, driver: Driver) -> None:
+    def _leave_reading_to(self, driver: Driver) -> None:
         """The driver alone reads from now on."""
         self._read_lock.close()
         self._read_lock = driver
 
-    def release(self) -> None:
+    def _release(self) -> None:
         """Give the descriptor back: the loop is done with this connection."""
         sweeper.discard(self)
         self._writer.close_transport()
 
     # What the sweeper does
 
-    def go_away(self, code: int) -> None:
+    def _go_away(self, code: int) -> None:
         """The process ends: send a Close without waiting for anything."""
         self._writer.decide_close(code, "")
         self._writer.close(build_close(code), None)
 
-    def end_view(self) -> None:
+    def _end_view(self) -> None:
         """The process ends: tell a coroutine that waits for something else of that by force."""
         if self._coroutines is not None:
             self._coroutines.cancel()
 
-    def get_stop_code(self) -> int | None:
+    def _get_stop_code(self) -> int | None:
         """The close code for the end of the server, once it has been told to end."""
-        return None
+        return None if self._stop_signal is None else self._stop_signal()
 
-    def sweep(self, now: float, interval: float | None, timeout: float | None) -> bool:
+    def _sweep(self, now: float, interval: float | None, timeout: float | None) -> bool:
         """Send a Ping after ``interval`` seconds of silence; whether the peer was dropped because
         it left one unanswered for ``timeout`` seconds. Never blocks.
         """
@@ -404,7 +365,7 @@ class SocketWebSocket(BaseWebSocket):
         if interval is None or now - reader.last_received < interval:
             return False
         driver: Driver | None = writer.driver
-        if driver is not None and (driver.busy or self.transport.has_unread()):
+        if driver is not None and (driver.busy or self._transport.has_unread()):
             return False  # the loop does not read meanwhile, or has not come to it
         if self._pinged is None:
             self._pinged = now
@@ -415,7 +376,7 @@ class SocketWebSocket(BaseWebSocket):
         last = max(self._pinged, reader.last_received)
         if self._state.reading or timeout is None or now - last < timeout:
             return False
-        self.lose(f"the peer did not answer a Ping within {timeout} seconds")
+        self._lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True
 
 

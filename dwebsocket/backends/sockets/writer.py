@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from dwebsocket.backends.outbox import Outbox
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
+from dwebsocket.backends.sockets.parts import Incoming
 from dwebsocket.backends.sockets.watching import WriteWatcher
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
@@ -36,24 +37,11 @@ MAX_REPLIES = 65536
 POLL_INTERVAL = 1.0
 
 
-class Incoming(Protocol):
-    """What a writer asks of the reading half."""
-
-    #: When something was last received, ``time.monotonic()``.
-    last_received: float
-
-    def poll_if_due(self) -> None:
-        """Take in what has come, unless that was done a moment ago."""
-
-    def check_may_answer(self, now: float) -> None:
-        """Raise unless answers to what came before the end may still be sent."""
-
-
 class Owner(Protocol):
     """The WebSocket."""
 
     def end(self, code: int, reason: str) -> bool: ...
-    def lose(self, reason: str) -> None: ...
+    def _lose(self, reason: str) -> None: ...
     def _closed_error(self) -> ConnectionClosed: ...
 
 
@@ -146,7 +134,7 @@ class Writer:
             if outbox.size:
                 outbox.count()
         except OSError as error:
-            self._owner.lose(f"sending failed: {error}")
+            self._owner._lose(f"sending failed: {error}")
             raise self._owner._closed_error() from error
         finally:
             lock.release()
@@ -176,7 +164,7 @@ class Writer:
                     else:
                         sent = self.transport.try_send(frame)
                 except OSError as error:
-                    self._owner.lose(f"sending failed: {error}")
+                    self._owner._lose(f"sending failed: {error}")
                     raise self._owner._closed_error() from error
                 if sent != len(frame) + len(payload):
                     self.put_back((frame + payload)[sent:], sent)
@@ -194,7 +182,7 @@ class Writer:
         except OSError:
             raise
         except BaseException:  # a Timeout of gevent's: nothing can follow half a frame
-            self._owner.lose("sending was interrupted in the middle of a frame")
+            self._owner._lose("sending was interrupted in the middle of a frame")
             raise
 
     # Answers that leave together
@@ -239,11 +227,7 @@ class Writer:
             count_slow()
 
     def queue_close(self, code: int, reason: str) -> bool:
-        """Let this Close be the last frame that leaves, whenever that is, and watch for that.
-
-        Returns:
-            ``False`` when another one is.
-        """
+        """``decide_close``, watching that the Close leaves in time."""
         if not self.decide_close(code, reason):
             return False
         self._get_watcher().close(conf.CLOSE_TIMEOUT)
@@ -284,7 +268,7 @@ class Writer:
             try:
                 self._flush()
             except OSError as error:
-                self._owner.lose(f"sending failed: {error}")
+                self._owner._lose(f"sending failed: {error}")
             finally:
                 self.lock.release()
             writing = self._state.writing
@@ -328,7 +312,7 @@ class Writer:
     @property
     def is_blocked(self) -> bool:
         """Whether what waits does so until the socket takes data again."""
-        watcher = self.driver or self._watcher
+        watcher = self.watcher
         return watcher is not None and watcher.blocked
 
     @property
@@ -338,7 +322,7 @@ class Writer:
 
     def lose(self, reason: str) -> None:
         """The peer has had its time: end the connection."""
-        self._owner.lose(reason)
+        self._owner._lose(reason)
 
     def start_driver(self, driver: Any) -> None:
         """Let the loop call ``driver``, while nobody writes."""
@@ -372,7 +356,7 @@ class Writer:
                 data = self.take_outgoing() + (self.outbox.close or frame)
                 self.transport.send(data, monotonic() if deadline is None else deadline)
         except OSError as error:
-            self._owner.lose(f"closing failed: {error}")
+            self._owner._lose(f"closing failed: {error}")
         finally:
             self._state.send_close()
             self.lock.release()

@@ -9,10 +9,11 @@ from django.http.response import HttpResponseBase
 
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.beside import THREADS, Starter, run_in
+from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.backends.uwsgi.advice import check_server, warn_once
 from dwebsocket.backends.uwsgi.native import NativeWebSocket
 from dwebsocket.backends.uwsgi.server import Server
-from dwebsocket.backends.uwsgi.websocket import UwsgiWebSocket
+from dwebsocket.backends.uwsgi.takeover import UwsgiTakeover
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.websocket import BaseWebSocket
@@ -49,7 +50,7 @@ class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since
         if server.ends_tls(fd):
             return self.create_native(server, fd)
         warn_once(server, self.request.META)
-        return self.build(UwsgiWebSocket, self.request, server, fd)
+        return self.build(SocketWebSocket, self.request, UwsgiTakeover(self.request, server, fd))
 
     def create_native(self, server: Server, fd: int) -> BaseWebSocket:
         """A WebSocket where uWSGI itself ends TLS."""

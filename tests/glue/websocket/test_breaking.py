@@ -64,7 +64,7 @@ def test_a_sender_is_woken_when_the_connection_ends(pair):
 
     sender = threading.Thread(target=send)
     sender.start()
-    wait_until(lambda: not websocket.transport.wait_writable(0))
+    wait_until(lambda: not websocket._transport.wait_writable(0))
     peer.hang_up()
     sender.join(TIMEOUT)
     assert errors[0].code == 1006
@@ -82,7 +82,7 @@ def test_close_waits_no_longer_than_its_timeout_for_a_blocked_sender(open_pair):
 
     sender = threading.Thread(target=send)
     sender.start()
-    wait_until(lambda: not websocket.transport.wait_writable(0))
+    wait_until(lambda: not websocket._transport.wait_writable(0))
     started = time.monotonic()
     websocket.close()
     assert time.monotonic() - started < TIMEOUT / 2

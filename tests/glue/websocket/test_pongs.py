@@ -46,7 +46,7 @@ def fill(websocket):
 
     thread = threading.Thread(target=push, daemon=True)
     thread.start()
-    wait_until(lambda: not websocket.transport.wait_writable(0))
+    wait_until(lambda: not websocket._transport.wait_writable(0))
     return thread
 
 
@@ -77,7 +77,7 @@ def test_a_ping_while_the_socket_is_full_is_answered_when_it_is_not(waiting):
     websocket, peer, got = waiting
     full = build_frame(TEXT, b"x" * 1000, masked=False)
     taken = 0
-    while sent := websocket.transport.try_send(full):
+    while sent := websocket._transport.try_send(full):
         taken += sent
     peer.send_frame(PING, b"are you there")
     peer.send_text("behind the Ping")
@@ -85,5 +85,5 @@ def test_a_ping_while_the_socket_is_full_is_answered_when_it_is_not(waiting):
     for _ in range(taken // len(full)):
         assert peer.read_frame().opcode == TEXT
     if rest := taken % len(full):
-        websocket.transport.send(full[rest:], None)
+        websocket._transport.send(full[rest:], None)
     assert peer.read_frame() == Frame(PONG, b"are you there")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import _pyio  # type: ignore[import-not-found]
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dwebsocket.backends.frames import find_running
+from dwebsocket.backends.sockets.takeover import Takeover
+from dwebsocket.transports import Transport, create_transport, waits_in_greenlets
 
 __all__ = ["STAYS", "BufferedTakeover", "SocketTakeover", "as_reader", "name_of"]
 
@@ -16,7 +18,7 @@ __all__ = ["STAYS", "BufferedTakeover", "SocketTakeover", "as_reader", "name_of"
 STAYS = "dwebsocket.stays"
 
 
-class SocketTakeover:
+class SocketTakeover(Takeover):
     """Takes one request's connection from its server.
 
     The rule for the end holds everywhere: when the session is over both directions of the socket
@@ -56,8 +58,15 @@ class SocketTakeover:
 
     @property
     def lets_go(self) -> bool:
-        """Whether the request may end before the connection."""
         return not self.environ.get(STAYS)
+
+    @property
+    def waits_in_greenlets(self) -> bool:
+        return waits_in_greenlets(self.get_socket())
+
+    def take_transport(self) -> tuple[Transport, bytes]:
+        early = self.take_early_bytes()
+        return create_transport(self.get_socket()), early
 
     def get_socket(self) -> Any:
         """The server's own socket object, untouched."""
@@ -72,15 +81,6 @@ class SocketTakeover:
 
     def expect_refusal(self) -> None:
         """Have the server say ``Connection: close`` in the response that it is going to write."""
-
-    def find_stop_signal(self) -> Callable[[], int | None] | None:
-        """A function that gives a close code once the server has been told to end, if there is a
-        way to know.
-        """
-        return None
-
-    def finish_response(self) -> None:
-        """What the server wants besides the hang-up so that it writes and logs nothing."""
 
 
 class BufferedTakeover(SocketTakeover):

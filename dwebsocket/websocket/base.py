@@ -1,14 +1,13 @@
-"""``request.websocket``: what a view can do with a WebSocket, written once for all backends."""
+"""What a view can do with a WebSocket, written once for all backends."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
@@ -17,19 +16,15 @@ from dwebsocket import groups
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
-from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
-from dwebsocket.protocol.prepared import PreparedMessage
-from dwebsocket.protocol.state import ConnectionState, Reading
+from dwebsocket.protocol.messages import BytesLike, Message
+from dwebsocket.protocol.state import Reading
 from dwebsocket.running import database
 from dwebsocket.running.coroutines import borrows_thread
 from dwebsocket.running.threads import in_thread
 
-if TYPE_CHECKING:
-    from django.http import HttpRequest
+from .primitives import Primitives
 
-    from dwebsocket.backends.runner import Runner, Use
-
-__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
+__all__ = ["BaseWebSocket", "check_reason"]
 
 
 OPEN = Reading.OPEN
@@ -38,13 +33,8 @@ OPEN = Reading.OPEN
 ending = threading.Lock()
 
 
-class BaseWebSocket:
-    """A WebSocket in a view.
-
-    A backend fills in the primitives (``accept_connection``, ``receive_messages``,
-    ``receive_available``, ``send``, ``send_ping``, ``send_nowait``, ``close_nowait``,
-    ``close_connection``, ``fileno``), which speak of whole messages, keeps ``_state`` true, and
-    calls ``end`` as soon as it is decided that the connection ends.
+class BaseWebSocket(Primitives):
+    """A WebSocket in a view: what it can do with it, on the primitives that a backend fills in.
 
     Objects compare by identity, are hashable, and take attributes of your own.
 
@@ -52,108 +42,15 @@ class BaseWebSocket:
         subprotocol: the one agreed on, or ``None``.
     """
 
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_has_listener",
-        "_read_lock",
-        "_ready",
-        "_state",
-        "_told",
-        "_watch",
-        "has_ended",
-        "on_accept",
-        "runner",
-        "subprotocol",
-    )
+    __slots__ = ("__dict__", "__weakref__", "_told", "_watch", "subprotocol")
 
-    #: Where the code that uses it goes on; until the server's request has ended, or the view has.
-    runner: Runner | None
-    on_accept: Callable[[], None] | None  # called once it is accepted
-
-    # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
-    _read_lock: Any  # made by the backend, of the kind its server waits with
-    _ready: list[Message]  # received and not read yet, the oldest last
-    _has_listener: bool  # messages go to a handler: nobody waits, and _read_lock says so
     _told: bool  # the view has been told once that no further one will come
 
-    #: Whether the end is decided, or being decided: no group may add it any more.
-    has_ended: bool
-
     def __init__(self) -> None:
-        self._ready = []
-        self._state = ConnectionState()
-        self._has_listener = self._told = self.has_ended = False
+        super().__init__()
+        self._told = False
         self._watch = database.ConnectionWatch()
-        self.runner = self.on_accept = None
         self.subprotocol: str | None = None
-
-    # The primitives
-
-    def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
-        """Answer the handshake with 101.
-
-        What can fail is done before that. Whoever does something behind it calls ``_state.open``
-        first: what then fails ends with a Close, and not with a response.
-        """
-        raise NotImplementedError
-
-    def receive_messages(self, deadline: float | None) -> list[Message]:
-        """The next messages, at least one; none at all once the connection is over. Blocks.
-
-        Args:
-            deadline: ``time.monotonic()`` value, or ``None`` for no end.
-
-        Raises:
-            TimeoutError: the deadline passed.
-        """
-        raise NotImplementedError
-
-    def receive_available(self) -> list[Message]:
-        """The messages that are here already. Never blocks, never raises."""
-        raise NotImplementedError
-
-    def send(self, message: str | BytesLike) -> None:
-        """Send ``str`` as text, bytes-like as binary. Safe from any thread or greenlet.
-
-        Raises:
-            ConnectionClosed: the connection is closed.
-            TypeError: ``message`` is of another type.
-        """
-        raise NotImplementedError
-
-    def send_ping(self, payload: bytes) -> None:
-        """Send a Ping (RFC 6455, 5.5.2)."""
-        raise NotImplementedError
-
-    def send_nowait(self, message: PreparedMessage) -> None:
-        """Send what a group sends. Never waits and never raises: what the socket does not take at
-        once waits, up to ``WEBSOCKET_MAX_SEND_BUFFER``; beyond it the connection is closed with
-        1013. Nothing happens on a closed connection. Safe from any thread or greenlet.
-        """
-        raise NotImplementedError
-
-    def close_nowait(self, code: int, reason: str) -> None:
-        """Begin the closing handshake behind what ``send_nowait`` has sent. Never waits, never
-        raises.
-        """
-        raise NotImplementedError
-
-    def close_connection(self, code: int, reason: str, timeout: float) -> None:
-        """The closing handshake; idempotent.
-
-        Args:
-            timeout: seconds it may take; with 0 our Close is sent and nothing is waited for.
-        """
-        raise NotImplementedError
-
-    def fileno(self) -> int:
-        """A descriptor for ``select`` and its kin, the socket's where there is one; -1 before the
-        WebSocket is accepted.
-
-        Messages may wait in memory while the descriptor is silent: ask ``has_messages()`` first.
-        """
-        raise NotImplementedError
 
     # The opening handshake
 
@@ -182,9 +79,9 @@ class BaseWebSocket:
         self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
         self._state.open()
-        if self.on_accept is not None:
-            on_accept, self.on_accept = self.on_accept, None
-            on_accept()
+        if self._on_accept is not None:
+            _on_accept, self._on_accept = self._on_accept, None
+            _on_accept()
 
     @property
     def accepted(self) -> bool:
@@ -420,7 +317,7 @@ class BaseWebSocket:
         """
         if self._state.code is not None:
             return False
-        self.has_ended = True
+        self._has_ended = True
         groups.leave_all(self)  # first: whoever hears of the end is in no group any more
         with ending:
             return self._state.end(code, reason)
@@ -429,48 +326,24 @@ class BaseWebSocket:
         state = self._state
         return ConnectionClosed(1006 if state.code is None else state.code, state.reason or "")
 
-    # The life of a request: called by upgrade
+    # Called by upgrade
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
-        """Decide where goes on what is going to use this WebSocket, and reserve what it needs then,
-        now or just before the 101.
-
-        Args:
-            accepts: whether the handshake is accepted now, and not by the view.
-
-        Returns:
-            ``None``: in the server's own thread, as long as the connection lasts.
-
-        Raises:
-            InvalidHandshake: no further view can run in this process.
-            SocketTakeoverError: no coroutine can work here.
-        """
-        return None
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The server's event loop, in which coroutines serve it without a thread, if it has one."""
-        return None
-
-    def release_database(self) -> None:
+    def _release_database(self) -> None:
         """Close the database connections of the running thread or greenlet, if it has any."""
         if self._watch.seen != database.opened:
             self._watch.release(at_once=True)
-
-    def finish(self) -> None:
-        """Tell the server that this request is answered. The last thing done to a WebSocket."""
 
     # The async twins
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
         """``wait()`` for an async view."""
-        await self.arelease_database()
+        await self._arelease_database()
         return await in_thread(self.wait, timeout)
 
-    async def arelease_database(self) -> None:
-        """``release_database`` in the thread that waits for the running task, if there is one."""
+    async def _arelease_database(self) -> None:
+        """``_release_database`` in the thread that waits for the running task, if there is one."""
         if self._watch.seen != database.opened and borrows_thread():
-            await sync_to_async(self.release_database)()
+            await sync_to_async(self._release_database)()
 
     async def asend(self, message: str | BytesLike) -> None:
         """``send()`` for an async view."""
@@ -515,6 +388,3 @@ def forget_lock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_lock)
-
-#: The name up to dwebsocket 0.5.
-WebSocket = BaseWebSocket

@@ -1,0 +1,149 @@
+"""What a backend says of a WebSocket: how whole messages get in and out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dwebsocket.protocol.messages import BytesLike, Message
+from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.protocol.state import ConnectionState
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from dwebsocket.backends.runner import Runner, Use
+
+__all__ = ["Primitives"]
+
+
+class Primitives:
+    """A backend fills these in, keeps ``_state`` true, and calls ``end`` as soon as it is decided
+    that the connection ends.
+    """
+
+    __slots__ = (
+        "_has_ended",
+        "_has_listener",
+        "_on_accept",
+        "_read_lock",
+        "_ready",
+        "_state",
+        "runner",
+    )
+
+    #: Where the code that uses it goes on; until the server's request has ended, or the view has.
+    runner: Runner | None
+    _on_accept: Callable[[], None] | None  # called once it is accepted
+
+    # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
+    _read_lock: Any  # made by the backend, of the kind its server waits with
+    _ready: list[Message]  # received and not read yet, the oldest last
+    _has_listener: bool  # messages go to a handler: nobody waits, and _read_lock says so
+
+    #: Whether the end is decided, or being decided: no group may add it any more.
+    _has_ended: bool
+
+    def __init__(self) -> None:
+        self._ready = []
+        self._state = ConnectionState()
+        self._has_listener = self._has_ended = False
+        self.runner = self._on_accept = None
+
+    # The opening handshake
+
+    def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        """Answer the handshake with 101.
+
+        What can fail is done before that. Whoever does something behind it calls ``_state.open``
+        first: what then fails ends with a Close, and not with a response.
+        """
+        raise NotImplementedError
+
+    # Messages
+
+    def receive_messages(self, deadline: float | None) -> list[Message]:
+        """The next messages, at least one; none at all once the connection is over. Blocks.
+
+        Args:
+            deadline: ``time.monotonic()`` value, or ``None`` for no end.
+
+        Raises:
+            TimeoutError: the deadline passed.
+        """
+        raise NotImplementedError
+
+    def receive_available(self) -> list[Message]:
+        """The messages that are here already. Never blocks, never raises."""
+        raise NotImplementedError
+
+    def send(self, message: str | BytesLike) -> None:
+        """Send ``str`` as text, bytes-like as binary. Safe from any thread or greenlet.
+
+        Raises:
+            ConnectionClosed: the connection is closed.
+            TypeError: ``message`` is of another type.
+        """
+        raise NotImplementedError
+
+    def send_ping(self, payload: bytes) -> None:
+        """Send a Ping (RFC 6455, 5.5.2)."""
+        raise NotImplementedError
+
+    def send_nowait(self, message: PreparedMessage) -> None:
+        """Send what a group sends. Never waits and never raises: what the socket does not take at
+        once waits, up to ``WEBSOCKET_MAX_SEND_BUFFER``; beyond it the connection is closed with
+        1013. Nothing happens on a closed connection. Safe from any thread or greenlet.
+        """
+        raise NotImplementedError
+
+    # The end
+
+    def close_nowait(self, code: int, reason: str) -> None:
+        """Begin the closing handshake behind what ``send_nowait`` has sent. Never waits, never
+        raises.
+        """
+        raise NotImplementedError
+
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        """The closing handshake; idempotent.
+
+        Args:
+            timeout: seconds it may take; with 0 our Close is sent and nothing is waited for.
+        """
+        raise NotImplementedError
+
+    def fileno(self) -> int:
+        """A descriptor for ``select`` and its kin, the socket's where there is one; -1 before the
+        WebSocket is accepted.
+
+        Messages may wait in memory while the descriptor is silent: ask ``has_messages()`` first.
+        """
+        raise NotImplementedError
+
+    # The life of a request: called by upgrade
+
+    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+        """Decide where goes on what is going to use this WebSocket, and reserve what it needs then,
+        now or just before the 101.
+
+        Args:
+            accepts: whether the handshake is accepted now, and not by the view.
+
+        Returns:
+            ``None``: in the server's own thread, as long as the connection lasts.
+
+        Raises:
+            InvalidHandshake: no further view can run in this process.
+            SocketTakeoverError: no coroutine can work here.
+        """
+        return None
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop | None:
+        """The server's event loop, in which coroutines serve it without a thread, if it has one."""
+        return None
+
+    def finish(self) -> None:
+        """Tell the server that this request is answered. The last thing done to a WebSocket."""
