@@ -151,7 +151,7 @@ async def receive_nothing() -> Event:
 
 
 async def send_nowhere(event: Event) -> None:
-    """Whoever watches the request has seen it."""
+    """Take an event and do nothing with it: whoever watches the request has seen it."""
 
 
 class WebSocketRequest(ASGIRequest):

@@ -83,7 +83,9 @@ class BaseWebSocketFactory:
         """
 
     def hang_up(self) -> None:
-        """A refusal has been written: see to it that nothing is read as a request behind it."""
+        """See to it that nothing is read as a request behind a refusal, which has been
+        written.
+        """
 
     def create_websocket(self) -> BaseWebSocket | None:
         """The WebSocket, or ``None`` when the request does not ask for one.

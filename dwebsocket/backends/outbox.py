@@ -85,7 +85,7 @@ class Outbox:
         self.count()
 
     def count(self) -> None:
-        """What was taken has been written, or put back."""
+        """Count what waits anew: what was taken has been written, or put back."""
         with self.lock:
             self.size = self.measure()
 
@@ -95,7 +95,7 @@ class Outbox:
 
 
 def forget_locks() -> None:
-    """In a forked child, whose parent may have held them."""
+    """Make new locks in a forked child, whose parent may have held them."""
     locks[:] = [threading.Lock() for _ in locks]
 
 

@@ -74,6 +74,6 @@ class ConnectionState:
         self.writing = max(self.writing, Writing.CLOSE_SENT)
 
     def lose(self) -> None:
-        """The connection broke: nothing more comes, nothing more goes."""
+        """Mark the connection as lost: nothing more comes, nothing more goes."""
         self.stop_reading(Reading.CLOSING)
         self.writing = Writing.LOST

@@ -169,7 +169,7 @@ def is_cancelled() -> bool:
 
 
 async def fail(handler: AsyncHandler, websocket: BaseWebSocket, error: BaseException) -> None:
-    """The handler raised: the end of this connection."""
+    """End the connection of a handler that raised."""
     if tells_end(error):
         await websocket.aclose()
         return

@@ -181,7 +181,7 @@ class HandlerCalls:
             raise error
 
     def _fail(self, error: BaseException) -> None:
-        """The handler raised: the end of this connection, and of no other."""
+        """End the connection of a handler that raised, and no other."""
         websocket = self._websocket
         if tells_end(error):
             websocket.close()

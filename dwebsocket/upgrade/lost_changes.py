@@ -84,7 +84,7 @@ def tell_of_cookies(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def take_as_saved(request: Any) -> None:
-    """What was changed until now has been seen to by the middleware."""
+    """Take what was changed until now as seen to by the middleware."""
     setattr(request, ENDED, True)
     for changed, mark in find_marks(request).values():
         if getattr(changed, mark, False):

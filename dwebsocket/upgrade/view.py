@@ -152,7 +152,9 @@ class ViewRun:
         return outcome
 
     def _fail(self, error: BaseException) -> Any:
-        """The view raised: the response for Django, which sees the error only before the 101."""
+        """The response for Django where the view raised: it sees the error only before the
+        101.
+        """
         end(self._websocket, error)
         if not self._websocket.accepted:
             if isinstance(error, (InvalidHandshake, SocketTakeoverError)):

@@ -381,7 +381,7 @@ def check_reason(reason: str | bytes | None) -> str:
 
 
 def forget_lock() -> None:
-    """In a forked child, whose parent may have held it."""
+    """Make a new lock in a forked child, whose parent may have held it."""
     global ending
     ending = threading.Lock()
 

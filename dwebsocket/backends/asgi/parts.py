@@ -47,7 +47,9 @@ class Calls(Protocol):
     """The calls of a handler."""
 
     def wake(self) -> None:
-        """There is a message, or no further one comes. From any thread."""
+        """Have the listener called: there is a message, or no further one comes. From any
+        thread.
+        """
 
 
 class Closing(Protocol):

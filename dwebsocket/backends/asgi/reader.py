@@ -208,7 +208,7 @@ class Reader:
     # The beginning and the end
 
     def begin(self) -> None:
-        """The handshake has been answered: receive."""
+        """Receive: the handshake has been answered."""
         self._has_begun = True
         if self._wants_pump:
             self.start_pump()

@@ -78,7 +78,7 @@ class DetachedRunner(Runner):
             self._detached = True
 
     def _drop_request(self) -> None:
-        """The server's request ends now: keep nothing of it, and forget this runner."""
+        """Keep nothing of the server's request, which ends now, and forget this runner."""
         self._owner.runner = None
         self._owner._deregister()
         request = self._request

@@ -157,7 +157,7 @@ class Driver(WriteWatcher):
             self._websocket.close_connection(CloseCode.INTERNAL_ERROR, "", conf.CLOSE_TIMEOUT)
 
     def _fail_for_good(self) -> None:
-        """Not even the Close has gone well: the loop has nothing more to do with it."""
+        """Mark the connection as lost, and end: not even the Close has gone well."""
         self._lose("of an error that is logged")
         was_told, self._ended = self._ended, True
         try:

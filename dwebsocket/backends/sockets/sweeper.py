@@ -182,7 +182,7 @@ exit_code: int = CloseCode.GOING_AWAY
 
 
 def expect_restart(**kwargs: Any) -> None:
-    """The interpreter is about to end because it starts anew: Django's autoreloader."""
+    """Say 1012 at the end of the interpreter: Django's autoreloader starts it anew."""
     global exit_code
     exit_code = CloseCode.SERVICE_RESTART
 

@@ -46,7 +46,7 @@ class WriteWatcher:
     # What the loop calls
 
     def on_readable(self) -> bool:
-        """It has ended: sending tells how."""
+        """Write: the connection has ended, and sending tells how."""
         self.on_writable()
         return False
 
@@ -82,7 +82,7 @@ class WriteWatcher:
             self._set_interest(writing=more)
 
     def stand_back(self) -> None:
-        """Somebody is going to write and to wait by himself."""
+        """Be not blocked: somebody is going to write and to wait by himself."""
         if self.blocked:
             self.tell_sent(0, False)
 
@@ -104,7 +104,7 @@ class WriteWatcher:
     # The end
 
     def close(self, timeout: float) -> None:
-        """Our Close is on its way: hang up after so many seconds, if the peer does not."""
+        """Hang up ``timeout`` seconds after our Close, if the peer does not."""
         self._closing = True
         self._arm(timeout)
 

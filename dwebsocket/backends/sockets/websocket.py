@@ -283,7 +283,7 @@ class SocketWebSocket(BaseWebSocket):
         sweeper.discard(self)
 
     def _lose(self, reason: str) -> None:
-        """The connection broke: nothing more comes, nothing more goes, whoever waits wakes up."""
+        """Mark the connection as lost, and wake whoever waits."""
         self.end(CloseCode.ABNORMAL_CLOSURE, reason)
         self._state.lose()
         self._transport.shutdown()
@@ -338,7 +338,7 @@ class SocketWebSocket(BaseWebSocket):
     # What the sweeper does
 
     def _go_away(self, code: int) -> None:
-        """The process ends: send a Close without waiting for anything."""
+        """Send a Close without waiting for anything: the process ends."""
         self._writer.decide_close(code, "")
         self._writer.close(build_close(code), None)
 

@@ -202,7 +202,7 @@ class Writer:
         return transport.gathers and not self._state.reading and transport.gather(self._flush_soon)
 
     def _flush_soon(self) -> None:
-        """The hub runs: whoever gathered has given up control."""
+        """Write what was gathered, when the hub runs: whoever gathered has given up control."""
         if self.outbox.frames:
             self.try_flush()
 
@@ -281,7 +281,7 @@ class Writer:
         return False
 
     def flush_after_writing(self) -> None:
-        """Whoever has held the lock looks at what others have left here meanwhile."""
+        """Write what others have left here while the caller held the lock."""
         if (self.outbox.frames or self._state.writing) and not self.is_blocked:
             self.try_flush()
 
@@ -321,7 +321,7 @@ class Writer:
         return self._state.writing == LOST
 
     def lose(self, reason: str) -> None:
-        """The peer has had its time: end the connection."""
+        """Mark the connection as lost: the peer has had its time."""
         self._owner._lose(reason)
 
     def start_driver(self, driver: Any) -> None:
@@ -370,7 +370,7 @@ class Writer:
         self.try_flush()
 
     def stop(self) -> None:
-        """The connection has ended: nobody may wait on its descriptor."""
+        """Wait on the descriptor no more: the connection has ended."""
         with self.lock:
             self._drop()
             if self._watcher is not None:
