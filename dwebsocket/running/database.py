@@ -19,11 +19,11 @@ from dwebsocket.supervisor import log_failure
 
 __all__ = [
     "MOMENT",
-    "ConnectionWatch",
     "EveryDatabase",
     "close_all",
     "forget_all",
     "opened",
+    "release",
     "touched",
 ]
 
@@ -66,36 +66,27 @@ class EveryDatabase(set[str]):
         return True
 
 
-class ConnectionWatch:
-    """Remembers whether the running thread or greenlet may hold an open database connection.
+def release(*, at_once: bool = False) -> tuple[bool, int]:
+    """Give back the connections of the running thread or greenlet that are not inside ``atomic``:
+    all of them at once, or as Django does at the end of a request.
 
-    Attributes:
-        seen: as long as this equals ``opened``, there is nothing to release.
+    Returns:
+        Whether some are left that ``CONN_MAX_AGE`` allows to last, and a number: as long as that
+        equals ``opened``, there is nothing to release.
     """
-
-    __slots__ = ("seen",)
-
-    def __init__(self) -> None:
-        self.seen = -1 if opened else 0
-
-    def release(self, *, at_once: bool = False) -> bool:
-        """Give back connections not inside ``atomic``: all of them at once, or as Django does at
-        the end of a request; whether some are left that ``CONN_MAX_AGE`` allows to last.
-        """
-        seen, inside, left = opened, False, False
-        for connection in connections.all(initialized_only=True):
-            if connection.connection is None:
-                continue  # in an event loop Django would not even let it be closed
-            if connection.in_atomic_block:
-                inside = True
-                continue
-            if at_once and not connection.allow_thread_sharing:
-                close(connection)
-            else:
-                connection.close_if_unusable_or_obsolete()
-            left = left or connection.connection is not None
-        self.seen = -1 if inside or left else seen
-        return left
+    seen, inside, left = opened, False, False
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is None:
+            continue  # in an event loop Django would not even let it be closed
+        if connection.in_atomic_block:
+            inside = True
+            continue
+        if at_once and not connection.allow_thread_sharing:
+            close(connection)
+        else:
+            connection.close_if_unusable_or_obsolete()
+        left = left or connection.connection is not None
+    return left, -1 if inside or left else seen
 
 
 def close(connection: BaseDatabaseWrapper) -> None:

@@ -42,14 +42,15 @@ class BaseWebSocket(Primitives):
         subprotocol: the one agreed on, or ``None``.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_told", "_watch", "subprotocol")
+    __slots__ = ("__dict__", "__weakref__", "_database_seen", "_told", "subprotocol")
 
+    _database_seen: int  # see database.release
     _told: bool  # the view has been told once that no further one will come
 
     def __init__(self) -> None:
         super().__init__()
         self._told = False
-        self._watch = database.ConnectionWatch()
+        self._database_seen = -1 if database.opened else 0
         self.subprotocol: str | None = None
 
     # The opening handshake
@@ -159,7 +160,7 @@ class BaseWebSocket(Primitives):
             if self._ready:  # another reader received more than it wanted
                 return self._ready.pop()
             messages = None
-            if self._watch.seen != database.opened:
+            if self._database_seen != database.opened:
                 messages = self._receive_or_release(deadline)
             if not messages:
                 messages = self.receive_messages(deadline)
@@ -178,15 +179,19 @@ class BaseWebSocket(Primitives):
         a moment if they may last that long.
         """
         messages = self.receive_available()
-        if not messages and self._watch.release():
+        if not messages and self._release_connections():
             soon = monotonic() + database.MOMENT
             try:
                 return self.receive_messages(soon if deadline is None else min(soon, deadline))
             except TimeoutError:
                 if deadline is not None and deadline <= soon:
                     raise
-            self._watch.release(at_once=True)
+            self._release_connections(at_once=True)
         return messages
+
+    def _release_connections(self, *, at_once: bool = False) -> bool:
+        left, self._database_seen = database.release(at_once=at_once)
+        return left
 
     def read(self, fallback: Any = None) -> Any:
         """The next message if a whole one is here, else ``fallback``. Never blocks.
@@ -330,8 +335,8 @@ class BaseWebSocket(Primitives):
 
     def _release_database(self) -> None:
         """Close the database connections of the running thread or greenlet, if it has any."""
-        if self._watch.seen != database.opened:
-            self._watch.release(at_once=True)
+        if self._database_seen != database.opened:
+            self._release_connections(at_once=True)
 
     # The async twins
 
@@ -342,7 +347,7 @@ class BaseWebSocket(Primitives):
 
     async def _arelease_database(self) -> None:
         """``_release_database`` in the thread that waits for the running task, if there is one."""
-        if self._watch.seen != database.opened and borrows_thread():
+        if self._database_seen != database.opened and borrows_thread():
             await sync_to_async(self._release_database)()
 
     async def asend(self, message: str | BytesLike) -> None:

@@ -11,7 +11,6 @@ from django.test import TestCase
 
 from dwebsocket import WebSocketHandler, require_websocket
 from dwebsocket.running import database
-from dwebsocket.running.database import ConnectionWatch
 from dwebsocket.testing import WebSocketClient
 
 from .site import TIMEOUT, Site, wait_until
@@ -179,15 +178,14 @@ def test_iteration_gives_it_back_too(site):
 
 
 def test_a_process_without_queries_is_not_looked_at():
-    watch = ConnectionWatch()
     connections.close_all()
-    watch.release()
-    assert watch.seen == database.opened
+    seen = database.release()[1]
+    assert seen == database.opened
     query()
-    assert watch.seen != database.opened
-    watch.release()
+    assert seen != database.opened
+    seen = database.release()[1]
     assert connection.connection is None
-    assert watch.seen == database.opened
+    assert seen == database.opened
 
 
 class TransactionTests(TestCase):
