@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from reprlib import repr as shorten
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from dwebsocket import groups
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
-from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
+from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, check_close
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import ConnectionState, Reading
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from dwebsocket.backends.runner import Runner, Use
 
-__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
+__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "wrong_timeout"]
 
 
 OPEN = Reading.OPEN
@@ -117,7 +118,8 @@ class BaseWebSocket:
         """Send ``str`` as text, bytes-like as binary. Safe from any thread or greenlet.
 
         Raises:
-            ConnectionClosed: the connection is closed.
+            ConnectionClosed: the connection is closed, whatever is sent: ``None`` may be what
+                ``wait()`` has returned for that.
             TypeError: ``message`` is of another type.
         """
         raise NotImplementedError
@@ -172,12 +174,18 @@ class BaseWebSocket:
             InvalidState: the connection is accepted already.
             SocketTakeoverError: the server does not let go of this connection; if the view lets it
                 escape, the answer is 501.
+            TypeError: headers that are no dictionary of text.
             ValueError: a header that is not allowed, or a subprotocol that is no token.
         """
         if self.accepted:
             raise InvalidState(
                 "accept() was called, but the WebSocket is accepted already; call it once, and "
                 "only in a view decorated with auto_accept=False"
+            )
+        if headers is not None and not isinstance(headers, Mapping):
+            raise TypeError(
+                f"headers is {shorten(headers)}, it must be a dictionary, such as "
+                '{"Set-Cookie": "…"}'
             )
         self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
@@ -212,6 +220,7 @@ class BaseWebSocket:
         Raises:
             TimeoutError: no message came in time.
             ConnectionClosed: the connection had closed and an earlier call said so.
+            TypeError: ``timeout`` is no number.
         """
         ready = self._ready
         if ready and not self._has_listener:
@@ -251,13 +260,16 @@ class BaseWebSocket:
         if self._state.reading:
             self._check_accepted()
         lock = self._read_lock
-        if timeout is None or timeout < 0:  # -1 meant 'for ever' in earlier releases
-            deadline = None
-            lock.acquire()
-        else:
-            deadline = monotonic() + timeout
-            if not lock.acquire(timeout=timeout):
-                raise TimeoutError(f"no message within {timeout} seconds")
+        try:
+            if timeout is None or timeout < 0:  # -1 meant 'for ever' in earlier releases
+                deadline = None
+                lock.acquire()
+            else:
+                deadline = monotonic() + timeout
+                if not lock.acquire(timeout=timeout):
+                    raise TimeoutError(f"no message within {timeout} seconds")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise wrong_timeout(timeout, error) from error
         try:
             if self._ready:  # another reader received more than it wanted
                 return self._ready.pop()
@@ -345,6 +357,12 @@ class BaseWebSocket:
 
     # Sending
 
+    def _as_bytes(self, message: BytesLike) -> bytes:
+        """What ``send()`` was given, and is no text."""
+        if message is None and self._state.code is not None:  # wait() has said so
+            raise self._closed_error()
+        return as_bytes(message)
+
     def send_json(self, obj: Any) -> None:
         """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
         self.send(json.dumps(obj, cls=DjangoJSONEncoder))
@@ -354,8 +372,14 @@ class BaseWebSocket:
 
         Raises:
             ConnectionClosed: the connection is closed.
+            TypeError: ``data`` is neither text nor bytes.
             ValueError: ``data`` is too long.
         """
+        if not isinstance(data, (str, bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"ping() takes up to {MAX_CONTROL_SIZE} bytes, or text, for the peer to send back, "
+                f"not {type(data).__name__}"
+            )
         payload = data.encode() if isinstance(data, str) else bytes(data)
         if len(payload) > MAX_CONTROL_SIZE:
             raise ValueError(
@@ -375,11 +399,12 @@ class BaseWebSocket:
             reason: at most 123 bytes of UTF-8.
 
         Raises:
+            TypeError: the code is no number, or the reason no text.
             ValueError: a code that may not be sent, or too long a reason.
         """
-        reason = check_reason(reason)
+        code, reason = check_close(code, reason)
         self._check_accepted()
-        self.close_connection(1000 if code is None else code, reason, conf.CLOSE_TIMEOUT)
+        self.close_connection(code, reason, conf.CLOSE_TIMEOUT)
 
     disconnect = close
 
@@ -489,22 +514,11 @@ class BaseWebSocket:
             yield message
 
 
-def check_reason(reason: str | bytes | None) -> str:
-    """The reason to close, as text.
-
-    Raises:
-        ValueError: it does not fit into a Close frame.
-    """
-    if isinstance(reason, (bytes, bytearray)):
-        reason = reason.decode()
-    reason = reason or ""
-    size = len(reason.encode())
-    if size > MAX_REASON_SIZE:
-        raise ValueError(
-            f"the reason to close is {size} bytes long, a Close frame holds {MAX_REASON_SIZE} at "
-            "most"
-        )
-    return reason
+def wrong_timeout(timeout: Any, error: Exception) -> Exception:
+    """The error to raise for a time-out with which nobody can wait."""
+    return type(error)(
+        f"timeout is {shorten(timeout)}, it must be a number of seconds; None waits for ever"
+    )
 
 
 def forget_lock() -> None:

@@ -154,6 +154,14 @@ def test_every_explained_text_exists():
         assert code_in(row[1])[0] in joined
 
 
+def test_every_text_of_a_mistake_exists():
+    joined = re.sub(r'"\s*\n\s*f?"', "", SOURCE)
+    rows = page("docs/errors.md").table("Text").rows
+    assert len(rows) > 10
+    for row in rows:
+        assert code_in(row[0])[0] in joined
+
+
 #: Codes that stand for what no Close has said (RFC 6455, 7.4.1).
 NEVER_SENT = {CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE}
 
