@@ -40,7 +40,7 @@ OPCODES = frozenset(opcode.value for opcode in Opcode)
 
 
 #: Codes that stand for what no Close has said (RFC 6455, 7.4.1).
-NEVER_SENT = (CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE, CloseCode.TLS_HANDSHAKE)
+NEVER_SENT = (CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE)
 
 #: The bit that marks a compressed message (RFC 7692, 6).
 RSV1 = 0x40

@@ -83,13 +83,12 @@ def test_it_contradicts_nothreading(runserver):
         (["dwebsocket", "daphne", STATIC], "--noasgi"),
         (["dwebsocket", STATIC, "daphne"], "--nostatic"),
         ([CONTENT, "dwebsocket"], "--nothreading"),
-        (["served", "dwebsocket", STATIC], "--insecure"),
     ],
 )
 def test_the_command_of_the_next_app_is_the_base(runserver, apps, option):
     result = runserver(apps, "runserver", command="help")
     assert option in result.stdout
-    assert ("--multithreaded" in result.stdout) == (apps[0] != "served")
+    assert "--multithreaded" in result.stdout
 
 
 @pytest.mark.parametrize("apps", [[STATIC, "dwebsocket"], ["served", "dwebsocket"]])
