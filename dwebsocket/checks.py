@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -190,7 +190,7 @@ def check_backend(
 ) -> list[CheckMessage]:
     """The backend for uWSGI is not chosen for servers that are none."""
     try:
-        if conf.FACTORY_CLASS != UWSGI or find_spec("uwsgi") is not None:  # there is in uWSGI alone
+        if conf.FACTORY_CLASS != UWSGI or "uwsgi" in sys.modules:  # which is there in uWSGI alone
             return []
     except ImproperlyConfigured:  # which check_settings tells
         return []

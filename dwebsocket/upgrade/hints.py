@@ -64,7 +64,7 @@ def find_awaited(traceback: TracebackType | None) -> str | None:
         return None
     receiver, name = match.groups()
     instead = TWINS.get(name, f"{{0}}.{name}(…)` without `await").format(receiver)
-    return f"{name}() of a WebSocket returns nothing to await. In async code write `{instead}`"
+    return f"{name}() of a WebSocket cannot be awaited. In async code write `{instead}`"
 
 
 def find_line(traceback: TracebackType | None) -> str:

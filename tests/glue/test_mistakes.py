@@ -277,7 +277,7 @@ class AwaitsPing(WebSocketHandler):
 @pytest.mark.parametrize(
     ("view", "instead"),
     [
-        (awaits_send, "send() of a WebSocket returns nothing to await. In async code write `await "
+        (awaits_send, "send() of a WebSocket cannot be awaited. In async code write `await "
          "request.websocket.asend(…)`"),
         (awaits_send_json, "write `ws.send_json(…)` without `await`"),
         (awaits_close, "write `await request.websocket.aclose(…)`"),
