@@ -170,8 +170,8 @@ def check_close(code: Any, reason: Any) -> tuple[int, str]:
         )
     if code in NEVER_SENT:
         raise ValueError(
-            f"{code} may not be sent, it stands for what no Close has said (RFC 6455, 7.4.1); "
-            "close() sends 1000, and your own codes are 4000 to 4999"
+            f"{code} is not a close code that may be sent: it stands for what no Close has said "
+            "(RFC 6455, 7.4.1); close() sends 1000, and your own codes are 4000 to 4999"
         )
     reason = reason or ""
     build_close(code, reason)
