@@ -167,7 +167,7 @@ def test_what_django_says_where_an_asgi_server_calls_its_wsgi_application():
     said = set()
     for arguments in [({},), ({}, None, None)]:  # in one of two ways
         with pytest.raises(TypeError) as caught:
-            WSGIHandler()(*arguments)
+            WSGIHandler.__call__(None, *arguments)
         said.add(str(caught.value))
     rows = page("docs/errors.md").table("In the log").rows
     assert {code_in(row[0])[0] for row in rows if row[0].startswith("`WSGIHandler")} == said
