@@ -5,6 +5,8 @@ from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.groups import Group
 from dwebsocket.handlers import JsonWebSocketHandler, WebSocketHandler
 
+__version__ = "1.0.0.dev0"
+
 __all__ = [
     "ConnectionClosed",
     "Group",

@@ -6,8 +6,8 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.autoreload import file_changed
 
+from dwebsocket import checks
 from dwebsocket.backends.sockets.sweeper import expect_restart
-from dwebsocket.checks import check_contexts, check_groups, check_middleware, check_settings
 
 __all__ = ["DwebsocketConfig"]
 
@@ -19,8 +19,12 @@ class DwebsocketConfig(AppConfig):
     verbose_name = "WebSockets"
 
     def ready(self) -> None:
-        register(check_settings)
-        register(check_middleware)
-        register(check_groups)
-        register(check_contexts)
+        register(checks.check_settings)
+        register(checks.check_names)
+        register(checks.check_backend)
+        register(checks.check_middleware)
+        register(checks.check_listed_middleware)
+        register(checks.check_groups)
+        register(checks.check_contexts)
+        register(checks.check_deployment, deploy=True)
         file_changed.connect(expect_restart, dispatch_uid="dwebsocket.sweeper")

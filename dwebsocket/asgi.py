@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from time import monotonic
 from typing import Any
@@ -49,6 +49,12 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: Servers that have this let a refusal be an ordinary HTTP response.
 DENIAL = "websocket.http.response"
 
+CALLED_AS_WSGI = (
+    "This is an ASGI application, and the server has called it as a WSGI application. Start an "
+    "ASGI server with it, such as `uvicorn mysite.asgi:application` or `gunicorn -k asgi "
+    "mysite.asgi`, without --interface wsgi; or give a WSGI server its own: `gunicorn mysite.wsgi`"
+)
+
 NOT_UTF_8 = "The address is not UTF-8."
 
 #: Requests of WebSockets that are answered at the same time.
@@ -70,16 +76,36 @@ def get_websocket_application(http_app: Application | None = None) -> WebSocketA
     return WebSocketApplication(http_app)
 
 
+class Call(partial[Awaitable[None]]):
+    """The ``__call__`` of an ASGI application, which tells a WSGI server that it is one. A partial,
+    since servers look whether it is a coroutine function, and look into a partial for that.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[None]:
+        try:
+            return super().__call__(*args, **kwargs)
+        except TypeError:  # nothing has run yet: the arguments do not fit
+            if len(args) == 2:
+                raise TypeError(CALLED_AS_WSGI) from None
+            raise
+
+
 class WebSocketApplication:
     """Django's own application, which takes WebSockets, too."""
 
     def __init__(self, http_app: Application | None = None) -> None:
+        self._call = Call(type(self)._run, self)
         self._http_app: Application = http_app or ASGIHandler()
         # Django knows nothing of it; another application may have something to start.
         self._answers_lifespan = isinstance(self._http_app, ASGIHandler)
         self._handler = HandshakeHandler()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    @property
+    def __call__(self) -> Application:
+        """What servers call (ASGI specification, "Applications")."""
+        return self._call
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._serve(scope, receive, send)
         elif scope["type"] == "lifespan" and self._answers_lifespan:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
-from dwebsocket.backends import check_factory_class
-from dwebsocket.conf import conf
+from dwebsocket.backends import UWSGI, check_factory_class
+from dwebsocket.conf import UNLIMITED, conf
+from dwebsocket.conf.misspelt import find_misspelt
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.groups.current import create_backend, load_class
 from dwebsocket.groups.members import Members
@@ -21,9 +24,38 @@ from dwebsocket.running.known_middleware import find_missing
 from dwebsocket.upgrade.async_handler import check_middleware as check_async_middleware
 from dwebsocket.ws_urls import check_urlconf
 
-__all__ = ["check_contexts", "check_groups", "check_middleware", "check_settings"]
+__all__ = [
+    "check_backend",
+    "check_contexts",
+    "check_deployment",
+    "check_groups",
+    "check_listed_middleware",
+    "check_middleware",
+    "check_names",
+    "check_settings",
+]
 
 MIDDLEWARE = "dwebsocket.middleware.WebSocketMiddleware"
+
+
+EVERY_ORIGIN = (
+    "dwebsocket.W009",
+    "WEBSOCKET_ALLOWED_ORIGINS is ['*']: a page of any site can open WebSockets here with the "
+    "cookies, and so in the name, of whoever looks at it.",
+    "Name the origins of your own pages, such as 'https://www.example.com'. The site's own needs "
+    "no name.",
+)
+NO_LIMIT = (
+    "dwebsocket.W010",
+    "There is no limit to the size of a message: one client can fill the memory.",
+    "Set WEBSOCKET_MAX_MESSAGE_SIZE to the bytes of your longest message.",
+)
+NO_PINGS = (
+    "dwebsocket.W011",
+    "WEBSOCKET_PING_INTERVAL or WEBSOCKET_PING_TIMEOUT is None: a client that has gone without a "
+    "word holds its connection for ever.",
+    "Remove the setting, or set it to seconds.",
+)
 
 
 def check_group_backend() -> None:
@@ -100,6 +132,92 @@ def check_middleware(
             id="dwebsocket.E011",
         )
         for path in find_skipped_middleware()
+    ]
+
+
+def check_names(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """No setting looks as if it were ours and is not, or is read by another package alone."""
+    found: list[CheckMessage] = [
+        Warning(
+            f"Nobody reads {name}: dwebsocket has no setting of this name.",
+            hint=f"Do you mean {near}? If it is a setting of your own, silence this check.",
+            id="dwebsocket.W004",
+        )
+        for name, near in find_misspelt()
+    ]
+    layers = getattr(settings, "CHANNEL_LAYERS", None)
+    if layers and not (apps.is_installed("channels") or hasattr(settings, "WEBSOCKET_GROUPS")):
+        found.append(
+            Warning(
+                "CHANNEL_LAYERS is read by Channels alone, which is not installed: groups reach "
+                "the members in their own process only.",
+                hint="Name the Redis in WEBSOCKET_GROUPS: {'BACKEND': "
+                "'dwebsocket.groups.redis.RedisGroupBackend', 'LOCATION': 'redis://…'}.",
+                id="dwebsocket.W005",
+            )
+        )
+    return found
+
+
+def check_listed_middleware(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Our middleware is listed once, where Django reads it."""
+    found: list[CheckMessage] = []
+    if [*settings.MIDDLEWARE].count(MIDDLEWARE) > 1:
+        found.append(
+            Warning(
+                f"MIDDLEWARE lists {MIDDLEWARE!r} more than once, and one does it all.",
+                hint="Remove all but the last one.",
+                id="dwebsocket.W006",
+            )
+        )
+    if getattr(settings, "MIDDLEWARE_CLASSES", None):
+        found.append(
+            Warning(
+                "MIDDLEWARE_CLASSES is not read by Django any more: nothing that it lists runs.",
+                hint=f"List it in MIDDLEWARE. Views that are decorated need no {MIDDLEWARE!r}.",
+                id="dwebsocket.W007",
+            )
+        )
+    return found
+
+
+def check_backend(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The backend for uWSGI is not chosen for servers that are none."""
+    try:
+        if conf.FACTORY_CLASS != UWSGI or "uwsgi" in sys.modules:  # which is there in uWSGI alone
+            return []
+    except ImproperlyConfigured:  # which check_settings tells
+        return []
+    return [
+        Warning(
+            "WEBSOCKET_FACTORY_CLASS names the uWSGI backend, and this process is not run by "
+            "uWSGI: here every handshake would be refused with 501.",
+            hint="Remove the setting: under uWSGI this backend is chosen without it.",
+            id="dwebsocket.W008",
+        )
+    ]
+
+
+def check_deployment(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What protects a site in the open is not switched off (``check --deploy``)."""
+    try:
+        found = [
+            (conf.ALLOWED_ORIGINS == ["*"], EVERY_ORIGIN),
+            (conf.MAX_MESSAGE_SIZE >= UNLIMITED, NO_LIMIT),
+            (conf.PING_INTERVAL is None or conf.PING_TIMEOUT is None, NO_PINGS),
+        ]
+    except ImproperlyConfigured:  # which check_settings tells
+        return []
+    return [
+        Warning(text, hint=hint, id=check_id) for is_so, (check_id, text, hint) in found if is_so
     ]
 
 

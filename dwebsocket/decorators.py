@@ -71,6 +71,11 @@ def wrap(view: Callable[..., Any], options: HandshakeOptions) -> Callable[..., A
             f"a WebSocket decorator takes a view, not {view!r}; its options are named: "
             "subprotocols=…, auto_accept=…"
         )
+    if isinstance(view, type):
+        raise TypeError(
+            f"a WebSocket decorator takes a view, and {view.__qualname__} is a class: decorate "
+            f"{view.__qualname__}.as_view(), or nothing if it is a WebSocketHandler"
+        )
     if issubclass(getattr(view, "view_class", object), WebSocketHandler):
         return leave_to_handler(view, options)
     wrapper: Callable[..., Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from asyncio import iscoroutine
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -35,7 +36,8 @@ __all__ = [
 
 NOT_JSON = "not JSON"
 
-HOOKS = ("on_open", "on_message", "on_close", "on_error")
+#: The methods that are called, and what with.
+HOOKS = {"on_open": (), "on_message": ("message",), "on_close": (), "on_error": ("error",)}
 
 
 class Delivery:
@@ -135,13 +137,33 @@ class WebSocketHandler(HandlerTasks, View):
 
     # What Django calls
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args:
+            name, got = type(self).__qualname__, type(args[0]).__name__
+            raise TypeError(
+                f"{name} was called with {got}, as a view is: path() takes {name}.as_view(), not "
+                "the class"
+            )
+        super().__init__(**kwargs)
+
     #: The view is a plain function: mixins are made for that.
     view_is_async = False
 
     @classmethod
-    def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
-        """The view for ``path()``."""
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Callable[..., Any]:
+        """The view for ``path()``.
+
+        Raises:
+            ImproperlyConfigured: a method cannot be called as it is written.
+            TypeError: arguments, or ``subprotocols``, of the wrong kind.
+        """
+        if args:
+            raise TypeError(
+                f"{cls.__qualname__}.as_view() was called with {type(args[0]).__name__}: path() "
+                f"takes {cls.__qualname__}.as_view(), with its parentheses"
+            )
         check_dispatch(cls)
+        check_hooks(cls)
         check_subprotocols(cls, initkwargs.get("subprotocols", cls.subprotocols))
         inner = super().as_view(**initkwargs)
 
@@ -189,6 +211,23 @@ def check_dispatch(handler: type[WebSocketHandler]) -> None:
             f"{handler.__qualname__}.dispatch is 'async def', and it is called in a thread, before "
             "the handshake: write it as 'def'"
         )
+
+
+def check_hooks(handler: type[WebSocketHandler]) -> None:
+    """Raise ``ImproperlyConfigured`` for a method that does not take what it will be called with,
+    as in code for other packages; otherwise the first client would find out.
+    """
+    for name, given in HOOKS.items():
+        hook = inspect.getattr_static(handler, name)
+        if not inspect.isfunction(hook):
+            continue
+        try:  # as it is called: a decorator may give other arguments to what is inside
+            inspect.signature(hook, follow_wrapped=False).bind(handler, *given)
+        except TypeError as error:
+            raise ImproperlyConfigured(
+                f"{handler.__qualname__}.{name} cannot be called as {name}({', '.join(given)}): "
+                f"{error}. Write 'def {name}({', '.join(['self', *given])})'"
+            ) from error
 
 
 def check_subprotocols(handler: type[WebSocketHandler], names: Any) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def test_the_public_names():
         "accept_websocket",
         "require_websocket",
     }
+
+
+def test_the_version_is_the_distributions():
+    assert dwebsocket.__version__ == version("dwebsocket")
 
 
 @pytest.mark.parametrize("name", module_names())

@@ -14,7 +14,7 @@ from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidWebSocketBackend
 
-__all__ = ["check_factory_class", "get_factory", "get_usable_factory"]
+__all__ = ["UWSGI", "check_factory_class", "get_factory", "get_usable_factory"]
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
 ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket.exceptions import InvalidState
-from dwebsocket.protocol.frames import build_close
+from dwebsocket.protocol.frames import check_close
 from dwebsocket.protocol.messages import BytesLike, as_bytes
 from dwebsocket.running.threads import in_thread
 
@@ -102,10 +102,10 @@ class Group:
 
         Raises:
             GroupUnavailable: the members in other processes were not reached.
+            TypeError: the code is no number, or the reason no text.
             ValueError: a code that may not be sent, or too long a reason.
         """
-        build_close(code, reason)
-        self._send(Closing(int(code), reason), None)
+        self._send(Closing(*check_close(code, reason)), None)
 
     def _send(self, content: Envelope, exclude: Member | None) -> None:
         backend = get_backend()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from operator import index
+from reprlib import repr as shorten
+from typing import Any, NamedTuple
 
 from websockets.exceptions import ProtocolError as InvalidCloseFrame
 from websockets.frames import EXTERNAL_CLOSE_CODES, Close, CloseCode, Opcode
@@ -21,6 +23,7 @@ __all__ = [
     "Opcode",
     "build_close",
     "build_frame_header",
+    "check_close",
     "check_first_bytes",
     "parse_close",
     "parse_header",
@@ -139,6 +142,37 @@ def build_frame_header(opcode: int, length: int) -> bytes:
     if length < 65536:
         return bytes([0x80 | opcode, 126]) + length.to_bytes(2, "big")
     return bytes([0x80 | opcode, 127]) + length.to_bytes(8, "big")
+
+
+def check_close(code: Any, reason: Any) -> tuple[int, str]:
+    """What ``close()`` was given, fit for a Close frame; ``None`` stands for 1000, or no reason.
+
+    Raises:
+        TypeError: a code that is no number, or a reason that is neither text nor bytes.
+        ValueError: a code that may not be sent, or a reason that does not fit.
+    """
+    try:
+        code = 1000 if code is None else index(code)
+    except TypeError:
+        raise TypeError(
+            f"close() takes a code, which is a whole number, and then a reason: {shorten(code)} is "
+            "no code. Write close(4000), close(4000, 'a reason') or close(reason='a reason')"
+        ) from None
+    if isinstance(reason, (bytes, bytearray)):
+        reason = reason.decode()
+    elif reason is not None and not isinstance(reason, str):
+        raise TypeError(
+            f"the reason to close is text, not {type(reason).__name__}: {shorten(reason)}. Write "
+            "close(4000, 'a reason')"
+        )
+    if code == CloseCode.ABNORMAL_CLOSURE:
+        raise ValueError(
+            "1006 is not a close code that may be sent: it stands for what no Close has said "
+            "(RFC 6455, 7.4.1); close() sends 1000, and your own codes are 4000 to 4999"
+        )
+    reason = reason or ""
+    build_close(code, reason)
+    return code, reason
 
 
 def build_close(code: int, reason: str = "") -> bytes:

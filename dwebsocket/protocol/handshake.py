@@ -171,7 +171,7 @@ def check_response(subprotocol: str | None, headers: Iterable[tuple[str, str]]) 
     Raises:
         ValueError: as ``build_response``.
     """
-    if subprotocol is not None and not is_token(subprotocol):
+    if subprotocol is not None and not (isinstance(subprotocol, str) and is_token(subprotocol)):
         raise ValueError(f"{subprotocol!r} is not the name of a subprotocol")
     lines = []
     for name, value in headers:
@@ -190,6 +190,8 @@ def build_header(name: str, value: str) -> str:
     """One header line; control characters and a colon in the name are refused (RFC 9110, 5)."""
     if not is_token(name):
         raise ValueError(f"{name!r} is not the name of a header")
+    if not isinstance(value, str):
+        raise TypeError(f"the {name} header is {value!r}, it must be text: {str(value)!r}")
     if any((character < " " and character != "\t") or character == "\x7f" for character in value):
         raise ValueError(f"the {name} header holds a control character: {value!r}")
     try:

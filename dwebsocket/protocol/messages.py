@@ -7,6 +7,11 @@ __all__ = ["BytesLike", "Message", "as_bytes"]
 Message = str | bytes
 BytesLike = bytes | bytearray | memoryview
 
+NOTHING_RECEIVED = (
+    ". read() returns None when no message is here, wait() when the connection has closed: look at "
+    "what they return before you send it"
+)
+
 
 def as_bytes(message: BytesLike) -> bytes:
     """The payload of a binary message.
@@ -15,8 +20,9 @@ def as_bytes(message: BytesLike) -> bytes:
         TypeError: ``message`` is not bytes-like; says what ``send()`` takes.
     """
     if not isinstance(message, (bytes, bytearray, memoryview)):
+        hint = NOTHING_RECEIVED if message is None else ""
         raise TypeError(
             f"send() takes str (sent as text) or bytes (sent as binary), not "
-            f"{type(message).__name__}; send_json() sends other data"
+            f"{type(message).__name__}; send_json() sends other data{hint}"
         )
     return bytes(message)

@@ -22,6 +22,7 @@ from dwebsocket.running.call_contexts import CallContexts, NotEntered
 from dwebsocket.running.context import RequestContext
 from dwebsocket.supervisor import ends_process
 from dwebsocket.upgrade.error_log import log_error, tells_end
+from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.lost_changes import tell_of_unsaved
 from dwebsocket.websocket import BaseWebSocket, Message
 
@@ -223,3 +224,4 @@ def log_failure(handler: Handler, error: BaseException) -> None:
     except Exception:  # it may have thrown that away
         request = None
     log_error(request if isinstance(request, HttpRequest) else None, handler._path, error)
+    tell_hint(None, handler._path, error)

@@ -109,9 +109,13 @@ class HandlerTasks:
         """Send ``{"ping": "<the time>"}`` every 59 seconds, for clients that look for a sign of
         life; the connection itself is kept alive by Pings of the protocol.
         """
-        self.start_task("ping", self.sleep_loop, args=(self.ping, PING_INTERVAL))
+        self.start_task("ping", self.ping)
 
     async def ping(self) -> None:
+        """What ``start_ping`` runs in a task: it has no end."""
+        await self.sleep_loop(self._ping, PING_INTERVAL)
+
+    async def _ping(self) -> None:
         """Send one message of ``start_ping``."""
         self.websocket.send_json({"ping": timezone.now().isoformat()})
         await self.websocket.adrain()

@@ -17,6 +17,7 @@ from dwebsocket.running.coroutines import release_thread, surround_calls
 from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade import collectors
 from dwebsocket.upgrade.error_log import log_error, tells_end
+from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_cookies, tell_of_unsaved
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.websocket import BaseWebSocket
@@ -165,6 +166,7 @@ class ViewRun:
             raise error
         if not tells_end(error):
             log_error(self._request, self._request.path, error)
+            tell_hint(self._websocket, self._request.path, error)
         return self.respond()
 
 

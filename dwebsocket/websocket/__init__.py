@@ -6,9 +6,9 @@ primitives  what each backend says of it
 
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 
-from .base import BaseWebSocket, check_reason
+from .base import BaseWebSocket, wrong_timeout
 
-__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "check_reason"]
+__all__ = ["BaseWebSocket", "BytesLike", "Message", "WebSocket", "as_bytes", "wrong_timeout"]
 
 #: The name up to dwebsocket 0.5.
 WebSocket = BaseWebSocket

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
+from reprlib import repr as shorten
 from time import monotonic
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
-from dwebsocket import groups
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import ConnectionClosed, InvalidState
-from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
-from dwebsocket.protocol.messages import BytesLike, Message
+from dwebsocket.exceptions import InvalidState
+from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, check_close
+from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 from dwebsocket.protocol.state import Reading
 from dwebsocket.running import database
 from dwebsocket.running.coroutines import borrows_thread
@@ -24,13 +22,10 @@ from dwebsocket.running.threads import in_thread
 
 from .primitives import Primitives
 
-__all__ = ["BaseWebSocket", "check_reason"]
+__all__ = ["BaseWebSocket", "wrong_timeout"]
 
 
 OPEN = Reading.OPEN
-
-#: Guards the decision of all connections for an instant.
-ending = threading.Lock()
 
 
 class BaseWebSocket(Primitives):
@@ -70,6 +65,7 @@ class BaseWebSocket(Primitives):
             InvalidState: the connection is accepted already.
             SocketTakeoverError: the server does not let go of this connection; if the view lets it
                 escape, the answer is 501.
+            TypeError: headers that are no dictionary of text.
             ValueError: a header that is not allowed, or a subprotocol that is no token.
         """
         if self.accepted:
@@ -77,17 +73,17 @@ class BaseWebSocket(Primitives):
                 "accept() was called, but the WebSocket is accepted already; call it once, and "
                 "only in a view decorated with auto_accept=False"
             )
+        if headers is not None and not isinstance(headers, Mapping):
+            raise TypeError(
+                f"headers is {shorten(headers)}, it must be a dictionary, such as "
+                '{"Set-Cookie": "…"}'
+            )
         self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
         self._state.open()
         if self._on_accept is not None:
             _on_accept, self._on_accept = self._on_accept, None
             _on_accept()
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the 101 has been sent."""
-        return self._state.reading >= OPEN
 
     def _check_accepted(self) -> None:
         if self._state.reading < OPEN:
@@ -110,6 +106,7 @@ class BaseWebSocket(Primitives):
         Raises:
             TimeoutError: no message came in time.
             ConnectionClosed: the connection had closed and an earlier call said so.
+            TypeError: ``timeout`` is no number.
         """
         ready = self._ready
         if ready and not self._has_listener:
@@ -149,13 +146,16 @@ class BaseWebSocket(Primitives):
         if self._state.reading:
             self._check_accepted()
         lock = self._read_lock
-        if timeout is None or timeout < 0:  # -1 meant 'for ever' in earlier releases
-            deadline = None
-            lock.acquire()
-        else:
-            deadline = monotonic() + timeout
-            if not lock.acquire(timeout=timeout):
-                raise TimeoutError(f"no message within {timeout} seconds")
+        try:
+            if timeout is None or timeout < 0:  # -1 meant 'for ever' in earlier releases
+                deadline = None
+                lock.acquire()
+            else:
+                deadline = monotonic() + timeout
+                if not lock.acquire(timeout=timeout):
+                    raise TimeoutError(f"no message within {timeout} seconds")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise wrong_timeout(timeout, error) from error
         try:
             if self._ready:  # another reader received more than it wanted
                 return self._ready.pop()
@@ -247,6 +247,12 @@ class BaseWebSocket(Primitives):
 
     # Sending
 
+    def _as_bytes(self, message: BytesLike) -> bytes:
+        """What ``send()`` was given, and is no text."""
+        if message is None and self._state.code is not None:  # wait() has said so
+            raise self._closed_error()
+        return as_bytes(message)
+
     def send_json(self, obj: Any) -> None:
         """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
         self.send(json.dumps(obj, cls=DjangoJSONEncoder))
@@ -256,8 +262,14 @@ class BaseWebSocket(Primitives):
 
         Raises:
             ConnectionClosed: the connection is closed.
+            TypeError: ``data`` is neither text nor bytes.
             ValueError: ``data`` is too long.
         """
+        if not isinstance(data, (str, bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"ping() takes up to {MAX_CONTROL_SIZE} bytes, or text, for the peer to send back, "
+                f"not {type(data).__name__}"
+            )
         payload = data.encode() if isinstance(data, str) else bytes(data)
         if len(payload) > MAX_CONTROL_SIZE:
             raise ValueError(
@@ -277,11 +289,12 @@ class BaseWebSocket(Primitives):
             reason: at most 123 bytes of UTF-8.
 
         Raises:
+            TypeError: the code is no number, or the reason no text.
             ValueError: a code that may not be sent, or too long a reason.
         """
-        reason = check_reason(reason)
+        code, reason = check_close(code, reason)
         self._check_accepted()
-        self.close_connection(1000 if code is None else code, reason, conf.CLOSE_TIMEOUT)
+        self.close_connection(code, reason, conf.CLOSE_TIMEOUT)
 
     disconnect = close
 
@@ -313,23 +326,6 @@ class BaseWebSocket(Primitives):
     def close_reason(self) -> str | None:
         """The text beside ``close_code``, ``None`` until there is a code."""
         return self._state.reason
-
-    def end(self, code: int, reason: str) -> bool:
-        """Decide that the connection ends, and why. Never waits. From any thread or greenlet.
-
-        Returns:
-            Whether this was the first call: the code and the reason of later ones do not count.
-        """
-        if self._state.code is not None:
-            return False
-        self._has_ended = True
-        groups.leave_all(self)  # first: whoever hears of the end is in no group any more
-        with ending:
-            return self._state.end(code, reason)
-
-    def _closed_error(self) -> ConnectionClosed:
-        state = self._state
-        return ConnectionClosed(1006 if state.code is None else state.code, state.reason or "")
 
     # Called by upgrade
 
@@ -367,29 +363,8 @@ class BaseWebSocket(Primitives):
             yield message
 
 
-def check_reason(reason: str | bytes | None) -> str:
-    """The reason to close, as text.
-
-    Raises:
-        ValueError: it does not fit into a Close frame.
-    """
-    if isinstance(reason, (bytes, bytearray)):
-        reason = reason.decode()
-    reason = reason or ""
-    size = len(reason.encode())
-    if size > MAX_REASON_SIZE:
-        raise ValueError(
-            f"the reason to close is {size} bytes long, a Close frame holds {MAX_REASON_SIZE} at "
-            "most"
-        )
-    return reason
-
-
-def forget_lock() -> None:
-    """Make a new lock in a forked child, whose parent may have held it."""
-    global ending
-    ending = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_lock)
+def wrong_timeout(timeout: Any, error: Exception) -> Exception:
+    """The error to raise for a time-out with which nobody can wait."""
+    return type(error)(
+        f"timeout is {shorten(timeout)}, it must be a number of seconds; None waits for ever"
+    )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dwebsocket import groups
+from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.messages import BytesLike, Message
 from dwebsocket.protocol.prepared import PreparedMessage
-from dwebsocket.protocol.state import ConnectionState
+from dwebsocket.protocol.state import ConnectionState, Reading
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -16,6 +20,10 @@ if TYPE_CHECKING:
     from dwebsocket.backends.runner import Runner, Use
 
 __all__ = ["Primitives"]
+
+
+#: Guards the decision of all connections for an instant.
+ending = threading.Lock()
 
 
 class Primitives:
@@ -61,6 +69,11 @@ class Primitives:
         """
         raise NotImplementedError
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the 101 has been sent."""
+        return self._state.reading >= Reading.OPEN
+
     # Messages
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
@@ -82,7 +95,8 @@ class Primitives:
         """Send ``str`` as text, bytes-like as binary. Safe from any thread or greenlet.
 
         Raises:
-            ConnectionClosed: the connection is closed.
+            ConnectionClosed: the connection is closed, whatever is sent: ``None`` may be what
+                ``wait()`` has returned for that.
             TypeError: ``message`` is of another type.
         """
         raise NotImplementedError
@@ -99,6 +113,23 @@ class Primitives:
         raise NotImplementedError
 
     # The end
+
+    def end(self, code: int, reason: str) -> bool:
+        """Decide that the connection ends, and why. Never waits. From any thread or greenlet.
+
+        Returns:
+            Whether this was the first call: the code and the reason of later ones do not count.
+        """
+        if self._state.code is not None:
+            return False
+        self._has_ended = True
+        groups.leave_all(self)  # first: whoever hears of the end is in no group any more
+        with ending:
+            return self._state.end(code, reason)
+
+    def _closed_error(self) -> ConnectionClosed:
+        state = self._state
+        return ConnectionClosed(1006 if state.code is None else state.code, state.reason or "")
 
     def close_nowait(self, code: int, reason: str) -> None:
         """Begin the closing handshake behind what ``send_nowait`` has sent. Never waits, never
@@ -147,3 +178,13 @@ class Primitives:
 
     def finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""
+
+
+def forget_lock() -> None:
+    """Make a new lock in a forked child, whose parent may have held it."""
+    global ending
+    ending = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_lock)

@@ -18,7 +18,7 @@ UNSUPPORTED = [
         package="uvicorn",
     ),
 ]
-NAMES = ("gunicorn", "gevent", "runserver")
+NAMES = ("gunicorn", "gevent", "runserver", "mysite.asgi, and without --interface wsgi")
 
 
 @pytest.fixture(scope="module", params=UNSUPPORTED, ids=lambda row: row.name)

@@ -7,6 +7,7 @@ import resource
 
 import pytest
 from django.conf import global_settings
+from django.core.handlers.wsgi import WSGIHandler
 
 import dwebsocket.exceptions
 from dwebsocket.backends.room import default_max_connections
@@ -152,6 +153,24 @@ def test_every_explained_text_exists():
     joined = re.sub(r'"\s*\n\s*f?"', "", SOURCE)
     for row in ANSWERS:
         assert code_in(row[1])[0] in joined
+
+
+def test_every_text_of_a_mistake_exists():
+    joined = re.sub(r'"\s*\n\s*f?"', "", SOURCE)
+    rows = page("docs/errors.md").table("Text").rows
+    assert len(rows) > 10
+    for row in rows:
+        assert code_in(row[0])[0] in joined
+
+
+def test_what_django_says_where_an_asgi_server_calls_its_wsgi_application():
+    said = set()
+    for arguments in [({},), ({}, None, None)]:  # in one of two ways
+        with pytest.raises(TypeError) as caught:
+            WSGIHandler.__call__(None, *arguments)
+        said.add(str(caught.value))
+    rows = page("docs/errors.md").table("In the log").rows
+    assert {code_in(row[0])[0] for row in rows if row[0].startswith("`WSGIHandler")} == said
 
 
 #: Codes that stand for what no Close has said (RFC 6455, 7.4.1).

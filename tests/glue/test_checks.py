@@ -16,7 +16,15 @@ from django.http import HttpResponse
 from django.test import override_settings
 
 from dwebsocket import accept_websocket
-from dwebsocket.checks import check_groups, check_middleware, check_settings
+from dwebsocket.checks import (
+    check_backend,
+    check_deployment,
+    check_groups,
+    check_listed_middleware,
+    check_middleware,
+    check_names,
+    check_settings,
+)
 from dwebsocket.conf import Conf
 from dwebsocket.groups.workers import count_workers
 
@@ -584,3 +592,112 @@ def test_groups_of_one_process_and_several_workers(
         assert not found[0].is_serious()
     with override_settings(WEBSOCKET_GROUPS=REDIS):
         assert check_groups() == []
+
+
+MISSPELT = [
+    ("WEBSOCKET_ALLOWED_ORIGIN", "WEBSOCKET_ALLOWED_ORIGINS"),
+    ("WEBSOCKET_ORIGINS", "WEBSOCKET_ALLOWED_ORIGINS"),
+    ("WEBSOCKET_PING_INTERVALL", "WEBSOCKET_PING_INTERVAL"),
+    ("WEBSOCKET_PINGTIMEOUT", "WEBSOCKET_PING_TIMEOUT"),
+    ("WEBSOCKET_MAX_MESSAGES_SIZE", "WEBSOCKET_MAX_MESSAGE_SIZE"),
+    ("WEBSOCKET_GROUP", "WEBSOCKET_GROUPS"),
+    ("WEBSOCKETS_GROUPS", "WEBSOCKET_GROUPS"),
+    ("DWEBSOCKET_LEGACY", "WEBSOCKET_LEGACY"),
+    ("WEB_SOCKET_ACCEPT_ALL", "WEBSOCKET_ACCEPT_ALL"),
+    ("WEBSOCKET_FACTORY", "WEBSOCKET_FACTORY_CLASS"),
+    ("WS_PING_INTERVAL", "WEBSOCKET_PING_INTERVAL"),
+    ("WS_MIDDLEWARES", "WS_MIDDLEWARE"),
+    ("ROOT_WS_URLCONFS", "ROOT_WS_URLCONF"),
+]
+
+
+@pytest.mark.parametrize(("name", "meant"), MISSPELT)
+def test_a_misspelt_setting(name, meant):
+    with override_settings(**{name: None}):
+        [message] = check_names()
+    assert message.id == "dwebsocket.W004"
+    assert message.msg == f"Nobody reads {name}: dwebsocket has no setting of this name."
+    assert f"Do you mean {meant}?" in message.hint
+
+
+def test_our_own_settings_are_not_misspelt():
+    ours = {full_name(name): None for name in vars(Conf) if name.isupper()}
+    with override_settings(**ours):
+        assert check_names() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["WEBSOCKET_URL", "WEBSOCKET_HOST", "WEBSOCKET_PORT", "WS_URL", "SOCKET_DIR", "GROUPS"]
+)
+def test_settings_of_others_are_left_alone(name):
+    with override_settings(**{name: "x"}):
+        assert check_names() == []
+
+
+LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}
+
+
+def test_channel_layers_without_channels():
+    with override_settings(CHANNEL_LAYERS=LAYERS):
+        [message] = check_names()
+    assert message.id == "dwebsocket.W005"
+    assert "CHANNEL_LAYERS is read by Channels alone" in message.msg
+    assert "WEBSOCKET_GROUPS: {'BACKEND': 'dwebsocket.groups.redis" in message.hint
+    with override_settings(CHANNEL_LAYERS=LAYERS, WEBSOCKET_GROUPS=REDIS):
+        assert check_names() == []
+
+
+def test_our_middleware_is_listed_twice():
+    with override_settings(MIDDLEWARE=[OURS, *MIDDLEWARE, OURS]):
+        [message] = check_listed_middleware()
+        assert check_middleware() == []
+    assert message.id == "dwebsocket.W006"
+    assert f"lists {OURS!r} more than once" in message.msg
+    assert message.hint == "Remove all but the last one."
+
+
+def test_middleware_classes():
+    with override_settings(MIDDLEWARE_CLASSES=[OURS]):
+        [message] = check_listed_middleware()
+    assert message.id == "dwebsocket.W007"
+    assert "MIDDLEWARE_CLASSES is not read by Django any more" in message.msg
+    assert "List it in MIDDLEWARE." in message.hint
+
+
+@override_settings(
+    WEBSOCKET_FACTORY_CLASS="dwebsocket.backends.uwsgi.factory.uWsgiWebSocketFactory"
+)
+def test_the_backend_for_uwsgi_where_none_runs():
+    [message] = check_backend()
+    assert message.id == "dwebsocket.W008"
+    assert "this process is not run by uWSGI" in message.msg
+    assert "Remove the setting" in message.hint
+
+
+@pytest.mark.parametrize(
+    ("check_id", "changed", "text"),
+    [
+        ("W009", {"WEBSOCKET_ALLOWED_ORIGINS": ["*"]}, "a page of any site can open WebSockets"),
+        ("W010", {"WEBSOCKET_MAX_MESSAGE_SIZE": None}, "no limit to the size of a message"),
+        ("W010", {"DATA_UPLOAD_MAX_MEMORY_SIZE": None}, "no limit to the size of a message"),
+        ("W011", {"WEBSOCKET_PING_INTERVAL": None}, "holds its connection for ever"),
+        ("W011", {"WEBSOCKET_PING_TIMEOUT": None}, "holds its connection for ever"),
+    ],
+)
+def test_what_is_not_for_a_site_in_the_open(check_id, changed, text):
+    with override_settings(**changed):
+        [message] = check_deployment()
+        assert run_checks() == []
+        found = {one.id for one in run_checks(include_deployment_checks=True)}
+    assert message.id == f"dwebsocket.{check_id}"
+    assert text in message.msg
+    assert message.id in found
+
+
+def test_defaults_are_for_a_site_in_the_open():
+    assert check_deployment() == []
+
+
+def test_what_is_wrong_is_left_to_its_own_check():
+    with override_settings(WEBSOCKET_PING_INTERVAL="20", WEBSOCKET_FACTORY_CLASS=5):
+        assert check_deployment() == check_backend() == []

@@ -351,6 +351,22 @@ def test_start_ping(serve, loop, site):
             assert abs(moment - timezone.now()) < timedelta(seconds=10)
 
 
+def test_what_start_ping_runs_can_be_started_and_sent_by_hand(serve, loop):
+    """As in code for django-ws."""
+
+    class ByHand(JsonWebSocketHandler):
+        async def on_open(self):
+            self.start_task("by hand", self.ping)
+            await self._ping()
+
+    with serve(ByHand.as_view()).websocket("/") as session:
+        for _ in range(3):
+            assert list(session.receive_json()) == ["ping"]
+            assert session.outgoing.empty()
+            loop.pass_time(59)
+        assert "ping" in session.receive_json()
+
+
 def test_started_twice_it_is_sent_once(serve, loop):
     class Twice(Timed):
         async def on_open(self):

@@ -14,10 +14,11 @@ from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.budget import RESERVE, cost_of
+from dwebsocket.protocol.frames import check_close
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading, Writing
-from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, check_reason
+from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, wrong_timeout
 
 from .calls import Calls
 from .closing import Closing
@@ -81,8 +82,8 @@ class AsgiWebSocket(BaseWebSocket):
     # Sending, from anywhere
 
     def send(self, message: str | BytesLike) -> None:
-        event, size = as_event(message)
         self._check_open()
+        event, size = as_event(message)
         outbox = self._outbox
         if self._may_wait():
             outbox.put((event, size + EVENT_COST, None))
@@ -123,10 +124,10 @@ class AsgiWebSocket(BaseWebSocket):
         if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
             await super().asend(message)
             return
-        event, size = as_event(message)
         state, writer = self._state, self._writer
         if state.reading or state.writing:
             self._check_open()
+        event, size = as_event(message)
         if writer.is_busy or self._outbox.items:  # not before those who wait already
             await writer.send_in_turn(event, size)
         else:  # in the caller's own task, whose cancellation hits nobody else
@@ -194,7 +195,10 @@ class AsgiWebSocket(BaseWebSocket):
     async def areceive(self, timeout: float | None = None) -> Message | None:
         if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
             return await super().areceive(timeout)
-        seconds = None if timeout is None or timeout < 0 else timeout
+        try:
+            seconds = None if timeout is None or timeout < 0 else timeout
+        except TypeError as error:
+            raise wrong_timeout(timeout, error) from error
         message = await self._reader.receive_next(seconds)
         if message is None:
             if self._told:
@@ -221,7 +225,7 @@ class AsgiWebSocket(BaseWebSocket):
         if not self._connection.is_in_loop():
             await super().aclose(code, reason)
             return
-        reason = check_reason(reason)
+        code, reason = check_close(code, reason)
         self._check_accepted()
         note_end(self)
         if self._closing.close(code, reason):

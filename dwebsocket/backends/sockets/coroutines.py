@@ -20,6 +20,7 @@ from dwebsocket.running.coroutines import release_thread
 from dwebsocket.running.event_loop import set_done
 from dwebsocket.running.threads import in_thread
 from dwebsocket.transports import Transport
+from dwebsocket.websocket import wrong_timeout
 
 __all__ = ["CoroutineUse", "Owner"]
 
@@ -92,7 +93,10 @@ class CoroutineUse:
         owner._check_accepted()
         loop = asyncio.get_running_loop()
         can_watch = isinstance(loop, asyncio.SelectorEventLoop)
-        end = None if timeout is None or timeout < 0 else loop.time() + timeout
+        try:
+            end = None if timeout is None or timeout < 0 else loop.time() + timeout
+        except TypeError as error:
+            raise wrong_timeout(timeout, error) from error
         while can_watch and owner._read_lock.acquire(False):
             try:
                 await self._wait_for_something(loop, end)

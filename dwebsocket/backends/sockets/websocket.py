@@ -36,7 +36,7 @@ from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
 from dwebsocket.transports.descriptors import is_full
-from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, as_bytes
+from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
 
 __all__ = ["SocketWebSocket"]
 
@@ -180,7 +180,7 @@ class SocketWebSocket(BaseWebSocket):
         elif isinstance(message, bytes):
             opcode, payload = BINARY, message
         else:
-            opcode, payload = BINARY, as_bytes(message)
+            opcode, payload = BINARY, self._as_bytes(message)
         length = len(payload)
         writer = self._writer
         if length < 126:

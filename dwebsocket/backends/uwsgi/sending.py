@@ -19,7 +19,7 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
 from dwebsocket.transports import poll
 from dwebsocket.transports.base import Transport
-from dwebsocket.websocket import BaseWebSocket, BytesLike, as_bytes
+from dwebsocket.websocket import BaseWebSocket, BytesLike
 
 __all__ = ["SendingWebSocket"]
 
@@ -44,7 +44,7 @@ class SendingWebSocket(BaseWebSocket):
     # What the owner sends
 
     def send(self, message: str | BytesLike) -> None:
-        content = message if isinstance(message, str) else as_bytes(message)
+        content = message if isinstance(message, str) else self._as_bytes(message)
         self._check_may_send()
         self._send(content)
         if self._state.reading:

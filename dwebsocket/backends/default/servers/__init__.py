@@ -54,6 +54,7 @@ def find_takeover(environ: dict[str, Any]) -> SocketTakeover:
     name = environ.get("SERVER_SOFTWARE") or "this server"
     raise SocketTakeoverError(
         f"WebSockets cannot work here: {name} does not let go of its socket. Servers that do: "
-        f"{SUPPORTED}. If it is one of them then WSGI middleware hides the socket: wsgi.input is "
+        f"{SUPPORTED}; ASGI servers do with mysite.asgi, and without --interface wsgi. If it is "
+        f"one of them then WSGI middleware hides the socket: wsgi.input is "
         f"{name_of(environ.get('wsgi.input'))}. Have it leave requests with Upgrade alone."
     )

@@ -1,0 +1,76 @@
+"""What a mistake in a view or handler probably is, where the error alone does not tell."""
+
+from __future__ import annotations
+
+import linecache
+import logging
+import re
+from types import TracebackType
+
+from dwebsocket.supervisor import log_failure
+from dwebsocket.websocket import BaseWebSocket
+
+__all__ = ["tell_hint"]
+
+logger = logging.getLogger("dwebsocket.connection")
+
+#: A plain method of a WebSocket where only a coroutine can stand: `await request.websocket.send(`
+AWAITED = re.compile(
+    r"\bawait\s+([\w.]+)\.(accept|close|disconnect|ping|read|send|send_json|wait|wait_json)\("
+)
+
+#: What stands in the place of a plain method in async code; the others have no twin.
+TWINS = {
+    "close": "await {0}.aclose(…)",
+    "disconnect": "await {0}.aclose(…)",
+    "send": "await {0}.asend(…)",
+    "wait": "await {0}.areceive()",
+    "wait_json": "json.loads(await {0}.areceive())",
+}
+
+NOTHING_RECEIVED = (
+    "wait() or read() has returned None to this view, for the connection has closed. Ask for that "
+    "first, `if message is None: return`, or write `for message in request.websocket`"
+)
+
+
+def tell_hint(websocket: BaseWebSocket | None, path: str, error: BaseException) -> None:
+    """Log a hint on an error that has just been logged, if there is one. Never raises."""
+    try:
+        hint = find_hint(websocket, error)
+        if hint is not None:
+            shown = path.encode("unicode_escape").decode()
+            logger.warning("On the error at %s: %s", shown, hint)
+    except Exception:  # an error that cannot be shown, a broken log
+        log_failure("Looking for a hint on the error of a WebSocket failed")
+
+
+def find_hint(websocket: BaseWebSocket | None, error: BaseException) -> str | None:
+    """What to do about an error, ``None`` if we do not know."""
+    if not isinstance(error, (TypeError, AttributeError)):
+        return None
+    text = str(error)
+    if "await" in text:  # "object NoneType can't be used in 'await' expression"
+        return find_awaited(error.__traceback__)
+    if "NoneType" in text and websocket is not None and websocket._told:
+        return NOTHING_RECEIVED
+    return None
+
+
+def find_awaited(traceback: TracebackType | None) -> str | None:
+    """The hint for a plain method of a WebSocket that was awaited."""
+    match = AWAITED.search(find_line(traceback))
+    if match is None:
+        return None
+    receiver, name = match.groups()
+    instead = TWINS.get(name, f"{{0}}.{name}(…)` without `await").format(receiver)
+    return f"{name}() of a WebSocket cannot be awaited. In async code write `{instead}`"
+
+
+def find_line(traceback: TracebackType | None) -> str:
+    """The line of source that has raised."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return ""
+    return linecache.getline(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
