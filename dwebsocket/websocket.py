@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
-from dwebsocket import groups
+from dwebsocket import groups, http
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, MAX_REASON_SIZE
@@ -38,18 +38,13 @@ OPEN = Reading.OPEN
 ending = threading.Lock()
 
 
-class BaseWebSocket:
-    """A WebSocket in a view.
+class BaseWebSocket(http.WebSocket):
+    """``dwebsocket.http.WebSocket``, written once on what backends can do.
 
     A backend fills in the primitives (``accept_connection``, ``receive_messages``,
     ``receive_available``, ``send``, ``send_ping``, ``send_nowait``, ``close_nowait``,
     ``close_connection``, ``fileno``), which speak of whole messages, keeps ``_state`` true, and
     calls ``end`` as soon as it is decided that the connection ends.
-
-    Objects compare by identity, are hashable, and take attributes of your own.
-
-    Attributes:
-        subprotocol: the one agreed on, or ``None``.
     """
 
     __slots__ = (
@@ -86,7 +81,7 @@ class BaseWebSocket:
         self._has_listener = self._told = self.has_ended = False
         self._watch = database.ConnectionWatch()
         self.runner = self.on_accept = None
-        self.subprotocol: str | None = None
+        self.subprotocol = None
 
     # The primitives
 
@@ -111,15 +106,6 @@ class BaseWebSocket:
 
     def receive_available(self) -> list[Message]:
         """The messages that are here already. Never blocks, never raises."""
-        raise NotImplementedError
-
-    def send(self, message: str | BytesLike) -> None:
-        """Send ``str`` as text, bytes-like as binary. Safe from any thread or greenlet.
-
-        Raises:
-            ConnectionClosed: the connection is closed.
-            TypeError: ``message`` is of another type.
-        """
         raise NotImplementedError
 
     def send_ping(self, payload: bytes) -> None:
@@ -147,33 +133,11 @@ class BaseWebSocket:
         """
         raise NotImplementedError
 
-    def fileno(self) -> int:
-        """A descriptor for ``select`` and its kin, the socket's where there is one; -1 before the
-        WebSocket is accepted.
-
-        Messages may wait in memory while the descriptor is silent: ask ``has_messages()`` first.
-        """
-        raise NotImplementedError
-
     # The opening handshake
 
     def accept(
         self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Accept the connection, in a view decorated with ``auto_accept=False``.
-
-        Args:
-            subprotocol: one of those the client offered, or ``None``.
-            headers: further headers of the 101, such as ``{"Set-Cookie": "…"}``.
-
-        Raises:
-            InvalidHandshake: the process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets already, or
-                has no descriptors left; if the view lets it escape, the answer is 503.
-            InvalidState: the connection is accepted already.
-            SocketTakeoverError: the server does not let go of this connection; if the view lets it
-                escape, the answer is 501.
-            ValueError: a header that is not allowed, or a subprotocol that is no token.
-        """
         if self.accepted:
             raise InvalidState(
                 "accept() was called, but the WebSocket is accepted already; call it once, and "
@@ -188,7 +152,6 @@ class BaseWebSocket:
 
     @property
     def accepted(self) -> bool:
-        """Whether the 101 has been sent."""
         return self._state.reading >= OPEN
 
     def _check_accepted(self) -> None:
@@ -201,18 +164,6 @@ class BaseWebSocket:
     # Receiving
 
     def wait(self, timeout: float | None = None) -> Message | None:
-        """The next message: ``str`` for text, ``bytes`` for binary. Blocks.
-
-        Args:
-            timeout: seconds; ``None`` waits for ever, 0 does not wait.
-
-        Returns:
-            The message, or ``None``, once, when the connection has closed.
-
-        Raises:
-            TimeoutError: no message came in time.
-            ConnectionClosed: the connection had closed and an earlier call said so.
-        """
         ready = self._ready
         if ready and not self._has_listener:
             try:
@@ -227,7 +178,6 @@ class BaseWebSocket:
         return message
 
     def __iter__(self) -> Iterator[Message]:
-        """The messages, until the connection closes."""
         if self._has_listener:
             self._read_lock.acquire()  # it refuses
         return self._iterate()
@@ -292,12 +242,6 @@ class BaseWebSocket:
         return messages
 
     def read(self, fallback: Any = None) -> Any:
-        """The next message if a whole one is here, else ``fallback``. Never blocks.
-
-        Raises:
-            ConnectionClosed: the connection had closed and an earlier call returned ``fallback``
-                for it.
-        """
         if not self.accepted:
             self._check_accepted()
         if self._has_listener:
@@ -315,11 +259,9 @@ class BaseWebSocket:
         return fallback
 
     def has_messages(self) -> bool:
-        """Whether a whole message is here. Never blocks."""
         return self.count_messages() > 0
 
     def count_messages(self) -> int:
-        """How many whole messages are here. Never blocks."""
         if self.accepted:
             self._look()
         return len(self._ready)
@@ -335,27 +277,15 @@ class BaseWebSocket:
                 self._read_lock.release()
 
     def wait_json(self, timeout: float | None = None) -> Any:
-        """``wait()`` and decode the message as JSON; ``None`` when the connection has closed.
-
-        Raises:
-            ValueError: the message is not JSON. The connection stays open.
-        """
         message = self.wait(timeout)
         return None if message is None else json.loads(message)
 
     # Sending
 
     def send_json(self, obj: Any) -> None:
-        """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
         self.send(json.dumps(obj, cls=DjangoJSONEncoder))
 
-    def ping(self, data: str | bytes = b"") -> None:
-        """Send a Ping with up to 125 bytes; the library consumes the Pong.
-
-        Raises:
-            ConnectionClosed: the connection is closed.
-            ValueError: ``data`` is too long.
-        """
+    def ping(self, data: str | BytesLike = b"") -> None:
         payload = data.encode() if isinstance(data, str) else bytes(data)
         if len(payload) > MAX_CONTROL_SIZE:
             raise ValueError(
@@ -367,16 +297,6 @@ class BaseWebSocket:
     # Closing
 
     def close(self, code: int | None = 1000, reason: str | bytes | None = "") -> None:
-        """Close the connection: send a Close, wait for the peer's, no longer than
-        ``WEBSOCKET_CLOSE_TIMEOUT``. Further calls do nothing.
-
-        Args:
-            code: 1000, another code that may be sent, or one of your own (4000 to 4999).
-            reason: at most 123 bytes of UTF-8.
-
-        Raises:
-            ValueError: a code that may not be sent, or too long a reason.
-        """
         reason = check_reason(reason)
         self._check_accepted()
         self.close_connection(1000 if code is None else code, reason, conf.CLOSE_TIMEOUT)
@@ -385,31 +305,24 @@ class BaseWebSocket:
 
     @property
     def closed(self) -> bool:
-        """Whether the connection has ended, noticing a Close or a hang-up that has arrived."""
         state = self._state
         if state.code is None and state.reading >= OPEN:
             self._look()
         return state.code is not None
 
     def is_closed(self) -> bool:
-        """The same as ``closed``."""
         return self.closed
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is accepted and has not ended; looks as ``closed`` does."""
         return self.accepted and not self.closed
 
     @property
     def close_code(self) -> int | None:
-        """Why the connection ended (RFC 6455, 7.4.1), ``None`` as long as it has not; whoever was
-        first to end it has said so. 1005: the peer gave no code; 1006: the connection broke.
-        """
         return self._state.code
 
     @property
     def close_reason(self) -> str | None:
-        """The text beside ``close_code``, ``None`` until there is a code."""
         return self._state.reason
 
     def end(self, code: int, reason: str) -> bool:
@@ -463,7 +376,6 @@ class BaseWebSocket:
     # The async twins
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
-        """``wait()`` for an async view."""
         await self.arelease_database()
         return await in_thread(self.wait, timeout)
 
@@ -473,18 +385,15 @@ class BaseWebSocket:
             await sync_to_async(self.release_database)()
 
     async def asend(self, message: str | BytesLike) -> None:
-        """``send()`` for an async view."""
         await in_thread(self.send, message)
 
     async def adrain(self) -> None:
-        """Wait until what was sent without waiting has left."""
+        pass
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """``close()`` for an async view."""
         await in_thread(self.close, code, reason)
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """The messages, until the connection closes."""
         while (message := await self.areceive()) is not None:
             yield message
 

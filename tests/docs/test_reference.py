@@ -8,29 +8,10 @@ from django.utils.module_loading import import_string
 from django.views import View
 
 from dwebsocket import Group, WebSocketHandler, accept_websocket, require_websocket, testing
+from dwebsocket.http import WebSocket
 from dwebsocket.websocket import BaseWebSocket
 
 from .pages import code_in, page
-
-# Of BaseWebSocket, but no business of a view's; docs/explanation/write-a-backend.md has them.
-PRIMITIVES = {
-    "accept_connection",
-    "arelease_database",
-    "close_connection",
-    "create_runner",
-    "end",
-    "has_ended",
-    "loop",
-    "on_accept",
-    "runner",
-    "send_nowait",
-    "close_nowait",
-    "finish",
-    "receive_available",
-    "receive_messages",
-    "release_database",
-    "send_ping",
-}
 
 
 def public_members(cls, *, beyond=object):
@@ -67,15 +48,16 @@ def test_websocket():
     assert len(iterations) == 2
     members = [cell for cell in stated if cell not in iterations]
     names = [cell.partition("(")[0] for cell in members]
-    assert set(names) == public_members(BaseWebSocket) - PRIMITIVES
+    assert set(names) == public_members(WebSocket)
     assert len(names) == len(set(names))
+    check_signatures(members, WebSocket)
     check_signatures(members, BaseWebSocket)
 
 
 def test_what_is_called_is_a_method():
     for cell in cells("docs/reference/websocket.md"):
         if "for message in" not in cell:
-            member = inspect.getattr_static(BaseWebSocket, cell.partition("(")[0])
+            member = inspect.getattr_static(WebSocket, cell.partition("(")[0])
             assert inspect.isfunction(member) == cell.endswith(")"), cell
 
 
@@ -138,7 +120,7 @@ def test_new_names_can_be_imported(name):
 
 
 def test_members_named_in_the_migration_pages_exist():
-    members = public_members(BaseWebSocket)
+    members = public_members(WebSocket)
     for name in ["dwebsocket", "django-websocket", "django-ws", "channels"]:
         for table in page(f"docs/migration/{name}.md").tables:
             for row in table.rows:
