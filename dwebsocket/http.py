@@ -214,7 +214,7 @@ class RequestType(type):
         if cls is WebSocketRequest:
             return getattr(request, "websocket", None) is not None
         if cls is HttpOrWebSocketRequest:
-            return hasattr(request, "is_websocket")
+            return hasattr(request, "websocket")
         return super().__instancecheck__(request)
 
 

@@ -7,7 +7,14 @@ import pytest
 from django.utils.module_loading import import_string
 from django.views import View
 
-from dwebsocket import Group, WebSocketHandler, accept_websocket, require_websocket, testing
+from dwebsocket import (
+    Group,
+    WebSocketHandler,
+    accept_websocket,
+    http,
+    require_websocket,
+    testing,
+)
 from dwebsocket.http import WebSocket
 from dwebsocket.websocket import BaseWebSocket
 
@@ -54,10 +61,15 @@ def test_websocket():
     check_signatures(members, BaseWebSocket)
 
 
+def test_annotations():
+    rows = page("docs/howto/typing.md").table("Name").rows
+    assert {code_in(row[0])[0] for row in rows} == {*http.__all__}
+
+
 def test_what_is_called_is_a_method():
     for cell in cells("docs/reference/websocket.md"):
         if "for message in" not in cell:
-            member = inspect.getattr_static(WebSocket, cell.partition("(")[0])
+            member = inspect.getattr_static(BaseWebSocket, cell.partition("(")[0])
             assert inspect.isfunction(member) == cell.endswith(")"), cell
 
 

@@ -42,7 +42,7 @@ def test_plain_http():
 def test_a_websocket(serve, reports, decorator):
     @decorator
     def view(request):
-        reports.put([kinds(request), isinstance(request.websocket, WebSocket)])
+        reports([kinds(request), isinstance(request.websocket, WebSocket)])
 
     with serve(view).websocket("/"):
         assert reports.next() == [WITH, True]
@@ -51,7 +51,7 @@ def test_a_websocket(serve, reports, decorator):
 def test_before_it_is_accepted(serve, reports):
     @require_websocket(auto_accept=False)
     def view(request):
-        reports.put(kinds(request))
+        reports(kinds(request))
         request.websocket.accept()
 
     with serve(view).websocket("/"):
@@ -61,7 +61,7 @@ def test_before_it_is_accepted(serve, reports):
 def test_a_handler(serve, reports):
     class Handler(WebSocketHandler):
         def on_open(self):
-            reports.put([kinds(self.request), isinstance(self.websocket, WebSocket)])
+            reports([kinds(self.request), isinstance(self.websocket, WebSocket)])
 
     with serve(Handler.as_view()).websocket("/"):
         assert reports.next() == [WITH, True]

@@ -61,7 +61,7 @@ def tell(request: WebSocketRequest) -> None:
 
 def options() -> None:
     require_websocket(subprotocols=3)  # wrong: call-overload reportArgumentType
-    require_websocket(["chat"])  # wrong: call-overload reportArgumentType
+    require_websocket(["chat"])  # wrong: call-overload reportCallIssue reportArgumentType
     accept_websocket(auto_accept="no")  # wrong: call-overload reportArgumentType
 
 
