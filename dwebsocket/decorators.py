@@ -37,7 +37,7 @@ class MayHaveWebSocket(Protocol):
     websocket: WebSocket | None
 
 
-#: Requests may be of a class of the user's, that knows of a further attribute.
+#: Requests may be of a class of the user's, which knows of a further attribute.
 Either = TypeVar("Either", bound=MayHaveWebSocket)
 Request = TypeVar("Request", bound=HttpRequest)
 

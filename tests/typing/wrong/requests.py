@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.mixins import LoginRequiredMixin, UserPassesTestMixin
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -124,6 +125,17 @@ class Handler(WebSocketHandler):
         Group("lobby").add(self.request)  # wrong: arg-type reportArgumentType
 
 
+class MembersOnly(LoginRequiredMixin, UserPassesTestMixin, WebSocketHandler):
+    def test_func(self) -> bool:
+        return self.request.user.is_active
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("text")
+
+    def on_open(self) -> None:
+        self.request.websocket.send("text")
+
+
 class Unannotated(WebSocketHandler):
     def on_message(self, message):  # wrong: no-untyped-def
         message.encode()  # wrong: reportAttributeAccessIssue
@@ -143,5 +155,6 @@ urlpatterns = [
     path("aeither/", aeither_member),
     path("page/<int:page>/", Page.as_view()),
     path("handler/", Handler.as_view()),
+    path("members/", MembersOnly.as_view()),
     path("decorated/", require_websocket(Handler.as_view())),
 ]
