@@ -40,7 +40,7 @@ from dwebsocket.upgrade.caches import forbid_storing
 from dwebsocket.upgrade.refusals import printable
 from dwebsocket.ws_urls import resolve
 
-__all__ = ["WebSocketRequest", "get_websocket_application"]
+__all__ = ["AsgiHandshakeRequest", "get_websocket_application"]
 
 logger = logging.getLogger("dwebsocket.handshake")
 
@@ -180,7 +180,7 @@ async def send_nowhere(event: Event) -> None:
     """Take an event and do nothing with it: whoever watches the request has seen it."""
 
 
-class WebSocketRequest(ASGIRequest):
+class AsgiHandshakeRequest(ASGIRequest):
     """The request of a WebSocket: a GET request without a body."""
 
     def __init__(self, scope: Scope, body_file: Any) -> None:
@@ -211,7 +211,7 @@ class HandshakeHandler(BaseHandler):
         scope = {**connection.scope, "method": "GET"}  # receivers take it for a request's
         signals.request_started.send(sender=self.__class__, scope=scope)
         try:
-            request = WebSocketRequest(scope, BytesIO())
+            request = AsgiHandshakeRequest(scope, BytesIO())
         except UnicodeDecodeError:
             logger.warning("WebSocket refused with 400: %s", NOT_UTF_8)
             response: HttpResponseBase = HttpResponse(

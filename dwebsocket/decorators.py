@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
-from typing import Any, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
 from django.db import connections, transaction
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from dwebsocket.handlers import WebSocketHandler
+from dwebsocket.http import HttpOrWebSocketRequest, WebSocket
 from dwebsocket.running.database import EveryDatabase
 from dwebsocket.upgrade.attachment import attach
 from dwebsocket.upgrade.handshake import HandshakeOptions
@@ -18,16 +20,70 @@ from dwebsocket.upgrade.order import acall_view, call_view
 
 __all__ = ["accept_websocket", "require_websocket"]
 
-#: A decorated view may return nothing, which path() would not take: it returns a response.
-View = Callable[..., Any]
+P = ParamSpec("P")
+
+#: What a view may return, and what a decorated one does: nothing would be an error to path().
+Answer: TypeAlias = HttpResponseBase | None
+AsyncAnswer: TypeAlias = Coroutine[Any, Any, Answer]
+View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+AsyncView: TypeAlias = Callable[Concatenate[HttpRequest, P], Coroutine[Any, Any, HttpResponseBase]]
+
+
+class MayHaveWebSocket(Protocol):
+    """``HttpOrWebSocketRequest``, and what is derived from it; but not ``WebSocketRequest``, which
+    says that there always is one.
+    """
+
+    websocket: WebSocket | None
+
+
+#: Requests may be of a class of the user's, which knows of a further attribute.
+Either = TypeVar("Either", bound=MayHaveWebSocket)
+Request = TypeVar("Request", bound=HttpRequest)
+
+
+class AcceptWebSocket(Protocol):
+    """What ``accept_websocket(…)`` returns."""
+
+    @overload
+    def __call__(
+        self, view: Callable[Concatenate[HttpOrWebSocketRequest, P], Answer]
+    ) -> View[P]: ...
+    @overload
+    def __call__(self, view: Callable[Concatenate[Either, P], Answer]) -> View[P]: ...
+    @overload
+    def __call__(
+        self, view: Callable[Concatenate[HttpOrWebSocketRequest, P], AsyncAnswer]
+    ) -> AsyncView[P]: ...
+    @overload
+    def __call__(self, view: Callable[Concatenate[Either, P], AsyncAnswer]) -> AsyncView[P]: ...
+
+
+class RequireWebSocket(Protocol):
+    """What ``require_websocket(…)`` returns."""
+
+    @overload
+    def __call__(self, view: Callable[Concatenate[Request, P], Answer]) -> View[P]: ...
+    @overload
+    def __call__(self, view: Callable[Concatenate[Request, P], AsyncAnswer]) -> AsyncView[P]: ...
 
 
 @overload
-def accept_websocket(view: View) -> View: ...
+def accept_websocket(
+    view: Callable[Concatenate[HttpOrWebSocketRequest, P], Answer],
+) -> View[P]: ...
+@overload
+def accept_websocket(view: Callable[Concatenate[Either, P], Answer]) -> View[P]: ...
+@overload
+def accept_websocket(
+    view: Callable[Concatenate[HttpOrWebSocketRequest, P], AsyncAnswer],
+) -> AsyncView[P]: ...
+@overload
+def accept_websocket(view: Callable[Concatenate[Either, P], AsyncAnswer]) -> AsyncView[P]: ...
 @overload
 def accept_websocket(
     *, subprotocols: Sequence[str] = (), auto_accept: bool = True
-) -> Callable[[View], View]: ...
+) -> AcceptWebSocket: ...
 def accept_websocket(
     view: Any = None, *, subprotocols: Sequence[str] = (), auto_accept: bool = True
 ) -> Any:
@@ -43,11 +99,13 @@ def accept_websocket(
 
 
 @overload
-def require_websocket(view: View) -> View: ...
+def require_websocket(view: Callable[Concatenate[Request, P], Answer]) -> View[P]: ...
+@overload
+def require_websocket(view: Callable[Concatenate[Request, P], AsyncAnswer]) -> AsyncView[P]: ...
 @overload
 def require_websocket(
     *, subprotocols: Sequence[str] = (), auto_accept: bool = True
-) -> Callable[[View], View]: ...
+) -> RequireWebSocket: ...
 def require_websocket(
     view: Any = None, *, subprotocols: Sequence[str] = (), auto_accept: bool = True
 ) -> Any:

@@ -6,14 +6,17 @@ import inspect
 import json
 from asyncio import iscoroutine
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.views.generic import View
 
+from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.protocol.messages import BytesLike, Message
 from dwebsocket.running.database import EveryDatabase
 from dwebsocket.upgrade.async_handler import NOTHING, as_coroutine, empty, log
 from dwebsocket.upgrade.attachment import attach, is_upgraded
@@ -25,11 +28,11 @@ from dwebsocket.upgrade.lost_upgrade import tell_if_lost
 from dwebsocket.upgrade.order import call_async_handler, call_handler
 from dwebsocket.upgrade.refusals import end_connection_behind
 from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
-from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = [
     "TASK_DUPLICATE_STARTED",
     "TASK_WS_CLOSED",
+    "Delivery",
     "JsonWebSocketHandler",
     "WebSocketHandler",
 ]
@@ -45,7 +48,7 @@ class Delivery:
 
     __slots__ = ("_websocket",)
 
-    def __init__(self, websocket: BaseWebSocket) -> None:
+    def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -71,13 +74,15 @@ class WebSocketHandler(HandlerTasks, View):
 
     subprotocols: ClassVar[Sequence[str]] = ()
     keep_request: bool = True
-    websocket: BaseWebSocket
-    request: HttpRequest
+    websocket: WebSocket
+    request: WebSocketRequest
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
     _failure: BaseException | None = None
     _path: str = "(an address that its handler has thrown away)"
 
-    # What you write
+    # What you write. What a plain method returns is not looked at, a coroutine is awaited.
 
     @empty
     def on_open(self) -> Any:
@@ -85,7 +90,7 @@ class WebSocketHandler(HandlerTasks, View):
         return NOTHING
 
     @empty
-    def on_message(self, message: Any) -> Any:
+    def on_message(self, message: str | bytes) -> Any:
         """A message has come: ``str`` for text, ``bytes`` for binary."""
         return NOTHING
 
@@ -105,7 +110,7 @@ class WebSocketHandler(HandlerTasks, View):
 
     # What you call
 
-    def send(self, message: Any) -> Delivery:
+    def send(self, message: str | BytesLike) -> Delivery:
         """Send ``str`` as text, bytes-like as binary. Never waits: what the socket does not take at
         once waits in memory, up to ``WEBSOCKET_MAX_SEND_BUFFER``.
 
@@ -150,7 +155,7 @@ class WebSocketHandler(HandlerTasks, View):
     view_is_async = False
 
     @classmethod
-    def as_view(cls, *args: Any, **initkwargs: Any) -> Callable[..., Any]:
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
         """The view for ``path()``.
 
         Raises:
@@ -270,6 +275,11 @@ class JsonWebSocketHandler(WebSocketHandler):
     """JSON in both directions: ``on_message`` gets what a message holds, ``send`` takes what one is
     to hold. What is not JSON goes to ``on_error``, and the connection is closed with 1007.
     """
+
+    if TYPE_CHECKING:
+
+        def on_message(self, message: Any) -> Any:
+            """A message has come: what its JSON holds."""
 
     def send(self, message: Any) -> Delivery:
         """Send ``message`` as JSON text; otherwise as ``WebSocketHandler.send``."""

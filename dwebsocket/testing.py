@@ -35,6 +35,7 @@ from websockets.uri import parse_uri
 
 from dwebsocket.backends.default.servers.base import STAYS
 from dwebsocket.exceptions import ConnectionClosed
+from dwebsocket.protocol.messages import BytesLike
 from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.upgrade.attachment import attach
 from dwebsocket.ws_urls import resolve
@@ -154,8 +155,8 @@ class WebSocketSession:
         """The reason in the view's Close, ``None`` while open."""
         return self._connection.close_reason
 
-    def send(self, message: str | bytes) -> None:
-        """Send ``str`` as text, ``bytes`` as binary."""
+    def send(self, message: str | BytesLike) -> None:
+        """Send ``str`` as text, bytes-like as binary."""
         self._connection.send(message)
 
     def send_json(self, obj: Any) -> None:

@@ -13,7 +13,7 @@ from demo.wsgi import application  # noqa: E402
 from eventlet import wsgi  # noqa: E402
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-b", "--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
     host, _, port = parser.parse_args().bind.rpartition(":")

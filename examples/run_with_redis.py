@@ -18,7 +18,7 @@ WORKERS = 2
 PATIENCE = 10  # seconds, to start and to end
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-b", "--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
     bind = parser.parse_args().bind
@@ -39,7 +39,7 @@ def main():
             end(redis)
 
 
-def start_redis(path):
+def start_redis(path: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", path.parent],
         stdout=subprocess.DEVNULL,
@@ -54,12 +54,12 @@ def start_redis(path):
     return process
 
 
-def answers(path):
+def answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as sock:
         return sock.connect_ex(str(path)) == 0
 
 
-def start_gunicorn(bind, path):
+def start_gunicorn(bind: str, path: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "gunicorn", "--no-control-socket"),
@@ -72,7 +72,7 @@ def start_gunicorn(bind, path):
     )
 
 
-def end(process):
+def end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(PATIENCE)

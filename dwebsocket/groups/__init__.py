@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket.exceptions import InvalidState
+from dwebsocket.http import WebSocket
 from dwebsocket.protocol.frames import check_close
 from dwebsocket.protocol.messages import BytesLike, as_bytes
 from dwebsocket.running.threads import in_thread
@@ -56,10 +57,10 @@ class Group:
         """A group without members is a group."""
         return True
 
-    def __contains__(self, websocket: Member) -> bool:
-        return get_members().has(self.name, websocket)
+    def __contains__(self, websocket: object) -> bool:
+        return get_members().has(self.name, cast(Member, websocket))
 
-    def add(self, websocket: Member) -> None:
+    def add(self, websocket: WebSocket) -> None:
         """Let the WebSocket get what is sent to the group, until it closes. A closed one is not
         added.
 
@@ -67,19 +68,19 @@ class Group:
             InvalidState: it is not accepted yet.
             TypeError: it is no WebSocket.
         """
-        check_accepted(websocket)
+        member = check_accepted(websocket)
         backend = get_backend()
-        get_members().add(self.name, websocket)
+        get_members().add(self.name, member)
         backend.subscribe(self.name)  # not for the first one alone: all wait until it has happened
-        if websocket._has_ended:  # meanwhile, or before
+        if member._has_ended:  # meanwhile, or before
             self.discard(websocket)
 
-    def discard(self, websocket: Member) -> None:
+    def discard(self, websocket: WebSocket) -> None:
         """Take the WebSocket out of the group; nothing happens if it is no member."""
-        if get_members().discard(self.name, websocket):
+        if get_members().discard(self.name, cast(Member, websocket)):
             get_backend().unsubscribe(self.name)
 
-    def send(self, message: str | BytesLike, exclude: Member | None = None) -> None:
+    def send(self, message: str | BytesLike, exclude: WebSocket | None = None) -> None:
         """Send ``str`` as text, bytes-like as binary, to every member but ``exclude``. Waits for no
         reader.
 
@@ -89,11 +90,11 @@ class Group:
         """
         self._send(message if isinstance(message, str) else as_bytes(message), exclude)
 
-    def send_json(self, obj: Any, exclude: Member | None = None) -> None:
+    def send_json(self, obj: Any, exclude: WebSocket | None = None) -> None:
         """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
         self._send(json.dumps(obj, cls=DjangoJSONEncoder), exclude)
 
-    async def asend(self, message: str | BytesLike, exclude: Member | None = None) -> None:
+    async def asend(self, message: str | BytesLike, exclude: WebSocket | None = None) -> None:
         """``send()`` for async code."""
         await in_thread(self.send, message, exclude)
 
@@ -107,7 +108,7 @@ class Group:
         """
         self._send(Closing(*check_close(code, reason)), None)
 
-    def _send(self, content: Envelope, exclude: Member | None) -> None:
+    def _send(self, content: Envelope, exclude: WebSocket | None) -> None:
         backend = get_backend()
         backend.receive(self.name, content, exclude)
         backend.publish(self.name, content)
@@ -121,8 +122,8 @@ def check_encodable(name: str) -> None:
         raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
 
 
-def check_accepted(websocket: Any) -> None:
-    """Raise for what is no WebSocket, or not yet an accepted one."""
+def check_accepted(websocket: Any) -> Member:
+    """The WebSocket. Raise for what is none, or not yet an accepted one."""
     if websocket is None:
         raise TypeError(
             "add() takes a WebSocket, not None: request.websocket is None in a plain HTTP request; "
@@ -138,6 +139,7 @@ def check_accepted(websocket: Any) -> None:
             "add() was called, but the WebSocket is not accepted yet: call "
             "request.websocket.accept() first"
         )
+    return cast(Member, websocket)
 
 
 def get_counts() -> Counts:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from dwebsocket.protocol.prepared import PreparedMessage
 
-from .members import Member, Members
+from .members import Members
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
 
@@ -97,7 +97,7 @@ class BaseGroupBackend:
         without a word to the other side. Greenlets go on in a child, threads do not.
         """
 
-    def receive(self, name: str, content: Envelope, exclude: Member | None = None) -> None:
+    def receive(self, name: str, content: Envelope, exclude: object = None) -> None:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.
         """

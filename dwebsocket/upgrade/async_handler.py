@@ -138,7 +138,7 @@ async def run_loop(handler: AsyncHandler) -> None:
     """Call the methods, ``on_open`` to ``on_close``. What one of them has raised goes on to the
     middleware.
     """
-    websocket = handler.websocket  # it may do what it wants with its attributes
+    websocket: BaseWebSocket = handler.websocket  # it may do what it wants with its attributes
     try:
         await within(handler, handler.on_open)()
         if not handler.keep_request:

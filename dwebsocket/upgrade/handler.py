@@ -35,7 +35,7 @@ class Handler(Protocol):
     _path: str  # of its request
     keep_request: bool
     request: Any
-    websocket: BaseWebSocket
+    websocket: Any  # a BaseWebSocket, of which a handler shows less
 
     def on_open(self) -> Any: ...
     def _get_receiver(self) -> Callable[[Message], Any]: ...

@@ -35,6 +35,7 @@ from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_unsaved
 from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.upgrade.view import SwitchedResponse, ViewRun, aend, end, ending_on_error
+from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["acall_view", "call_async_handler", "call_handler", "call_view"]
 
@@ -118,12 +119,13 @@ def call_async_handler(
 
 def start_coroutine(handler: AsyncHandler) -> bool:
     """Have the handler's time beside the request, which then ends; whether that is so."""
-    contexts, runner, started = handler._contexts, handler.websocket.runner, False
+    websocket: BaseWebSocket = handler.websocket
+    contexts, runner, started = handler._contexts, websocket.runner, False
     assert runner is not None
     if contexts is not None:
         contexts.begin()
     try:
-        with ending_on_error(handler.websocket):
+        with ending_on_error(websocket):
             started = runner.start_coroutine(partial(run_beside, handler, contexts))
     finally:
         if contexts is not None and not started:
@@ -155,7 +157,7 @@ async def run_beside(handler: AsyncHandler, contexts: CallContexts | None) -> No
 
 async def run_handler(handler: AsyncHandler) -> None:
     """An ``async`` handler's time with its WebSocket. Nobody here keeps its request."""
-    websocket = handler.websocket
+    websocket: BaseWebSocket = handler.websocket
     try:
         error = await converse(handler)
     except BaseException as cancelled:  # nothing is waited for

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from django.http import HttpRequest
 from django.utils import timezone
 
 from dwebsocket.exceptions import ConnectionClosed, InvalidState
+from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running.call_contexts import CallContexts, NotEntered
 from dwebsocket.running.coroutines import end_thread, own_thread, release_thread, surround_calls
@@ -19,7 +19,6 @@ from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade.async_handler import within
 from dwebsocket.upgrade.error_log import tells_end
 from dwebsocket.upgrade.handler import log_failure
-from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["TASK_DUPLICATE_STARTED", "TASK_WS_CLOSED", "HandlerTasks"]
 
@@ -35,40 +34,39 @@ PING_INTERVAL = 59
 #: Seconds that cancelled tasks have to end before the connection's end goes on without them.
 MAX_ENDING = 5.0
 
-#: A coroutine function, or whatever else returns something to wait for, such as ``send``.
-CoroutineFunction = Callable[..., Awaitable[Any]]
-
-#: A plain function that is told of a task's end.
-Callback = Callable[[asyncio.Task[Any]], Any]
+#: A task's result, and what it is called with.
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class HandlerTasks:
     """What an ``async`` handler can run beside its own methods."""
 
-    request: HttpRequest
-    websocket: BaseWebSocket
+    request: WebSocketRequest
+    websocket: WebSocket
     _tasks_ended = False
     _contexts: CallContexts | None = None
 
     @property
-    def tasks(self) -> dict[Any, asyncio.Task[Any]]:
+    def tasks(self) -> dict[Hashable, asyncio.Task[Any]]:
         """The running tasks, by their ids."""
-        tasks: dict[Any, asyncio.Task[Any]] = self.__dict__.setdefault("_tasks", {})
+        tasks: dict[Hashable, asyncio.Task[Any]] = self.__dict__.setdefault("_tasks", {})
         return tasks
 
     def start_task(
         self,
-        task_id: Any,
-        coroutine: CoroutineFunction,
-        callback: Callback | None = None,
+        task_id: Hashable,
+        coroutine: Callable[..., Awaitable[T]],
+        callback: Callable[[asyncio.Task[T]], object] | None = None,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-    ) -> asyncio.Task[Any]:
+    ) -> asyncio.Task[T]:
         """Run ``coroutine(*args, **kwargs)`` beside the handler. A task that runs under the same id
         is cancelled; all tasks are when the connection ends.
 
         Args:
-            task_id: anything hashable.
+            coroutine: a coroutine function, or whatever else returns something to wait for, such as
+                ``send``.
             callback: a plain function, called with the task when it has ended.
 
         Raises:
@@ -94,7 +92,7 @@ class HandlerTasks:
             task.add_done_callback(partial(self._call_back, callback))
         return task
 
-    def cancel_task(self, task_id: Any, message: str | None = None) -> None:
+    def cancel_task(self, task_id: Hashable, message: str | None = None) -> None:
         """Cancel the task of this id; nothing happens if there is none. From any thread."""
         task = self.tasks.pop(task_id, None)
         if task is not None:
@@ -121,7 +119,11 @@ class HandlerTasks:
         await self.websocket.adrain()
 
     async def sleep_loop(
-        self, coroutine: CoroutineFunction, seconds: float, *args: Any, **kwargs: Any
+        self,
+        coroutine: Callable[P, Awaitable[object]],
+        seconds: float,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> None:
         """Sleep, call ``coroutine(*args, **kwargs)``, and so on, until it is cancelled."""
         while True:
@@ -152,15 +154,16 @@ class HandlerTasks:
         return tasks
 
     async def _run_task(
-        self, coroutine: CoroutineFunction, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
+        self, coroutine: Callable[..., Awaitable[T]], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> T:
         own_thread()
         contexts = self._contexts
         try:
             if contexts is None:
                 return await coroutine(*args, **kwargs)
             surround_calls(contexts.surround)
-            return await contexts.arun(coroutine, *args, **kwargs)
+            result: T = await contexts.arun(coroutine, *args, **kwargs)
+            return result
         except NotEntered as error:
             await in_thread(log_failure, self, error)
             await self.websocket.aclose(CloseCode.INTERNAL_ERROR)
@@ -178,7 +181,9 @@ class HandlerTasks:
         except Exception as further:
             await in_thread(log_failure, self, further)
 
-    def _call_back(self, callback: Callback, task: asyncio.Task[Any]) -> None:
+    def _call_back(
+        self, callback: Callable[[asyncio.Task[T]], object], task: asyncio.Task[T]
+    ) -> None:
         try:
             callback(task)
         except Exception as error:

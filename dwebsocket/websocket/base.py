@@ -11,6 +11,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 
+from dwebsocket import http
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, check_close
@@ -28,14 +29,8 @@ __all__ = ["BaseWebSocket", "wrong_timeout"]
 OPEN = Reading.OPEN
 
 
-class BaseWebSocket(Primitives):
-    """A WebSocket in a view: what it can do with it, on the primitives that a backend fills in.
-
-    Objects compare by identity, are hashable, and take attributes of your own.
-
-    Attributes:
-        subprotocol: the one agreed on, or ``None``.
-    """
+class BaseWebSocket(Primitives, http.WebSocket):
+    """``dwebsocket.http.WebSocket``, written once on the primitives of all backends."""
 
     __slots__ = ("__dict__", "__weakref__", "_database_seen", "_told", "subprotocol")
 
@@ -46,28 +41,13 @@ class BaseWebSocket(Primitives):
         super().__init__()
         self._told = False
         self._database_seen = -1 if database.opened else 0
-        self.subprotocol: str | None = None
+        self.subprotocol = None
 
     # The opening handshake
 
     def accept(
         self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Accept the connection, in a view decorated with ``auto_accept=False``.
-
-        Args:
-            subprotocol: one of those the client offered, or ``None``.
-            headers: further headers of the 101, such as ``{"Set-Cookie": "…"}``.
-
-        Raises:
-            InvalidHandshake: the process holds ``WEBSOCKET_MAX_CONNECTIONS`` WebSockets already, or
-                has no descriptors left; if the view lets it escape, the answer is 503.
-            InvalidState: the connection is accepted already.
-            SocketTakeoverError: the server does not let go of this connection; if the view lets it
-                escape, the answer is 501.
-            TypeError: headers that are no dictionary of text.
-            ValueError: a header that is not allowed, or a subprotocol that is no token.
-        """
         if self.accepted:
             raise InvalidState(
                 "accept() was called, but the WebSocket is accepted already; call it once, and "
@@ -82,8 +62,8 @@ class BaseWebSocket(Primitives):
         self.subprotocol = subprotocol
         self._state.open()
         if self._on_accept is not None:
-            _on_accept, self._on_accept = self._on_accept, None
-            _on_accept()
+            on_accept, self._on_accept = self._on_accept, None
+            on_accept()
 
     def _check_accepted(self) -> None:
         if self._state.reading < OPEN:
@@ -95,19 +75,6 @@ class BaseWebSocket(Primitives):
     # Receiving
 
     def wait(self, timeout: float | None = None) -> Message | None:
-        """The next message: ``str`` for text, ``bytes`` for binary. Blocks.
-
-        Args:
-            timeout: seconds; ``None`` waits for ever, 0 does not wait.
-
-        Returns:
-            The message, or ``None``, once, when the connection has closed.
-
-        Raises:
-            TimeoutError: no message came in time.
-            ConnectionClosed: the connection had closed and an earlier call said so.
-            TypeError: ``timeout`` is no number.
-        """
         ready = self._ready
         if ready and not self._has_listener:
             try:
@@ -122,7 +89,6 @@ class BaseWebSocket(Primitives):
         return message
 
     def __iter__(self) -> Iterator[Message]:
-        """The messages, until the connection closes."""
         if self._has_listener:
             self._read_lock.acquire()  # it refuses
         return self._iterate()
@@ -194,12 +160,6 @@ class BaseWebSocket(Primitives):
         return left
 
     def read(self, fallback: Any = None) -> Any:
-        """The next message if a whole one is here, else ``fallback``. Never blocks.
-
-        Raises:
-            ConnectionClosed: the connection had closed and an earlier call returned ``fallback``
-                for it.
-        """
         if not self.accepted:
             self._check_accepted()
         if self._has_listener:
@@ -217,11 +177,9 @@ class BaseWebSocket(Primitives):
         return fallback
 
     def has_messages(self) -> bool:
-        """Whether a whole message is here. Never blocks."""
         return self.count_messages() > 0
 
     def count_messages(self) -> int:
-        """How many whole messages are here. Never blocks."""
         if self.accepted:
             self._look()
         return len(self._ready)
@@ -237,11 +195,6 @@ class BaseWebSocket(Primitives):
                 self._read_lock.release()
 
     def wait_json(self, timeout: float | None = None) -> Any:
-        """``wait()`` and decode the message as JSON; ``None`` when the connection has closed.
-
-        Raises:
-            ValueError: the message is not JSON. The connection stays open.
-        """
         message = self.wait(timeout)
         return None if message is None else json.loads(message)
 
@@ -254,17 +207,9 @@ class BaseWebSocket(Primitives):
         return as_bytes(message)
 
     def send_json(self, obj: Any) -> None:
-        """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
         self.send(json.dumps(obj, cls=DjangoJSONEncoder))
 
-    def ping(self, data: str | bytes = b"") -> None:
-        """Send a Ping with up to 125 bytes; the library consumes the Pong.
-
-        Raises:
-            ConnectionClosed: the connection is closed.
-            TypeError: ``data`` is neither text nor bytes.
-            ValueError: ``data`` is too long.
-        """
+    def ping(self, data: str | BytesLike = b"") -> None:
         if not isinstance(data, (str, bytes, bytearray, memoryview)):
             raise TypeError(
                 f"ping() takes up to {MAX_CONTROL_SIZE} bytes, or text, for the peer to send back, "
@@ -281,17 +226,6 @@ class BaseWebSocket(Primitives):
     # Closing
 
     def close(self, code: int | None = 1000, reason: str | bytes | None = "") -> None:
-        """Close the connection: send a Close, wait for the peer's, no longer than
-        ``WEBSOCKET_CLOSE_TIMEOUT``. Further calls do nothing.
-
-        Args:
-            code: 1000, another code that may be sent, or one of your own (4000 to 4999).
-            reason: at most 123 bytes of UTF-8.
-
-        Raises:
-            TypeError: the code is no number, or the reason no text.
-            ValueError: a code that may not be sent, or too long a reason.
-        """
         code, reason = check_close(code, reason)
         self._check_accepted()
         self.close_connection(code, reason, conf.CLOSE_TIMEOUT)
@@ -300,31 +234,24 @@ class BaseWebSocket(Primitives):
 
     @property
     def closed(self) -> bool:
-        """Whether the connection has ended, noticing a Close or a hang-up that has arrived."""
         state = self._state
         if state.code is None and state.reading >= OPEN:
             self._look()
         return state.code is not None
 
     def is_closed(self) -> bool:
-        """The same as ``closed``."""
         return self.closed
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is accepted and has not ended; looks as ``closed`` does."""
         return self.accepted and not self.closed
 
     @property
     def close_code(self) -> int | None:
-        """Why the connection ended (RFC 6455, 7.4.1), ``None`` as long as it has not; whoever was
-        first to end it has said so. 1005: the peer gave no code; 1006: the connection broke.
-        """
         return self._state.code
 
     @property
     def close_reason(self) -> str | None:
-        """The text beside ``close_code``, ``None`` until there is a code."""
         return self._state.reason
 
     # Called by upgrade
@@ -337,7 +264,6 @@ class BaseWebSocket(Primitives):
     # The async twins
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
-        """``wait()`` for an async view."""
         await self._arelease_database()
         return await in_thread(self.wait, timeout)
 
@@ -347,18 +273,15 @@ class BaseWebSocket(Primitives):
             await sync_to_async(self._release_database)()
 
     async def asend(self, message: str | BytesLike) -> None:
-        """``send()`` for an async view."""
         await in_thread(self.send, message)
 
     async def adrain(self) -> None:
-        """Wait until what was sent without waiting has left."""
+        pass
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """``close()`` for an async view."""
         await in_thread(self.close, code, reason)
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """The messages, until the connection closes."""
         while (message := await self.areceive()) is not None:
             yield message
 

@@ -5,13 +5,16 @@ of one process, or in Redis for all of them, wherever the settings say.
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from typing import Any
 from uuid import uuid4
 
 from django.core.cache import cache
 
 from dwebsocket import Group
+from dwebsocket.http import WebSocket
 
 HISTORY = 50  # messages a newcomer is shown
 LIFETIME = 24 * 60 * 60  # seconds after the last change of a room
@@ -19,7 +22,7 @@ LOCK_TIMEOUT = 5  # seconds, should whoever holds it be gone
 
 
 @contextmanager
-def changed(room):
+def changed(room: str) -> Iterator[dict[str, Any]]:
     """A room as it is; when the block ends, as the block has left it."""
     lock, key = f"chat.lock.{room}", f"chat.room.{room}"
     while not cache.add(lock, True, LOCK_TIMEOUT):
@@ -33,13 +36,13 @@ def changed(room):
         cache.delete(lock)
 
 
-def people_of(state):
+def people_of(state: dict[str, Any]) -> dict[str, Any]:
     """Who is here, with a number: of two such lists sent at once the higher one is right."""
     names = sorted(state["people"].values(), key=str.casefold)
     return {"people": names, "change": state["change"]}
 
 
-def join(room, websocket, person, name):
+def join(room: str, websocket: WebSocket, person: str, name: str) -> None:
     """Enter a room. The newcomer gets its history, everybody else hears of it."""
     group = Group(f"chat.{room}")
     group.add(websocket)
@@ -51,7 +54,7 @@ def join(room, websocket, person, name):
     group.send_json({"type": "joined", "name": name, **people}, exclude=websocket)
 
 
-def say(room, author, name, text):
+def say(room: str, author: str, name: str, text: str) -> None:
     """Show a message to everybody in the room, its author included."""
     message = {
         "type": "message",
@@ -66,7 +69,7 @@ def say(room, author, name, text):
     Group(f"chat.{room}").send_json(message)
 
 
-def leave(room, person, name):
+def leave(room: str, person: str, name: str) -> None:
     with changed(room) as state:
         if state["people"].pop(person, None) is None:
             return  # not in yet, or the cache has been emptied

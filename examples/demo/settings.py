@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = True
 SECRET_KEY = "only-for-the-examples"
-ALLOWED_HOSTS = []  # with DEBUG: localhost, 127.0.0.1 and [::1]
+ALLOWED_HOSTS: list[str] = []  # with DEBUG: localhost, 127.0.0.1 and [::1]
 
 INSTALLED_APPS = [
     "django.contrib.staticfiles",
@@ -46,6 +47,13 @@ WSGI_APPLICATION = "demo.wsgi.application"
 STATIC_URL = "static/"
 USE_TZ = True
 
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},  # the chat's rooms: beyond 300 some are forgotten
+    }
+}
+
 # run_with_redis.py: several processes share what they know, and groups reach all of them.
 REDIS = os.environ.get("DEMO_REDIS")
 if REDIS:
@@ -54,12 +62,8 @@ if REDIS:
         "LOCATION": REDIS,
     }
     CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS}
-    }
-else:
-    CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "OPTIONS": {"MAX_ENTRIES": 10_000},  # the chat's rooms: beyond 300 some are forgotten
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS,
         }
     }

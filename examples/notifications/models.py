@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db import models
 
 
@@ -14,9 +16,9 @@ class Notification(models.Model):
     class Meta:
         ordering = ["-pk"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
-    def as_event(self):
+    def as_event(self) -> dict[str, Any]:
         """What a page is told."""
         return {"id": self.pk, "level": self.level, "text": self.text, "created": self.created}

@@ -1,6 +1,6 @@
 """Notifications: a handler, told from a model signal. `notifications.apps` has the signal."""
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from dwebsocket import Group, WebSocketHandler
@@ -15,7 +15,7 @@ class Notifications(WebSocketHandler):
 
     keep_request = False
 
-    def on_open(self):
+    def on_open(self) -> None:
         # First into the group, which it leaves by itself, then the past: nothing falls in between.
         # What comes twice, the page knows by its id.
         Group("notifications").add(self.websocket)
@@ -23,7 +23,7 @@ class Notifications(WebSocketHandler):
             self.send_json(notification.as_event())
 
 
-def page(request):
+def page(request: HttpRequest) -> HttpResponse:
     form = NotificationForm(request.POST or None)
     if form.is_valid():
         form.save()  # the signal does the rest

@@ -1,8 +1,11 @@
 """A shell behind a pseudo-terminal."""
 
+from __future__ import annotations
+
 import os
 import pty
 import subprocess
+from types import TracebackType
 
 # Opening its terminal once makes it the controlling one of the new session: then Ctrl-C works.
 COMMAND = ["sh", "-c", ': <"$(tty)"; exec sh -i']
@@ -11,7 +14,7 @@ COMMAND = ["sh", "-c", ': <"$(tty)"; exec sh -i']
 class Shell:
     """Run `sh` for the length of a `with` block; the shell is gone afterwards."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.terminal, terminal_of_shell = pty.openpty()
         try:
             self.process = subprocess.Popen(
@@ -26,10 +29,15 @@ class Shell:
         finally:
             os.close(terminal_of_shell)
 
-    def __enter__(self):
+    def __enter__(self) -> Shell:
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         os.close(self.terminal)  # the kernel sends SIGHUP to what runs in it
         try:
             self.process.wait(timeout=1)
@@ -37,15 +45,15 @@ class Shell:
             self.process.kill()
             self.process.wait()
 
-    def fileno(self):
+    def fileno(self) -> int:
         return self.terminal
 
-    def read(self):
+    def read(self) -> bytes:
         """What the shell has printed; b"" when it has ended."""
         try:
             return os.read(self.terminal, 65536)
         except OSError:  # Linux answers EIO when nobody has the other side open any more
             return b""
 
-    def write(self, text):
-        os.write(self.terminal, text.encode())
+    def write(self, keys: str | bytes) -> None:
+        os.write(self.terminal, keys.encode() if isinstance(keys, str) else keys)

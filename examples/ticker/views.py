@@ -5,12 +5,13 @@ import time
 from itertools import count
 
 from dwebsocket import require_websocket
+from dwebsocket.http import WebSocketRequest
 
 INTERVAL = 0.5  # seconds
 
 
 @require_websocket
-def load(request):
+def load(request: WebSocketRequest) -> None:
     """Push what this server process is doing, twice a second."""
     cpu, clock = time.process_time(), time.monotonic()
     for number in count(1):

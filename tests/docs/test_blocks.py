@@ -16,6 +16,7 @@ RUNNERS = {
     "console": "test_commands.py",
     "nginx": "test_nginx.py",
     "ini": "test_uwsgi.py",
+    "toml": "typing/test_samples.py",
     "{toctree}": "sphinx",
 }
 
@@ -35,7 +36,7 @@ class TestPage:
 
     def test_files_are_named_and_stay_in_the_project(self, shown):
         for block in shown.blocks:
-            if block.language in ("python", "html", "nginx", "ini"):
+            if block.language in ("python", "html", "nginx", "ini", "toml"):
                 assert block.file, f"{shown.name}:{block.line} does not name its file"
                 assert not block.file.startswith("/")
                 assert ".." not in block.file

@@ -7,25 +7,18 @@ import pytest
 from django.utils.module_loading import import_string
 from django.views import View
 
-from dwebsocket import Group, WebSocketHandler, accept_websocket, require_websocket, testing
+from dwebsocket import (
+    Group,
+    WebSocketHandler,
+    accept_websocket,
+    http,
+    require_websocket,
+    testing,
+)
+from dwebsocket.http import WebSocket
 from dwebsocket.websocket import BaseWebSocket
 
 from .pages import code_in, page
-
-# Of BaseWebSocket, but no business of a view's; docs/explanation/write-a-backend.md has them.
-PRIMITIVES = {
-    "accept_connection",
-    "close_connection",
-    "create_runner",
-    "end",
-    "runner",
-    "send_nowait",
-    "close_nowait",
-    "finish",
-    "receive_available",
-    "receive_messages",
-    "send_ping",
-}
 
 
 def public_members(cls, *, beyond=object):
@@ -62,9 +55,15 @@ def test_websocket():
     assert len(iterations) == 2
     members = [cell for cell in stated if cell not in iterations]
     names = [cell.partition("(")[0] for cell in members]
-    assert set(names) == public_members(BaseWebSocket) - PRIMITIVES
+    assert set(names) == public_members(WebSocket)
     assert len(names) == len(set(names))
+    check_signatures(members, WebSocket)
     check_signatures(members, BaseWebSocket)
+
+
+def test_annotations():
+    rows = page("docs/howto/typing.md").table("Name").rows
+    assert {code_in(row[0])[0] for row in rows} == {*http.__all__}
 
 
 def test_what_is_called_is_a_method():
@@ -133,7 +132,7 @@ def test_new_names_can_be_imported(name):
 
 
 def test_members_named_in_the_migration_pages_exist():
-    members = public_members(BaseWebSocket)
+    members = public_members(WebSocket)
     for name in ["dwebsocket", "django-websocket", "django-ws", "channels"]:
         for table in page(f"docs/migration/{name}.md").tables:
             for row in table.rows:

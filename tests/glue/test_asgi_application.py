@@ -11,7 +11,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncRequestFactory
 
 from dwebsocket import WebSocketHandler, accept_websocket, require_websocket
-from dwebsocket.asgi import WebSocketRequest, get_websocket_application
+from dwebsocket.asgi import AsgiHandshakeRequest, get_websocket_application
 from dwebsocket.middleware import WebSocketMiddleware
 from dwebsocket.testing import WebSocketRefused
 
@@ -158,7 +158,7 @@ def test_the_request(serve, reports, user):
     assert finished.wait(10)
     signals.request_finished.disconnect(receiver)
     assert told == [
-        WebSocketRequest,
+        AsgiHandshakeRequest,
         "GET",
         "http",
         "http://testserver/?a=1",

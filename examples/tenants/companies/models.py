@@ -7,7 +7,7 @@ class Company(TenantMixin):
 
     name = models.CharField(max_length=100)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.core.management import BaseCommand
 
 from companies.models import Company, Domain
@@ -6,7 +8,7 @@ from companies.models import Company, Domain
 class Command(BaseCommand):
     help = "Make two companies: acme.localhost and globex.localhost"
 
-    def handle(self, **options):
+    def handle(self, **options: Any) -> None:
         for name in ("Acme", "Globex"):
             company, is_new = Company.objects.get_or_create(schema_name=name.lower(), name=name)
             if is_new:
