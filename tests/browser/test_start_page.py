@@ -36,6 +36,15 @@ FIND_FAINT_TEXT = """() => {
     .filter(([contrast]) => contrast < 4.5);
 }"""
 
+#: The longest words that connection.js has for a connection, with its button.
+SHOW_THAT_NOBODY_ANSWERS = """() => {
+  const pill = document.querySelector(".state");
+  pill.dataset.state = "lost";
+  pill.querySelector(".words").textContent = "Cannot connect, see the log of the server";
+  pill.querySelector(".seconds").textContent = "retrying in 15 s";
+  pill.querySelector("button").hidden = false;
+}"""
+
 
 @pytest.fixture(scope="module", params=["runserver", "uvicorn", "two processes and Redis"])
 def server(request, start_example):
@@ -168,6 +177,8 @@ class TestWhoeverLooksAtIt:
         page.emulate_media(color_scheme="dark")
         say(page, "x" * 200)
         expect(log(page).last).to_contain_text("xxx")
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        page.evaluate(SHOW_THAT_NOBODY_ANSWERS)
         assert page.evaluate("document.documentElement.scrollWidth") == 320
         screenshot(page, "start-page-narrow")
 
