@@ -76,8 +76,8 @@ def log(page):
 
 def name_of(page):
     """The name that this window has been given, as its own log says it."""
-    expect(log(page).first).to_contain_text("You are ")
-    return log(page).first.inner_text().removeprefix("You are ").removesuffix(".")
+    line = log(page).filter(has_text="You are ")
+    return line.inner_text().removeprefix("You are ").removesuffix(".")
 
 
 def say(page, text):

@@ -54,8 +54,9 @@ function add(window) {
 }
 
 function showWindows() {
-  count.textContent = here.size === 0 ? "Not connected" : here.size === 1 ? "1 window is open: this one" : `${here.size} windows are open`;
-  list.replaceChildren(...[...here.values()].map(({ id, name, process }) => {
+  count.textContent = ["Not connected", "1 window is open: this one"][here.size] ?? `${here.size} windows are open`;
+  const mineFirst = [...here.values()].sort((one, other) => (other.id === me) - (one.id === me));
+  list.replaceChildren(...mineFirst.map(({ id, name, process }) => {
     const item = element("li", name);
     item.style.setProperty("--hue", COLOURS[name.split(" ")[0]] ?? 0);
     item.append(element("small", `${id === me ? "this window, " : ""}process ${process}`));
