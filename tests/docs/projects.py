@@ -28,12 +28,12 @@ def environment(**variables):
     }
 
 
-def run(directory, *command, timeout=60):
+def run(directory, *command, timeout=60, env=None):
     """Run a command that ends; its output. A failure of the command fails the test."""
     result = subprocess.run(
         command,
         cwd=directory,
-        env=environment(),
+        env=env or environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -19,7 +19,7 @@ LISTENING = "0A"  # of /proc/net/tcp
 class RunningServer:
     """Runs a command that does not end by itself, in a session of its own."""
 
-    def __init__(self, command, directory, port=None, may_log=()):
+    def __init__(self, command, directory, port=None, may_log=(), env=None):
         self.command = command
         self.port = port  # of a server that listens on several
         self._listeners = None
@@ -31,7 +31,7 @@ class RunningServer:
         self._process = subprocess.Popen(
             shlex.split(command),
             cwd=directory,
-            env=environment(),
+            env=env or environment(),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

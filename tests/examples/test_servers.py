@@ -110,6 +110,22 @@ def wait_for(kind, websocket):
     return event
 
 
+def test_windows_of_the_start_page(open_socket):
+    with open_socket("/windows/?name=Ada") as ada:
+        first = wait_for("welcome", ada)
+        with open_socket("/windows/?name=Bob") as bob:
+            second = wait_for("welcome", bob)
+            assert wait_for("came", ada) == {**second, "type": "came"}
+            for strange in ("[]", '{"answer": "\\ud800"}', '{"text": " "}', '{"text": 1}'):
+                ada.send(strange)
+            ada.send(json.dumps({"answer": second["id"]}))
+            assert receive_json(bob) == {**first, "type": "here"}
+            bob.send(json.dumps({"text": "Hello Ada"}))
+            for websocket in (ada, bob):
+                assert receive_json(websocket) == {**second, "type": "said", "text": "Hello Ada"}
+        assert receive_json(ada) == {**second, "type": "left"}
+
+
 def test_notifications(server, open_socket):
     page = get(server, "/notifications/")
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]

@@ -4,7 +4,6 @@ import { connect } from "../demo/connection.js";
 import { showMessage, showNote, showPeople } from "./log.js";
 
 const $ = (id) => document.getElementById(id);
-const state = document.querySelector(".state");
 const socketPath = document.querySelector(".chat").dataset.socket;
 const author = (sessionStorage.chatAuthor ??= Math.random().toString(36).slice(2));
 const shown = new Set(); // ids of messages: after a reconnection the history repeats them
@@ -17,7 +16,7 @@ function path() {
 function start() {
   $("me").textContent = sessionStorage.chatName;
   if (connection) return connection.goTo(path());
-  connection = connect(path(), { state, onopen, onmessage });
+  connection = connect(path(), { state: document.querySelector(".state"), onopen, onmessage, onlost });
 }
 
 function onopen() {
@@ -60,12 +59,10 @@ function show(message) {
   showMessage(message, message.author === author);
 }
 
-new MutationObserver(() => {
-  if (state.dataset.state === "lost" && !gone) {
-    gone = true;
-    showNote("Connection lost. What you write stays here until it is back.");
-  }
-}).observe(state, { attributeFilter: ["data-state"] });
+function onlost() {
+  if (!gone) showNote("Connection lost. What you write stays here until it is back.");
+  gone = true;
+}
 
 $("composer").onsubmit = (event) => {
   event.preventDefault();

@@ -4,7 +4,7 @@
 const FIRST_DELAY = 500, LONGEST_DELAY = 15_000; // milliseconds
 const STABLE_AFTER = 5_000; // a connection that lasted this long starts the delays anew
 
-export function connect(path, { state, onopen = () => {}, onmessage }) {
+export function connect(path, { state, onopen = () => {}, onmessage, onlost = () => {} }) {
   const show = stateOf(state);
   let socket, timer, opened, reached = false, failures = 0;
 
@@ -27,6 +27,7 @@ export function connect(path, { state, onopen = () => {}, onmessage }) {
   }
 
   function closed(event) {
+    if (opened) onlost();
     if (opened && event.code === 1000) return show("ended", "The server has ended it");
     if (opened && Date.now() - opened > STABLE_AFTER) failures = 0;
     // Half of the delay is left to chance, so that not all pages come back in the same moment.
