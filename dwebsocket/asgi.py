@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import cache
 from io import BytesIO
 from time import monotonic
@@ -34,6 +35,7 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.backends.view_threads import NoFurtherThread
+from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.upgrade.caches import forbid_storing
@@ -179,6 +181,11 @@ class HandshakeHandler(BaseHandler):
         """Run the request. Then a view or handler has accepted it, or these events refuse it. A
         view that accepts lets the server go on, and stays.
         """
+        aside = connection.scope.get(ASIDE)
+        with nullcontext() if aside is None else aside.enter():
+            return self._respond(connection)
+
+    def _respond(self, connection: AsgiConnection) -> list[Event]:
         if monotonic() - connection.since > SLOW:
             tell_busy()
         set_script_prefix(get_script_prefix(connection.scope))
@@ -193,6 +200,8 @@ class HandshakeHandler(BaseHandler):
             )
         else:
             request.META[CONNECTION] = connection
+            if ASIDE in scope:
+                request.META[ASIDE] = scope[ASIDE]
             response = self.get_response(request)
         try:
             return [] if connection.serving is not None else as_refusal(response, connection.scope)

@@ -1,6 +1,7 @@
 """A refused handshake: plain HTTP with its status and a reason, and one line in the log."""
 
 import logging
+from io import BytesIO
 
 import pytest
 from django.http import HttpResponse
@@ -129,7 +130,7 @@ def test_without_the_middleware_an_undecorated_view_serves_plain_http(site):
 def test_unsupported_server_is_501_and_names_others(site, caplog, rf_meta):
     from django.test import RequestFactory
 
-    request = RequestFactory().get("/", **rf_meta)
+    request = RequestFactory().get("/", **rf_meta, **{"wsgi.input": BytesIO()})
     response = greet(request)
     assert response.status_code == 501
     for name in ("MysteryServer/1", "gunicorn", "gevent", "runserver", "waitress"):
