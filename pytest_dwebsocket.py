@@ -1,7 +1,7 @@
 """Fixtures for pytest: ``websocket_client`` and ``async_websocket_client``.
 
-pytest imports this at its start, in every project of an environment that has dwebsocket. So it is no
-part of the package, which imports Django, and imports the package when a test asks for a fixture.
+pytest imports this at its start, in every project of an environment that has dwebsocket. So it is
+no part of the package, which imports Django; that is imported when a test asks for a fixture.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from functools import cache
 from io import BytesIO
 from time import monotonic
@@ -182,8 +181,14 @@ class HandshakeHandler(BaseHandler):
         view that accepts lets the server go on, and stays.
         """
         aside = connection.scope.get(ASIDE)
-        with nullcontext() if aside is None else aside.enter():
+        if aside is None:
             return self._respond(connection)
+        aside.begin()
+        try:
+            with aside.enter():
+                return self._respond(connection)
+        finally:
+            aside.end()
 
     def _respond(self, connection: AsgiConnection) -> list[Event]:
         if monotonic() - connection.since > SLOW:

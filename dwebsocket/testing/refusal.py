@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from html import unescape
 
 from django.utils.datastructures import CaseInsensitiveMapping
 
@@ -10,6 +12,8 @@ __all__ = ["WebSocketRefused", "join_headers"]
 
 #: Characters of the answer that are repeated in the text.
 MAX_QUOTED = 500
+
+TITLE = re.compile(r"<title>\s*(.*?)\s*</title>", re.I | re.S)
 
 
 class WebSocketRefused(Exception):
@@ -38,9 +42,15 @@ class WebSocketRefused(Exception):
         told = [
             f"refused with {self.status_code}",
             f"redirected to {self.location}" if redirects else "",
-            self.content.decode(errors="replace")[:MAX_QUOTED],
+            self._quote(),
         ]
         return ": ".join(filter(None, told))
+
+    def _quote(self) -> str:
+        """The body as text; of a page its title."""
+        text = self.content.decode(errors="replace")
+        title = TITLE.search(text)
+        return (text if title is None else unescape(title[1]))[:MAX_QUOTED]
 
 
 def join_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
