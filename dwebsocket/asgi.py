@@ -41,7 +41,7 @@ from dwebsocket.upgrade.caches import forbid_storing
 from dwebsocket.upgrade.refusals import printable
 from dwebsocket.ws_urls import resolve
 
-__all__ = ["WebSocketRequest", "get_websocket_application"]
+__all__ = ["WebSocketApplication", "WebSocketRequest", "get_websocket_application"]
 
 logger = logging.getLogger("dwebsocket.handshake")
 

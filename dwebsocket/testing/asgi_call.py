@@ -80,6 +80,7 @@ class AsgiCall:
     async def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until something is so, or the time has passed; whether it is so."""
         deadline = self._loop.time() + timeout
+        await asyncio.sleep(0)  # others have their turn even if there is no time
         while not condition() and (left := deadline - self._loop.time()) > 0:
             await asyncio.wait([self._changed], timeout=left)
             if self._changed.done():
@@ -107,7 +108,9 @@ class AsgiCall:
         reporter.set(self._errors.hear)
         try:
             await application(self._scope, self._events.get, self._take)
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
             report(error)
         finally:
             self._databases.end()
@@ -133,8 +136,8 @@ class AsgiCall:
         set_done(self._changed)
 
     def _make_refusal(self) -> WebSocketRefused:
-        if not self._refusal:  # a Close, or nothing
-            return WebSocketRefused(403, {}, b"")
+        if not self._refusal:  # a Close, or nothing, as of an application that has failed
+            return WebSocketRefused(500 if self.close_reason is None else 403, {}, b"")
         start, *parts = self._refusal
         headers = [
             (key.decode("latin-1"), value.decode("latin-1")) for key, value in start["headers"]

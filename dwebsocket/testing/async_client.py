@@ -96,12 +96,16 @@ async def open_session(
 ) -> AsyncWebSocketSession:
     """The opening handshake."""
     __tracebackhide__ = True
-    # The test's connections are in the thread in which Django has its queries made.
-    databases = await sync_to_async(SharedDatabases)()
-    application = application or WebSocketApplication()
+    # In the thread in which Django has queries made: there are the test's connections.
+    application, databases = await sync_to_async(prepare)(application)
     call = AsgiCall(application, build_scope(handshake), errors, databases)
     await call.open(timeout)
     return AsyncWebSocketSession(call, errors, timeout)
+
+
+def prepare(application: Application | None) -> tuple[Application, SharedDatabases]:
+    """What is called, and the connections that it shares with the test."""
+    return application or WebSocketApplication(), SharedDatabases()
 
 
 class Opening:

@@ -15,7 +15,7 @@ from typing import Any
 from django.test import Client
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.http11 import Response
 from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
@@ -93,7 +93,10 @@ def open_session(
         return WebSocketSession(connection, server, errors, timeout)
     except InvalidStatus as error:
         server.join(timeout)
-        refusal = make_refusal(error.response)
+        refusal: Exception = make_refusal(error.response)
+    except InvalidMessage as error:  # the server has hung up
+        server.join(timeout)
+        refusal = error
     errors.raise_first()
     raise refusal
 

@@ -286,6 +286,9 @@ async def test_an_application_of_others():
     assert caught.value.status_code == 403
     with pytest.raises(LookupError, match="in the application"):
         await client.websocket("/broken/", application=application)
+    with pytest.raises(WebSocketRefused) as caught:
+        await client.websocket("/broken/", application=application, raise_request_exception=False)
+    assert caught.value.status_code == 500
     async with client.websocket("/later/", application=application) as websocket:
         await websocket.send("a")
         assert await websocket.receive() == b"a"

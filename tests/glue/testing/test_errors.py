@@ -344,6 +344,7 @@ def test_an_async_view_whose_client_leaves_is_no_error(serve):
         websocket.receive()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_what_is_no_exception_of_django_s(serve):
     """``pytest.fail()`` in a view, which is no ``Exception``; and a 404 that comes too late."""
 
@@ -359,7 +360,26 @@ def test_what_is_no_exception_of_django_s(serve):
     def lost(request):
         raise Http404
 
-    client = serve(failed, path("async/", async_failed), path("lost/", lost))
+    @accept_websocket(auto_accept=False)
+    def early(request):
+        pytest.fail("the view is wrong")
+
+    @accept_websocket(auto_accept=False)
+    async def async_early(request):
+        pytest.fail("the view is wrong")
+
+    client = serve(
+        failed,
+        path("async/", async_failed),
+        path("lost/", lost),
+        path("early/", early),
+        path("async-early/", async_early),
+    )
+    for address in ("/early/", "/async-early/"):
+        with pytest.raises(pytest.fail.Exception):
+            client.websocket(address)
+    with client.websocket("/async/") as websocket, pytest.raises(pytest.fail.Exception):
+        websocket.receive()
     with client.websocket("/") as websocket, pytest.raises(pytest.fail.Exception):
         websocket.receive()
     with client.websocket("/lost/") as websocket, pytest.raises(Http404):
