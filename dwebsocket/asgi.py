@@ -34,13 +34,14 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.backends.view_threads import NoFurtherThread
+from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.upgrade.caches import forbid_storing
 from dwebsocket.upgrade.refusals import printable
 from dwebsocket.ws_urls import resolve
 
-__all__ = ["AsgiHandshakeRequest", "get_websocket_application"]
+__all__ = ["AsgiHandshakeRequest", "WebSocketApplication", "get_websocket_application"]
 
 logger = logging.getLogger("dwebsocket.handshake")
 
@@ -205,6 +206,17 @@ class HandshakeHandler(BaseHandler):
         """Run the request. Then a view or handler has accepted it, or these events refuse it. A
         view that accepts lets the server go on, and stays.
         """
+        aside = connection.scope.get(ASIDE)
+        if aside is None:
+            return self._respond(connection)
+        aside.begin()
+        try:
+            with aside.enter():
+                return self._respond(connection)
+        finally:
+            aside.end()
+
+    def _respond(self, connection: AsgiConnection) -> list[Event]:
         if monotonic() - connection.since > SLOW:
             tell_busy()
         set_script_prefix(get_script_prefix(connection.scope))
@@ -219,6 +231,8 @@ class HandshakeHandler(BaseHandler):
             )
         else:
             request.META[CONNECTION] = connection
+            if ASIDE in scope:
+                request.META[ASIDE] = scope[ASIDE]
             response = self.get_response(request)
         try:
             return [] if connection.serving is not None else as_refusal(response, connection.scope)

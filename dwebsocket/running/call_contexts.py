@@ -30,7 +30,8 @@ __all__ = [
     "load_contexts",
 ]
 
-#: In request.META, of a server that wants to know what goes on when its request has ended.
+#: In request.META, of a server that wants to know what goes on when its request has ended; in the
+#: scope of an ASGI server.
 ASIDE = "dwebsocket.aside"
 
 NO_CONTEXT = (

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import builtins
 import logging
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from django.core.handlers.exception import response_for_exception
@@ -16,12 +18,24 @@ from django.utils.log import log_response
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.supervisor import log_failure
 
-__all__ = ["log_error", "tells_end"]
+__all__ = ["log_error", "report", "reporter", "tells_end"]
 
 #: ``BaseExceptionGroup``, from Python 3.11 on.
 ExceptionGroups: Any = getattr(builtins, "BaseExceptionGroup", ())
 
 logger = logging.getLogger("django.request")
+
+#: Is told of the errors of what runs in its context: a test client, which raises them in its test.
+reporter: ContextVar[Callable[[BaseException], None] | None] = ContextVar(
+    "dwebsocket.reporter", default=None
+)
+
+
+def report(error: BaseException | None) -> None:
+    """Tell the reporter, if there is one, what a view or a handler has ended with."""
+    tell = reporter.get()
+    if tell is not None and error is not None and not tells_end(error):
+        tell(error)
 
 
 def log_error(request: HttpRequest | None, path: str, error: BaseException) -> None:
@@ -30,6 +44,7 @@ def log_error(request: HttpRequest | None, path: str, error: BaseException) -> N
     Args:
         request: ``None`` when it has been given back; its path is left.
     """
+    report(error)
     try:
         if request is None:
             got_request_exception.send(sender=None, request=None)

@@ -28,17 +28,34 @@ logger = logging.getLogger("dwebsocket.handshake")
 #: Characters of what a client sent that are repeated to it, or to the log.
 MAX_QUOTED = 500
 
+#: Where the streams come from that Django's test clients and RequestFactory give to their requests.
+TEST_CLIENT = "django.test.client"
+NO_CONNECTION = (
+    "This request comes from Django's test client or from RequestFactory, and has no connection. "
+    "In a test dwebsocket.testing.WebSocketClient opens WebSockets, or AsyncWebSocketClient: "
+    "client.websocket('/address/')."
+)
+
 NOT_ACCEPTED = "This address does not accept WebSockets."
 REQUIRED = "This address accepts WebSockets only, and this is a plain HTTP request."
 
 
 def refuse_for(request: HttpRequest, error: InvalidHandshake | SocketTakeoverError) -> HttpResponse:
     """The refusal that an error stands for."""
+    in_test = is_of_test_client(request)
     if isinstance(error, SocketTakeoverError):
-        return refuse(request, str(error), 501, level=logging.ERROR)
+        reason = NO_CONNECTION if in_test else str(error)
+        return refuse(request, reason, 501, level=logging.ERROR)
+    reason = f"{error} {NO_CONNECTION}" if in_test else str(error)
     told = isinstance(error, Shortage) and not error.is_news()
     level = logging.DEBUG if told else logging.WARNING
-    return refuse(request, str(error), error.status_code, dict(error.headers), level)
+    return refuse(request, reason, error.status_code, dict(error.headers), level)
+
+
+def is_of_test_client(request: HttpRequest) -> bool:
+    """Whether a test has made this request without a server."""
+    read = getattr(getattr(request, "_stream", None), "_read", None)  # of Django's LimitedStream
+    return type(getattr(read, "__self__", None)).__module__ == TEST_CLIENT
 
 
 def refuse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from dwebsocket.running.call_contexts import CallContexts
 from dwebsocket.running.coroutines import release_thread, surround_calls
 from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade import collectors
-from dwebsocket.upgrade.error_log import log_error, tells_end
+from dwebsocket.upgrade.error_log import log_error, report, tells_end
 from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_cookies, tell_of_unsaved
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
@@ -198,6 +199,7 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     if websocket.runner is not None:  # it may have reserved something
         forget_runner(websocket)
     if websocket.accepted:
+        report_unless_cancelled(error)  # who waits for the Close is to know it by then
         # The peer may take its time, and not every server ends a request whose client has left.
         websocket._release_database()
         try:
@@ -207,6 +209,11 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
                 websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         finally:
             websocket.finish()
+
+
+def report_unless_cancelled(error: BaseException | None) -> None:
+    if not isinstance(error, CancelledError):
+        report(error)
 
 
 def forget_runner(websocket: BaseWebSocket) -> None:
@@ -219,6 +226,7 @@ def forget_runner(websocket: BaseWebSocket) -> None:
 async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
     """``end`` in an event loop, without a thread where that can be done."""
     if websocket.accepted:
+        report_unless_cancelled(error)
         release_thread()
         await websocket._arelease_database()
         await websocket.aclose(find_close_code(error))

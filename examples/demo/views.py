@@ -5,6 +5,7 @@ is the same in one process and, through Redis, in several.
 """
 
 import os
+from typing import Any
 from uuid import uuid4
 
 from dwebsocket import Group, JsonWebSocketHandler
@@ -14,7 +15,7 @@ MAX_NAME, MAX_TEXT = 24, 200  # characters
 everybody = Group("windows")
 
 
-def only(window_id):
+def only(window_id: str) -> Group:
     """The group of one window, wherever it is connected."""
     return Group(f"windows.{window_id}")
 
@@ -24,7 +25,7 @@ class Window(JsonWebSocketHandler):
 
     keep_request = False
 
-    def on_open(self):
+    def on_open(self) -> None:
         name = self.request.GET.get("name", "").strip()[:MAX_NAME] or "Somebody"
         self.window = {"id": uuid4().hex, "name": name, "process": os.getpid()}
         only(self.window["id"]).add(self.websocket)
@@ -32,7 +33,7 @@ class Window(JsonWebSocketHandler):
         self.send({"type": "welcome", **self.window})
         everybody.send_json({"type": "came", **self.window}, exclude=self.websocket)
 
-    def on_message(self, message):
+    def on_message(self, message: Any) -> None:
         match message:  # a browser is not to be trusted: whatever else it sends is passed over
             case {"answer": str(newcomer)} if newcomer.isalnum():
                 only(newcomer).send_json({"type": "here", **self.window})
@@ -40,5 +41,5 @@ class Window(JsonWebSocketHandler):
                 text = text.strip()[:MAX_TEXT]
                 everybody.send_json({"type": "said", "text": text, **self.window})
 
-    def on_close(self):
+    def on_close(self) -> None:
         everybody.send_json({"type": "left", **self.window})

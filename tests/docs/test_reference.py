@@ -4,9 +4,11 @@ import inspect
 import re
 
 import pytest
+from django.test import AsyncClient, Client
 from django.utils.module_loading import import_string
 from django.views import View
 
+import pytest_dwebsocket
 from dwebsocket import (
     Group,
     WebSocketHandler,
@@ -76,8 +78,10 @@ def test_what_is_called_is_a_method():
 @pytest.mark.parametrize(
     ("cls", "beyond"),
     [
-        (testing.WebSocketClient, testing.Client),
+        (testing.WebSocketClient, Client),
         (testing.WebSocketSession, object),
+        (testing.AsyncWebSocketClient, AsyncClient),
+        (testing.AsyncWebSocketSession, object),
         (testing.WebSocketRefused, Exception),
     ],
     ids=lambda cls: cls.__name__,
@@ -86,6 +90,19 @@ def test_testing(cls, beyond):
     stated = cells("docs/reference/testing.md", cls.__name__)
     assert {cell.partition("(")[0] for cell in stated} == public_members(cls, beyond=beyond)
     check_signatures(stated, cls)
+
+
+def test_arguments_of_the_test_clients():
+    rows = page("docs/reference/testing.md").table("Argument").rows
+    parameters = inspect.signature(testing.WebSocketClient.websocket).parameters
+    assert ["self", *(code_in(row[0])[0] for row in rows)] == [*parameters]
+    others = inspect.signature(testing.AsyncWebSocketClient.websocket).parameters
+    assert {*others} == {*parameters} - {"in_request"} | {"application"}
+
+
+def test_fixtures():
+    stated = [code_in(row[0])[0] for row in page("docs/reference/testing.md").table("Fixture").rows]
+    assert sorted(stated) == pytest_dwebsocket.__all__
 
 
 def test_groups():

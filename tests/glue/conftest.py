@@ -1,5 +1,7 @@
 """Views in the test process."""
 
+from functools import partial
+
 import pytest
 
 from dwebsocket.backends import view_threads
@@ -26,7 +28,8 @@ def serve(site, loop):
 
 @pytest.fixture(params=["asgi", "held", "left"])
 def serve_either(request, site):
-    """The same, and through the test client that the package ships: what is said is the same.
+    """The same, and through the test client that the package ships: what is said is the same, also
+    of errors.
 
     There a WebSocket is held in the thread of its request, or leaves it as on other servers.
     """
@@ -35,7 +38,8 @@ def serve_either(request, site):
 
     def serve(view, *more, **changed):
         site.serve(view, *more, **changed)
-        return HeldClient() if request.param == "held" else LeftClient()
+        client_class = HeldClient if request.param == "held" else LeftClient
+        return client_class(raise_request_exception=False)
 
     return serve
 
@@ -45,7 +49,7 @@ def serve_beside(request, site):
     """The same, where the connection goes on when its request has ended."""
     if request.param == "asgi":
         return request.getfixturevalue("serve")
-    return site.serve
+    return partial(site.serve, raise_request_exception=False)
 
 
 class HeldClient(WebSocketClient):
@@ -58,19 +62,20 @@ class HeldClient(WebSocketClient):
 class LeftClient(WebSocketClient):
     """Waits for the thread in which a view goes on, as its base waits for the server's."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **options):
+        super().__init__(**options)
         self._open = set()
 
     def websocket(self, *args, **kwargs):
         session = super().websocket(*args, **kwargs)
         self._open.add(session)
-        close = session.close
+        wait = session._server.wait
 
-        def close_and_wait(*args):
-            close(*args)
+        def wait_for_both(timeout):
+            ended = wait(timeout)
             self._open.discard(session)
             wait_until(lambda: view_threads.running <= len(self._open))
+            return ended
 
-        session.close = close_and_wait
+        session._server.wait = wait_for_both
         return session

@@ -140,12 +140,12 @@ class Site:
         self._overrides = []
         self._clients = []
 
-    def serve(self, view, *more, **changed):
+    def serve(self, view, *more, raise_request_exception=True, **changed):
         """Serve ``view`` at /, and ``more`` paths; the client to talk to it."""
         from dwebsocket.testing import WebSocketClient
 
         self.change(ROOT_URLCONF=(path("", view), *more), **changed)
-        return WebSocketClient()
+        return WebSocketClient(raise_request_exception=raise_request_exception)
 
     def change(self, **changed):
         override = override_settings(**changed)
@@ -154,7 +154,7 @@ class Site:
 
     def connect(self):
         """A connection of bytes to the site."""
-        from dwebsocket.testing import ServerThread
+        from dwebsocket.testing.server import ServerThread
 
         server_end, client_end = socket.socketpair()
         thread = ServerThread(server_end, in_request=True)

@@ -250,7 +250,8 @@ def test_errors_stay_errors(site, caplog, name, error):
         request.websocket.wait()
         raise error("a mistake")
 
-    with site.serve(view).websocket("/") as websocket:
+    client = site.serve(view, raise_request_exception=False)
+    with client.websocket("/") as websocket:
         websocket.send("hello")
         websocket.close()
     [record] = [record for record in caplog.records if record.name == "django.request"]
@@ -266,7 +267,8 @@ def test_an_error_of_a_decorator_stays_one(site, caplog):
 
         return wrapper
 
-    with site.serve(require_websocket(spoiling(echo))).websocket("/") as websocket:
+    client = site.serve(require_websocket(spoiling(echo)), raise_request_exception=False)
+    with client.websocket("/") as websocket:
         websocket.send("hello")
         websocket.close()
     [record] = [record for record in caplog.records if record.name == "django.request"]
@@ -294,7 +296,7 @@ def test_a_view_that_has_not_accepted_owes_a_response(site, caplog):
     def view(request):
         return None
 
-    client = site.serve(view)
+    client = site.serve(view, raise_request_exception=False)
     with pytest.raises(WebSocketRefused) as caught:
         client.websocket("/")
     assert caught.value.status_code == 500

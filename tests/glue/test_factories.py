@@ -1,5 +1,7 @@
 """Which factory makes the WebSocket; factories of one's own."""
 
+from io import BytesIO
+
 import pytest
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory, override_settings
@@ -113,6 +115,7 @@ def test_bad_path(make_request, path, why):
 )
 def test_a_backend_for_another_kind_of_server_is_refused(make, kind, named):
     request = make().get("/", headers=HANDSHAKE)
+    request._stream = BytesIO()  # as a server's
     with override_settings(WEBSOCKET_FACTORY_CLASS=f"dwebsocket.backends.{kind}"):
         response = view(request)
     assert response.status_code == 501

@@ -181,7 +181,8 @@ def test_guard_before_ours_redirects(site):
 
 
 def test_guard_behind_ours_is_an_error_and_not_passed_by(site, caplog):
-    client = site.serve(accepting, MIDDLEWARE=[*MIDDLEWARE, OURS, LOGIN_REQUIRED])
+    middleware = [*MIDDLEWARE, OURS, LOGIN_REQUIRED]
+    client = site.serve(accepting, raise_request_exception=False, MIDDLEWARE=middleware)
     assert refusal_of(client).status_code == 500
     [record] = caplog.records
     assert record.exc_info[0] is ImproperlyConfigured
@@ -196,7 +197,8 @@ class OwnMiddleware(WebSocketMiddleware):
 
 def test_guard_behind_a_subclass_of_ours_is_an_error_too(site, caplog):
     own = f"{__name__}.OwnMiddleware"
-    client = site.serve(accepting, MIDDLEWARE=[*MIDDLEWARE, own, LOGIN_REQUIRED])
+    middleware = [*MIDDLEWARE, own, LOGIN_REQUIRED]
+    client = site.serve(accepting, raise_request_exception=False, MIDDLEWARE=middleware)
     assert refusal_of(client).status_code == 500
     assert caplog.records[0].exc_info[0] is ImproperlyConfigured
     client = site.serve(accepting, MIDDLEWARE=[*MIDDLEWARE, own])

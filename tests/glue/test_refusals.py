@@ -1,9 +1,12 @@
 """A refused handshake: plain HTTP with its status and a reason, and one line in the log."""
 
 import logging
+from io import BytesIO
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.http import HttpResponse
+from django.test import AsyncClient, Client, RequestFactory
 
 from dwebsocket import WebSocketHandler, accept_websocket, require_websocket
 from dwebsocket.backends.sockets import sweeper
@@ -14,6 +17,11 @@ from .site import MIDDLEWARE, OURS
 @require_websocket
 def greet(request):
     request.websocket.send("hello")
+
+
+@require_websocket
+async def async_greet(request):
+    await request.websocket.asend("hello")
 
 
 def plain(request):
@@ -65,8 +73,6 @@ def test_bad_handshake(site, caplog, request_, status, word):
 
 def test_a_method_is_printed_as_it_can_be(caplog):
     """As any other text of a client's: an escape sequence would reach the screen."""
-    from django.test import RequestFactory
-
     response = greet(RequestFactory().generic("\x1b[31mGET\n", "/"))
     assert response.status_code == 400
     [record] = warnings_of(caplog)
@@ -127,9 +133,7 @@ def test_without_the_middleware_an_undecorated_view_serves_plain_http(site):
 
 
 def test_unsupported_server_is_501_and_names_others(site, caplog, rf_meta):
-    from django.test import RequestFactory
-
-    request = RequestFactory().get("/", **rf_meta)
+    request = RequestFactory().get("/", **rf_meta, **{"wsgi.input": BytesIO()})
     response = greet(request)
     assert response.status_code == 501
     for name in ("MysteryServer/1", "gunicorn", "gevent", "runserver", "waitress"):
@@ -137,6 +141,29 @@ def test_unsupported_server_is_501_and_names_others(site, caplog, rf_meta):
     [record] = warnings_of(caplog)
     assert record.levelname == "ERROR"
     assert "gunicorn" in record.getMessage()
+
+
+@pytest.mark.parametrize("made", ["whole", "half"])
+@pytest.mark.parametrize("view", [greet, async_greet, WebSocketHandler.as_view()])
+def test_django_s_own_clients_are_told_of_ours(site, rf_meta, view, made):
+    """They have no connection that could become a WebSocket."""
+    site.serve(view)
+    headers = {"Upgrade": "websocket"}
+    if made == "whole":
+        headers |= {"Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+        headers["Sec-WebSocket-Key"] = rf_meta["HTTP_SEC_WEBSOCKET_KEY"]
+    responses = [
+        Client().get("/", headers=headers),
+        async_to_sync(AsyncClient().get)("/", headers=headers),
+    ]
+    if view is not async_greet:
+        responses.append(view(RequestFactory().get("/", headers=headers)))
+    for response in responses:
+        assert response.status_code == (501 if made == "whole" else 400)
+        assert "comes from Django's test client or from RequestFactory" in response.text
+        assert "dwebsocket.testing.WebSocketClient" in response.text
+        assert ("let go of its socket" in response.text) is False
+        assert ("The Connection header is ''" in response.text) == (made == "half")
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ class Handlers(SimpleTestCase):
     def test_errors(self):
         with (
             self.assertLogs("django.request", "ERROR") as logged,
-            self.client.websocket("/careful/") as websocket,
+            self.client.websocket("/careful/", raise_request_exception=False) as websocket,
         ):
             websocket.send("2")
             assert websocket.receive() == "0.5"

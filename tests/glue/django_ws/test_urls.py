@@ -21,7 +21,7 @@ def open_site(request, site):
         site.change(**{"ROOT_URLCONF": f"{PACKAGE}.urls", **changed})
         if request.param == "asgi":
             return AsgiClient(request.getfixturevalue("loop"), get_websocket_application())
-        return WebSocketClient()
+        return WebSocketClient(raise_request_exception=False)
 
     return open_site
 

@@ -21,7 +21,7 @@ from dwebsocket import (
 )
 from dwebsocket.testing import WebSocketClient, WebSocketRefused
 
-from .site import MIDDLEWARE, TIMEOUT
+from ..site import MIDDLEWARE, TIMEOUT
 
 
 @accept_websocket(subprotocols=["chat"])
@@ -107,11 +107,19 @@ def test_refused(site, status):
     assert refusal.status_code == status
     assert refusal.content == (b"" if status == 204 else b"because")
     assert refusal.headers["location"] == "/there/"
-    assert str(refusal) == f"refused with {status}: {refusal.content.decode()}"
+    text = {204: "", 302: ": redirected to /there/: because"}.get(status, ": because")
+    assert str(refusal) == f"refused with {status}{text}"
 
 
 def test_a_long_error_page_is_cut_in_the_message():
     assert len(str(WebSocketRefused(500, {}, b"\xff" * 10_000))) < 600
+
+
+def test_of_a_page_the_message_has_the_title():
+    page = (
+        b"<html><head><title>DisallowedHost\n at /&lt;a&gt;</title><style>x</style></head></html>"
+    )
+    assert str(WebSocketRefused(400, {}, page)) == "refused with 400: DisallowedHost\n at /<a>"
 
 
 def test_receive_times_out(site):
