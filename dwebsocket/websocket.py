@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
@@ -38,6 +38,13 @@ OPEN = Reading.OPEN
 ending = threading.Lock()
 
 
+class ConnectionLog(Protocol):
+    """What is said of a WebSocket in the log."""
+
+    def tell_opened(self) -> None: ...
+    def tell_ended(self, websocket: BaseWebSocket) -> None: ...
+
+
 class BaseWebSocket:
     """A WebSocket in a view.
 
@@ -61,6 +68,7 @@ class BaseWebSocket:
         "_state",
         "_told",
         "_watch",
+        "connection_log",
         "has_ended",
         "on_accept",
         "runner",
@@ -70,6 +78,7 @@ class BaseWebSocket:
     #: Where the code that uses it goes on; until the server's request has ended, or the view has.
     runner: Runner | None
     on_accept: Callable[[], None] | None  # called once it is accepted
+    connection_log: ConnectionLog | None  # if somebody reads it; until the end is in it
 
     # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
     _read_lock: Any  # made by the backend, of the kind its server waits with
@@ -85,7 +94,7 @@ class BaseWebSocket:
         self._state = ConnectionState()
         self._has_listener = self._told = self.has_ended = False
         self._watch = database.ConnectionWatch()
-        self.runner = self.on_accept = None
+        self.runner = self.on_accept = self.connection_log = None
         self.subprotocol: str | None = None
 
     # The primitives
@@ -147,6 +156,10 @@ class BaseWebSocket:
         """
         raise NotImplementedError
 
+    def count_received(self) -> int | None:
+        """How many messages have come; ``None`` where that is not counted."""
+        return None
+
     def fileno(self) -> int:
         """A descriptor for ``select`` and its kin, the socket's where there is one; -1 before the
         WebSocket is accepted.
@@ -182,6 +195,8 @@ class BaseWebSocket:
         self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
         self._state.open()
+        if self.connection_log is not None:
+            self.connection_log.tell_opened()
         if self.on_accept is not None:
             on_accept, self.on_accept = self.on_accept, None
             on_accept()

@@ -195,6 +195,9 @@ class SocketWebSocket(BaseWebSocket):
     def receive_available(self) -> list[Message]:
         return self._reader.receive_available()
 
+    def count_received(self) -> int:
+        return self._reader.connection.received
+
     def send(self, message: str | BytesLike) -> None:
         if isinstance(message, str):
             opcode, payload = TEXT, message.encode()

@@ -73,6 +73,12 @@ class SocketTakeover:
     def expect_refusal(self) -> None:
         """Have the server say ``Connection: close`` in the response that it is going to write."""
 
+    def find_request_log(self) -> Callable[[str, int, str], None] | None:
+        """A function that shows a line as the server shows its requests, if it does so for people
+        at a terminal: called with a path, a status for its colour, and a text.
+        """
+        return None
+
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         """A function that gives a close code once the server has been told to end, if there is a
         way to know.
