@@ -17,10 +17,10 @@ logger = logging.getLogger("dwebsocket.groups")
 
 
 ALONE = (
-    "What is sent to the group %r reaches nobody: this process serves no WebSockets, and the backend "
-    "of WEBSOCKET_GROUPS reaches the members of groups in the sender's own process only. Choose "
-    "'dwebsocket.groups.redis.RedisGroupBackend', here and in the processes that serve them. (Said "
-    "once in a process.)"
+    "What is sent to the group %r reaches nobody: this process serves no WebSockets, and the "
+    "backend of WEBSOCKET_GROUPS reaches members in the sender's own process only. Choose "
+    "'dwebsocket.groups.redis.RedisGroupBackend', here and where they are served. (Said once in a "
+    "process.)"
 )
 
 

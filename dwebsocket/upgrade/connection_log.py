@@ -105,7 +105,7 @@ def find_user(request: HttpRequest) -> str | None:
     """The name of the user, if that is known: nobody is asked for it."""
     user = getattr(request, "user", None)
     if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
-        return None
+        user = getattr(request, "_acached_user", None)  # by request.auser()
     if user is None or not getattr(user, "is_authenticated", False):
         return None
     name = user.get_username() if hasattr(user, "get_username") else user

@@ -64,7 +64,10 @@ def explain(request: HttpRequest, status: int, headers: Mapping[str, str]) -> st
     if "Location" in headers:
         return explain_redirect(request, headers["Location"])
     if status >= 500:
-        return "an error, of which the logger django.request tells"
+        return (
+            "an error, which the logger django.request has (with DEBUG = False Django mails it and "
+            "writes it nowhere, unless LOGGING says otherwise)"
+        )
     if view is None:
         return explain_unresolved(request, status)
     assert match is not None

@@ -183,7 +183,7 @@ def test_guard_before_ours_redirects(site):
 def test_guard_behind_ours_is_an_error_and_not_passed_by(site, caplog):
     client = site.serve(accepting, MIDDLEWARE=[*MIDDLEWARE, OURS, LOGIN_REQUIRED])
     assert refusal_of(client).status_code == 500
-    [record] = caplog.records
+    record = caplog.records[0]
     assert record.exc_info[0] is ImproperlyConfigured
     message = str(record.exc_info[1])
     assert LOGIN_REQUIRED in message
