@@ -90,7 +90,7 @@ def explain_redirect(request: HttpRequest, location: str) -> str:
         do = "the client is not logged in, or its cookie has not come"
     else:
         do = "open that address itself"
-    return f"redirects to {printable(location)}, which no WebSocket follows: {do}"
+    return f"redirects to {printable(location)}, which no browser follows: {do}"
 
 
 def explain_unresolved(request: HttpRequest, status: int) -> str:

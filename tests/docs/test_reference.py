@@ -17,6 +17,8 @@ PRIMITIVES = {
     "accept_connection",
     "arelease_database",
     "close_connection",
+    "connection_log",
+    "count_received",
     "create_runner",
     "end",
     "has_ended",

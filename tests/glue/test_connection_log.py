@@ -22,6 +22,7 @@ def view(request):
         return HttpResponse(request.user.get_username())
     for message in request.websocket:
         talk(request.websocket, message)
+    return None
 
 
 @require_websocket

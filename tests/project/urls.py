@@ -45,6 +45,7 @@ urlpatterns = [
     path("placing/exempt-outside/", placing.exempt_outside),
     path("placing/exempt-inside/", placing.exempt_inside),
     path("placing/login/", placing.login),
+    path("placing/login-below/", placing.login_below),
     path("placing/twice/", placing.twice),
     # Messages.
     path("echo/", messages.echo),
