@@ -173,6 +173,7 @@ urlpatterns = [
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),
+    path("sleeping/<str:name>/", threads.sleeping),
     # What a context sets up.
     path("holding/handler/", holding_calls.Handler.as_view()),
     path("holding/async-handler/", holding_calls.AsyncHandler.as_view()),
