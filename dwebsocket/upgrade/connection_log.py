@@ -90,10 +90,7 @@ class ConnectionLog:
         user = self._user
         if not isinstance(user, str):
             request = user()
-            found = None if request is None else find_user(request)
-            if found is not None:
-                self._user = found
-            user = found or ""
+            user = (request and find_user(request)) or ""
         return {
             "path": printable(self._path),
             "user": printable(user) or None,

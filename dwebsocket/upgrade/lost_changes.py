@@ -79,10 +79,10 @@ def tell_of_late_response(request: HttpRequest, response: Any) -> None:
     """
     if isinstance(response, HttpResponseBase):
         never_failing(tell_of_cookies, request, response)
-        never_failing(tell_of_answer, request, response)
+        never_failing(tell_of_late_answer, request, response)
 
 
-def tell_of_answer(request: HttpRequest, response: Any) -> None:
+def tell_of_late_answer(request: HttpRequest, response: Any) -> None:
     status = response.status_code
     # A template that has not been rendered, or a stream, is something to read, too.
     says_nothing = getattr(response, "is_rendered", True) and not getattr(response, "content", True)
