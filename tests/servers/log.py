@@ -59,7 +59,10 @@ PYWSGI = re.compile(
 # Our own words for a Redis that is gone say what the system said.
 REDIS = "WARNING dwebsocket.groups: Redis at "
 # Those for the end of a connection that broke say it as well.
-BROKEN = re.compile(r'^INFO dwebsocket\.connection: WebSocket ended: .*, code 1006 "')
+BROKEN = re.compile(
+    r"^INFO (?:dwebsocket\.connection: WebSocket ended: .*,"
+    r'|django\.server: "WEBSOCKET .*") code 1006 "'
+)
 
 
 class ServerLog:
