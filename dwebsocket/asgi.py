@@ -38,7 +38,7 @@ from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.upgrade.caches import forbid_storing
-from dwebsocket.upgrade.refusals import printable
+from dwebsocket.upgrade.other_answers import tell_of_answer
 from dwebsocket.ws_urls import resolve
 
 __all__ = ["AsgiHandshakeRequest", "WebSocketApplication", "get_websocket_application"]
@@ -234,6 +234,9 @@ class HandshakeHandler(BaseHandler):
             if ASIDE in scope:
                 request.META[ASIDE] = scope[ASIDE]
             response = self.get_response(request)
+            if connection.serving is None:
+                passed = passes_on(response, connection.scope)
+                tell_of_answer(request, response, None if passed else 403)
         try:
             return [] if connection.serving is not None else as_refusal(response, connection.scope)
         finally:
@@ -255,18 +258,14 @@ def refuse_without_thread(scope: Scope, error: NoThread) -> list[Event]:
 
 def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
     """The events that answer a handshake with an HTTP response, and see to it that no request is
-    read behind it; with 403 where the server has no way for another answer, and in HTTP/2 for one
-    that would accept the WebSocket: any 2xx does (RFC 8441, section 5).
+    read behind it; with 403 where the client cannot get it.
     """
-    http_version = scope.get("http_version", "1.1")
-    accepts = http_version.startswith("2") and 200 <= response.status_code < 300
-    if accepts or DENIAL not in (scope.get("extensions") or {}):
-        tell_of_lost(response, printable(scope["path"]))
+    if not passes_on(response, scope):
         return [{"type": "websocket.close"}]
     forbid_storing(response)
     if response.streaming:  # it may have no end, and is left out
         response.headers.pop("Content-Length", None)
-    if http_version == "1.1":
+    if scope.get("http_version", "1.1") == "1.1":
         response.headers["Connection"] = "close"
     body = b"" if response.streaming else b"".join(response)
     headers = [
@@ -283,19 +282,13 @@ def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
     ]
 
 
-def tell_of_lost(response: HttpResponseBase, path: str) -> None:
-    """Log an answer that the client does not get; those from 400 on are in the log already."""
-    status = response.status_code
-    if "Location" in response.headers:
-        location = printable(response.headers["Location"])
-        logger.warning("WebSocket refused with 403: %s redirects to %s", path, location)
-    elif status < 400:
-        logger.warning(
-            "WebSocket refused with 403: the view of %s has answered with HTTP %d and has not "
-            "accepted it. Is it decorated with accept_websocket or require_websocket?",
-            path,
-            status,
-        )
+def passes_on(response: HttpResponseBase, scope: Scope) -> bool:
+    """Whether the client gets this answer: not where the server has no way for one, nor in HTTP/2
+    if it would accept the WebSocket, as any 2xx does (RFC 8441, section 5).
+    """
+    http_version = scope.get("http_version", "1.1")
+    accepts = http_version.startswith("2") and 200 <= response.status_code < 300
+    return not accepts and DENIAL in (scope.get("extensions") or {})
 
 
 @cache

@@ -16,6 +16,7 @@ A backend is a folder ``backends/<name>/`` with two files:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -74,6 +75,12 @@ class BaseWebSocketFactory:
 
         Raises:
             SocketTakeoverError: no WebSocket can work here.
+        """
+        return None
+
+    def find_request_log(self) -> Callable[[str, int, str], None] | None:
+        """Shows a line as the server shows its requests to people at a terminal, if it does:
+        called with a path, a status for its colour, and a text.
         """
         return None
 

@@ -25,9 +25,14 @@ QUIET = 10.0
 
 
 class NoRoom(InvalidHandshake):
-    """This process takes no further WebSocket now."""
+    """This process takes no further WebSocket now.
+
+    Attributes:
+        detail: what the log is told besides, and clients are not.
+    """
 
     status_code = 503
+    detail = ""
 
 
 class Shortage(NoRoom):

@@ -10,6 +10,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
+from time import monotonic
+from typing import Protocol
 
 from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.conf import conf
@@ -19,8 +22,11 @@ from dwebsocket.supervisor import start_thread as start_in_thread
 __all__ = [
     "NAME",
     "NoFurtherThread",
+    "RunningView",
     "TooManyViews",
     "ViewThread",
+    "begin",
+    "end",
     "lend",
     "running",
     "start_thread",
@@ -30,6 +36,21 @@ __all__ = [
 
 class TooManyViews(NoRoom):
     """``WEBSOCKET_VIEW_THREADS`` views are running in this process."""
+
+    def __init__(self, limit: int) -> None:
+        abandoned = find_abandoned()
+        count = f", {len(abandoned)} of them for clients that have left," * bool(abandoned)
+        super().__init__(
+            f"This process runs {limit} WebSocket views{count} and takes no more "
+            "(WEBSOCKET_VIEW_THREADS). Try again later."
+        )
+        if abandoned:
+            now = monotonic()
+            oldest = (f"{view.path[:MAX_PATH]} ({now - view.since:.0f} s)" for view in abandoned)
+            self.detail = (
+                "Those neither read nor send, nor ask whether they are closed; nobody can end them "
+                f"from outside. The oldest: {', '.join(islice(oldest, MAX_NAMED))}"
+            )
 
 
 class NoFurtherThread(Shortage):
@@ -48,6 +69,43 @@ NAME = "dwebsocket-view"
 #: How many run, or are about to.
 running = 0
 lock = threading.Lock()
+
+
+class RunningView(Protocol):
+    """A view that has begun; it counts until it returns."""
+
+    #: The path of its request, and when it began, ``time.monotonic()``.
+    path: str
+    since: float
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its connection has ended."""
+        ...
+
+
+#: Those that are running, the oldest first.
+views: dict[RunningView, None] = {}
+
+#: How many of them are named in a line of the log, and how much of the path of each.
+MAX_NAMED = 3
+MAX_PATH = 100
+
+
+def begin(view: RunningView) -> None:
+    """A view begins, in this process."""
+    if running:  # in a thread of ours, perhaps
+        views[view] = None
+
+
+def end(view: RunningView) -> None:
+    """It has returned, or raised."""
+    views.pop(view, None)
+
+
+def find_abandoned() -> list[RunningView]:
+    """The views that go on although their clients have left, the oldest first."""
+    return [view for view in list(views) if view.is_abandoned]
 
 
 class ViewThread:
@@ -114,10 +172,7 @@ def counting() -> Iterator[None]:
     limit = conf.VIEW_THREADS
     if count(1) > limit > 0:
         count(-1)
-        raise TooManyViews(
-            f"This process runs {limit} WebSocket views and takes no more "
-            "(WEBSOCKET_VIEW_THREADS). Try again later."
-        )
+        raise TooManyViews(limit)
     try:
         yield
     except BaseException as error:
@@ -139,6 +194,7 @@ def forget() -> None:
     """Forget the parent's views in a forked child, where none of them runs."""
     global running, lock
     running, lock = 0, threading.Lock()
+    views.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from .base import BaseGroupBackend, Envelope
 from .members import Members
+from .serving import serves
 from .workers import SEVERAL_WORKERS, count_workers
 
 __all__ = ["MemoryGroupBackend"]
@@ -15,10 +16,19 @@ __all__ = ["MemoryGroupBackend"]
 logger = logging.getLogger("dwebsocket.groups")
 
 
+ALONE = (
+    "What is sent to the group %r reaches nobody: this process serves no WebSockets, and the "
+    "backend of WEBSOCKET_GROUPS reaches members in the sender's own process only. Choose "
+    "'dwebsocket.groups.redis.RedisGroupBackend', here and where they are served. (Said once in a "
+    "process.)"
+)
+
+
 class MemoryGroupBackend(BaseGroupBackend):
     """Carries nothing: the members of this process are all there are."""
 
     shared = False
+    _may_be_alone = True  # no member has been here, and nobody has looked whether one may come
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         super().__init__(members, location, options)
@@ -28,10 +38,16 @@ class MemoryGroupBackend(BaseGroupBackend):
         """Say once if there are other processes: the system check may not have seen them."""
         if self._has_looked:
             return
+        self._may_be_alone = False
         self._has_looked = True
         found = count_workers()
         if found is not None:
             logger.warning(f"{SEVERAL_WORKERS} (dwebsocket.W002)", *found)
 
     def publish(self, name: str, content: Envelope) -> None:
-        """The members of this process have it already."""
+        """The members of this process have it already; say once if there can be none."""
+        if not self._may_be_alone:
+            return
+        self._may_be_alone = False
+        if not serves():
+            logger.warning(ALONE, name)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-__all__ = ["SEVERAL_WORKERS", "count_workers"]
+__all__ = ["SEVERAL_WORKERS", "count_workers", "find_server"]
 
 SEVERAL_WORKERS = (
     "%s asks for %d worker processes, and the backend of WEBSOCKET_GROUPS reaches the members of "

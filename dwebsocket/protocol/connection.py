@@ -24,6 +24,7 @@ class ServerConnection:
     Attributes:
         budget: what the messages that nobody has taken yet may cost, in bytes (``budget``).
         max_size: the longest message taken, in bytes.
+        received: how many messages there were.
         replies: Pong frames to be sent; the caller takes them out.
         close: the Close frame received, once there is one. Bytes behind it are ignored
             (RFC 6455, 5.5.1).
@@ -41,6 +42,7 @@ class ServerConnection:
         "failure",
         "finished",
         "max_size",
+        "received",
         "replies",
         "rest",
     )
@@ -49,6 +51,7 @@ class ServerConnection:
         self.max_size = max_size
         self.budget = max_size + RESERVE
         self._deflate = deflate
+        self.received = 0
         self.replies: list[bytes] = []
         self.rest = b""
         self.finished = False
@@ -94,6 +97,7 @@ class ServerConnection:
                 self._assembler = None
             if position < end and not self.finished:
                 self.rest = bytes(memoryview(buffer)[position:end])
+        self.received += len(messages)
         return messages
 
     def receive_rest(self, spent: int = 0, most: int = 0) -> list[str | bytes]:

@@ -1,5 +1,5 @@
 """Where a request begins: a handshake whose view may wait for long runs, from there on, in what the
-server's backend says, and not in the server's own thread.
+server's backend says, and not in the server's own thread. Here it is also seen who else answers.
 
 Django's handler has no place for that in front of its middleware. But it sends ``request_started``,
 and then calls ``self.get_response``: with the first handshake that a handler gets we put a door
@@ -24,6 +24,7 @@ from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
 from dwebsocket.upgrade.attachment import attach
 from dwebsocket.upgrade.flat_middleware import flatten
+from dwebsocket.upgrade.other_answers import tell_of_answer
 
 __all__ = ["NEEDS_NO_THREAD", "run_again"]
 
@@ -38,7 +39,14 @@ class Door:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> Any:
-        if attach(request) and BESIDE not in request.META:
+        if not attach(request):
+            return self._get_response(request)
+        response = self._respond(request)
+        tell_of_answer(request, response)
+        return response
+
+    def _respond(self, request: HttpRequest) -> Any:
+        if BESIDE not in request.META:
             starter = find_starter(request)
             if starter is not None and not needs_no_thread(request):
                 try:

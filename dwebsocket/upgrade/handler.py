@@ -21,6 +21,7 @@ from dwebsocket.running import database
 from dwebsocket.running.call_contexts import CallContexts, NotEntered
 from dwebsocket.running.context import RequestContext
 from dwebsocket.supervisor import ends_process
+from dwebsocket.upgrade.connection_log import tell_ended
 from dwebsocket.upgrade.error_log import log_error, tells_end
 from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.lost_changes import tell_of_unsaved
@@ -153,13 +154,17 @@ class HandlerCalls:
     def end(self) -> None:
         touched = database.touched
         try:
-            self._context.copy_for_thread().run(self._close)
+            self._context.copy_for_thread().run(self._end)
             tell_of_unsaved(getattr(self._handler, "request", None))
         finally:
             if database.touched != touched:
                 database.forget_all()
             if self._contexts is not None:
                 self._contexts.end()
+
+    def _end(self) -> None:
+        self._close()
+        tell_ended(self._websocket)
 
     def _call(self, function: Callable[..., Any], *args: Any) -> None:
         if self._contexts is None:

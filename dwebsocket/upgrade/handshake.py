@@ -17,6 +17,7 @@ from dwebsocket.running.call_contexts import CallContexts, find_contexts, load_c
 from dwebsocket.running.known_middleware import check_known_middleware
 from dwebsocket.upgrade.async_handler import check_middleware
 from dwebsocket.upgrade.attachment import MARK
+from dwebsocket.upgrade.connection_log import create_log
 from dwebsocket.upgrade.origin import check_origin
 from dwebsocket.upgrade.refusals import printable
 from dwebsocket.upgrade.view import ending_on_error
@@ -81,7 +82,10 @@ def create_websocket(
     subprotocol = select_subprotocol(
         request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL"), options.subprotocols
     )
-    return factory.create_websocket(), subprotocol
+    websocket = factory.create_websocket()
+    if websocket is not None:
+        websocket._connection_log = create_log(request, factory.find_request_log())
+    return websocket, subprotocol
 
 
 def look_for_contexts(request: HttpRequest, *, in_coroutine: bool = False) -> CallContexts | None:

@@ -15,7 +15,7 @@ from dwebsocket.running import database
 from dwebsocket.supervisor import log_failure
 from dwebsocket.upgrade.lost_upgrade import name_of
 
-__all__ = ["LastResponse", "tell_of_late_cookies", "tell_of_unsaved"]
+__all__ = ["LastResponse", "tell_of_late_response", "tell_of_unsaved"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -29,6 +29,13 @@ UNSAVED = (
     "%s has changed %s after its request had ended, and nobody saves that any more: call "
     "request.session.save(), and set request.session.modified = False; show messages by sending "
     "them. (Of this view it is said once.)"
+)
+
+ANSWER = (
+    "%s has sent its 101, and then answered with HTTP %d, which nobody gets: its client sees a "
+    "WebSocket that is closed. What refuses, such as login_required, belongs above the decorator "
+    "that accepts the WebSocket; what the view has to say it sends as a message. (Of this view it "
+    "is said once.)"
 )
 
 #: The attribute of requests that have ended, and their connections have not.
@@ -59,17 +66,28 @@ class LastResponse(HttpResponse):
         """
         request, self._request = self._request, None
         if request is not None:
-            tell_of_late_cookies(request, self)
+            tell_of_late_response(request, self)
             if self._goes_on:
                 never_failing(take_as_saved, request)
         super().close()
         database.forget_all()  # the thread's next request is another client's
 
 
-def tell_of_late_cookies(request: HttpRequest, response: Any) -> None:
-    """Log that there are cookies in a response that nobody gets, unless the client has them."""
+def tell_of_late_response(request: HttpRequest, response: Any) -> None:
+    """Log what is lost with a response that nobody gets: cookies, unless the client has them, and
+    what it says.
+    """
     if isinstance(response, HttpResponseBase):
         never_failing(tell_of_cookies, request, response)
+        never_failing(tell_of_late_answer, request, response)
+
+
+def tell_of_late_answer(request: HttpRequest, response: Any) -> None:
+    status = response.status_code
+    # A template that has not been rendered, or a stream, is something to read, too.
+    says_nothing = getattr(response, "is_rendered", True) and not getattr(response, "content", True)
+    if status >= 300 or not says_nothing:
+        tell_once(request, "answer", ANSWER, status)
 
 
 def tell_of_cookies(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from dwebsocket.backends import get_usable_factory
-from dwebsocket.backends.room import Shortage
+from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.upgrade.attachment import attach
@@ -18,12 +18,16 @@ from dwebsocket.upgrade.caches import forbid_storing
 __all__ = [
     "REQUIRED",
     "end_connection_behind",
+    "is_refused",
     "printable",
     "refuse",
     "refuse_for",
 ]
 
 logger = logging.getLogger("dwebsocket.handshake")
+
+#: In request.META, which wrappers of the request share: the refusal is in the log.
+REFUSED = "dwebsocket.refused"
 
 #: Characters of what a client sent that are repeated to it, or to the log.
 MAX_QUOTED = 500
@@ -49,7 +53,8 @@ def refuse_for(request: HttpRequest, error: InvalidHandshake | SocketTakeoverErr
     reason = f"{error} {NO_CONNECTION}" if in_test else str(error)
     told = isinstance(error, Shortage) and not error.is_news()
     level = logging.DEBUG if told else logging.WARNING
-    return refuse(request, reason, error.status_code, dict(error.headers), level)
+    detail = error.detail if isinstance(error, NoRoom) else ""
+    return refuse(request, reason, error.status_code, dict(error.headers), level, detail)
 
 
 def is_of_test_client(request: HttpRequest) -> bool:
@@ -64,16 +69,18 @@ def refuse(
     status: int = 400,
     headers: dict[str, str] | None = None,
     level: int = logging.WARNING,
+    detail: str = "",
 ) -> HttpResponse:
-    """An HTTP answer that says why, and one line in the log."""
+    """An HTTP answer that says why, and one line in the log, which ends with the detail."""
     reason = printable(reason)
+    request.META[REFUSED] = True
     logger.log(
         level,
         "WebSocket refused with %s: %s %s: %s",
         status,
         printable(request.method or ""),
         printable(request.path),
-        reason,
+        f"{reason} {printable(detail)}" if detail else reason,
         extra={"status_code": status, "request": request},
     )
     response = HttpResponse(
@@ -83,6 +90,11 @@ def refuse(
     forbid_storing(response)
     end_connection_behind(request, response)
     return response
+
+
+def is_refused(request: HttpRequest) -> bool:
+    """Whether we have refused it, and told the log why."""
+    return REFUSED in request.META
 
 
 def end_connection_behind(request: HttpRequest, response: Any = None) -> None:

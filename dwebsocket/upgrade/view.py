@@ -6,10 +6,12 @@ from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from django.http import HttpRequest
 
+from dwebsocket.backends import view_threads
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.protocol.frames import CloseCode
@@ -17,9 +19,10 @@ from dwebsocket.running.call_contexts import CallContexts
 from dwebsocket.running.coroutines import release_thread, surround_calls
 from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade import collectors
+from dwebsocket.upgrade.connection_log import tell_ended
 from dwebsocket.upgrade.error_log import log_error, report, tells_end
 from dwebsocket.upgrade.hints import tell_hint
-from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_cookies, tell_of_unsaved
+from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_response, tell_of_unsaved
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.websocket import BaseWebSocket
 
@@ -40,6 +43,8 @@ class ViewRun:
         "_response",
         "_view",
         "_websocket",
+        "path",
+        "since",
     )
 
     def __init__(
@@ -60,6 +65,13 @@ class ViewRun:
         # What has become, beside the server, of an ``async`` view that did not accept.
         self._error: BaseException | None = None
         self._response: Any = None
+        self.path = request.path
+        self.since = monotonic()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the view goes on although the connection has ended."""
+        return self._websocket.close_code is not None
 
     async def astart_beside(self) -> bool:
         """Run the ``async def`` view beside the server, whose request then ends at once; whether
@@ -89,14 +101,17 @@ class ViewRun:
     def run(self) -> Any:
         """Run the view; the response for Django."""
         resume = collectors.pause()
+        view_threads.begin(self)
         try:
             if self._websocket.runner is not None:
                 self._websocket.runner.start_view()
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
+            view_threads.end(self)
             return self._fail(error)
         finally:
             resume()
+        view_threads.end(self)
         end(self._websocket, None)
         return self.respond(outcome)
 
@@ -148,7 +163,7 @@ class ViewRun:
         that goes nowhere.
         """
         if self._websocket.accepted:
-            tell_of_late_cookies(self._request, outcome)
+            tell_of_late_response(self._request, outcome)
             return SwitchedResponse(self._request, self._websocket)
         end_connection_behind(self._request, outcome)
         return outcome
@@ -208,6 +223,7 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
             else:  # SystemExit, GreenletExit, …: the server ends, and does not wait for a peer
                 websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         finally:
+            tell_ended(websocket)
             websocket.finish()
 
 

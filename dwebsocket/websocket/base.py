@@ -61,6 +61,8 @@ class BaseWebSocket(Primitives, http.WebSocket):
         self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
         self._state.open()
+        if self._connection_log is not None:
+            self._connection_log.tell_opened()
         if self._on_accept is not None:
             on_accept, self._on_accept = self._on_accept, None
             on_accept()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dwebsocket import groups
 from dwebsocket.exceptions import ConnectionClosed
@@ -26,12 +26,20 @@ __all__ = ["Primitives"]
 ending = threading.Lock()
 
 
+class ConnectionLog(Protocol):
+    """What is said of a WebSocket in the log."""
+
+    def tell_opened(self) -> None: ...
+    def tell_ended(self, websocket: Any) -> None: ...
+
+
 class Primitives:
     """A backend fills these in, keeps ``_state`` true, and calls ``end`` as soon as it is decided
     that the connection ends.
     """
 
     __slots__ = (
+        "_connection_log",
         "_has_ended",
         "_has_listener",
         "_on_accept",
@@ -44,6 +52,7 @@ class Primitives:
     #: Where the code that uses it goes on; until the server's request has ended, or the view has.
     runner: Runner | None
     _on_accept: Callable[[], None] | None  # called once it is accepted
+    _connection_log: ConnectionLog | None  # if somebody reads it; until the end is in it
 
     # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
     _read_lock: Any  # made by the backend, of the kind its server waits with
@@ -57,7 +66,7 @@ class Primitives:
         self._ready = []
         self._state = ConnectionState()
         self._has_listener = self._has_ended = False
-        self.runner = self._on_accept = None
+        self.runner = self._on_accept = self._connection_log = None
 
     # The opening handshake
 
@@ -111,6 +120,10 @@ class Primitives:
         1013. Nothing happens on a closed connection. Safe from any thread or greenlet.
         """
         raise NotImplementedError
+
+    def _count_received(self) -> int | None:
+        """How many messages have come; ``None`` where that is not counted."""
+        return None
 
     # The end
 

@@ -230,7 +230,11 @@ def test_websocket_request_for_a_plain_view_without_middleware(server, new_clien
 
 @pytest.mark.rows(denies=False)
 @pytest.mark.parametrize(
-    ("path", "words"), [("/plain/", "HTTP 200"), ("/placing/login/", "redirects to /")]
+    ("path", "words"),
+    [
+        ("/plain/", "answered with 200, of which the client gets 403"),
+        ("/placing/login/", "redirects to /"),
+    ],
 )
 def test_an_answer_that_the_client_does_not_get_is_in_the_log(
     server, new_client, address, mark, path, words

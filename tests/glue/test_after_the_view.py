@@ -70,7 +70,11 @@ def test_normal_ends(site, caplog, view, code, reason):
     client.send_close(code)
     assert client.read_to_eof() == b""
     client.join()
-    assert [record.getMessage() for record in caplog.records] == []
+    opened, ended, *further = [record.getMessage() for record in caplog.records]
+    assert opened.startswith("WebSocket opened: /, ")
+    assert ended.startswith("WebSocket ended: /, ")
+    answers = view in (returns_response, returns_json)
+    assert [" has sent its 101, and then answered " in line for line in further] == [True] * answers
 
 
 def test_an_error_is_1011_and_djangos_error_log(site, caplog):

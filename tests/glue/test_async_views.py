@@ -22,7 +22,7 @@ async def echo(request):
 class Echo(View):
     async def get(self, request):
         await echo(request)
-        return HttpResponse("done")
+        return HttpResponse()
 
 
 VIEWS = [

@@ -221,7 +221,7 @@ def test_a_cookie_that_the_client_has(serve_either, caplog, kind):
 def test_a_cookie_in_what_the_view_returns(site, caplog):
     @accept_websocket
     def setting(request):
-        response = HttpResponse("page")
+        response = HttpResponse()
         response.set_cookie("seen", "1")
         return response
 

@@ -184,7 +184,7 @@ def test_guard_behind_ours_is_an_error_and_not_passed_by(site, caplog):
     middleware = [*MIDDLEWARE, OURS, LOGIN_REQUIRED]
     client = site.serve(accepting, raise_request_exception=False, MIDDLEWARE=middleware)
     assert refusal_of(client).status_code == 500
-    [record] = caplog.records
+    record = caplog.records[0]
     assert record.exc_info[0] is ImproperlyConfigured
     message = str(record.exc_info[1])
     assert LOGIN_REQUIRED in message

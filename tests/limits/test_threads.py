@@ -1,8 +1,11 @@
 """The system has no further thread for a view: 503, and nothing behind a 101."""
 
+import re
+
 import pytest
 
 from ..raw_client import PING, PONG, TEXT, Frame
+from ..servers.process import wait_until
 from .conftest import Visitors, open_in_the_end, rows
 
 #: So many views, and one more is refused: those that got no thread do not count. Two of an earlier
@@ -93,3 +96,36 @@ def test_no_thread_of_ours_starts_for_a_while(row, fresh_server, case, flag):
             last.send_frame(PONG, frame.payload)
         assert frame.close_code in row.goodbye
     fresh_server.wait(20)
+
+
+@pytest.fixture
+def crowded_server(row, start_server):
+    """It finds quickly that clients have left, and takes few views."""
+    pings = {"WEBSOCKET_PING_INTERVAL": 0.2, "WEBSOCKET_PING_TIMEOUT": 0.5}
+    process = start_server(row, {**SETTINGS, **pings})
+    yield process
+    process.kill()
+    assert not process.log.find_faults()
+
+
+@rows("gunicorn-gthread", "uwsgi-threads", "waitress", "uvicorn")
+def test_views_that_outlive_their_clients_are_named(row, crowded_server, case):
+    visitors = Visitors(crowded_server, case)
+    for number in range(VIEWS):
+        client, response = visitors.ask(f"/sleeping/{number}/")
+        assert response.status == 101
+        client.hang_up()
+    words = f"This process runs {VIEWS} WebSocket views, {VIEWS} of them for clients that have left"
+
+    def asks():
+        client, response = visitors.ask("/sleeping/late/")
+        assert response.status == 503
+        client.hang_up()
+        return words in response.body.decode()
+
+    wait_until(asks, "the 503 tells of views without clients", timeout=20)
+    line = rf"^WARNING dwebsocket\.handshake: .*: {words}, .* The oldest: (.*)$"
+    named = crowded_server.log.wait_for(line)[1]
+    assert len(set(re.findall(r"/sleeping/\d/ \(\d+ s\)", named))) == 3
+    assert visitors.get("/plain/") == b"plain"
+    visitors.leave()

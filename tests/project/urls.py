@@ -45,6 +45,7 @@ urlpatterns = [
     path("placing/exempt-outside/", placing.exempt_outside),
     path("placing/exempt-inside/", placing.exempt_inside),
     path("placing/login/", placing.login),
+    path("placing/login-below/", placing.login_below),
     path("placing/twice/", placing.twice),
     # Messages.
     path("echo/", messages.echo),
@@ -172,6 +173,7 @@ urlpatterns = [
     # Threads and databases.
     path("threads/one/", threads.one_thread),
     path("threads/two/", threads.two_threads),
+    path("sleeping/<str:name>/", threads.sleeping),
     # What a context sets up.
     path("holding/handler/", holding_calls.Handler.as_view()),
     path("holding/async-handler/", holding_calls.AsyncHandler.as_view()),

@@ -60,6 +60,11 @@ PYWSGI = re.compile(
 )
 # Our own words for a Redis that is gone say what the system said.
 REDIS = "WARNING dwebsocket.groups: Redis at "
+# Those for the end of a connection that broke say it as well.
+BROKEN = re.compile(
+    r"^INFO (?:dwebsocket\.connection: WebSocket ended: .*,"
+    r'|django\.server: "WEBSOCKET .*") code 1006 "'
+)
 
 
 class ServerLog:
@@ -123,6 +128,7 @@ class ServerLog:
             and not ROUTER.match(line)
             and not GRANIAN.match(line)
             and not line.startswith(REDIS)
+            and not BROKEN.match(line)
         ]
         for match in TRACEBACK.finditer(text):
             if not any(words in match[1] for words in DELIBERATE):

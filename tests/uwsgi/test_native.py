@@ -135,3 +135,17 @@ def test_no_http_behind_the_close(server, connect, how):
     read_frame(client)
     assert b"HTTP/1.1" not in client.read_to_eof()
     assert "headers already sent" not in server.log.text(mark)
+
+
+def test_the_log_has_two_lines(server, connect):
+    mark = server.log.mark()
+    client = connect(server, "/echo/wait/")
+    server.log.wait_for("WebSocket opened: /echo/wait/, user -, from 127.0.0.1$", since=mark)
+    client.send_bytes(b"".join(build_frame(TEXT, f"message {i}") for i in range(20)))
+    for _ in range(20):
+        read_frame(client)
+    client.send_close(1000)
+    read_frame(client)
+    server.log.wait_for(
+        "WebSocket ended: /echo/wait/, .*, code 1005, after .* s, 20 messages received$", since=mark
+    )

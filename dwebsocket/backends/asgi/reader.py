@@ -34,6 +34,7 @@ class Reader:
 
     Attributes:
         pump: the task that receives for the inbox.
+        received: how many messages have come.
         saw_end: the server has said that nothing more comes.
     """
 
@@ -50,6 +51,7 @@ class Reader:
         "_turns",
         "_wants_pump",
         "pump",
+        "received",
         "saw_end",
     )
 
@@ -70,6 +72,7 @@ class Reader:
         self._has_begun = self._is_dismissed = self.saw_end = False
         self._may_pull = self._wants_pump = False
         self._puller = None
+        self.received = 0
         self.pump: asyncio.Task[None] | None = None
 
     # For coroutines
@@ -196,6 +199,7 @@ class Reader:
             self._owner._closing.stop(code, event.get("reason") or "")
             self._owner._closing.finish()
             return None
+        self.received += 1
         text: str | None = event.get("text")
         message = bytes(event.get("bytes") or b"") if text is None else text
         size = len(message) if text is None or text.isascii() else len(text.encode())

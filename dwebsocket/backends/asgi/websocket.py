@@ -176,6 +176,9 @@ class AsgiWebSocket(BaseWebSocket):
         room = self._inbox.max_size + RESERVE - cost_of(self._ready)
         return [] if self._state.reading == CLOSED else self._inbox.take_some(room)
 
+    def _count_received(self) -> int:
+        return self._reader.received
+
     def _next(self, timeout: float | None) -> Message | None:
         if self._connection.is_in_loop() and not self._has_listener:
             raise InvalidState(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -49,6 +50,9 @@ class WebSocketFactory(BaseWebSocketFactory):
             return None
         # In HTTP/2 the socket carries other requests, too.
         return takeover if takeover.http_version.startswith("HTTP/1.") else None
+
+    def find_request_log(self) -> Callable[[str, int, str], None] | None:
+        return self.takeover.find_request_log()
 
     def expect_refusal(self, response: Any = None) -> None:
         # Not by a header of the response: most servers drop it, or refuse it, or add their own.

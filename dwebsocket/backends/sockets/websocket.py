@@ -174,6 +174,9 @@ class SocketWebSocket(BaseWebSocket):
     def receive_available(self) -> list[Message]:
         return self._reader.receive_available()
 
+    def _count_received(self) -> int:
+        return self._reader.connection.received
+
     def send(self, message: str | BytesLike) -> None:
         if isinstance(message, str):
             opcode, payload = TEXT, message.encode()

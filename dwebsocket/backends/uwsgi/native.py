@@ -48,7 +48,7 @@ CALL_INTERVAL = 1.0
 class NativeWebSocket(SendingWebSocket):
     """Each call goes to uWSGI, which does the framing."""
 
-    __slots__ = ("_fd", "_key", "_poller", "_receiving")
+    __slots__ = ("_fd", "_key", "_poller", "_received", "_receiving")
 
     _poller: Any  # waits for the connection and for the outbox
     _receiving: Lock
@@ -57,6 +57,7 @@ class NativeWebSocket(SendingWebSocket):
         super().__init__(server)
         self._key = request.META.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
         self._fd = fd
+        self._received = 0
 
     # The opening handshake
 
@@ -111,6 +112,9 @@ class NativeWebSocket(SendingWebSocket):
     def receive_available(self) -> list[Message]:
         return self._receive() if self._server.current() == self._owner else []
 
+    def _count_received(self) -> int:
+        return self._received
+
     def _receive(self) -> list[Message]:
         """All messages that are here: uWSGI may hold several of them in its buffers."""
         self._flush(waits=False)
@@ -121,6 +125,7 @@ class NativeWebSocket(SendingWebSocket):
             empty = 0 if payload else empty + 1
             if payload:
                 messages.append(as_message(payload))
+        self._received += len(messages)
         if not (messages or self._state.reading) and self._transport.is_hung_up():
             self._end(CloseCode.ABNORMAL_CLOSURE, "the peer hung up")
         return messages

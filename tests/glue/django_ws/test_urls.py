@@ -69,7 +69,8 @@ def test_no_such_address(open_site, caplog, address):
         open_site().websocket(address)
     assert caught.value.status_code == 404
     assert [(record.name, record.levelname) for record in caplog.records] == [
-        ("django.request", "WARNING")
+        ("django.request", "WARNING"),
+        ("dwebsocket.handshake", "WARNING"),
     ]
 
 

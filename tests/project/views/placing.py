@@ -87,6 +87,12 @@ def login(request):
 
 
 @require_websocket
+@login_required(login_url="/accounts/login/")
+def login_below(request):
+    raise AssertionError("nobody is logged in")
+
+
+@require_websocket
 @accept_websocket
 def twice(request):
     echo_all(request)

@@ -1,6 +1,7 @@
-"""Sending from threads which the view started."""
+"""Threads: those that a view starts and sends from, and its own, which it keeps."""
 
 import threading
+import time
 
 from dwebsocket import require_websocket
 
@@ -32,3 +33,10 @@ def two_threads(request):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+@require_websocket
+def sleeping(request, name):
+    """Never asks whether its client is there."""
+    while True:
+        time.sleep(0.5)

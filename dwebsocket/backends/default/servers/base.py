@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _pyio  # type: ignore[import-not-found]
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from dwebsocket.backends.frames import find_running
@@ -81,6 +81,12 @@ class SocketTakeover(Takeover):
 
     def expect_refusal(self) -> None:
         """Have the server say ``Connection: close`` in the response that it is going to write."""
+
+    def find_request_log(self) -> Callable[[str, int, str], None] | None:
+        """A function that shows a line as the server shows its requests, if it does so for people
+        at a terminal: called with a path, a status for its colour, and a text.
+        """
+        return None
 
 
 class BufferedTakeover(SocketTakeover):

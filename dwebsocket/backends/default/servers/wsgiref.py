@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 from wsgiref.handlers import BaseHandler
 from wsgiref.headers import Headers
@@ -13,6 +16,8 @@ from dwebsocket.backends.frames import running_objects
 from .base import BufferedTakeover, as_reader
 
 __all__ = ["WsgirefTakeover"]
+
+logger = logging.getLogger("django.server")
 
 
 class ClosingHeaders(Headers):
@@ -41,8 +46,32 @@ class WsgirefTakeover(BufferedTakeover):
         return getattr(getattr(runner, "request_handler", None), "rfile", None)
 
     def expect_refusal(self) -> None:
+        handler = self._find_handler()
+        if handler is not None:
+            handler.headers_class = ClosingHeaders
+
+    def find_request_log(self) -> Callable[[str, int, str], None] | None:
+        handler: Any = getattr(self._find_handler(), "request_handler", None)
+        server = sys.modules.get("django.core.servers.basehttp")
+        # Django's; not one that was made quiet, as that of LiveServerTestCase.
+        if server is None or type(handler).log_message is not server.WSGIRequestHandler.log_message:
+            return None
+        return partial(show, handler)
+
+    def _find_handler(self) -> Any:
+        """What runs the request."""
         for handler in running_objects(BaseHandler):
             request_handler = getattr(handler, "request_handler", None)
             if getattr(request_handler, "rfile", None) is self.reader:
-                handler.headers_class = ClosingHeaders
-                return
+                return handler
+        return None
+
+
+def show(handler: Any, path: str, status: int, text: str) -> None:
+    """Show a line among those of runserver's requests."""
+    extra = {
+        "request": handler.request,
+        "server_time": handler.log_date_time_string(),
+        "status_code": status,
+    }
+    logger.info('"WEBSOCKET %s" %s', path, text, extra=extra)
