@@ -2,7 +2,7 @@
 
 ``manage.py websocket_doctor`` compares it with what it has sent. Nothing is decided by it: a
 request that asks is refused, or accepted, as any other. Told is only what that very request has
-brought: who repeats the question of somebody else learns what became of the own handshake.
+brought: who repeats the question of somebody else learns what became of their own handshake.
 """
 
 from __future__ import annotations

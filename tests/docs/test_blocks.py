@@ -16,6 +16,7 @@ RUNNERS = {
     "console": "test_commands.py",
     "nginx": "test_nginx.py",
     "ini": "test_uwsgi.py",
+    "text": "test_doctor.py",
     "{toctree}": "sphinx",
 }
 

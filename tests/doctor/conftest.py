@@ -56,9 +56,9 @@ class Report:
 
 @pytest.fixture
 def run_doctor(tmp_path, certificates):
-    """Run it with these arguments; `settings` are changed."""
+    """Run it with these arguments; `settings` are changed, words may stand `before` the command."""
 
-    def run(*arguments, settings=SETTINGS, trusted=True, **variables):
+    def run(*arguments, settings=SETTINGS, trusted=True, before=(), **variables):
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
@@ -69,7 +69,7 @@ def run_doctor(tmp_path, certificates):
         if trusted:
             environment["SSL_CERT_FILE"] = str(certificates.authority)
         return subprocess.run(
-            [sys.executable, "-m", "django", "websocket_doctor", *arguments],
+            [*before, sys.executable, "-m", "django", "websocket_doctor", *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""What has arrived of a refused handshake is told to who has the project's key, and to nobody else."""
+"""What has arrived of a refused handshake is told to who has the project's key, to nobody else."""
 
 import json
 
@@ -52,9 +52,8 @@ def test_it_is_told(site):
     assert "secret" not in arrived
 
 
-@override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_SECURE", "yes"))
 def test_the_header_of_the_setting_is_told(site):
-    site.serve(view)
+    site.serve(view, SECURE_PROXY_SSL_HEADER=("HTTP_X_SECURE", "yes"))
     for headers, value in [({}, ""), ({"X-Secure": "no"}, "no")]:
         response = ask(site, {"Connection": "close", **headers, HEADER: sign_question()})
         told = json.loads(response.body.decode().partition(MARK)[2])
@@ -68,10 +67,11 @@ def signed_otherwise():
     yield TimestampSigner(salt="dwebsocket.doctor").sign("anything else")
     yield TimestampSigner().sign("what arrived?")
     with override_settings(SECRET_KEY="another"):
-        yield sign_question()
+        signed = sign_question()
+    yield signed
 
 
-def test_nobody_else_is_told(site, caplog):
+def test_nobody_else_is_told(site):
     site.serve(view)
     without = ask(site, {"Connection": "close"})
     assert MARK not in without.body.decode()

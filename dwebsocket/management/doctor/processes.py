@@ -47,7 +47,7 @@ class ServerProcess:
         """
         found = None
         words = self.arguments
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+        for word, following in zip(words, [*words[1:], ""], strict=False):
             for name in names:
                 if word == name:
                     found = following

@@ -62,6 +62,8 @@ def resolve(visit: Visit) -> Finding:
             fault("dns", f"{host} is not known: {error.strerror}.", "Correct the name, or the DNS.")
         ) from error
     addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+    if host in addresses:
+        return ok("dns", f"{host} is an address.")
     return ok("dns", f"{host} is {', '.join(addresses)}.")
 
 

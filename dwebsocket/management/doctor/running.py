@@ -84,13 +84,12 @@ def examine_limits(server: ServerProcess, name: str) -> Iterator[Finding]:
 
 def examine_asgi(server: ServerProcess, name: str) -> Iterator[Finding]:
     """uvicorn, daphne, hypercorn, granian."""
-    interface = server.find_option("--interface") or server.read_variable("GRANIAN_INTERFACE")
-    if server.program == "granian" and interface != "asgi":
-        yield fault(
-            "server", f"{name} runs --interface {interface or 'rsgi'}.", "Say --interface asgi."
-        )
-    elif interface in ("wsgi", "asgi2"):
-        yield fault("server", f"{name} runs --interface {interface}.", "Leave the option out.")
+    usual = "asgi"
+    if server.program == "granian":
+        usual = server.read_variable("GRANIAN_INTERFACE") or "rsgi"
+    interface = server.find_option("--interface") or usual
+    if interface not in ("asgi", "asgi3", "asginl", "auto"):
+        yield fault("server", f"{name} runs --interface {interface}.", "Say --interface asgi.")
     elif server.find_option("--ws") == "none":
         yield fault("server", f"{name} runs with --ws none: 501.", "Leave the option out.")
     else:
