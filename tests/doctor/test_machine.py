@@ -46,6 +46,7 @@ def test_threads(examine):
         ({"WEBSOCKET_MAX_CONNECTIONS": "x"}, "fault", "(dwebsocket.E009)"),
         ({"WEBSOCKET_GROUPS": {}}, "fault", "(dwebsocket.E016)"),
         ({"WEBSOCKET_ACCEPT_ALL": True}, "warning", "(dwebsocket.W001)"),
+        ({"MIDDLEWARE": ["nowhere.Middleware"]}, "fault", "cannot be imported"),
         ({"MIDDLEWARE": [*USUAL, OURS, LOGIN]}, "warning", f"{LOGIN} comes after"),
     ],
 )

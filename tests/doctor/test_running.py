@@ -12,6 +12,9 @@ from dwebsocket.management.doctor.running import examine_server
 from ..docs.pages import page
 from ..docs.projects import APPS, make_skeleton, run, write_files
 from ..docs.running import RunningServer
+from ..glue import site
+
+__all__ = ["site"]  # configures Django
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +141,11 @@ def test_what_may_not_be_looked_at_is_said():
         ("/venv/bin/python -u -m uvicorn mysite.asgi", "uvicorn"),
         ("python manage.py runserver", "runserver"),
         ("django-admin runserver_plus", "runserver_plus"),
+        ("python -W ignore -X dev -m hypercorn mysite.asgi", "hypercorn"),
         ("vim gunicorn.conf.py", None),
+        ("vim gunicorn", None),
+        ("python manage.py migrate", None),
+        ("python script.py gunicorn", None),
         ("grep -r gunicorn", None),
         ("tail -f gunicorn", None),
         ("", None),

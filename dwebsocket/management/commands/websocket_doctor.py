@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from dwebsocket.management.doctor.configuration import examine_configuration
-from dwebsocket.management.doctor.findings import Finding, Mark
+from dwebsocket.management.doctor.findings import Finding, Mark, fault
 from dwebsocket.management.doctor.installed import examine_installed
 from dwebsocket.management.doctor.machine import examine_machine
 from dwebsocket.management.doctor.running import examine_running
@@ -42,12 +44,12 @@ class Command(BaseCommand):
         add("--subprotocol", action="append", help="that the page offers")
         add("--connect", metavar="HOST:PORT", help="go there, not where the name leads")
         silence = f"say nothing for so long, {IDLE:g} s by default: is the connection cut?"
-        add("--idle", nargs="?", const=IDLE, type=float, metavar="SECONDS", help=silence)
+        add("--idle", nargs="?", const=IDLE, type=seconds, metavar="SECONDS", help=silence)
         message = (
             "send the view a message of so many bytes, WEBSOCKET_MAX_MESSAGE_SIZE by default, and "
             "then one byte more"
         )
-        add("--size", nargs="?", const=0, type=int, metavar="BYTES", help=message)
+        add("--size", nargs="?", const=0, type=whole, metavar="BYTES", help=message)
         add("--json", action="store_true", help="for machines")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,7 +74,7 @@ class Command(BaseCommand):
             examine_configuration(),
             examine_installed(),
             examine_running(),
-            examine_way(visit, trials) if visit else (),
+            examine_address(visit, trials) if visit else (),
         )
 
     def show(self, finding: Finding) -> str:
@@ -84,6 +86,30 @@ class Command(BaseCommand):
         }
         mark = styles[finding.mark](f"{finding.mark.value:<8}")
         return f"{mark} {finding.step:<13} {printable(finding.sentence)}"
+
+
+def examine_address(visit: Visit, trials: Trials) -> Iterator[Finding]:
+    """The way there, as far as right settings lead."""
+    try:
+        yield from examine_way(visit, trials)
+    except ImproperlyConfigured as error:
+        yield fault("settings", f"They are needed to go on: {error}", "Correct them first.")
+
+
+def seconds(text: str) -> float:
+    """A number above 0 of the command line."""
+    value = float(text)
+    if not 0 < value <= threading.TIMEOUT_MAX:
+        raise ValueError(text)
+    return value
+
+
+def whole(text: str) -> int:
+    """A whole number above 0 of the command line."""
+    value = int(text)
+    if value <= 0:
+        raise ValueError(text)
+    return value
 
 
 def printable(text: str) -> str:

@@ -24,20 +24,26 @@ __all__ = ["examine_configuration", "reaches_all_processes"]
 #: A group that nobody is a member of.
 NOBODY = "dwebsocket-doctor"
 
+WITHOUT = "WebSocketMiddleware is not in MIDDLEWARE: decorators do without."
+
 
 def examine_configuration() -> Iterator[Finding]:
-    """The system checks come first: what they find wrong is not looked at again."""
-    messages = [
-        message
-        for check in (check_settings, check_middleware, check_groups, check_contexts)
-        for message in check()
-        if not message.is_silenced()
-    ]
+    """What is wrong by the system checks is not looked at again."""
+    yield from examine_settings()
+    yield examine_middleware()
+    yield from examine_groups()
+
+
+def examine_settings() -> Iterator[Finding]:
+    """The system checks, but for those that are silenced."""
+    try:
+        checks = (check_settings, check_middleware, check_groups, check_contexts)
+        messages = [one for check in checks for one in check() if not one.is_silenced()]
+    except ImportError:  # of middleware, whose own finding says so
+        return
     yield from map(as_finding, messages)
     if not messages:
         yield ok("settings", "The system checks have no complaint.")
-    yield examine_middleware()
-    yield from examine_groups()
 
 
 def as_finding(message: CheckMessage) -> Finding:
@@ -47,9 +53,12 @@ def as_finding(message: CheckMessage) -> Finding:
 
 def examine_middleware() -> Finding:
     """Where ours stands."""
-    if not has_middleware():
-        return ok("middleware", "WebSocketMiddleware is not in MIDDLEWARE: decorators do without.")
-    skipped = find_skipped_middleware()
+    try:
+        if not has_middleware():
+            return ok("middleware", WITHOUT)
+        skipped = find_skipped_middleware()
+    except ImportError as error:
+        return fault("middleware", f"MIDDLEWARE cannot be imported: {error}.", "Correct it.")
     if skipped:
         return warning(
             "middleware",

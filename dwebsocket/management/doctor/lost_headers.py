@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from django.conf import settings
 from .findings import Finding, fault
 from .visit import Visit
 
-__all__ = ["Arrival", "explain_lost", "explain_origin"]
+__all__ = ["Arrival", "explain_lost", "explain_origin", "read_arrival"]
 
 STEP = "handshake"
 
@@ -53,12 +54,26 @@ class Arrival:
         return self.headers.get(name, "")
 
 
+def read_arrival(text: str) -> Arrival | None:
+    """What a server has told; ``None`` if it is anything else, for it may be anybody's."""
+    try:
+        arrival = Arrival(**json.loads(text))
+        secure = arrival.secure_header
+        values = [arrival.protocol, arrival.scheme, *arrival.headers.values(), *(secure or "")]
+    except (AttributeError, TypeError, ValueError):
+        return None
+    well = all(isinstance(value, str) for value in values) and (not secure or len(secure) == 3)
+    return arrival if well else None
+
+
 def explain_lost(visit: Visit, arrival: Arrival | None, said: str) -> Iterator[Finding]:
     """What has not arrived of that without which there is no handshake."""
     if arrival is None:
         for words, text, advice in SAID:
             if words in said:
                 yield fault(STEP, text, advice)
+        return
+    if arrival.protocol.startswith("HTTP/2"):  # a proxy has made it one of RFC 8441
         return
     if arrival.protocol == "HTTP/1.0":
         yield fault(STEP, "The handshake has arrived as HTTP/1.0.", VERSION)

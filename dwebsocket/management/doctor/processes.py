@@ -122,17 +122,23 @@ def find_program(words: list[str]) -> tuple[str | None, list[str]]:
     """The server that a command line runs, and what follows: ``gunicorn …``, ``python gunicorn …``,
     ``python -m gunicorn …``, ``python manage.py runserver …``.
     """
-    title = TITLE.match(words[0]) if words else None
-    if title:
+    if words and TITLE.match(words[0]):
         return "gunicorn", []
-    for position, word in enumerate(words[:8]):
-        name = Path(word).name
-        if name in PROGRAMS and (position < 2 or words[position - 1] == "-m"):
-            return name, words[position + 1 :]
-        before = Path(words[position - 1]).name if position else ""
-        if name.startswith("runserver") and before in ("manage.py", "django", "django-admin"):
-            return name, words[position + 1 :]
-    return None, []
+    rest = words[find_script(words) :] if words else []
+    if rest and Path(rest[0]).name in ("manage.py", "django", "django-admin"):
+        rest = rest[1:] if rest[1:2] in (["runserver"], ["runserver_plus"]) else []
+    name = Path(rest[0]).name if rest else None
+    return (name, rest[1:]) if name in PROGRAMS else (None, [])
+
+
+def find_script(words: list[str]) -> int:
+    """The position of what Python runs, or of the program itself."""
+    if not Path(words[0]).name.startswith(("python", "pypy")):
+        return 0
+    for position, word in enumerate(words[1:], 1):
+        if not word.startswith("-") and words[position - 1] not in ("-W", "-X"):
+            return position
+    return len(words)
 
 
 def read_server(entry: Path, program: str, words: list[str]) -> ServerProcess:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from dwebsocket.upgrade.arrival import MARK
 from .addresses import show_addresses
 from .connection import Answer
 from .findings import Finding, fault
-from .lost_headers import Arrival, explain_lost, explain_origin
+from .lost_headers import Arrival, explain_lost, explain_origin, read_arrival
 from .visit import Visit
 
 __all__ = ["explain_refusal"]
@@ -41,7 +40,7 @@ class Refusal:
         """What the project's server says has arrived."""
         for line in self.answer.body.splitlines():
             if line.startswith(MARK):
-                return Arrival(**json.loads(line.removeprefix(MARK)))
+                return read_arrival(line.removeprefix(MARK))
         return None
 
     @property
