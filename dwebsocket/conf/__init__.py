@@ -25,7 +25,7 @@ from dwebsocket.conf.validators import (
     whole,
 )
 
-__all__ = ["conf"]
+__all__ = ["UNLIMITED", "conf"]
 
 UNLIMITED = MAX_WHOLE
 UNSET: Any = object()

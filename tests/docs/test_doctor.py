@@ -5,9 +5,8 @@ import shlex
 import subprocess
 
 import pytest
-import trustme
 
-from ..servers.certificates import Certificates
+from ..servers.certificates import make_certificates
 from ..servers.nginx import Nginx
 from .pages import ROOT, code_in, page
 from .projects import environment, make_project
@@ -33,13 +32,7 @@ def server(skeleton, tmp_path_factory):
 
 @pytest.fixture
 def certificates(tmp_path):
-    authority = trustme.CA()
-    issued = authority.issue_cert("www.example.com")
-    paths = [tmp_path / name for name in ("cert.pem", "key.pem", "authority.pem")]
-    issued.cert_chain_pems[0].write_to_path(paths[0])
-    issued.private_key_pem.write_to_path(paths[1])
-    authority.cert_pem.write_to_path(paths[2])
-    return Certificates(*paths, client_context=None)
+    return make_certificates(tmp_path, "www.example.com")
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """Set-ups that are wrong in one point each: the doctor names it, and what to do."""
 
-import pytest
-import trustme
+from datetime import datetime, timedelta, timezone
 
-from ..servers.certificates import Certificates
+import pytest
+
+from ..servers.certificates import make_certificates
 from ..servers.redis import BACKEND, RedisServer
 from ..servers.rows import Row
 from .conftest import SETTINGS, row
@@ -101,18 +102,8 @@ def test_name_of_the_certificate(start_nginx, examine):
     assert report.step("handshake"), "the rest of the way is looked at, too"
 
 
-def issue(directory, **options):
-    authority = trustme.CA()
-    issued = authority.issue_cert("localhost", **options)
-    paths = [directory / name for name in ("other.pem", "other.key", "authority.pem")]
-    issued.cert_chain_pems[0].write_to_path(paths[0])
-    issued.private_key_pem.write_to_path(paths[1])
-    authority.cert_pem.write_to_path(paths[2])
-    return Certificates(*paths, client_context=None)
-
-
 def test_a_certificate_that_nobody_trusts(start_nginx, examine, tmp_path):
-    port = start_nginx(certificates=issue(tmp_path))
+    port = start_nginx(certificates=make_certificates(tmp_path))
     fault = examine(f"wss://localhost:{port}/echo/").fault
     assert "Browsers do not trust the certificate: unable to get local issuer" in fault
     assert "fullchain.pem" in fault
@@ -120,10 +111,8 @@ def test_a_certificate_that_nobody_trusts(start_nginx, examine, tmp_path):
 
 @pytest.mark.parametrize(("days", "mark"), [(-1, "fault"), (3, "warning")])
 def test_a_certificate_that_ends(start_nginx, examine, tmp_path, days, mark):
-    from datetime import datetime, timedelta, timezone
-
     end = datetime.now(timezone.utc) + timedelta(days=days, hours=1)
-    made = issue(tmp_path, not_before=end - timedelta(days=90), not_after=end)
+    made = make_certificates(tmp_path, not_before=end - timedelta(days=90), not_after=end)
     address = f"wss://localhost:{start_nginx(certificates=made)}/echo/"
     report = examine(address, trusted=False, SSL_CERT_FILE=str(made.authority))
     (found,) = report.marked(mark)

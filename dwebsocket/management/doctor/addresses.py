@@ -12,7 +12,7 @@ from dwebsocket.handlers import WebSocketHandler
 from dwebsocket.middleware import accepts
 from dwebsocket.ws_urls import find_urlconf
 
-__all__ = ["list_addresses", "show_addresses"]
+__all__ = ["show_addresses"]
 
 #: How many are named.
 SHOWN = 8
@@ -20,10 +20,11 @@ SHOWN = 8
 
 def list_addresses() -> list[str]:
     """Their patterns, as the URLconf has them."""
-    urlconfs = [None, find_urlconf()]
-    roots = [get_resolver(urlconf) for urlconf in urlconfs if urlconf or urlconf is None]
-    found = (address for root in roots for address in walk(root.url_patterns, "/"))
-    return sorted({*found})
+    found = {*walk(get_resolver().url_patterns, "/")}
+    further = find_urlconf()
+    if further is not None:
+        found |= {*walk(get_resolver(further).url_patterns, "/")}
+    return sorted(found)
 
 
 def walk(patterns: list[Any], prefix: str) -> Iterator[str]:

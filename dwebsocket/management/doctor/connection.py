@@ -15,7 +15,6 @@ from io import BufferedReader
 from typing import Any
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
@@ -111,8 +110,7 @@ def read_answer(sock: socket.socket, protocol: ClientProtocol) -> Connection | A
     if response.version == 11 and protocol.state is OPEN:
         return Connection(sock, protocol)
     sock.close()
-    wrong = protocol.handshake_exc or InvalidHandshake("it is HTTP/1.0")
-    return Answer(101, response.msg, "", str(wrong))
+    return Answer(101, response.msg, "", str(protocol.handshake_exc or "it is HTTP/1.0"))
 
 
 class Connection:

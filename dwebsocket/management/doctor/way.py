@@ -45,12 +45,11 @@ def examine_way(visit: Visit, trials: Trials) -> Iterator[Finding]:
         yield from explain_refusal(visit, opened)
         return
     yield from examine_handshake(visit, opened)
-    yield from examine_opened(opened, trials)
-    if trials.sizes:
-        yield from examine_size(visit, trials.size)
+    yield from examine_opened(visit, opened, trials)
 
 
-def examine_opened(connection: Connection, trials: Trials) -> Iterator[Finding]:
+def examine_opened(visit: Visit, connection: Connection, trials: Trials) -> Iterator[Finding]:
+    """What an open WebSocket carries, while the view stays."""
     try:
         yield examine_latency(connection)
         if trials.idle is not None:
@@ -58,5 +57,7 @@ def examine_opened(connection: Connection, trials: Trials) -> Iterator[Finding]:
     except Ended as end:
         yield explain_end(end)
         connection.hang_up()
-    else:
-        connection.close()
+        return
+    connection.close()
+    if trials.sizes:
+        yield from examine_size(visit, trials.size)
