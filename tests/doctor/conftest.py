@@ -118,3 +118,9 @@ def start_nginx(server, tmp_path, certificates):
     yield start
     for nginx in started:
         nginx.stop()
+
+
+@pytest.fixture
+def echo(start_nginx):
+    """The address through nginx, whose lines may be changed."""
+    return lambda path="/echo/", **changes: f"wss://localhost:{start_nginx(**changes)}{path}"
