@@ -22,7 +22,7 @@ from dwebsocket.upgrade.lost_upgrade import refuse_plain, tell_if_lost
 from dwebsocket.upgrade.order import acall_view, call_view
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse
 
-__all__ = ["WebSocketMiddleware", "find_skipped_middleware", "has_middleware"]
+__all__ = ["WebSocketMiddleware", "accepts", "find_skipped_middleware", "has_middleware"]
 
 #: Middleware whose ``process_view`` does nothing for a GET request.
 HARMLESS = {"django.middleware.csrf.CsrfViewMiddleware"}

@@ -16,7 +16,7 @@ from django.urls import Resolver404, ResolverMatch, get_resolver
 from dwebsocket.conf import conf
 from dwebsocket.handlers import WebSocketHandler
 
-__all__ = ["check_urlconf", "resolve"]
+__all__ = ["check_urlconf", "find_urlconf", "resolve"]
 
 
 def resolve(request: HttpRequest) -> ResolverMatch | None:

@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows has no such limit
     resource = None  # type: ignore[assignment]
 
-__all__ = ["check_room", "find_dead", "find_limit", "find_share", "is_full"]
+__all__ = ["check_room", "find_dead", "find_limit", "find_share", "is_full", "share_of"]
 
 #: What WebSockets leave to others: this part of the table, but not more than so many.
 PART, MOST = 10, 100
@@ -46,7 +46,12 @@ def find_limit() -> int | None:
 def find_share() -> int | None:
     """The numbers below which WebSockets have their descriptors."""
     limit = find_limit()
-    return None if limit is None else limit - min(limit // PART, MOST)
+    return None if limit is None else share_of(limit)
+
+
+def share_of(limit: int) -> int:
+    """How many of so many descriptors WebSockets do not leave to others."""
+    return limit - min(limit // PART, MOST)
 
 
 def find_dead() -> int:

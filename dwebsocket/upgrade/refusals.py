@@ -12,6 +12,7 @@ from dwebsocket.backends import get_usable_factory
 from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.upgrade.arrival import describe_arrival
 from dwebsocket.upgrade.attachment import attach
 from dwebsocket.upgrade.caches import forbid_storing
 
@@ -84,7 +85,10 @@ def refuse(
         extra={"status_code": status, "request": request},
     )
     response = HttpResponse(
-        reason + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers
+        f"{reason}\n{describe_arrival(request)}",
+        status=status,
+        content_type="text/plain; charset=utf-8",
+        headers=headers,
     )
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django would add a second line
     forbid_storing(response)

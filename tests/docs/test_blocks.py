@@ -17,7 +17,7 @@ RUNNERS = {
     "nginx": "test_nginx.py",
     "ini": "test_uwsgi.py",
     "toml": "typing/test_samples.py",
-    "text": "test_logging.py",
+    "text": "test_logging.py, test_doctor.py",
     "{toctree}": "sphinx",
 }
 

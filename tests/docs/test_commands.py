@@ -19,8 +19,8 @@ from .running import RunningServer
 TUTORIAL = "docs/tutorial.md"
 
 # Its server answers to www.example.com alone: test_nginx.py starts it. uWSGI's listens on two
-# ports: test_uwsgi.py does.
-ELSEWHERE = ("docs/servers/nginx.md", "docs/howto/uwsgi.md")
+# ports: test_uwsgi.py does. test_doctor.py asks the doctor.
+ELSEWHERE = ("docs/servers/nginx.md", "docs/howto/uwsgi.md", "docs/howto/doctor.md")
 
 WITH_COMMANDS = [
     shown for shown in PAGES if shown.blocks_in("console") and shown.name not in ELSEWHERE

@@ -17,9 +17,10 @@ class Certificates:
     client_context: ssl.SSLContext
 
 
-def make_certificates(directory):
+def make_certificates(directory, *names, **options):
+    """For these names, or for this machine."""
     authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1", "localhost")
+    issued = authority.issue_cert(*(names or ("127.0.0.1", "localhost")), **options)
     certificate, key = directory / "server.pem", directory / "server.key"
     authority_path = directory / "authority.pem"
     authority.cert_pem.write_to_path(authority_path)
