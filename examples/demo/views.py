@@ -27,8 +27,9 @@ class Window(JsonWebSocketHandler):
 
     def on_open(self) -> None:
         name = self.request.GET.get("name", "").strip()[:MAX_NAME] or "Somebody"
-        self.window = {"id": uuid4().hex, "name": name, "process": os.getpid()}
-        only(self.window["id"]).add(self.websocket)
+        window_id = uuid4().hex
+        self.window = {"id": window_id, "name": name, "process": os.getpid()}
+        only(window_id).add(self.websocket)
         everybody.add(self.websocket)  # it leaves both by itself
         self.send({"type": "welcome", **self.window})
         everybody.send_json({"type": "came", **self.window}, exclude=self.websocket)
