@@ -58,7 +58,9 @@ def test_every_reference_is_defined(rendered):
 def test_every_definition_is_used():
     names = re.findall(r"^\[([^\]]+)\]: ", README.text, re.M)
     used = re.findall(r"\[([^\]]+)\]\[([^\]]*)\]", README.prose)
-    assert sorted(names) == sorted({(name or text).lower().replace("\n", " ") for text, name in used})
+    assert sorted(names) == sorted(
+        {(name or text).lower().replace("\n", " ") for text, name in used}
+    )
 
 
 def test_pictures_are_small():
