@@ -7,10 +7,8 @@ import pytest
 from ..docs.pages import ROOT, Page
 from .project import REPOSITORY
 
-PAGES = [
-    Page(ROOT / name)
-    for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/README.md", "examples/deploy/README.md")
-]
+OF_EXAMPLES = ["examples/README.md", "examples/deploy/README.md"]
+PAGES = [Page(ROOT / name) for name in ("CONTRIBUTING.md", "SECURITY.md", *OF_EXAMPLES)]
 
 
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
@@ -28,7 +26,7 @@ class TestPage:
         assert set(commands) <= targets
 
 
-@pytest.mark.parametrize("name", ["examples/README.md", "examples/deploy/README.md"])
+@pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_its_table_names_what_lies_beside_it(name):
     shown = Page(ROOT / name)
     named = [path for row in shown.tables[0].rows for path in re.findall(r"`([^`]+)`", row[0])]
