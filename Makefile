@@ -98,13 +98,13 @@ $(VENV)/.demo-redis: $(VENV)/.demo
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	.ci/debian-packages chromium redis-server postgresql nginx haproxy gcc libssl-dev python3-dev
+	.ci/debian-packages chromium redis-server postgresql nginx haproxy gcc libcrypt-dev libssl-dev python3-dev
 	$(INSTALL) --upgrade pip
 	$(INSTALL) -e . --group test --group packages --group lint --group docs
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
-	.ci/debian-packages gcc libssl-dev python3-dev
+	.ci/debian-packages gcc libcrypt-dev libssl-dev python3-dev
 	$(INSTALL) --upgrade pip
 	$(INSTALL) -e . --group bench
 	@touch $@

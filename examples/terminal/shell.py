@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+import sys
+from pathlib import Path
 from types import TracebackType
 
-# Opening its terminal once makes it the controlling one of the new session: then Ctrl-C works.
-COMMAND = ["sh", "-c", ': <"$(tty)"; exec sh -i']
+# Not sys.executable, which is uWSGI itself there.
+PYTHON = Path(sys.prefix, "bin", "python3")
+COMMAND = [PYTHON, "-IS", Path(__file__).with_name("start_shell.py")]
 
 
 class Shell:

@@ -61,6 +61,28 @@ def test_what_one_tab_sends_the_other_receives(join, screenshot):
     expect(ada.locator("#count")).to_have_text("only you")
 
 
+CONVERSATION = [
+    ("Bob", "The build is through. Shall I deploy?"),
+    ("Cleo", "Two minutes: I am still testing the last change."),
+    ("Ada", "Take your time. Our chats come back by themselves."),
+    ("Cleo", "Done, all green. Go ahead!"),
+]
+
+
+def test_three_talk(join, screenshot):
+    """And the picture of the README is taken: docs/pictures/chat.png is a copy of it."""
+    people = {name: join(name, "python") for name in ("Ada", "Bob", "Cleo")}
+    expect(people["Ada"].locator("#count")).to_have_text("3 people")
+    for number, (name, text) in enumerate(CONVERSATION):
+        say(people[name], text)
+        for page in people.values():
+            expect(messages(page)).to_have_count(number + 1)
+    for page in people.values():
+        expect(messages(page)).to_have_text([text for _, text in CONVERSATION])
+    people["Ada"].set_viewport_size({"width": 900, "height": 520})
+    screenshot(people["Ada"], "three-talk")
+
+
 def test_both_tabs_come_back_after_the_server_was_restarted(join, server, screenshot):
     ada, bob = join("Ada"), join("Bob")
     say(ada, "before")

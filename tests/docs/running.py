@@ -74,8 +74,11 @@ class RunningServer:
         sockets = {inode for pid in list_session(self._process.pid) for inode in list_sockets(pid)}
         return {port for inode, port in list_listeners() if inode in sockets}
 
+    def signal(self, number):
+        self._process.send_signal(number)
+
     def terminate(self):
-        self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def wait(self):
         try:

@@ -7,6 +7,7 @@ import select
 import socket
 import time
 from contextlib import contextmanager
+from functools import partial
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -31,13 +32,14 @@ def server(request, tmp_path_factory, example_database):
 
 @pytest.fixture
 def open_socket(server):
-    @contextmanager
-    def open_socket(path):
-        url = f"ws://{server.host}:{server.port}{path}"
-        with connect(url, origin=server.url, open_timeout=TIMEOUT) as websocket:
-            yield websocket
+    return partial(open_on, server)
 
-    return open_socket
+
+@contextmanager
+def open_on(server, path):
+    url = f"ws://{server.host}:{server.port}{path}"
+    with connect(url, origin=server.url, open_timeout=TIMEOUT) as websocket:
+        yield websocket
 
 
 def get(server, path, **headers):
@@ -145,15 +147,21 @@ def test_terminal(open_socket):
     with open_socket("/terminal/socket/") as websocket:
         websocket.send("expr 6 '*' 7\n")
         read_until(websocket, r"42\r")  # a result, not the echo of what was typed
-        websocket.send("(expr 10 '*' 11; exec sleep 600)\n")  # one job, for Ctrl-C to meet
-        read_until(websocket, r"110\r")
-        websocket.send("\x03")
+        interrupt_a_job(websocket)
         for number in (1, 2, 3):
             websocket.send(f"expr {number} + 100\n")
         read_until(websocket, r"(?s)101\r.*102\r.*103\r")
         websocket.send("exit\n")
         with pytest.raises(ConnectionClosedOK):
             read_until(websocket, "what never comes")
+
+
+def interrupt_a_job(websocket):
+    """Ctrl-C ends what the shell has started, and the shell goes on."""
+    websocket.send("(expr 10 '*' 11; exec sleep 600)\n")  # one job, for Ctrl-C to meet
+    read_until(websocket, r"110\r")
+    websocket.send("\x03expr 10 '*' 12\n")
+    read_until(websocket, r"120\r")
 
 
 def read_until(websocket, pattern):
@@ -168,16 +176,39 @@ def read_until(websocket, pattern):
 def test_the_shell_ends_with_its_page(open_socket, end):
     with open_socket("/terminal/socket/") as websocket:
         websocket.send("trap '' HUP; echo shell $$ ready\n")
-        shell = os.pidfd_open(int(read_until(websocket, r"shell (\d+) ready")[1]))
-        try:
+        with ends(int(read_until(websocket, r"shell (\d+) ready")[1])):
             if end == "hang up":
                 websocket.socket.shutdown(socket.SHUT_RDWR)
             else:
                 websocket.close()
-            ended, _, _ = select.select([shell], [], [], TIMEOUT)
-            assert ended, f"The shell is still there {TIMEOUT} s after its page was closed."
-        finally:
-            os.close(shell)
+
+
+@contextmanager
+def ends(pid):
+    """The process ends soon after the block."""
+    process = os.pidfd_open(pid)
+    try:
+        yield
+        ended, _, _ = select.select([process], [], [], TIMEOUT)
+        assert ended, f"Process {pid} is still there {TIMEOUT} s after its page was closed."
+    finally:
+        os.close(process)
+
+
+@pytest.mark.parametrize("name", ["runserver", "gevent", "eventlet", "uvicorn"])
+def test_a_server_that_ignores_signals(name, tmp_path, example_database):
+    """As one that a shell script starts with `&`, and one behind `nohup`: its shells do not."""
+    server = ExampleServer(name, tmp_path, example_database)
+    server.command = ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh", *server.command]
+    server.start()
+    try:
+        with open_on(server, "/terminal/socket/") as websocket:
+            interrupt_a_job(websocket)
+            websocket.send("sh -c 'echo job $$ runs; exec sleep 600'\n")
+            with ends(int(read_until(websocket, r"job (\d+) runs")[1])):
+                websocket.close()
+    finally:
+        server.stop_for_good()
 
 
 def test_the_terminal_is_for_this_machine_only(server):

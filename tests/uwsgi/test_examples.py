@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 from ..docs.projects import environment
 from ..docs.running import RunningServer
 from ..docs.test_nginx import MAIN
+from ..examples.test_servers import interrupt_a_job
 from ..servers.process import ROOT, find_free_port, wait_until
 from ..servers.rows import NGINX
 from ..servers.uwsgi import PROGRAM
@@ -47,12 +48,20 @@ def check_echo(port):
             assert websocket.recv(10) == "Grüße"
 
 
+def check_terminal(port):
+    """uWSGI is no Python to start others with, and its threads block signals."""
+    url = f"ws://127.0.0.1:{port}/terminal/socket/"
+    with connect(url, origin=f"http://127.0.0.1:{port}") as websocket:
+        interrupt_a_job(websocket)
+
+
 @pytest.mark.parametrize("name", ["gevent.ini", "threads.ini"])
 def test_router(name, tmp_path):
     port = find_free_port()
     path = copy(name, tmp_path, port=("8000", str(port)))
     with RunningServer(f"uwsgi --ini {path}", tmp_path, port=port):
         check_echo(port)
+        check_terminal(port)
 
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed")

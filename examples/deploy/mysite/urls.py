@@ -1,0 +1,8 @@
+from django.urls import path
+
+from mysite import views
+
+urlpatterns = [
+    path("", views.page),
+    path("talk/", views.Talk.as_view()),
+]
