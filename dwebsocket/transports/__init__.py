@@ -12,12 +12,18 @@ from typing import Any
 
 from .base import Transport
 
-__all__ = ["Transport", "create_transport", "find_transport_class", "waits_in_greenlets"]
+__all__ = [
+    "Transport",
+    "create_transport",
+    "find_library",
+    "find_transport_class",
+    "waits_in_greenlets",
+]
 
 
-def find_library(sock: Any) -> str:
-    """The name of the package that the socket's type comes from."""
-    return type(sock).__module__.partition(".")[0]
+def find_library(thing: object) -> str:
+    """The name of the package that something's type comes from: a socket's is how it waits."""
+    return type(thing).__module__.partition(".")[0]
 
 
 def waits_in_greenlets(sock: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dwebsocket.backends.frames import running_objects
+from dwebsocket.transports import find_library
 
 from .base import BufferedTakeover, as_reader
 
@@ -23,7 +24,7 @@ class CherootTakeover(BufferedTakeover):
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
         stream = environ.get("wsgi.input")
-        if type(stream).__module__.partition(".")[0] != "cheroot":
+        if find_library(stream) != "cheroot":
             return None
         return as_reader(stream) or as_reader(getattr(stream, "rfile", None))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dwebsocket.backends.frames import running_objects
+from dwebsocket.transports import find_library
 
 from .base import BufferedTakeover, as_reader
 
@@ -24,7 +25,7 @@ class GeventTakeover(BufferedTakeover):
         stream = environ.get("wsgi.input")
         reader = as_reader(stream) or as_reader(getattr(stream, "rfile", None))
         sock = getattr(reader.raw, "_sock", None) if reader is not None else None
-        return reader if type(sock).__module__.partition(".")[0] == "gevent" else None
+        return reader if find_library(sock) == "gevent" else None
 
     def expect_refusal(self) -> None:
         from gevent.pywsgi import WSGIHandler

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from dwebsocket.backends.frames import find_running
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.transports import find_library
 
 from .base import SocketTakeover
 from .eventlet import EventletTakeover
@@ -40,7 +41,7 @@ class GunicornTakeover(SocketTakeover):
 
     @property
     def _socket_kind(self) -> str:
-        return type(self.get_socket()).__module__.partition(".")[0]
+        return find_library(self.get_socket())
 
     def take_early_bytes(self) -> bytes:
         reader = self.environ["wsgi.input"].reader
