@@ -6,7 +6,7 @@ from .assembler import FrameAssembler
 from .budget import BYTE_COST, RESERVE, cost_of
 from .deflate import PerMessageDeflate
 from .exceptions import ProtocolError
-from .frames import Close, Opcode, build_frame_header, parse_close
+from .frames import Close, Opcode, build_close, build_frame_header, parse_close
 from .whole_frames import parse_whole_frames
 
 __all__ = ["ServerConnection"]
@@ -149,3 +149,13 @@ class ServerConnection:
         elif opcode == Opcode.CLOSE:
             self.close = parse_close(payload)
             self.finished = True
+
+    def build_answer(self) -> bytes | None:
+        """The Close that answers the peer's, or its breach of the protocol (RFC 6455, 5.5.1 and
+        7.1.7); ``None`` as long as there is neither.
+        """
+        if self.close is not None:
+            return build_close(self.close.code)
+        if self.failure is not None:
+            return build_close(self.failure.code, self.failure.reason)
+        return None

@@ -13,7 +13,6 @@ from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.budget import cost_of
 from dwebsocket.protocol.connection import ServerConnection
-from dwebsocket.protocol.frames import build_close
 from dwebsocket.protocol.messages import Message
 from dwebsocket.protocol.state import ConnectionState, Reading, Writing
 from dwebsocket.transports import Transport
@@ -236,11 +235,9 @@ class Reader:
         """Answer the peer's Close, or its breach of the protocol (RFC 6455, 5.5.1 and 7.1.7)."""
         if self._state.writing >= Writing.CLOSE_SENT:
             return
-        close, failure = self.connection.close, self.connection.failure
-        if close is not None:
-            self.outgoing.close(build_close(close.code), deadline)
-        elif failure is not None:
-            self.outgoing.close(build_close(failure.code, failure.reason), deadline)
+        frame = self.connection.build_answer()
+        if frame is not None:
+            self.outgoing.close(frame, deadline)
 
     def wait_for_end(self, deadline: float) -> None:
         """Read until the peer's Close, throwing away what comes before it (RFC 6455, 7.1.1)."""
