@@ -25,6 +25,9 @@ TAIL = b"\x00\x00\xff\xff"
 TAKEOVER_BITS = 12
 TAKEOVER_LEVEL = 5
 
+#: The smallest window that zlib compresses with. websockets before 17 also agrees on 8 bits.
+SMALLEST_BITS = 9
+
 #: Longer offers are not remembered.
 MAX_CACHED_OFFER = 256
 
@@ -162,6 +165,8 @@ def choose(offer: str, context_takeover: bool) -> tuple[str | None, dict[str, An
         try:
             answer, agreed = factory.process_request_params(asked, [])
         except NegotiationError:
+            continue
+        if agreed.local_max_window_bits < SMALLEST_BITS:
             continue
         parameters = {
             "local_bits": agreed.local_max_window_bits,

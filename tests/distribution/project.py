@@ -8,6 +8,8 @@ TEXT = (ROOT / "pyproject.toml").read_text()
 CLASSIFIERS = re.findall(r'^    "(.+ :: .+)",$', TEXT, re.M)
 URLS = dict(re.findall(r'^(\w+) = "(https://.+)"$', TEXT, re.M))
 REPOSITORY = URLS["Repository"]
+#: What is installed beside the package.
+MODULES = re.findall(r'"(\w+)"', "".join(re.findall(r"^py-modules = (\[.*?\])", TEXT, re.M | re.S)))
 
 
 def versions(topic):

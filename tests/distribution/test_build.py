@@ -15,6 +15,7 @@ from ..docs.conversations import check_echo, open_websocket
 from ..docs.pages import ROOT
 from ..docs.projects import run
 from ..docs.running import RunningServer
+from .project import MODULES
 
 # pip fetches what builds the package, and then what it depends on.
 pytestmark = [
@@ -91,7 +92,8 @@ def test_the_wheel_is_the_package(wheel, files):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         (licence,) = [name for name in archive.namelist() if name.endswith("/LICENSE")]
         assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
-    assert names == {name for name in files if name.startswith("dwebsocket/")}
+    package = {name for name in files if name.startswith("dwebsocket/")}
+    assert names == package | {f"{name}.py" for name in MODULES}
     assert "dwebsocket/py.typed" in names
 
 
