@@ -113,7 +113,8 @@ def postgresql():
 #: Files whose tests take long, one after the other.
 LONGEST = {
     *("test_soak.py", "test_tenants.py", "test_packages.py", "test_processes.py"),
-    *("test_behaviours.py", "test_commands.py", "test_chat.py"),
+    *("test_behaviours.py", "test_commands.py", "test_chat.py", "test_first_hour.py"),
+    *("test_samples.py", "test_examples.py", "test_wrong.py", "test_build.py", "test_proxies.py"),
 }
 
 

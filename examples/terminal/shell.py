@@ -11,7 +11,7 @@ from types import TracebackType
 
 # Not sys.executable, which is uWSGI itself there.
 PYTHON = Path(sys.prefix, "bin", "python3")
-COMMAND = [PYTHON, "-IS", Path(__file__).with_name("start_shell.py")]
+COMMAND: list[str | Path] = [PYTHON, "-IS", Path(__file__).with_name("start_shell.py")]
 
 
 class Shell:

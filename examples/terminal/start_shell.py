@@ -11,7 +11,7 @@ import signal
 COMMAND = ["sh", "-c", ': <"$(tty)"; exec sh -i']
 
 
-def main():
+def main() -> None:
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -62,8 +62,8 @@ PYWSGI = re.compile(
 REDIS = "WARNING dwebsocket.groups: Redis at "
 # Those for the end of a connection that broke say it as well.
 BROKEN = re.compile(
-    r"^INFO (?:dwebsocket\.connection: WebSocket ended: .*,"
-    r'|django\.server: "WEBSOCKET .*") code 1006 "'
+    r"^(?:INFO dwebsocket\.connection: WebSocket ended: .*,"
+    r'|(?:INFO django\.server:|\[.+?\]) "WEBSOCKET .*") code 1006 "'
 )
 
 

@@ -35,7 +35,8 @@ MISTAKE = ("mistake.py", 5)
 def examples(tmp_path):
     """All of them in one directory, the example with tenants among the others."""
     project = shutil.copytree(ROOT / "examples", tmp_path / "project")
-    (project / "tenants" / "manage.py").unlink()
+    for site in ("tenants", "deploy"):
+        (project / site / "manage.py").unlink()
     for app in (project / "tenants").iterdir():
         app.rename(project / app.name)
     (project / "every_app.py").write_text(SETTINGS)

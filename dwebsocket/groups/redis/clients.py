@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -106,6 +107,21 @@ def is_url(one: Any) -> bool:
     return isinstance(one, str) and "://" in one
 
 
+class Sentinels(redis.Sentinel):
+    """Sentinels that several threads ask at once: redis-py moves the one that has answered to the
+    front of its list, and another thread, which goes through that, would ask one twice and the
+    other never.
+    """
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Where the service is. Raises ``MasterNotFoundError``."""
+        asking = copy(self)
+        asking.sentinels = list(self.sentinels)
+        found: tuple[str, int] = redis.Sentinel.discover_master(asking, service_name)  # type: ignore[no-untyped-call]
+        self.sentinels = asking.sentinels
+        return found
+
+
 def create_plain(location: str, given: dict[str, Any]) -> Client:
     bounds = limits(conf.SEND_TIMEOUT)
     url: dict[str, Any] = parse_url(location)  # type: ignore[no-untyped-call]
@@ -138,7 +154,7 @@ def create_by_sentinels(locations: list[str], service: str, given: dict[str, Any
     for_tls = {key: value for key, value in given.items() if key.startswith("ssl_")}
     # Each of them is connected to and asked; all may take as long as one of the other steps.
     asking = limits(conf.SEND_TIMEOUT, SENTINEL_STEPS * 2 * len(known))
-    sentinels: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
+    sentinels: Any = Sentinels(  # type: ignore[no-untyped-call]
         known, sentinel_kwargs={**asking, **for_tls, **access, "ssl": tls}
     )
     make_pool: Any = partial(SentinelConnectionPool, service, sentinels, **given)
