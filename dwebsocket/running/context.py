@@ -42,9 +42,11 @@ class RequestContext:
     def copy_for_thread(self) -> Context:
         """A copy for this thread to run something in, as if it were called in the request."""
         prepared, home = self._prepared
+        if self._active is None:  # usually; each message passes here
+            return Context() if prepared is None else prepared.copy()
         context = Context() if prepared is None else prepared
         thread = threading.get_ident()
-        if self._active is not None and home != thread:
+        if home != thread:
             context = context.copy()
             context.run(activate, self._active)
             self._prepared = context, thread
