@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 #: The variable in which asgiref's ``Local`` keeps its values.
 LOCAL = "asgiref.local"
 
-__all__ = ["RequestContext"]
+__all__ = ["RequestContext", "capture_context"]
 
 
 class Active(NamedTuple):
@@ -29,15 +29,20 @@ class Active(NamedTuple):
 
 
 class RequestContext:
-    """The context of whoever makes this object; nothing that runs in it later changes it."""
+    """A context that nothing that runs in it changes.
+
+    Args:
+        active: what Django keeps for the thread; ``None``: what every new thread has.
+        context: context variables; ``None``: none.
+    """
 
     __slots__ = ("_active", "_prepared")
 
-    def __init__(self) -> None:
-        self._active = find_active()
+    def __init__(self, active: Active | None, context: Context | None) -> None:
+        self._active = active
         # The context, and the thread for which `_active` has been put into it. Together, since
         # several threads may run in copies at once.
-        self._prepared: tuple[Context | None, int] = (copy_others(), 0)
+        self._prepared = context, 0
 
     def copy_for_thread(self) -> Context:
         """A copy for this thread to run something in, as if it were called in the request."""
@@ -51,6 +56,18 @@ class RequestContext:
             context.run(activate, self._active)
             self._prepared = context, thread
         return context.copy()
+
+
+#: Shared by all that have nothing, as most handlers: an idle one holds a little less.
+NOTHING = RequestContext(None, None)
+
+
+def capture_context() -> RequestContext:
+    """The context of the caller."""
+    active, context = find_active(), copy_others()
+    if active is None and context is None:
+        return NOTHING
+    return RequestContext(active, context)
 
 
 def copy_others() -> Context | None:

@@ -19,7 +19,7 @@ from django.utils.functional import LazyObject
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running import database
 from dwebsocket.running.call_contexts import CallContexts, NotEntered
-from dwebsocket.running.context import RequestContext
+from dwebsocket.running.context import RequestContext, capture_context
 from dwebsocket.supervisor import ends_process
 from dwebsocket.upgrade.connection_log import tell_ended
 from dwebsocket.upgrade.error_log import log_error, tells_end
@@ -117,7 +117,7 @@ class HandlerCalls:
 
     def leave_request(self) -> None:
         """Keep the context of the request, which ends: what is called from now on runs in it."""
-        self._context = RequestContext()
+        self._context = capture_context()
         if self._contexts is not None:
             self._contexts.begin()
 

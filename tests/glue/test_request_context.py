@@ -8,7 +8,7 @@ from django.test import override_settings
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
-from dwebsocket.running.context import RequestContext
+from dwebsocket.running.context import capture_context
 
 from .site import TIMEOUT
 
@@ -58,12 +58,12 @@ def in_thread(*functions):
 @pytest.fixture
 def changed():
     """A context made in a thread in which everything has been changed."""
-    return in_thread(change, RequestContext)[1]
+    return in_thread(change, capture_context)[1]
 
 
 @pytest.fixture
 def unchanged():
-    return in_thread(RequestContext)[0]
+    return in_thread(capture_context)[0]
 
 
 def entered(context, function=active):
@@ -92,7 +92,7 @@ def test_where_nothing_was_changed_nothing_is(unchanged):
 def test_in_the_thread_in_which_it_was_made():
     def make_and_enter():
         change()
-        context = RequestContext()
+        context = capture_context()
         first = context.copy_for_thread().run(active)
         context.copy_for_thread().run(change_otherwise)
         return first, context.copy_for_thread().run(active), active()
@@ -101,13 +101,13 @@ def test_in_the_thread_in_which_it_was_made():
 
 
 def test_no_language_at_all():
-    context = in_thread(translation.deactivate_all, RequestContext)[1]
+    context = in_thread(translation.deactivate_all, capture_context)[1]
     assert in_thread(lambda: context.copy_for_thread().run(translation.get_language)) == [None]
 
 
 @override_settings(USE_I18N=False)
 def test_without_translations():
-    context = in_thread(RequestContext)[0]
+    context = in_thread(capture_context)[0]
     language = translation.get_language()
     assert in_thread(lambda: context.copy_for_thread().run(translation.get_language)) == [language]
 

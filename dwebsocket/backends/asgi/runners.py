@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.runner import Owner, Run, Runner, Use
-from dwebsocket.running.context import RequestContext
+from dwebsocket.running.context import capture_context
 from dwebsocket.running.event_loop import set_done
 
 from .connection import AsgiConnection
@@ -88,7 +88,7 @@ class LoopRunner(AsgiRunner):
     __slots__ = ()
 
     def start_coroutine(self, run: Run) -> bool:
-        context, loop = RequestContext(), self._connection.loop
+        context, loop = capture_context(), self._connection.loop
         serving = self._owner._serving
         serving.start_task = lambda: context.copy_for_thread().run(loop.create_task, run())
         self._owner.runner = None

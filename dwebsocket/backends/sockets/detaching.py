@@ -20,7 +20,7 @@ from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.running.context import RequestContext
+from dwebsocket.running.context import capture_context
 from dwebsocket.running.coroutines import run_in_loop
 from dwebsocket.transports import Transport
 from dwebsocket.transports.detach import ABOVE_SELECT
@@ -136,7 +136,7 @@ class LoopRunner(DetachedRunner):
         if thread is None:
             return False
         self._drop_request()
-        context, owner = RequestContext(), self._owner
+        context, owner = capture_context(), self._owner
         thread.run(lambda: context.copy_for_thread().run(run_in_thread, owner, run))
         return True
 
