@@ -12,6 +12,8 @@ NOTHING_RECEIVED = (
     "what they return before you send it"
 )
 
+NOT_AWAITED = ". Write `await` before what you send: it has not run yet"
+
 
 def as_bytes(message: BytesLike) -> bytes:
     """The payload of a binary message.
@@ -20,9 +22,10 @@ def as_bytes(message: BytesLike) -> bytes:
         TypeError: ``message`` is not bytes-like; says what ``send()`` takes.
     """
     if not isinstance(message, (bytes, bytearray, memoryview)):
-        hint = NOTHING_RECEIVED if message is None else ""
+        kind = type(message).__name__
+        hint = NOTHING_RECEIVED if message is None else NOT_AWAITED * (kind == "coroutine")
         raise TypeError(
             f"send() takes str (sent as text) or bytes (sent as binary), not "
-            f"{type(message).__name__}; send_json() sends other data{hint}"
+            f"{kind}; send_json() sends other data{hint}"
         )
     return bytes(message)

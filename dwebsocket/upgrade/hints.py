@@ -7,6 +7,7 @@ import logging
 import re
 from types import TracebackType
 
+from dwebsocket.http import WebSocket
 from dwebsocket.supervisor import log_failure
 from dwebsocket.websocket import BaseWebSocket
 
@@ -26,6 +27,21 @@ TWINS = {
     "send": "await {0}.asend(…)",
     "wait": "await {0}.areceive()",
     "wait_json": "json.loads(await {0}.areceive())",
+}
+
+#: What the methods of other packages are here: Channels, websockets, tornado, the browser's.
+ELSEWHERE = {
+    "receive": "wait(), or in async code `await` areceive()",
+    "receive_json": "wait_json()",
+    "recv": "wait(), or in async code `await` areceive()",
+    "read_message": "wait(), or in async code `await` areceive()",
+    "send_text": "send() of str",
+    "send_bytes": "send() of bytes",
+    "send_str": "send() of str",
+    "write_message": "send()",
+    "emit": "send_json()",
+    "open": "connected",
+    "state": "connected",
 }
 
 NOTHING_RECEIVED = (
@@ -49,6 +65,9 @@ def find_hint(websocket: BaseWebSocket | None, error: BaseException) -> str | No
     """What to do about an error, ``None`` if we do not know."""
     if not isinstance(error, (TypeError, AttributeError)):
         return None
+    if isinstance(error, AttributeError) and isinstance(error.obj, WebSocket):
+        instead = ELSEWHERE.get(error.name or "")
+        return None if instead is None else f"a WebSocket's {error.name} is called {instead} here"
     text = str(error)
     if "await" in text:  # "object NoneType can't be used in 'await' expression"
         return find_awaited(error.__traceback__)

@@ -1,6 +1,7 @@
 """Wrong arguments and calls in the wrong place: the text says what is wrong and what to do."""
 
 import gc
+import re
 import warnings
 from datetime import timedelta
 
@@ -237,6 +238,38 @@ def test_what_is_done_with_the_none_of_wait_is_explained(serve_either, caplog, v
     assert (hint.name, hint.levelname) == ("dwebsocket.connection", "WARNING")
     assert "wait() or read() has returned None to this view" in hint.getMessage()
     assert "`if message is None: return`" in hint.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("receive", r"wait\(\), or in async"),
+        ("write_message", r"send\(\) here"),
+        ("quack", ""),
+    ],
+)
+def test_the_method_of_another_package_is_named(site, caplog, name, instead):
+    @require_websocket
+    def view(request):
+        getattr(request.websocket, name)()
+
+    with site.serve(view, raise_request_exception=False).websocket("/"):
+        pass
+    error, *hints = caplog.records
+    assert error.exc_info[0] is AttributeError
+    texts = [hint.getMessage() for hint in hints]
+    assert len(texts) == bool(instead)
+    assert all(re.search(rf"a WebSocket's {name} is called {instead}", text) for text in texts)
+
+
+def test_what_was_not_awaited_is_not_sent(call):
+    async def receive():
+        return "later"
+
+    coroutine = receive()
+    error = call("send", coroutine)
+    coroutine.close()
+    assert re.search(r"not coroutine; .* Write `await` before what you send", str(error))
 
 
 def test_another_none_is_not(site, caplog):
