@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 COLOURS = {"ok": "#7ee787", "warning": "#e3b341", "fault": "#ff7b72"}
 PAGE = """
 <body style="margin: 0; background: #161b22; color: #c9d1d9">
-<pre style="margin: 28px 32px; font: 17px/1.55 'DejaVu Sans Mono', monospace; white-space: pre-wrap">
+<pre style="margin: 28px 32px; font: 17px/1.55 'DejaVu Sans Mono', monospace">
 {}</pre></body>
 """
 
