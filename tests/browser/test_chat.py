@@ -71,7 +71,7 @@ CONVERSATION = [
 
 def test_three_talk(join, screenshot):
     """And the picture of the README is taken: docs/pictures/chat.png is a copy of it."""
-    people = {name: join(name, "python") for name in ("Ada", "Bob", "Cleo")}
+    people = {name: join(name, "release") for name in ("Ada", "Bob", "Cleo")}
     expect(people["Ada"].locator("#count")).to_have_text("3 people")
     for number, (name, text) in enumerate(CONVERSATION):
         say(people[name], text)

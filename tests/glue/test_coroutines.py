@@ -174,10 +174,10 @@ def test_who_knows_of_the_end_has_its_time(site, reports, how):
             websocket.close()
         else:
             await websocket.aclose()
-        await asyncio.sleep(1.5)  # longer than it takes to notice who does not know
+        await asyncio.sleep(2.5)  # longer than it takes to notice who does not know
         reports("done")
 
-    client = site.serve(letting_go(view), WEBSOCKET_CLOSE_TIMEOUT=0.1)
+    client = site.serve(letting_go(view), WEBSOCKET_CLOSE_TIMEOUT=1)
     with client.websocket("/"):
         pass
     assert reports.next() == "done"

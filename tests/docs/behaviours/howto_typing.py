@@ -48,8 +48,14 @@ class Types(TestCase):
             self.client.websocket("/chat/lobby/") as one,
             self.client.websocket("/chat/lobby/") as other,
         ):
-            one.send("text")
-            assert other.receive() == "text"
+            for _ in range(50):  # the other one joins when its handshake is accepted already
+                one.send("text")
+                try:
+                    assert other.receive(timeout=0.2) == "text"
+                    return
+                except TimeoutError:
+                    pass
+            self.fail("the other one has not joined")
 
     def test_json(self):
         with self.client.websocket("/calculator/") as websocket:
