@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -115,13 +116,15 @@ LONGEST = {
     *("test_soak.py", "test_tenants.py", "test_packages.py", "test_processes.py"),
     *("test_behaviours.py", "test_commands.py", "test_chat.py", "test_first_hour.py"),
     *("test_samples.py", "test_examples.py", "test_wrong.py", "test_build.py", "test_proxies.py"),
+    *("test_fuzz.py", "test_many_clients.py", "test_asgi_servers.py", "test_gunicorn_ends.py"),
+    *("test_hanging.py", "test_faults.py", "test_redis.py", "test_servers.py"),
 }
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
     """With several processes a server's cases stay with one, and so does everything of a file, but
-    where a mark says otherwise. What takes longest begins first, in whatever order the others are.
+    where a mark says otherwise. What takes longest begins first, then what is most.
     """
     for item in items:
         if item.get_closest_marker("xdist_group"):
@@ -130,4 +133,9 @@ def pytest_collection_modifyitems(items):
         together = f"{item.path.parent.name}-{row.name}" if isinstance(row, Row) else str(item.path)
         item.add_marker(pytest.mark.xdist_group(together))
     yield
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    sizes = Counter(map(group_of, items))
+    items.sort(key=lambda item: (item.path.name not in LONGEST, -sizes[group_of(item)]))
+
+
+def group_of(item):
+    return item.get_closest_marker("xdist_group").args[0]
