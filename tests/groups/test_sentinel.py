@@ -3,8 +3,10 @@
 from urllib.parse import quote
 
 import pytest
+import redis
 
 from dwebsocket.exceptions import GroupUnavailable
+from dwebsocket.groups.redis.clients import Sentinels
 
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND
@@ -89,3 +91,26 @@ def test_a_wrong_password_of_the_sentinels(make_redis, make_peer):
     locations = [one.replace("f%25r", "g") for one in setting["LOCATION"]]
     with pytest.raises(GroupUnavailable, match=r"does not accept the user name and password of L"):
         make_peer({**setting, "LOCATION": locations}).publish("a", "never")
+
+
+class Known:
+    """A Sentinel that knows the service; or, with ``meanwhile``, is away, which takes a while."""
+
+    def __init__(self, meanwhile=None):
+        self.meanwhile = meanwhile
+
+    def sentinel_masters(self):
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, lambda: None
+            meanwhile()
+            raise redis.ConnectionError("away")
+        state = {"ip": "10.0.0.1", "port": 1, "num-other-sentinels": 0}
+        return {SERVICE: {**state, "is_master": True, "is_sdown": False, "is_odown": False}}
+
+
+def test_each_is_asked_although_another_thread_asks_meanwhile():
+    """Who has an answer puts its Sentinel first, while others go through the list."""
+    sentinels = Sentinels([])
+    sentinels.sentinels = [Known(lambda: sentinels.discover_master(SERVICE)), Known()]
+    assert sentinels.discover_master(SERVICE) == ("10.0.0.1", 1)
+    assert sentinels.sentinels[0].meanwhile is None
