@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dwebsocket import groups
 from dwebsocket.exceptions import ConnectionClosed
-from dwebsocket.protocol.messages import BytesLike, Message
+from dwebsocket.protocol.messages import Message
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import ConnectionState, Reading
 
@@ -34,8 +34,8 @@ class ConnectionLog(Protocol):
 
 
 class Primitives:
-    """A backend fills these in, keeps ``_state`` true, and calls ``end`` as soon as it is decided
-    that the connection ends.
+    """A backend fills these in, and ``send`` and ``fileno`` of ``http.WebSocket``; it keeps
+    ``_state`` true, and calls ``end`` as soon as it is decided that the connection ends.
     """
 
     __slots__ = (
@@ -100,16 +100,6 @@ class Primitives:
         """The messages that are here already. Never blocks, never raises."""
         raise NotImplementedError
 
-    def send(self, message: str | BytesLike) -> None:
-        """Send ``str`` as text, bytes-like as binary. Safe from any thread or greenlet.
-
-        Raises:
-            ConnectionClosed: the connection is closed, whatever is sent: ``None`` may be what
-                ``wait()`` has returned for that.
-            TypeError: ``message`` is of another type.
-        """
-        raise NotImplementedError
-
     def send_ping(self, payload: bytes) -> None:
         """Send a Ping (RFC 6455, 5.5.2)."""
         raise NotImplementedError
@@ -155,14 +145,6 @@ class Primitives:
 
         Args:
             timeout: seconds it may take; with 0 our Close is sent and nothing is waited for.
-        """
-        raise NotImplementedError
-
-    def fileno(self) -> int:
-        """A descriptor for ``select`` and its kin, the socket's where there is one; -1 before the
-        WebSocket is accepted.
-
-        Messages may wait in memory while the descriptor is silent: ask ``has_messages()`` first.
         """
         raise NotImplementedError
 
