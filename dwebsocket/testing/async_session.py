@@ -12,7 +12,7 @@ from dwebsocket.protocol.messages import BytesLike
 
 from .asgi_call import AsgiCall
 from .errors import ViewErrors, add_context
-from .session import GRACE, as_json, check_message, silent, unended
+from .session import POLL, as_json, check_message, silent, unended
 
 __all__ = ["AsyncWebSocketSession"]
 
@@ -69,9 +69,9 @@ class AsyncWebSocketSession:
         __tracebackhide__ = True
         timeout = left = self._timeout if timeout is None else timeout
         call = self._call
-        while not await call.wait_until(self._has_come, min(left, GRACE)):
-            left -= GRACE
-            if left <= 0 or self._errors.waiting:
+        while not await call.wait_until(self._has_come, min(left, POLL)):
+            left -= POLL
+            if left <= 0 or self._errors.due:
                 self._errors.raise_first()
                 raise silent(timeout)
         if not call.messages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, Protocol
 
 from django.core.signals import got_request_exception
@@ -10,6 +11,9 @@ from django.core.signals import got_request_exception
 from dwebsocket.upgrade.error_log import report
 
 __all__ = ["ViewErrors", "add_context"]
+
+#: Seconds for which messages that were sent before an error may still come, on a busy machine.
+GRACE = 0.5
 
 
 def report_signaled(**kwargs: Any) -> None:
@@ -37,16 +41,18 @@ class ViewErrors:
         self._raises = client.raise_request_exception if raises is None else raises
         self._heard: list[BaseException] = []
         self._told = 0  # of those
+        self._last = 0.0  # when the last was heard
 
     def hear(self, error: BaseException) -> None:
         """It has happened, in whatever thread. It may be told of twice."""
         if self._raises and not any(error is known for known in self._heard):
+            self._last = time.monotonic()
             self._heard.append(error)
 
     @property
-    def waiting(self) -> bool:
-        """Whether there is something to raise."""
-        return len(self._heard) > self._told
+    def due(self) -> bool:
+        """Whether there is something to raise, and what was sent before it has had time to come."""
+        return len(self._heard) > self._told and time.monotonic() > self._last + GRACE
 
     def take(self) -> BaseException | None:
         """The first one that is to be raised, or what has become of that while it was handled; the

@@ -18,13 +18,13 @@ from dwebsocket.protocol.messages import BytesLike
 from .errors import ViewErrors, add_context
 from .server import ServerThread
 
-__all__ = ["GRACE", "TIMEOUT", "WebSocketSession", "as_json", "check_message", "silent", "unended"]
+__all__ = ["POLL", "TIMEOUT", "WebSocketSession", "as_json", "check_message", "silent", "unended"]
 
 #: Seconds after which a test that waits for the view is told so.
 TIMEOUT = 5.0
 
-#: Seconds for which no message comes before an error is raised that has not ended the connection.
-GRACE = 0.1
+#: Seconds between two looks at the errors while no message comes.
+POLL = 0.1
 
 
 class WebSocketSession:
@@ -95,9 +95,9 @@ class WebSocketSession:
         while closed is None:
             left = deadline - time.monotonic()
             try:
-                return self._connection.recv(max(0.0, min(left, GRACE)))
+                return self._connection.recv(max(0.0, min(left, POLL)))
             except TimeoutError:
-                if left <= GRACE or self._errors.waiting:
+                if left <= POLL or self._errors.due:
                     break
             except ClientConnectionClosed as error:
                 closed = error

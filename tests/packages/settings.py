@@ -110,4 +110,7 @@ def make_settings(database):
         "PERMISSIONS_POLICY": {"camera": []},
         "MAINTENANCE_MODE": False,
         "SESSION_EXPIRE_AT_BROWSER_CLOSE": True,
+        # The session is made once, and its last server may start long after.
+        "SESSION_SECURITY_WARN_AFTER": 80_000,
+        "SESSION_SECURITY_EXPIRE_AFTER": 86_400,
     }
