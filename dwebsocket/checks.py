@@ -63,6 +63,19 @@ def check_group_backend() -> None:
     create_backend(conf.GROUPS, Members()).close()
 
 
+def check_run_directory() -> None:
+    """Look at the directory, if there is one."""
+    if conf.RUN_DIR is None:
+        return
+    try:
+        from dwebsocket.machine import find_directory
+    except ImportError:  # Windows
+        raise ImproperlyConfigured(
+            "WEBSOCKET_RUN_DIR is of no use on a system without Unix sockets"
+        ) from None
+    find_directory()
+
+
 def reader(name: str) -> Callable[[], object]:
     return lambda: getattr(conf, name)
 
@@ -90,6 +103,9 @@ SETTINGS: dict[str, tuple[str, Callable[[], object]]] = {
     "ROOT_WS_URLCONF": ("dwebsocket.E017", check_urlconf),
     "WS_MIDDLEWARE": ("dwebsocket.E018", check_async_middleware),
     "WEBSOCKET_CONTEXTS": ("dwebsocket.E019", load_contexts),
+    "WEBSOCKET_GROUPS_ON_COMMIT": ("dwebsocket.E021", reader("GROUPS_ON_COMMIT")),
+    "WEBSOCKET_GROUP_HISTORY": ("dwebsocket.E022", reader("GROUP_HISTORY")),
+    "WEBSOCKET_RUN_DIR": ("dwebsocket.E023", check_run_directory),
 }
 
 

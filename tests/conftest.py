@@ -1,5 +1,7 @@
 """What real servers need: certificates, a database, a journal. All made once, when asked for."""
 
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,15 @@ def test_directory():
     # A short path: the address of a Unix socket has room for some hundred characters.
     with tempfile.TemporaryDirectory(prefix="dwebsocket-") as directory:
         yield Path(directory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def run_directory(test_directory):
+    """Where processes of one test run meet that are no server's; inherited by their environment."""
+    path = Path(tempfile.mkdtemp(prefix="dw-"))
+    os.environ["DWEBSOCKET_TEST_RUN_DIR"] = str(path)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

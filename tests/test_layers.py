@@ -22,7 +22,7 @@ LAYERS = [
     {"protocol", "supervisor"},
     {"transports", "exceptions", "http"},
     {"conf"},
-    {"running"},
+    {"running", "machine"},
     {"groups"},
     {"websocket", "legacy"},
     {"backends", "factory"},
@@ -57,6 +57,7 @@ FORBIDDEN = {
     },
     "transports": {"django"},
     "groups": {"socket", "select", "selectors"},
+    "machine": {"asyncio"},
 }
 
 

@@ -13,9 +13,11 @@ from django.core.signals import setting_changed
 from dwebsocket.conf.validators import (
     MAX_WHOLE,
     Validator,
+    directory,
     dotted_paths,
     factory_path,
     flag,
+    history_rules,
     optional,
     origins,
     seconds,
@@ -25,12 +27,13 @@ from dwebsocket.conf.validators import (
     whole,
 )
 
-__all__ = ["UNLIMITED", "Conf", "conf"]
+__all__ = ["DEFAULT_GROUPS", "UNLIMITED", "Conf", "conf"]
 
 UNLIMITED = MAX_WHOLE
 UNSET: Any = object()
 
-MEMORY_GROUPS = "dwebsocket.groups.memory.MemoryGroupBackend"
+#: All processes of this machine; those of one process where that cannot be.
+DEFAULT_GROUPS = {"BACKEND": "dwebsocket.groups.machine.MachineGroupBackend"}
 
 Value = TypeVar("Value")
 
@@ -152,7 +155,26 @@ class Conf:
     @property
     def GROUPS(self) -> dict[str, Any]:
         """What carries what is sent to groups: ``BACKEND``, ``LOCATION``, ``OPTIONS``."""
-        return self._get("GROUPS", {"BACKEND": MEMORY_GROUPS}, as_it_is)
+        return self._get("GROUPS", DEFAULT_GROUPS, as_it_is)
+
+    @property
+    def GROUPS_ON_COMMIT(self) -> bool:
+        """Whether what is sent to a group in a transaction is sent when that is committed."""
+        return self._get("GROUPS_ON_COMMIT", False, flag)
+
+    @property
+    def GROUP_HISTORY(self) -> dict[str, tuple[int, float, bool]]:
+        """For patterns of groups' names how many messages are kept, for how many seconds, and
+        whether who joins is sent the newest.
+        """
+        return self._get("GROUP_HISTORY", {}, history_rules)
+
+    @property
+    def RUN_DIR(self) -> str | None:
+        """Where the processes of a machine meet; ``None``: a directory of the system's for
+        temporary files.
+        """
+        return self._get("RUN_DIR", None, directory)
 
     @property
     def VIEW_THREADS(self) -> int:

@@ -8,9 +8,11 @@ A validator takes the name and the value of a setting, and returns what the code
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from math import isfinite
+from pathlib import Path
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -22,9 +24,11 @@ __all__ = [
     "MAX_SECONDS",
     "MAX_WHOLE",
     "Validator",
+    "directory",
     "dotted_paths",
     "factory_path",
     "flag",
+    "history_rules",
     "import_callable",
     "is_number",
     "is_whole",
@@ -198,3 +202,48 @@ def factory_path(name: str, value: Any) -> str | None:
             f"{name} is {value!r}, it must be the dotted path of a class."
         )
     return value
+
+
+def directory(name: str, value: Any) -> str | None:
+    """The absolute path of a directory, which need not be there yet."""
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not Path(value).is_absolute():
+        raise wrong(name, value, "the absolute path of a directory, such as '/run/mysite', or None")
+    return str(os.fspath(value))
+
+
+#: What a pattern of WEBSOCKET_GROUP_HISTORY may say, and what each must be.
+RULES: dict[str, Validator[Any]] = {
+    "size": bounded(is_whole, "whole number", 1, 100_000),
+    "seconds": bounded(is_number, "number of seconds", None, 30 * 86_400),
+    "cache": flag,
+}
+
+
+def history_rules(name: str, value: Any) -> dict[str, tuple[int, float, bool]]:
+    """``{"room.*": {"size": 100, "seconds": 300, "cache": False}}``."""
+    if not isinstance(value, dict):
+        raise wrong(name, value, "a dictionary: {'room.*': {'size': 100, 'seconds': 300}}")
+    return {check_pattern(name, key): history_rule(name, key, one) for key, one in value.items()}
+
+
+def check_pattern(name: str, key: Any) -> str:
+    if not isinstance(key, str) or not key:
+        raise wrong(f"A key of {name}", key, "the pattern of groups' names, such as 'room.*'")
+    return key
+
+
+def history_rule(name: str, key: str, value: Any) -> tuple[int, float, bool]:
+    shown = f"{name}[{key!r}]"
+    if not isinstance(value, dict) or not value.keys() & {"size", "cache"}:
+        raise wrong(shown, value, "a dictionary with 'size', or 'cache': {'size': 100}")
+    unknown = value.keys() - RULES.keys()
+    if unknown:
+        raise ImproperlyConfigured(
+            f"{shown} has the key {min(map(repr, unknown))}; there are 'size', 'seconds' and "
+            "'cache'."
+        )
+    given = {"size": 1, "seconds": 3600, "cache": False, **value}
+    found = {one: RULES[one](f"{shown}[{one!r}]", given[one]) for one in RULES}
+    return (found["size"], float(found["seconds"]), found["cache"])

@@ -16,24 +16,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dwebsocket.protocol.prepared import PreparedMessage
-
+from .delivery import Message
+from .envelope import Closing, Envelope
+from .history import Keeper
 from .members import Members
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
 
 logger = logging.getLogger("dwebsocket.groups")
-
-
-class Closing(NamedTuple):
-    """Sent in the place of a message: all members are to be closed."""
-
-    code: int
-    reason: str
-
-
-#: What is carried.
-Envelope = str | bytes | Closing
 
 
 class Counts(NamedTuple):
@@ -61,9 +51,11 @@ class BaseGroupBackend:
     Attributes:
         members: the members of all groups in this process.
         shared: whether members in other processes are reached.
+        history: keeps messages; ``None``: this backend keeps none.
     """
 
     shared: bool = True
+    history: Keeper | None = None
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         self.members = members
@@ -101,17 +93,17 @@ class BaseGroupBackend:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.
         """
-        members = self.members.of(name)
+        members = self.members.with_wishes(name)
         if not members:
             return
-        prepared = content if isinstance(content, Closing) else PreparedMessage(content)
-        for member in members:
+        message = content if isinstance(content, Closing) else Message(name, content)
+        for member, positions in members:
             if member is exclude:
                 continue
             try:
-                if isinstance(prepared, Closing):
-                    member.close_nowait(*prepared)
+                if isinstance(message, Closing):
+                    member.close_nowait(*message)
                 else:
-                    member.send_nowait(prepared)
+                    member.send_nowait(message.with_position if positions else message.plain)
             except Exception:  # a WebSocket that breaks its promise is not the others' loss
                 logger.exception("A member of the group %r cannot be sent to", name)

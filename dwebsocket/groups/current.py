@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -10,11 +11,12 @@ from typing import Any
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from dwebsocket.conf import conf
+from dwebsocket.conf import DEFAULT_GROUPS, conf
 from dwebsocket.exceptions import InvalidGroupBackend
 
 from .base import BaseGroupBackend
 from .members import Members
+from .serving import is_test
 
 __all__ = [
     "count_slow",
@@ -27,7 +29,13 @@ __all__ = [
     "show",
 ]
 
+logger = logging.getLogger("dwebsocket.groups")
+
 KEYS = {"BACKEND", "LOCATION", "OPTIONS"}
+
+MEMORY = "dwebsocket.groups.memory.MemoryGroupBackend"
+
+ONE_PROCESS = "Groups reach the members in the sender's own process only: %s"
 
 
 class Process:
@@ -85,19 +93,36 @@ def create_backend(setting: Any, members: Members) -> BaseGroupBackend:
     Raises:
         InvalidGroupBackend: the value does not describe one.
     """
-    backend_class = load_class(setting)
-    options: Mapping[str, Any] = setting.get("OPTIONS") or {}
-    backend = backend_class(members, setting.get("LOCATION"), options)
+    backend = make_default(members) if setting is DEFAULT_GROUPS else make(setting, members)
     for name in members.names():  # of an earlier backend, when a test changes the setting
         backend.subscribe(name)
     return backend
+
+
+def make(setting: Any, members: Members) -> BaseGroupBackend:
+    backend_class = load_class(setting)
+    options: Mapping[str, Any] = setting.get("OPTIONS") or {}
+    return backend_class(members, setting.get("LOCATION"), options)
+
+
+def make_default(members: Members) -> BaseGroupBackend:
+    """All processes of the machine; a test has its own groups, or those that run beside it, and the
+    site itself, would get what it sends.
+    """
+    if is_test():
+        return make({"BACKEND": MEMORY}, members)
+    try:
+        return make(DEFAULT_GROUPS, members)
+    except InvalidGroupBackend as error:
+        logger.warning(ONE_PROCESS, error)
+        return make({"BACKEND": MEMORY}, members)
 
 
 def load_class(setting: Any) -> type[BaseGroupBackend]:
     """The class that a value of ``WEBSOCKET_GROUPS`` names.
 
     Raises:
-        InvalidGroupBackend: the value names none.
+        InvalidGroupBackend: the value names none, or it cannot be used on this system.
     """
     check_setting(setting)
     path = setting["BACKEND"]

@@ -39,13 +39,18 @@ class Members:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held for an instant, never across a wait
-        self._groups: dict[str, dict[Member, None]] = {}
+        # With each member whether it is told positions.
+        self._groups: dict[str, dict[Member, bool]] = {}
         self._names: dict[Member, set[str]] = {}
 
-    def add(self, name: str, member: Member) -> None:
-        """Put the member into the group."""
+    def add(self, name: str, member: Member, *, positions: bool = False) -> None:
+        """Put the member into the group.
+
+        Args:
+            positions: whether it is told the position of each message.
+        """
         with self._lock:
-            self._groups.setdefault(name, {})[member] = None
+            self._groups.setdefault(name, {})[member] = positions
             self._names.setdefault(member, set()).add(name)
 
     def discard(self, name: str, member: Member) -> bool:
@@ -79,6 +84,11 @@ class Members:
         """The members of a group, as they are now."""
         with self._lock:
             return list(self._groups.get(name, ()))
+
+    def with_wishes(self, name: str) -> list[tuple[Member, bool]]:
+        """The same, and whether each is told positions."""
+        with self._lock:
+            return list(self._groups.get(name, {}).items())
 
     def has(self, name: str, member: Member) -> bool:
         """Whether the member is in the group."""

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .base import BaseGroupBackend, Envelope
+from .history import Keeper, MemoryHistory, Position
 from .members import Members
+from .numbers import Numberer
 from .serving import serves
 from .workers import SEVERAL_WORKERS, count_workers
 
@@ -28,11 +30,19 @@ class MemoryGroupBackend(BaseGroupBackend):
     """Carries nothing: the members of this process are all there are."""
 
     shared = False
+    history: Keeper
     _may_be_alone = True  # no member has been here, and nobody has looked whether one may come
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         super().__init__(members, location, options)
         self._has_looked = False
+        self.history = Keeper(members, MemoryHistory(), Numberer(), self._carry)
+
+    def _carry(self, name: str, position: Position, data: bytes) -> None:
+        self.history.feeds.receive(name, position, data)
+
+    def unsubscribe(self, name: str) -> None:
+        self.history.feeds.drop(name)
 
     def subscribe(self, name: str) -> None:
         """Say once if there are other processes: the system check may not have seen them."""

@@ -12,7 +12,7 @@ from django.core.handlers.base import BaseHandler
 
 from .workers import find_server
 
-__all__ = ["serves"]
+__all__ = ["is_test", "serves"]
 
 
 def serves() -> bool:

@@ -32,6 +32,8 @@ LENIENT = {
     "WEBSOCKET_CLOSE_TIMEOUT": 10,
 }
 
+MEMORY = {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "rows(**abilities): only servers with these abilities")
@@ -110,6 +112,14 @@ def server(plain_server):
 def tuned_server(row, start_server, journal):
     """The row's server with the settings TUNED."""
     process = run(start_server, row, TUNED)
+    yield process
+    check_and_stop(process, journal)
+
+
+@pytest.fixture(scope="session")
+def memory_server(row, start_server, journal):
+    """The row's server, whose groups reach no other process."""
+    process = run(start_server, row, {"WEBSOCKET_GROUPS": MEMORY})
     yield process
     check_and_stop(process, journal)
 

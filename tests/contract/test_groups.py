@@ -15,11 +15,12 @@ kinds = pytest.mark.parametrize("kind", ["view", "handler"])
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate"}
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["machine", "memory", "redis"])
 def server(request, row):
     """Every backend keeps the same promises."""
     names = {
-        "memory": "plain_server",
+        "machine": "plain_server",
+        "memory": "memory_server",
         "redis": "redis_backed_server",
         "lenient memory": "lenient_server",
         "lenient redis": "lenient_redis_backed_server",

@@ -16,7 +16,7 @@ from django.test import override_settings
 from dwebsocket import Group
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
-from dwebsocket.groups.redis.envelope import CLOSE, pack
+from dwebsocket.groups.envelope import CLOSE, pack
 
 from ..servers.process import ROOT, find_free_port
 from ..servers.redis import BACKEND, tls_arguments

@@ -59,6 +59,9 @@ CSRF_TRUSTED_ORIGINS = ["https://trusted.test", "https://*.wild.test"]
 # Short, so that a test of a peer that does not answer is short.
 WEBSOCKET_CLOSE_TIMEOUT = 1.5
 
+# Of those tests that run beside this one nothing is to be heard.
+WEBSOCKET_RUN_DIR = os.environ.get("DWEBSOCKET_TEST_RUN_DIR")
+
 if "DWEBSOCKET_TEST_NO_THREADS" in os.environ:
     from . import no_threads
 

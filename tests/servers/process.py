@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from itertools import cycle, islice
@@ -58,6 +60,8 @@ class ServerProcess:
             self.client_context = certificates.client_context
             files = {"certificate": certificates.certificate, "key": certificates.key}
             arguments += [argument.format(**files) for argument in row.tls_arguments]
+        #: Where its processes, and no others, meet.
+        self.run_directory = Path(tempfile.mkdtemp(prefix="dw-"))
         limits = ("prlimit", f"--nofile={descriptors}") if descriptors else ()
         self._process = subprocess.Popen(
             [*limits, sys.executable, *arguments],
@@ -65,6 +69,7 @@ class ServerProcess:
             env={
                 **choose_coverage(row),
                 **environment,
+                "DWEBSOCKET_TEST_RUN_DIR": str(self.run_directory),
                 "DJANGO_SETTINGS_MODULE": "tests.project.settings",
                 "DWEBSOCKET_TEST_SETTINGS": json.dumps(settings or {}),
                 "PYTHONPATH": str(ROOT),
@@ -110,6 +115,7 @@ class ServerProcess:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
+        shutil.rmtree(self.run_directory, ignore_errors=True)
 
     def stop(self, timeout=15.0):
         """End the server as an administrator does; a server that hangs is an error."""

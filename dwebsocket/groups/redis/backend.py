@@ -10,15 +10,15 @@ from typing import Any
 
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
+from dwebsocket.groups.envelope import encode, pack, unpack
 from dwebsocket.groups.members import Members
+from dwebsocket.groups.numbers import Numberer, Tally
 from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.running.threads import Threads
 from dwebsocket.supervisor import try_start
 
 from .client import ERRORS, explain
 from .clients import create_client
-from .envelope import encode, pack, unpack
-from .numbers import Numberer, Tally
 from .outage import Outage
 from .publisher import Publisher
 from .subscriber import MAX_CONFIRMATION, MAX_DELAY, Subscriber

@@ -1,4 +1,4 @@
-"""What a message looks like in Redis: its sender, its number among what that one has sent to the
+"""What a message looks like on its way: its sender, its number among what that one has sent to the
 group, its kind, and its content.
 """
 
@@ -7,15 +7,25 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from dwebsocket.groups.base import Closing, Envelope
 from dwebsocket.protocol.frames import build_close
 
-__all__ = ["Parcel", "encode", "pack", "unpack"]
+__all__ = ["Closing", "Envelope", "Parcel", "encode", "pack", "unpack"]
 
 #: Version of this format, kind, origin, number.
 HEADER = struct.Struct("!BB8sQ")
 VERSION = 1
 TEXT, BINARY, CLOSE = 1, 2, 8
+
+
+class Closing(NamedTuple):
+    """Sent in the place of a message: all members are to be closed."""
+
+    code: int
+    reason: str
+
+
+#: What is carried.
+Envelope = str | bytes | Closing
 
 
 class Parcel(NamedTuple):
@@ -46,7 +56,7 @@ def encode(content: Envelope) -> tuple[int, bytes]:
 
 
 def pack(kind: int, body: bytes, origin: bytes, number: int) -> bytes:
-    """The bytes that Redis carries."""
+    """The bytes that are carried."""
     return HEADER.pack(VERSION, kind, origin, number) + body
 
 

@@ -1,0 +1,78 @@
+"""A message for the members of a group in this process: as it is, or with its position."""
+
+from __future__ import annotations
+
+import json
+import logging
+from base64 import b64encode
+from typing import Any
+
+from dwebsocket.protocol.prepared import PreparedMessage
+
+from .members import Member
+
+__all__ = ["Message", "send", "tell_position"]
+
+logger = logging.getLogger("dwebsocket.groups")
+
+
+class Message:
+    """One message, framed once for all who get it in the same form.
+
+    Args:
+        group: the group's name.
+        content: what was sent.
+        position: that of the message, ``None`` for one that is not kept.
+    """
+
+    __slots__ = ("_content", "_group", "_plain", "_position", "_with_position")
+
+    def __init__(self, group: str, content: str | bytes, position: str | None = None) -> None:
+        self._group = group
+        self._content = content
+        self._position = position
+        self._plain: PreparedMessage | None = None
+        self._with_position: PreparedMessage | None = None
+
+    @property
+    def plain(self) -> PreparedMessage:
+        """What was sent."""
+        prepared = self._plain
+        if prepared is None:
+            prepared = self._plain = PreparedMessage(self._content)
+        return prepared
+
+    @property
+    def with_position(self) -> PreparedMessage:
+        """JSON: what was sent (``data``, or ``base64`` of bytes), the group, and the position."""
+        prepared = self._with_position
+        if prepared is None:
+            prepared = self._with_position = build(self._group, self._position, self._content)
+        return prepared
+
+
+def build(group: str, position: str | None, content: str | bytes) -> PreparedMessage:
+    found: dict[str, Any] = {"group": group}
+    if position is not None:
+        found["position"] = position
+    if isinstance(content, str):
+        found["data"] = content
+    else:
+        found["base64"] = b64encode(content).decode()
+    return PreparedMessage(json.dumps(found, ensure_ascii=False))
+
+
+def tell_position(group: str, member: Member, position: str, *, recovered: bool) -> None:
+    """Tell a member where the group is, and whether nothing was missed. Never waits, never
+    raises.
+    """
+    told = {"group": group, "position": position, "recovered": recovered}
+    send(group, member, PreparedMessage(json.dumps(told, ensure_ascii=False)))
+
+
+def send(group: str, member: Member, message: PreparedMessage) -> None:
+    """``send_nowait``: one that breaks its promise not to raise is not the others' loss."""
+    try:
+        member.send_nowait(message)
+    except Exception:
+        logger.exception("A member of the group %r cannot be sent to", group)

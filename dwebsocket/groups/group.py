@@ -1,0 +1,301 @@
+"""What a view does with a group."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from types import NoneType
+from typing import Any, cast
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from dwebsocket.conf import conf
+from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend, InvalidState
+from dwebsocket.http import WebSocket
+from dwebsocket.protocol.frames import check_close
+from dwebsocket.protocol.messages import BytesLike, as_bytes
+from dwebsocket.running.threads import in_thread
+
+from .base import BaseGroupBackend
+from .commit import call_on_commit
+from .current import get_backend, get_members
+from .envelope import Closing, Envelope
+from .history import Joined, Keeper, Recall, Rule, create_rule, find_rule
+from .members import Member
+
+__all__ = ["Group"]
+
+
+class Group:
+    """The WebSockets that are called by one name. Costs nothing to make: make it where you need it.
+
+    Args:
+        name: any text that is not empty.
+        history: how many of the newest messages are kept, for who comes back, or comes later.
+            Without it ``WEBSOCKET_GROUP_HISTORY`` says so.
+        seconds: how long they are kept, an hour if it is not said.
+        cache: whether who is added is sent the newest message; without ``history`` only that one is
+            kept.
+
+    Attributes:
+        name: its name. Two with the same name are equal.
+
+    Raises:
+        TypeError: ``history`` or ``seconds`` is no number.
+        ValueError: ``name`` is no ``str``, is empty, or has half a surrogate pair, which JSON may
+            bring; ``history`` or ``seconds`` is not above 0, or more than can be kept.
+    """
+
+    __slots__ = ("_rule", "name")
+
+    def __init__(
+        self,
+        name: str,
+        history: int | None = None,
+        seconds: float | None = None,
+        *,
+        cache: bool = False,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"the name of a group is a str that is not empty, not {name!r}")
+        if not name.isascii():
+            check_encodable(name)
+        self.name = name
+        self._rule = create_rule(history, seconds, cache=cache)
+
+    def __repr__(self) -> str:
+        return f"Group({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash((Group, self.name))
+
+    def __len__(self) -> int:
+        """How many members there are in this process."""
+        return get_members().count(self.name)
+
+    def __bool__(self) -> bool:
+        """A group without members is a group."""
+        return True
+
+    def __contains__(self, websocket: object) -> bool:
+        return get_members().has(self.name, cast(Member, websocket))
+
+    def add(
+        self, websocket: WebSocket, since: str | None = None, *, positions: bool = False
+    ) -> Joined | None:
+        """Let the WebSocket get what is sent to the group, until it closes. A closed one is not
+        added.
+
+        Args:
+            since: a position of a group with a history: what was sent behind it comes first.
+            positions: whether each message comes as JSON, with its position (``position``), the
+                group (``group``) and what was sent (``data``; of bytes ``base64``). Before them
+                comes the position here, and whether nothing is missing (``recovered``).
+
+        Returns:
+            Where it is now, and whether it got all that it has missed; ``None`` for a group without
+            a history.
+
+        Raises:
+            GroupUnavailable: the history cannot be read. It is not added.
+            InvalidState: it is not accepted yet.
+            TypeError: it is no WebSocket, or ``since`` no text.
+            ValueError: ``since``, or ``positions``, of a group without a history.
+        """
+        member = check_accepted(websocket)
+        rule = self._find_rule()
+        if rule is None:
+            check_plain(self.name, since, positions)
+        elif not isinstance(since, (str, NoneType)):
+            raise TypeError(f"since is {since!r}, it must be the text of a position")
+        backend = get_backend()
+        joined = None
+        try:
+            if rule is None:
+                get_members().add(self.name, member)
+                backend.subscribe(self.name)  # not for the first alone: all wait for it
+            else:
+                joined = get_keeper(backend).join(
+                    self.name, member, backend.subscribe, since, rule, positions=positions
+                )
+        except GroupUnavailable:
+            self.discard(websocket)
+            raise
+        if member._has_ended:  # meanwhile, or before
+            self.discard(websocket)
+        return joined
+
+    async def aadd(
+        self, websocket: WebSocket, since: str | None = None, *, positions: bool = False
+    ) -> Joined | None:
+        """``add()`` for async code."""
+        return await in_thread(partial(self.add, websocket, since, positions=positions))
+
+    def discard(self, websocket: WebSocket) -> None:
+        """Take the WebSocket out of the group; nothing happens if it is no member."""
+        if get_members().discard(self.name, cast(Member, websocket)):
+            get_backend().unsubscribe(self.name)
+
+    def send(
+        self,
+        message: str | BytesLike,
+        exclude: WebSocket | None = None,
+        *,
+        keep: bool = True,
+        on_commit: bool | None = None,
+        using: str | None = None,
+    ) -> None:
+        """Send ``str`` as text, bytes-like as binary, to every member but ``exclude``. Waits for no
+        reader.
+
+        Args:
+            keep: ``False`` keeps this one out of the group's history.
+            on_commit: whether it is sent when the transaction that the caller is in is committed,
+                and not at all if it is rolled back; ``None``: as ``WEBSOCKET_GROUPS_ON_COMMIT``
+                says. Without a transaction it is sent at once.
+            using: the database of that transaction, ``None``: the default one.
+
+        Raises:
+            GroupUnavailable: the members in other processes did not get it; of a group with a
+                history perhaps nobody. Behind a commit it is logged, and not raised.
+            TypeError: ``message`` is of another type.
+        """
+        content = message if isinstance(message, str) else as_bytes(message)
+        send = partial(self._send, content, exclude, keep)
+        call_on_commit(send, on_commit, using)
+
+    def send_json(
+        self,
+        obj: Any,
+        exclude: WebSocket | None = None,
+        *,
+        keep: bool = True,
+        on_commit: bool | None = None,
+        using: str | None = None,
+    ) -> None:
+        """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
+        text = json.dumps(obj, cls=DjangoJSONEncoder)
+        self.send(text, exclude, keep=keep, on_commit=on_commit, using=using)
+
+    async def asend(
+        self, message: str | BytesLike, exclude: WebSocket | None = None, *, keep: bool = True
+    ) -> None:
+        """``send()`` for async code, in which there are no transactions."""
+        await in_thread(partial(self.send, message, exclude, keep=keep, on_commit=False))
+
+    def history(self, since: str | None = None, limit: int = 100) -> Recall:
+        """What the group remembers.
+
+        Args:
+            since: a position: what was sent behind it. ``None``: the newest messages.
+            limit: how many at most.
+
+        Raises:
+            GroupUnavailable: nobody can say.
+            ValueError: the group has no history, or the limit is not above 0.
+        """
+        if self._find_rule() is None:
+            raise ValueError(f"{NO_HISTORY % self.name}")
+        if not isinstance(since, (str, NoneType)):
+            raise TypeError(f"since is {since!r}, it must be the text of a position")
+        if limit < 1:
+            raise ValueError(f"limit is {limit!r}, it must be above 0")
+        return get_keeper(get_backend()).recall(self.name, since, limit)
+
+    async def ahistory(self, since: str | None = None, limit: int = 100) -> Recall:
+        """``history()`` for async code."""
+        return await in_thread(self.history, since, limit)
+
+    def close(
+        self,
+        code: int = 1000,
+        reason: str = "",
+        *,
+        on_commit: bool | None = None,
+        using: str | None = None,
+    ) -> None:
+        """Close every member, behind what has been sent to it.
+
+        Args:
+            on_commit, using: as ``send()`` has them.
+
+        Raises:
+            GroupUnavailable: the members in other processes were not reached.
+            TypeError: the code is no number, or the reason no text.
+            ValueError: a code that may not be sent, or too long a reason.
+        """
+        closing = Closing(*check_close(code, reason))
+        call_on_commit(partial(self._publish, closing, None), on_commit, using)
+
+    def _send(self, content: str | bytes, exclude: WebSocket | None, keep: bool) -> None:
+        rule = self._find_rule() if keep else None
+        if rule is None:
+            self._publish(content, exclude)
+        else:
+            get_keeper(get_backend()).append(self.name, content, rule, exclude)
+
+    def _publish(self, content: Envelope, exclude: WebSocket | None) -> None:
+        backend = get_backend()
+        backend.receive(self.name, content, exclude)
+        backend.publish(self.name, content)
+
+    def _find_rule(self) -> Rule | None:
+        """What it remembers: as it was made, or as the setting says."""
+        rule = self._rule
+        return find_rule(self.name) if rule is None and conf.GROUP_HISTORY else rule
+
+
+NO_HISTORY = (
+    "the group %r has no history: say Group(name, history=100), or name it in "
+    "WEBSOCKET_GROUP_HISTORY"
+)
+
+
+def check_plain(name: str, since: object, positions: bool) -> None:
+    """Raise ``ValueError`` for what only groups with a history have."""
+    if since is not None or positions:
+        raise ValueError(f"since and positions are of no use here: {NO_HISTORY % name}")
+
+
+def get_keeper(backend: BaseGroupBackend) -> Keeper:
+    """What keeps the messages.
+
+    Raises:
+        InvalidGroupBackend: nothing does.
+    """
+    if backend.history is None:
+        raise InvalidGroupBackend(
+            f"{type(backend).__name__}, the backend of WEBSOCKET_GROUPS, keeps no history"
+        )
+    return backend.history
+
+
+def check_encodable(name: str) -> None:
+    """Raise ``ValueError`` for a name that no other process could be told."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
+
+
+def check_accepted(websocket: Any) -> Member:
+    """The WebSocket. Raise for what is none, or not yet an accepted one."""
+    if websocket is None:
+        raise TypeError(
+            "add() takes a WebSocket, not None: request.websocket is None in a plain HTTP request; "
+            "ask request.is_websocket() first"
+        )
+    if not hasattr(websocket, "accepted"):
+        raise TypeError(
+            f"add() takes a WebSocket, not {type(websocket).__name__}: a handler's is "
+            "self.websocket, a view's is request.websocket"
+        )
+    if not websocket.accepted:
+        raise InvalidState(
+            "add() was called, but the WebSocket is not accepted yet: call "
+            "request.websocket.accept() first"
+        )
+    return cast(Member, websocket)

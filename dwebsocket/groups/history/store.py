@@ -1,0 +1,80 @@
+"""What a backend keeps of groups. One object a process; safe from any thread."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from .positions import Position
+from .rules import Rule
+
+__all__ = ["HistoryStore", "Kept", "Log", "Recall", "read_since"]
+
+
+class Kept(NamedTuple):
+    """One message: its number and what ``envelope.pack`` has made of it."""
+
+    offset: int
+    data: bytes
+
+
+class Log(NamedTuple):
+    """What is kept of a group.
+
+    Attributes:
+        last: the position of the newest message that there has been.
+        kept: the messages that were asked for, the oldest first.
+    """
+
+    last: Position
+    kept: list[Kept]
+
+
+class Recall(NamedTuple):
+    """What ``Group.history()`` and ``Group.add()`` tell.
+
+    Attributes:
+        messages: what was sent, the oldest first.
+        position: that of the last of them, or of the group: for the next ``since``.
+        recovered: whether nothing is missing since the position that was given. If ``False``, there
+            are no messages, and the page has to load anew.
+    """
+
+    messages: list[str | bytes]
+    position: str
+    recovered: bool
+
+
+class HistoryStore(Protocol):
+    """Keeps the messages of all groups that keep some."""
+
+    def append(self, name: str, data: bytes, rule: Rule) -> Position:
+        """Keep one more, and forget what the rule does not keep.
+
+        Raises:
+            GroupUnavailable: it is not kept, or nobody knows whether it is.
+        """
+        ...
+
+    def read(self, name: str, after: int | None, limit: int | None) -> Log:
+        """What is kept behind the offset ``after``, ``limit`` messages at most; with ``None`` the
+        newest ones. A group of which nothing is known begins here, at 0.
+
+        Raises:
+            GroupUnavailable: nobody can say.
+        """
+        ...
+
+
+def read_since(
+    store: HistoryStore, name: str, since: Position, limit: int | None = None
+) -> tuple[Log, bool]:
+    """All that came behind a position, and whether that is so: otherwise nothing.
+
+    Raises:
+        GroupUnavailable: nobody can say.
+    """
+    log = store.read(name, since.offset, limit)
+    is_whole = log.last.epoch == since.epoch and (
+        log.kept[0].offset == since.offset + 1 if log.kept else log.last.offset == since.offset
+    )
+    return (log, True) if is_whole else (Log(log.last, []), False)

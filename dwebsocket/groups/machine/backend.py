@@ -1,0 +1,154 @@
+"""The default backend: the channel between the processes of a machine carries what is sent."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
+from dwebsocket.groups.base import BaseGroupBackend, Counts
+from dwebsocket.groups.envelope import Envelope, encode, pack, unpack
+from dwebsocket.groups.history import Keeper, Position
+from dwebsocket.groups.members import Members
+from dwebsocket.groups.numbers import Numberer, Tally
+from dwebsocket.groups.serving import serves
+from dwebsocket.machine import Channel, Frame, InvalidFrame, Kind, find_directory
+
+from .history import FileHistory, pack_position, unpack_position
+
+__all__ = ["MachineGroupBackend"]
+
+logger = logging.getLogger("dwebsocket.groups")
+
+ALONE = (
+    "What is sent to the group %r reaches nobody: no process of this site that runs as this user "
+    "on this machine has members of groups, or they have another run directory than %s "
+    "(WEBSOCKET_RUN_DIR, or by DJANGO_SETTINGS_MODULE). (Said once in a process.)"
+)
+
+
+class MachineGroupBackend(BaseGroupBackend):
+    """Reaches all processes of the site that run on this machine as the same user.
+
+    Raises:
+        InvalidGroupBackend: there are no Unix sockets here, or the run directory cannot be used.
+    """
+
+    history: Keeper
+
+    def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
+        super().__init__(members, location, options)
+        if location is not None or options:
+            raise InvalidGroupBackend(
+                "WEBSOCKET_GROUPS: MachineGroupBackend takes neither 'LOCATION' nor 'OPTIONS'; "
+                "WEBSOCKET_RUN_DIR says where the processes meet"
+            )
+        directory = find_directory()
+        self._channel = Channel(directory, self)
+        self._numberer = Numberer()
+        self._tally = Tally()
+        self._lock = threading.Lock()  # held for an instant
+        self._published = self._unavailable = 0
+        self._may_be_alone = True
+        self._told_foreign = False
+        store = FileHistory(directory)
+        self.history = Keeper(members, store, self._numberer, self._carry)
+        self._store = store
+
+    def get_counts(self) -> Counts:
+        tally = self._tally
+        with self._lock:
+            published, unavailable = self._published, self._unavailable
+        return Counts(published, unavailable, tally.received, tally.lost)
+
+    def subscribe(self, name: str) -> None:
+        self._may_be_alone = False
+        self._channel.listen()
+
+    def unsubscribe(self, name: str) -> None:
+        with self._lock:
+            self._tally.forget(name)
+        self.history.feeds.drop(name)
+
+    # Sending
+
+    def publish(self, name: str, content: Envelope) -> None:
+        kind, body = encode(content)
+        self._send(Kind.MESSAGE, name, pack(kind, body, *self._numberer.next(name)))
+
+    def _carry(self, name: str, position: Position, data: bytes) -> None:
+        self.history.feeds.receive(name, position, data)
+        self._send(Kind.KEPT, name, pack_position(position) + data)
+
+    def _send(self, kind: Kind, name: str, body: bytes) -> None:
+        try:
+            reached = self._channel.send(kind, name, body)
+        except InvalidFrame as error:
+            with self._lock:
+                self._unavailable += 1
+            raise GroupUnavailable(
+                f"group {name!r}: only the members in this process have got the message: {error}"
+            ) from error
+        with self._lock:
+            self._published += 1
+        if self._may_be_alone and not reached:
+            self._tell_alone(name)
+
+    def _tell_alone(self, name: str) -> None:
+        self._may_be_alone = False
+        if not serves():
+            logger.warning(ALONE, name, self._channel.directory.path)
+
+    # Receiving: the Receiver of the channel
+
+    def receive_frame(self, frame: Frame) -> None:
+        """Hand on what another process has sent."""
+        try:
+            if frame.kind == Kind.KEPT:
+                self._receive_kept(frame)
+            elif frame.kind == Kind.MESSAGE:
+                self._receive_plain(frame)
+            else:
+                raise ValueError(f"a frame of kind {frame.kind}")
+        except ValueError as error:
+            if not self._told_foreign:
+                self._told_foreign = True
+                logger.warning(
+                    "Something that is no message of a group came for %r: %s. (Said once.)",
+                    frame.name,
+                    error,
+                )
+        except Exception:
+            logger.exception("What came for the group %r cannot be handed on", frame.name)
+
+    def _receive_plain(self, frame: Frame) -> None:
+        if not self.members.count(frame.name):
+            return
+        origin, number, content = unpack(frame.body)
+        with self._lock:
+            self._tally.note(frame.name, origin, number)
+        self.receive(frame.name, content)
+
+    def _receive_kept(self, frame: Frame) -> None:
+        if not self.members.count(frame.name):
+            return
+        position, data = unpack_position(frame.body)
+        with self._lock:
+            self._tally.received += 1
+        self.history.feeds.receive(frame.name, position, data)
+
+    def look_again(self) -> None:
+        """A process has gone, and may have been about to say something."""
+        self.history.feeds.look_again()
+
+    # The end
+
+    def close(self) -> None:
+        self._channel.close()
+        self._store.close()
+
+    def abandon(self) -> None:
+        self._channel.abandon()
+        self._store.abandon()
