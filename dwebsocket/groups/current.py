@@ -42,6 +42,7 @@ class Process:
     """What every process has once: the members, the backend, the number of slow readers."""
 
     def __init__(self) -> None:
+        self.pid = os.getpid()
         self.lock = threading.Lock()
         self.members = Members()
         self.backend: BaseGroupBackend | None = None
@@ -78,6 +79,8 @@ def get_backend() -> BaseGroupBackend:
     Raises:
         InvalidGroupBackend: the setting does not describe one.
     """
+    if process.pid != os.getpid():
+        start_anew()  # uWSGI forks without a word to Python
     backend = process.backend
     if backend is None:
         with process.lock:

@@ -46,6 +46,7 @@ class MachineGroupBackend(BaseGroupBackend):
                 "WEBSOCKET_RUN_DIR says where the processes meet"
             )
         directory = find_directory()
+        directory.check_usable()
         self._channel = Channel(directory, self)
         self._numberer = Numberer()
         self._tally = Tally()
