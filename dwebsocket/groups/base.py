@@ -81,6 +81,12 @@ class BaseGroupBackend:
         """What has been counted."""
         return Counts()
 
+    def explain_silence(self) -> str | None:
+        """Why what is sent here reaches nobody just now, as far as that can be seen; ``None``: it
+        reaches somebody, or nobody can say. Whoever asks tells it.
+        """
+        return None
+
     def close(self) -> None:
         """Nobody uses this backend any more."""
 

@@ -22,6 +22,7 @@ __all__ = [
     "count_slow",
     "create_backend",
     "find_backend",
+    "find_obstacle",
     "get_backend",
     "get_members",
     "get_slow",
@@ -119,6 +120,17 @@ def make_default(members: Members) -> BaseGroupBackend:
     except InvalidGroupBackend as error:
         logger.warning(ONE_PROCESS, error)
         return make({"BACKEND": MEMORY}, members)
+
+
+def find_obstacle() -> InvalidGroupBackend | None:
+    """Why the default reaches the members in the sender's own process only; ``None``: it reaches
+    all of this machine.
+    """
+    try:
+        make(DEFAULT_GROUPS, Members()).close()
+    except InvalidGroupBackend as error:
+        return error
+    return None
 
 
 def load_class(setting: Any) -> type[BaseGroupBackend]:

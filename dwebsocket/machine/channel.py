@@ -22,8 +22,8 @@ __all__ = ["Channel"]
 logger = logging.getLogger("dwebsocket.groups")
 
 NOT_HEARD = (
-    "This process does not get what other processes of the site send to groups: %s. (Said once, and "
-    "tried each second.)"
+    "This process does not get what other processes of the site send to groups: %s. (Said once, "
+    "and tried each second.)"
 )
 NOT_SEEN = "Nobody can see which other processes of the site there are: %s. (Said once.)"
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from django.conf import settings
 
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import InvalidGroupBackend
+from dwebsocket.exceptions import ForeignRunDirectory, InvalidGroupBackend
 
 __all__ = ["NEW", "Claim", "RunDirectory", "find_directory", "find_others", "is_settled"]
 
@@ -68,12 +68,15 @@ class RunDirectory:
         """Whether it is there.
 
         Raises:
-            InvalidGroupBackend: it is another user's, or others may write into it.
+            ForeignRunDirectory: it is another user's.
+            InvalidGroupBackend: others may write into it, or it is none.
         """
         try:
             found = self.path.lstat()
         except FileNotFoundError:
             return False
+        except PermissionError as error:
+            raise self._unusable(str(error), ForeignRunDirectory) from error
         except OSError as error:
             raise self._unusable(str(error)) from error
         if not stat.S_ISDIR(found.st_mode):
@@ -81,15 +84,18 @@ class RunDirectory:
         if found.st_uid != os.geteuid():
             raise self._unusable(
                 f"it belongs to the user {found.st_uid}, and this process runs as {os.geteuid()}: "
-                "all processes of a site run as one user"
+                "all processes of a site run as one user",
+                ForeignRunDirectory,
             )
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o777 != 0o700:
             raise self._unusable(f"its mode is {mode:04o}, and must be 0700: nobody else's")
         return True
 
-    def _unusable(self, reason: str) -> InvalidGroupBackend:
-        return InvalidGroupBackend(
+    def _unusable(
+        self, reason: str, kind: type[InvalidGroupBackend] = InvalidGroupBackend
+    ) -> InvalidGroupBackend:
+        return kind(
             f"the run directory {str(self.path)!r} cannot be used: {reason}. Remove it, correct "
             "it, or set WEBSOCKET_RUN_DIR to another one"
         )
@@ -139,7 +145,7 @@ class RunDirectory:
     def changed(self) -> int | None:
         """When a process came or went; ``None`` if nobody has ever been here."""
         try:
-            return os.stat(self._path).st_mtime_ns
+            return os.stat(self._path).st_mtime_ns  # noqa: PTH116  # Path takes longer
         except OSError:
             return None
 
@@ -153,7 +159,7 @@ class RunDirectory:
 
     def _list(self, *suffixes: str) -> set[str]:
         try:
-            files = os.listdir(self._path)
+            files = [file.name for file in self.path.iterdir()]
         except FileNotFoundError:
             return set()
         names = {

@@ -82,7 +82,8 @@ class Listener:
     def _open(self) -> tuple[Claim, socket.socket]:
         self._directory.make()
         claim = self._directory.claim(self.name)
-        new = claim.socket.with_name(claim.socket.name + NEW)  # nobody is to find it before it listens
+        # Under another name, for nobody is to find it before it listens.
+        new = claim.socket.with_name(claim.socket.name + NEW)
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             opened.bind(str(new))

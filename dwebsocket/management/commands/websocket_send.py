@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups import Group
 from dwebsocket.groups.current import get_backend
+from dwebsocket.groups.history import find_rule
 
 __all__ = ["Command"]
 
@@ -32,15 +33,16 @@ class Command(BaseCommand):
             check_json(message)
         try:
             group = Group(options["group"])
-            if not get_backend().shared and not len(group):
-                raise CommandError(
-                    "Nobody would get this: the backend of WEBSOCKET_GROUPS reaches the "
-                    "members in its own process only, and this one has none. Choose "
-                    "'dwebsocket.groups.redis.RedisGroupBackend'."
-                )
+            backend = get_backend()
+            reason = backend.explain_silence()
+            if reason is not None and not backend.shared:
+                raise CommandError(f"Nobody would get this: {reason}")
             group.send(message)
         except (GroupUnavailable, InvalidGroupBackend, ValueError) as error:
             raise CommandError(str(error)) from error
+        if reason is not None:  # no error: perhaps nobody is connected just now
+            kept = ", and its history keeps it" if find_rule(group.name) else ""
+            self.stderr.write(f"Nobody gets this now{kept}: {reason}")
 
 
 def check_json(message: str) -> None:
