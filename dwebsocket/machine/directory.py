@@ -223,6 +223,8 @@ class Claim:
 
     def is_in_place(self) -> bool:
         """Whether the files are still there; now and then it is seen to that they stay."""
+        if self._descriptor < 0:
+            return False
         try:
             if not os.path.samestat(os.fstat(self._descriptor), self._lock.stat()):
                 return False

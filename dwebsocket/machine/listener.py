@@ -140,18 +140,16 @@ class Listener:
         self._looked = now
         if self._claim.is_in_place():
             return
-        try:
-            claim, opened = self._open()
-        except (OSError, InvalidGroupBackend) as error:
-            self._tell_once(f"somebody has removed this, and it cannot be made anew: {error}")
-            return
-        before, self._socket = self._socket, opened
+        before = self._socket
         with self._lock:
-            self._claim.forget()
-            self._claim = claim
             if self._closed:
-                claim.release()
-                opened.close()
+                return
+            self._claim.release()
+            try:
+                self._claim, self._socket = self._open()
+            except (OSError, InvalidGroupBackend) as error:
+                self._tell_once(f"somebody has removed this, and it cannot be made anew: {error}")
+                return
         with suppress(OSError):  # those that have found it before, and wait to be taken in
             before.settimeout(0)
             while True:
@@ -166,9 +164,9 @@ class Listener:
                 buffer += data
                 for frame in parse_frames(buffer):
                     self._receiver.receive_frame(frame)
-                if time.monotonic() > turn:
-                    time.sleep(PAUSE)
-                    turn = time.monotonic() + TURN
+                    if time.monotonic() > turn:
+                        time.sleep(PAUSE)
+                        turn = time.monotonic() + TURN
         except InvalidFrame as error:
             self._tell_once(f"something that is no message of ours has come: {error}")
         except OSError:
