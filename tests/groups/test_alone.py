@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -80,15 +81,22 @@ def test_a_process_that_serves_nothing_says_so_once(name, backend):
         assert words in said
 
 
-def test_another_users_run_directory_of_this_site_is_named(tmp_path):
+@pytest.fixture
+def short_path():
+    """The address of a socket has room for some hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="dw-") as path:
+        yield Path(path)
+
+
+def test_another_users_run_directory_of_this_site_is_named(short_path):
     """The server runs as that user, perhaps, and the shell must, too."""
     find = f"{SETUP}; from dwebsocket.machine import find_directory; print(find_directory().path)"
-    environment = {"TMPDIR": str(tmp_path), "DWEBSOCKET_TEST_RUN_DIR": ""}
+    environment = {"TMPDIR": str(short_path), "DWEBSOCKET_TEST_RUN_DIR": ""}
     variables = {"DWEBSOCKET_TEST_SETTINGS": '{"WEBSOCKET_RUN_DIR": null}', **environment}
     own = Path(run(["-c", find], **variables).strip())
     uid, _, rest = own.name.removeprefix("dwebsocket-").partition("-")
     assert uid == str(os.geteuid())
-    (tmp_path / f"dwebsocket-{int(uid) + 1}-{rest}").mkdir()
+    (short_path / f"dwebsocket-{int(uid) + 1}-{rest}").mkdir()
     said = run(ALONE["a shell"], **variables)
     assert f"dwebsocket-{int(uid) + 1}-{rest}, of the user" in said
     assert "Run this as that user" in said
