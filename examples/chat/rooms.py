@@ -1,9 +1,10 @@
 """Who is in which room, and what was said there last.
 
-What is said goes to a group. What a newcomer has to know is kept in Django's cache: in the memory
-of one process, or in Redis for all of them, wherever the settings say.
+What is said goes to a group. What a newcomer has to know is kept in Django's cache, which all
+processes share: in the database, or in Redis, wherever the settings say.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +39,17 @@ def changed(room: str) -> Iterator[dict[str, Any]]:
 
 def people_of(state: dict[str, Any]) -> dict[str, Any]:
     """Who is here, with a number: of two such lists sent at once the higher one is right."""
-    names = sorted(state["people"].values(), key=str.casefold)
+    names = sorted((name for name, _ in state["people"].values()), key=str.casefold)
     return {"people": names, "change": state["change"]}
+
+
+def forget_lost(state: dict[str, Any]) -> None:
+    """Those whose process is no more have gone without a word. All are on this machine."""
+    for person, (_, pid) in list(state["people"].items()):
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            del state["people"][person]
 
 
 def join(room: str, websocket: WebSocket, person: str, name: str) -> None:
@@ -47,7 +57,8 @@ def join(room: str, websocket: WebSocket, person: str, name: str) -> None:
     group = Group(f"chat.{room}")
     group.add(websocket)
     with changed(room) as state:
-        state["people"][person] = name
+        forget_lost(state)
+        state["people"][person] = name, os.getpid()
         state["change"] += 1
         people, history = people_of(state), state["history"]
     websocket.send_json({"type": "welcome", **people, "history": history})
