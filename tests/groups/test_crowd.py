@@ -73,7 +73,7 @@ def test_every_message_of_all_senders_comes_once_and_in_order_to_all(start_serve
     if row.asgi:  # which pings by itself
         row = replace(row, arguments=(*row.arguments, "--ws-ping-interval", "3600"))
     server = start_server(row, NO_PINGS)
-    site = Site(server)
+    site = Site(server, timeout=300)
     try:
         while len(site.clients) < WORKERS * MEMBERS or (
             sum(client.alone for client in site.clients) < WORKERS

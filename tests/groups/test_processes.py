@@ -37,13 +37,14 @@ MEMBERS = 100
 class Site:
     """A server of several processes."""
 
-    def __init__(self, server):
+    def __init__(self, server, timeout=20):
         self.server = server
+        self.timeout = timeout  # seconds
         self.name = f"group-{next(names)}"
         self.clients = []
 
     def join(self, kind="handler"):
-        client = RawClient(self.server, timeout=20)
+        client = RawClient(self.server, timeout=self.timeout)
         self.clients.append(client)
         client.open(f"/group/{kind}/{self.name}/?case={self.name}")
         client.alone = client.read_text() == "member 1"  # the first one of its process
