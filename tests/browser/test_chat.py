@@ -36,7 +36,7 @@ GONE = 30_000
 
 
 def state(page):
-    return page.locator(".state")
+    return page.locator(".state").get_by_role("status")
 
 
 def messages(page):

@@ -17,7 +17,6 @@ from websockets.sync.client import connect
 
 from ..raw_client import build_close, build_request
 from ..servers.examples import COMMANDS, ExampleServer
-from ..servers.process import wait_until
 
 TIMEOUT = 10  # seconds
 
