@@ -31,6 +31,9 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 #: Messages and new groups of this process after which so many groups are swept.
 SWEEP, SWEPT = 100, 200
 
+#: Pages of the file that may be of no use, for the next messages.
+SPARE = 64
+
 SCHEMA = [
     "CREATE TABLE machine (boot TEXT, swept TEXT)",
     "CREATE TABLE position (name TEXT PRIMARY KEY, epoch TEXT, last INTEGER, expires REAL, "
@@ -151,7 +154,16 @@ def sweep(execute: Execute, now: float) -> None:
                 execute("DELETE FROM position WHERE name = ?", (name,))
     last = rows[-1][0] if len(rows) == SWEPT else ""
     execute("UPDATE machine SET swept = ?", (last,))
-    execute("PRAGMA incremental_vacuum").fetchall()
+    give_back(execute)
+
+
+def give_back(execute: Execute) -> None:
+    """Make the file smaller, if much of it is of no use: page by page, for that is all of it that
+    one ``execute()`` does.
+    """
+    (free,) = execute("PRAGMA freelist_count").fetchone()
+    for _ in range(min(free - SPARE, SWEPT)):
+        execute("PRAGMA incremental_vacuum(1)")
 
 
 def prepare(connection: sqlite3.Connection) -> None:
