@@ -150,6 +150,7 @@ class Feeds:
             start = Position(here.epoch, kept[0].offset - 1) if kept else here
             tell_position(name, member, str(start), recovered=recovered)
         send_kept(name, member, here.epoch, kept, positions=wish.positions)
+        feed.joining.discard(member)  # before anybody else has the lock
         return here, recovered
 
     def _read_for(self, name: str, wish: Wish) -> tuple[Log, bool]:

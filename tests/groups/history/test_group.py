@@ -12,11 +12,8 @@ from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups.base import BaseGroupBackend
 from dwebsocket.groups.current import get_backend, get_members
 
-from ..conftest import make_site
 from ..peers import Member
 from .places import Told, texts
-
-__all__ = ["make_site"]
 
 MACHINE = {"BACKEND": "dwebsocket.groups.machine.MachineGroupBackend"}
 MEMORY = {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}
