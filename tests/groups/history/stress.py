@@ -42,7 +42,9 @@ class Page:
         client = RawClient(self._stress.choose(), timeout=60)
         kind = self._dice.choice(["view", "handler"]) if self.breaks % 4 else "handler"
         since = "" if self.since is None else self.since
-        client.open(f"/history/{kind}/{self._stress.name}/?case=stress&since={since}&{self._stress.rule}")
+        client.open(
+            f"/history/{kind}/{self._stress.name}/?case=stress&since={since}&{self._stress.rule}"
+        )
         return client
 
     def _visit(self, until):
