@@ -6,9 +6,7 @@ import json
 
 import pytest
 
-from ..raw_client import TEXT
 from ..servers.process import wait_until
-from ..servers.rows import FEW
 
 pytestmark = [pytest.mark.rows(typical=True), pytest.mark.usefixtures("server")]
 
@@ -141,29 +139,6 @@ def test_coroutines(visit, ask):
     assert page.texts(1) == ["1"]
     ask("send", "first=2&count=2")
     assert visit("coroutine", since=page.since).texts(2) == ["2", "3"]
-
-
-@pytest.mark.rows(name=FEW)
-def test_a_slow_reader_comes_back_and_has_all(visit, ask, server):
-    """It is closed with 1013, and goes on behind what it has read."""
-    count = 600
-    slow = visit("view", size=1000)
-    slow.client.shrink_receive_buffer(32768)
-    mark = server.log.mark()
-    for turn in range(10):
-        ask("send", f"size=1000&padding=20000&count=60&first={60 * turn}")
-    server.log.wait_for("WebSocket closed with 1013", since=mark)
-    got = [text.rstrip("x") for text in slow.texts(3)]
-    slow.client.hang_up()
-    since = slow.since
-    while len(got) < count:
-        back = visit("view", size=1000, since=since)
-        while len(got) < count and (frame := back.client.read_frame()).opcode == TEXT:
-            told = json.loads(frame.payload)
-            since = told["position"]
-            got.append(told["data"].rstrip("x"))
-        back.client.hang_up()
-    assert got == [*map(str, range(count))]
 
 
 def test_pages_that_come_while_others_send(visit, ask):
