@@ -36,3 +36,13 @@ def store(request):
     if request.param == "memory":
         return MemoryHistory()
     return request.getfixturevalue("make_file")()
+
+
+@pytest.fixture
+def file(make_file):
+    return make_file()
+
+
+@pytest.fixture
+def path(directory):
+    return directory.path / "groups.sqlite3"

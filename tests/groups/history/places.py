@@ -10,7 +10,7 @@ from dwebsocket.groups.numbers import Numberer
 
 from ..peers import Member
 
-RULE = Rule(1000, 300.0)
+RULE = Rule(100, 300.0)
 
 
 def nothing(name):
@@ -72,3 +72,8 @@ class Place:
 
 def texts(told):
     return [one["data"] for one in told if "data" in one]
+
+
+def append(store, name="a", rule=RULE, data=b"x"):
+    """Keep a message."""
+    return store.append(name, data, rule)
