@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from types import NoneType
 from typing import Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -20,7 +19,7 @@ from .base import BaseGroupBackend
 from .commit import call_on_commit
 from .current import get_backend, get_members
 from .envelope import Closing, Envelope
-from .history import Joined, Keeper, Recall, Rule, create_rule, find_rule
+from .history import Joined, Keeper, Recall, Rule, check_whole, create_rule, find_rule
 from .members import Member
 
 __all__ = ["Group"]
@@ -41,7 +40,7 @@ class Group:
         name: its name. Two with the same name are equal.
 
     Raises:
-        TypeError: ``history`` or ``seconds`` is no number.
+        TypeError: ``history`` or ``seconds`` is no number, or ``cache`` no ``bool``.
         ValueError: ``name`` is no ``str``, is empty, or has half a surrogate pair, which JSON may
             bring; ``history`` or ``seconds`` is not above 0, or more than can be kept.
     """
@@ -84,16 +83,24 @@ class Group:
         return get_members().has(self.name, cast(Member, websocket))
 
     def add(
-        self, websocket: WebSocket, since: str | None = None, *, positions: bool = False
+        self,
+        websocket: WebSocket,
+        since: str | None = None,
+        *,
+        newest: int = 0,
+        positions: bool = False,
     ) -> Joined | None:
         """Let the WebSocket get what is sent to the group, until it closes. A closed one is not
-        added.
+        added. The rest is for groups with a history.
 
         Args:
-            since: a position of a group with a history: what was sent behind it comes first.
+            since: a position: what was sent behind it comes first. ``None`` or empty: there is
+                none.
+            newest: without a position, or if something behind it is missing, so many of the newest
+                messages come first.
             positions: whether each message comes as JSON, with its position (``position``), the
                 group (``group``) and what was sent (``data``; of bytes ``base64``). Before them
-                comes the position here, and whether nothing is missing (``recovered``).
+                comes a position to go on from, and whether nothing is missing (``recovered``).
 
         Returns:
             Where it is now, and whether it got all that it has missed; ``None`` for a group without
@@ -102,24 +109,25 @@ class Group:
         Raises:
             GroupUnavailable: the history cannot be read. It is not added.
             InvalidState: it is not accepted yet.
-            TypeError: it is no WebSocket, or ``since`` no text.
-            ValueError: ``since``, or ``positions``, of a group without a history.
+            TypeError: it is no WebSocket, ``since`` no text, or ``newest`` no whole number.
+            ValueError: ``newest`` is below 0 or too many; or one of these for a group without a
+                history.
         """
         member = check_accepted(websocket)
+        check_position(since)
+        check_whole("newest", newest, 0)
         rule = self._find_rule()
-        if rule is None:
-            check_plain(self.name, since, positions)
-        elif not isinstance(since, (str, NoneType)):
-            raise TypeError(f"since is {since!r}, it must be the text of a position")
         backend = get_backend()
         joined = None
         try:
             if rule is None:
+                check_plain(self.name, since, newest, positions)
                 get_members().add(self.name, member)
                 backend.subscribe(self.name)  # not for the first alone: all wait for it
             else:
+                newest = newest or int(rule.sends_newest)
                 joined = get_keeper(backend).join(
-                    self.name, member, backend.subscribe, since, rule, positions=positions
+                    self.name, member, backend.subscribe, since, newest, positions=positions
                 )
         except GroupUnavailable:
             self.discard(websocket)
@@ -129,10 +137,16 @@ class Group:
         return joined
 
     async def aadd(
-        self, websocket: WebSocket, since: str | None = None, *, positions: bool = False
+        self,
+        websocket: WebSocket,
+        since: str | None = None,
+        *,
+        newest: int = 0,
+        positions: bool = False,
     ) -> Joined | None:
         """``add()`` for async code."""
-        return await in_thread(partial(self.add, websocket, since, positions=positions))
+        add = partial(self.add, websocket, since, newest=newest, positions=positions)
+        return await in_thread(add)
 
     def discard(self, websocket: WebSocket) -> None:
         """Take the WebSocket out of the group; nothing happens if it is no member."""
@@ -161,11 +175,12 @@ class Group:
         Raises:
             GroupUnavailable: the members in other processes did not get it; of a group with a
                 history perhaps nobody. Behind a commit it is logged, and not raised.
+            TransactionManagementError: ``on_commit``, in a transaction that is not ``atomic()``'s.
             TypeError: ``message`` is of another type.
         """
         content = message if isinstance(message, str) else as_bytes(message)
         send = partial(self._send, content, exclude, keep)
-        call_on_commit(send, on_commit, using)
+        call_on_commit(self.name, send, on_commit, using)
 
     def send_json(
         self,
@@ -190,19 +205,18 @@ class Group:
         """What the group remembers.
 
         Args:
-            since: a position: what was sent behind it. ``None``: the newest messages.
+            since: a position: what was sent behind it. ``None`` or empty: the newest messages.
             limit: how many at most.
 
         Raises:
             GroupUnavailable: nobody can say.
-            ValueError: the group has no history, or the limit is not above 0.
+            TypeError: ``since`` is no text, or the limit no whole number.
+            ValueError: the group has no history, or the limit is below 1 or too high.
         """
         if self._find_rule() is None:
-            raise ValueError(f"{NO_HISTORY % self.name}")
-        if not isinstance(since, (str, NoneType)):
-            raise TypeError(f"since is {since!r}, it must be the text of a position")
-        if limit < 1:
-            raise ValueError(f"limit is {limit!r}, it must be above 0")
+            raise ValueError(NO_HISTORY % self.name)
+        check_position(since)
+        check_whole("limit", limit, 1)
         return get_keeper(get_backend()).recall(self.name, since, limit)
 
     async def ahistory(self, since: str | None = None, limit: int = 100) -> Recall:
@@ -228,7 +242,7 @@ class Group:
             ValueError: a code that may not be sent, or too long a reason.
         """
         closing = Closing(*check_close(code, reason))
-        call_on_commit(partial(self._publish, closing, None), on_commit, using)
+        call_on_commit(self.name, partial(self._publish, closing, None), on_commit, using)
 
     def _send(self, content: str | bytes, exclude: WebSocket | None, keep: bool) -> None:
         rule = self._find_rule() if keep else None
@@ -254,10 +268,16 @@ NO_HISTORY = (
 )
 
 
-def check_plain(name: str, since: object, positions: bool) -> None:
+def check_plain(name: str, since: str | None, newest: int, positions: bool) -> None:
     """Raise ``ValueError`` for what only groups with a history have."""
-    if since is not None or positions:
-        raise ValueError(f"since and positions are of no use here: {NO_HISTORY % name}")
+    if since or newest or positions:
+        raise ValueError(f"since, newest and positions are of no use here: {NO_HISTORY % name}")
+
+
+def check_position(since: object) -> None:
+    """Raise ``TypeError`` for what is no text."""
+    if since is not None and not isinstance(since, str):
+        raise TypeError(f"since is {since!r}, it must be the text of a position, or None")
 
 
 def get_keeper(backend: BaseGroupBackend) -> Keeper:

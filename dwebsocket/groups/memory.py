@@ -61,3 +61,9 @@ class MemoryGroupBackend(BaseGroupBackend):
         self._may_be_alone = False
         if not serves():
             logger.warning(ALONE, name)
+
+    def close(self) -> None:
+        self.history.close()
+
+    def abandon(self) -> None:
+        self.history.close()

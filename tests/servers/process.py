@@ -144,6 +144,11 @@ def count_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
 
 
+def list_children(pid):
+    """The processes that a process has begun."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def count_open(pid, path):
     """How often a process has a file open."""
     count = 0

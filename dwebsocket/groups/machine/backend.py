@@ -147,8 +147,9 @@ class MachineGroupBackend(BaseGroupBackend):
 
     def close(self) -> None:
         self._channel.close()
+        self.history.close()
         self._store.close()
 
     def abandon(self) -> None:
         self._channel.abandon()
-        self._store.abandon()
+        self.history.close()
