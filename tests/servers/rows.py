@@ -229,7 +229,15 @@ ROWS = [
         covered=False,
     ),
     launched("gevent-pywsgi", "gevent", "gevent", typical=True, coroutines=False),
-    launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True, typical=True, coroutines=False),
+    launched(
+        "gevent-pywsgi-tls",
+        "gevent",
+        "gevent",
+        tls=True,
+        typical=True,
+        coroutines=False,
+        covered=False,
+    ),
     launched(
         "gevent-unpatched",
         "gevent-unpatched",
