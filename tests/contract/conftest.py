@@ -3,7 +3,8 @@
 Rules: real processes and sockets; every wait has an absolute end; the server's log is read after
 each case, and a traceback or a lost descriptor in it fails the case.
 
-DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone, with every variant of each case.
+DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone, with every variant of each case;
+DWEBSOCKET_TEST_VARIANTS=few with one or two, where those differ in what no server has to do with.
 """
 
 import os
