@@ -175,10 +175,10 @@ def wait_for_descriptors(pid, count, timeout=10.0):
         raise AssertionError(f"{error}, but {found}") from None
 
 
-def wait_until(condition, what, timeout=10.0):
+def wait_until(condition, what, timeout=10.0, pause=0.01):
     """Ask the kernel again and again, for there is nothing in /proc to wait on."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.01)
+        time.sleep(pause)
