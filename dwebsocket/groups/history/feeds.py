@@ -270,12 +270,18 @@ class Feeds:
         feed.position = position
         logger.warning(
             "Messages of the group %r are lost: the history does not have them any more. Its "
-            "members in this process are told, if they asked for positions",
+            "members in this process are told, if they asked for positions or have "
+            "on_history_lost()",
             name,
         )
         for member, positions in self._members.with_wishes(name):
-            if positions and member not in feed.joining:
+            if member in feed.joining:
+                continue
+            if positions:
                 tell_position(name, member, str(position), recovered=False)
+            hooks = member._hooks
+            if hooks is not None and hooks.hears_loss:
+                hooks.tell("on_history_lost", name, lambda: (name,))
 
     def drop(self, name: str) -> None:
         """The group has no member here any more. Never waits."""
