@@ -1,4 +1,4 @@
-"""Members whose handlers hear of presence, and a process that tracks somebody until it is killed."""
+"""Members whose handlers hear of presence, and a process that tracks somebody until its end."""
 
 import json
 import sys

@@ -399,7 +399,7 @@ def test_redis_is_away_and_comes_back(make_redis, start, caplog):
     here.track(Member(), 1)
     becomes({1: None}, hearer)
     redis.kill()
-    with pytest.raises(GroupUnavailable, match="does not say who is present|is away"):
+    with pytest.raises(GroupUnavailable, match=r"does not say who is present|is away"):
         there.present()
     begun = time.monotonic()
     here.track(Member(), 2)  # waits for nobody

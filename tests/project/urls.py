@@ -126,6 +126,7 @@ urlpatterns = [
     # Groups.
     path("presence/plain/<str:name>/", presence.Plain.as_view()),
     path("presence/coroutine/<str:name>/", presence.Coroutine.as_view()),
+    path("presence/tab/<str:name>/", presence.Tab.as_view()),
     path("presence/view/<str:name>/", presence.view),
     path("presence/present/<str:name>/", presence.present),
     path("presence/losing/<str:name>/", presence.Losing.as_view()),

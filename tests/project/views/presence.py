@@ -1,6 +1,7 @@
 """Handlers that hear of who is present, and how their calls come."""
 
 import asyncio
+import os
 import time
 from contextlib import contextmanager
 
@@ -128,3 +129,18 @@ def keep(request, name):
     """Send to it."""
     Group(name, history=10).send(request.GET["text"])
     return JsonResponse({})
+
+
+class Tab(WebSocketHandler):
+    """One of many. Says when it was told, so that a client that is late does not matter."""
+
+    presence_limit = None
+
+    def on_open(self):
+        user = int(self.request.GET["key"])
+        Group(self.kwargs["name"]).track(self.websocket, user, {"name": f"user {user}"})
+        self.send_json({"pid": os.getpid()})
+
+    def on_presence(self, joined, left):
+        told = {"at": time.time(), "joined": list(joined), "left": list(left)}
+        self.send_json(told)
