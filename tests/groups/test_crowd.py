@@ -183,6 +183,9 @@ def test_a_crowd(start_server, request, backend):
     server = start_server(row_of_workers("gunicorn-gthread"), settings, descriptors=20_000)
     try:
         asyncio.run(run(server))
+    except BaseException:
+        print(server.log.text())
+        raise
     finally:
         server.stop()
     assert not server.log.find_faults(), server.log.text()
