@@ -18,7 +18,7 @@ from dwebsocket.running.threads import in_thread
 
 from .base import BaseGroupBackend
 from .commit import call_on_commit
-from .current import get_backend, get_members
+from .current import find_backend, get_backend, get_members
 from .envelope import Closing, Envelope
 from .history import Joined, Keeper, Recall, Rule, create_rule, find_rule
 from .members import Member
@@ -140,12 +140,11 @@ class Group:
     def discard(self, websocket: WebSocket) -> None:
         """Take the WebSocket out of the group; nothing happens if it is no member."""
         member = cast(Member, websocket)
-        is_empty = get_members().discard(self.name, member)
-        backend = get_backend()
-        if backend.presence is not None:
+        backend = find_backend()
+        if backend is not None and backend.presence is not None:
             backend.presence.discard(self.name, member)
-        if is_empty:
-            backend.unsubscribe(self.name)
+        if get_members().discard(self.name, member):
+            get_backend().unsubscribe(self.name)
 
     def track(self, websocket: WebSocket, key: Key, info: Any = None) -> None:
         """Have somebody present in the group while this WebSocket is open. Several under the same

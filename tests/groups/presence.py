@@ -5,9 +5,15 @@ import sys
 import threading
 import time
 
+from dwebsocket.groups.presence import check_key, encode_info
+
+from ..servers.process import wait_until
 from .peers import Member
 
-__all__ = ["PROCESS", "Hearer", "faults"]
+__all__ = ["PROCESS", "SOON", "Hearer", "Process", "becomes", "faults"]
+
+#: Seconds that a change may take on a busy machine.
+SOON = 20
 
 #: `python -m tests.groups.presence SETTING RUN_DIR LEASE`
 PROCESS = (sys.executable, "-m", "tests.groups.presence")
@@ -63,6 +69,39 @@ class Hearer(Member):
 
     def on_history_lost(self, group):
         self.lost.append(group)
+
+
+class Process:
+    """What a process does, by its backend."""
+
+    def __init__(self, peer):
+        self.members, self.backend = peer.members, peer.backend
+        self.presence = peer.backend.presence
+
+    def track(self, member, key, info=None, name="room"):
+        self.presence.track(name, member, check_key(key), encode_info(info))
+        return member
+
+    def hear(self, name="room", **options):
+        """A member whose handler hears of the group."""
+        member = Hearer(**options)
+        self.members.add(name, member)
+        self.backend.subscribe(name)
+        self.presence.join(name, member)
+        return member
+
+    def leave(self, member):
+        """It has closed."""
+        self.presence.leave(member)
+        for name in self.members.leave(member):
+            self.backend.unsubscribe(name)
+
+    def present(self, name="room"):
+        return self.presence.present(name)
+
+
+def becomes(picture, hearer, timeout=SOON):
+    wait_until(lambda: hearer.picture == picture, f"the picture is {picture}", timeout)
 
 
 def main():

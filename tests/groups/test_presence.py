@@ -21,20 +21,17 @@ from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups import leave_all
 from dwebsocket.groups.base import BaseGroupBackend
 from dwebsocket.groups.history import Rule
-from dwebsocket.groups.presence import check_key, encode_info, pictures, presence
+from dwebsocket.groups.presence import check_key, pictures, presence
 
 from ..servers.process import ROOT, wait_until
 from .peers import Member
-from .presence import PROCESS, Hearer, faults
+from .presence import PROCESS, SOON, Hearer, Process, becomes, faults
 
 MEMORY = {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}
 MACHINE = {"BACKEND": "dwebsocket.groups.machine.MachineGroupBackend"}
 
 #: Seconds; a handler is told more often than usual.
 GRACE, INTERVAL = 0.5, 0.2
-
-#: Seconds that a change may take on a busy machine.
-SOON = 20
 
 
 @pytest.fixture(autouse=True)
@@ -70,35 +67,6 @@ def shared(request):
     return request.getfixturevalue(f"{request.param}_setting")
 
 
-class Process:
-    """What a process does, by its backend."""
-
-    def __init__(self, peer):
-        self.members, self.backend = peer.members, peer.backend
-        self.presence = peer.backend.presence
-
-    def track(self, member, key, info=None, name="room"):
-        self.presence.track(name, member, check_key(key), encode_info(info))
-        return member
-
-    def hear(self, name="room", **options):
-        """A member whose handler hears of the group."""
-        member = Hearer(**options)
-        self.members.add(name, member)
-        self.backend.subscribe(name)
-        self.presence.join(name, member)
-        return member
-
-    def leave(self, member):
-        """It has closed."""
-        self.presence.leave(member)
-        for name in self.members.leave(member):
-            self.backend.unsubscribe(name)
-
-    def present(self, name="room"):
-        return self.presence.present(name)
-
-
 @pytest.fixture
 def start(make_peer):
     return lambda setting: Process(make_peer(setting))
@@ -109,10 +77,6 @@ def process(request, start):
     """One on every backend."""
     kind = request.param
     return start(MEMORY if kind == "memory" else request.getfixturevalue(f"{kind}_setting"))
-
-
-def becomes(picture, hearer, timeout=SOON):
-    wait_until(lambda: hearer.picture == picture, f"the picture is {picture}", timeout)
 
 
 def test_two_tabs_are_one_and_the_newest_says_who(process):

@@ -10,16 +10,12 @@ from typing import Any
 
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.presence import Changes, Entry, Snapshot, merge
+from dwebsocket.groups.presence import RENEWAL, Changes, Entry, Snapshot, merge
 from dwebsocket.machine import Channel
 
 from .file import GroupFile
 
 __all__ = ["FilePresence"]
-
-#: Seconds between two signs of life. When a process died is known no better, unless it is found
-#: dead before.
-SIGNS = 10.0
 
 #: ``died`` is when a process did, ``NULL`` while it lives.
 SCHEMA = """
@@ -36,6 +32,7 @@ SELECT key, info, stamp, present.process, died
     FROM present JOIN process ON process.name = present.process
     WHERE present.name = ?
 """
+#: When it died is known from its last sign of life, or from when it was found.
 BURY = "UPDATE process SET died = min(?, seen + ?) WHERE name = ? AND died IS NULL"
 FORGET_ROWS = "DELETE FROM present WHERE process IN (SELECT name FROM process WHERE died <= ?)"
 
@@ -84,10 +81,10 @@ class FilePresence:
         now, grace = time.time(), conf.PRESENCE_GRACE
         known = {row[3]: row[4] for found in rows.values() for row in found}
         died = self._find_dead(known, now)
-        if died.keys() - {name for name, when in known.items() if when is not None} or any(
-            not is_recent(when, now, grace) for when in died.values()
+        if any(
+            known[name] is None or not is_recent(when, now, grace) for name, when in died.items()
         ):
-            died |= self._bury(died, now, grace)
+            died = self._bury(died, now, grace)
         return {name: take_stock(found, died, now, grace) for name, found in rows.items()}
 
     def _find_dead(self, known: dict[str, float | None], now: float) -> dict[str, float]:
@@ -107,7 +104,7 @@ class FilePresence:
         """
         with self._file.transaction(WHO) as execute:
             for name in dead:
-                execute(BURY, (now, SIGNS, name))
+                execute(BURY, (now, RENEWAL, name))
             execute(FORGET_ROWS, (now - grace,))
             execute("DELETE FROM process WHERE died <= ?", (now - grace,))
             found = execute("SELECT name, died FROM process WHERE died IS NOT NULL").fetchall()

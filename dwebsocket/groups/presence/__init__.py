@@ -4,11 +4,12 @@ while, in whatever process.
 
 from .memory import MemoryPresence
 from .people import Key, People, check_key, encode_info
-from .presence import Presence
+from .presence import RENEWAL, Presence
 from .store import Entry, PresenceStore, Snapshot, merge
 from .tracked import Changes
 
 __all__ = [
+    "RENEWAL",
     "Changes",
     "Entry",
     "Key",

@@ -173,15 +173,14 @@ class Presence:
             self._changed.clear()
             if not self._closed:
                 self._see_to_all()
-            if self._service.end(self._is_needed):
-                return
+                if self._service.end(self._is_needed):
+                    return
         if self._is_inherited:  # a greenlet, unknown to the child: its end would be an error
             threading.Event().wait()
 
     def _is_needed(self) -> bool:
         tracked = self._tracked
-        is_needed = tracked.has_people or tracked.has_changes or bool(self._pictures)
-        return is_needed and not self._closed
+        return tracked.has_people or tracked.has_changes or bool(self._pictures)
 
     def _find_rest(self) -> float:
         """Seconds until something is to be done, if nothing happens."""
