@@ -120,9 +120,9 @@ class WebSocketHandler(HandlerTasks, View):
 
     @empty
     def on_presence(self, joined: People, left: People) -> Any:
-        """Others have come to a group of this WebSocket or have gone, or are told of anew: each key
-        with its info. Called once a second at most for a group; the first call tells of all who are
-        present. Where they are more than ``presence_limit`` both are empty.
+        """Somebody has come to a group of this WebSocket, or has gone, or has another info. Called
+        once a second at most for a group; the first call tells of all who are present. Where they
+        are more than ``presence_limit`` both are empty.
         """
         return NOTHING
 

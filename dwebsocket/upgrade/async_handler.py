@@ -188,6 +188,10 @@ async def call_hook(
         await within(handler, getattr(handler, hook))(*given)
     except Exception as error:
         await fail(handler, websocket, error)
+    except asyncio.CancelledError as error:  # of something it has waited for, perhaps
+        if is_cancelled():
+            raise
+        await fail(handler, websocket, error)
 
 
 async def end_calls(handler: AsyncHandler, turns: AsyncTurns | None) -> None:

@@ -206,8 +206,10 @@ class HandlerCalls:
     def _call_hook(self) -> bool:
         """Call the next one; whether there was one."""
         turns = self._turns
-        if turns is None or self._websocket._has_ended:
+        if turns is None:
             return False
+        if self._websocket._has_ended:
+            turns.stop()
         found = turns.take()
         if found is not None:
             hook, given = found

@@ -170,8 +170,16 @@ class AsyncTurns(Wanted):
         """Wait for the present call. Nothing is called any more, but for ``on_close``."""
         self.stop()
         self._changed.set()
-        if self._task is not None:
-            await self._task
+        task = self._task
+        if task is None:
+            return
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not task.cancelled():
+            task.exception()  # taken notice of, or asyncio would complain
 
     async def _work(self) -> None:
         while not self._ended:

@@ -104,13 +104,14 @@ class Presence:
 
     def leave(self, member: Member) -> None:
         """It has ended. Never waits, never raises."""
-        with self._lock:
-            silent = self._pictures.leave(member)
+        if self._pictures:
+            with self._lock:
+                silent = self._pictures.leave(member)
+                for name in silent:
+                    self._members.forgo(name)
             for name in silent:
-                self._members.forgo(name)
-        for name in silent:
-            self._give_up(name)
-        if self._tracked.leave(member, conf.PRESENCE_GRACE):
+                self._give_up(name)
+        if self._tracked.has_people and self._tracked.leave(member, conf.PRESENCE_GRACE):
             self._wake()
 
     def present(self, name: str) -> dict[Key, Any]:
