@@ -12,6 +12,7 @@ import resource
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -31,6 +32,10 @@ MUST = 30
 
 #: Seconds that opening them all may take.
 OPENING = 300 if USERS else 60
+
+#: All clients share a thread here, and may be late with their request: by default gunicorn hangs up
+#: on a connection that brings none for two seconds.
+PATIENT = ("--keep-alive", "120")
 
 #: Connections that are being opened at a time.
 AT_ONCE = 40
@@ -180,7 +185,9 @@ def test_a_crowd(start_server, request, backend):
     settings = {"WEBSOCKET_PRESENCE_GRACE": GRACE}
     if backend == "redis":
         settings["WEBSOCKET_GROUPS"] = request.getfixturevalue("redis_server").setting
-    server = start_server(row_of_workers("gunicorn-gthread"), settings, descriptors=20_000)
+    row = row_of_workers("gunicorn-gthread")
+    row = replace(row, arguments=(*row.arguments, *PATIENT))
+    server = start_server(row, settings, descriptors=20_000)
     try:
         asyncio.run(run(server))
     except BaseException:
