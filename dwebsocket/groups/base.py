@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .delivery import Message
-from .envelope import Closing, Envelope
+from .envelope import Closing, Envelope, PresenceChanged
 from .history import Keeper
 from .members import Members
+from .presence import Presence, PresenceStore
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
 
@@ -52,10 +53,12 @@ class BaseGroupBackend:
         members: the members of all groups in this process.
         shared: whether members in other processes are reached.
         history: keeps messages; ``None``: this backend keeps none.
+        presence: knows who is present; ``None``: this backend does not.
     """
 
     shared: bool = True
     history: Keeper | None = None
+    presence: Presence | None = None
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         self.members = members
@@ -93,6 +96,10 @@ class BaseGroupBackend:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.
         """
+        if isinstance(content, PresenceChanged):
+            if self.presence is not None:
+                self.presence.notice(name)
+            return
         members = self.members.with_wishes(name)
         if not members:
             return
@@ -107,3 +114,10 @@ class BaseGroupBackend:
                     member.send_nowait(message.with_position if positions else message.plain)
             except Exception:  # a WebSocket that breaks its promise is not the others' loss
                 logger.exception("A member of the group %r cannot be sent to", name)
+
+    def _create_presence(self, store: PresenceStore) -> Presence:
+        """What ``presence`` is, for a backend of ours: ``store`` keeps what all processes know."""
+        return Presence(self.members, store, self._announce, self.subscribe, self.unsubscribe)
+
+    def _announce(self, name: str) -> None:
+        self.publish(name, PresenceChanged())

@@ -17,10 +17,11 @@ from dwebsocket.running.threads import in_thread
 
 from .base import BaseGroupBackend
 from .commit import call_on_commit
-from .current import get_backend, get_members
+from .current import find_backend, get_backend, get_members
 from .envelope import Closing, Envelope
 from .history import Joined, Keeper, Recall, Rule, check_whole, create_rule, find_rule
 from .members import Member
+from .presence import Key, Presence, check_key, encode_info
 
 __all__ = ["Group"]
 
@@ -132,6 +133,8 @@ class Group:
         except GroupUnavailable:
             self.discard(websocket)
             raise
+        if member._hooks is not None and backend.presence is not None:
+            backend.presence.join(self.name, member)
         if member._has_ended:  # meanwhile, or before
             self.discard(websocket)
         return joined
@@ -150,8 +153,56 @@ class Group:
 
     def discard(self, websocket: WebSocket) -> None:
         """Take the WebSocket out of the group; nothing happens if it is no member."""
-        if get_members().discard(self.name, cast(Member, websocket)):
+        member = cast(Member, websocket)
+        backend = find_backend()
+        if backend is not None and backend.presence is not None:
+            backend.presence.discard(self.name, member)
+        if get_members().discard(self.name, member):
             get_backend().unsubscribe(self.name)
+
+    def track(self, websocket: WebSocket, key: Key, info: Any = None) -> None:
+        """Have somebody present in the group while this WebSocket is open. Several under the same
+        key are one. Never waits for others, who see it in a moment.
+
+        Args:
+            key: who it is, such as ``request.user.pk``: ``str`` or ``int``, at most 256 characters.
+                A UUID becomes ``str``.
+            info: what is told of them, JSON of at most 4096 bytes. That of the newest WebSocket
+                counts.
+
+        Raises:
+            InvalidGroupBackend: the backend does not know who is present.
+            InvalidState: the WebSocket is not accepted yet.
+            TypeError: it is no WebSocket, or the key or the info of a wrong type.
+            ValueError: the key or the info is too long.
+        """
+        member = check_accepted(websocket, "track()")
+        presence = get_presence(get_backend())
+        presence.track(self.name, member, check_key(key), encode_info(info))
+        if member._has_ended:
+            presence.leave(member)
+
+    async def atrack(self, websocket: WebSocket, key: Key, info: Any = None) -> None:
+        """``track()`` for async code."""
+        await in_thread(self.track, websocket, key, info)
+
+    def untrack(self, websocket: WebSocket) -> None:
+        """Have it present no more, as if it had closed; nothing happens if it was not."""
+        get_presence(get_backend()).untrack(self.name, cast(Member, websocket))
+
+    def present(self) -> dict[Key, Any]:
+        """Who is present, in all processes: each key with its info. A key stays for
+        ``WEBSOCKET_PRESENCE_GRACE`` seconds when its last WebSocket has closed.
+
+        Raises:
+            GroupUnavailable: nobody can say.
+            InvalidGroupBackend: the backend does not know who is present.
+        """
+        return get_presence(get_backend()).present(self.name)
+
+    async def apresent(self) -> dict[Key, Any]:
+        """``present()`` for async code."""
+        return await in_thread(self.present)
 
     def send(
         self,
@@ -293,6 +344,20 @@ def get_keeper(backend: BaseGroupBackend) -> Keeper:
     return backend.history
 
 
+def get_presence(backend: BaseGroupBackend) -> Presence:
+    """What knows who is present.
+
+    Raises:
+        InvalidGroupBackend: nothing does.
+    """
+    if backend.presence is None:
+        raise InvalidGroupBackend(
+            f"{type(backend).__name__}, the backend of WEBSOCKET_GROUPS, does not know who is "
+            "present in a group"
+        )
+    return backend.presence
+
+
 def check_encodable(name: str) -> None:
     """Raise ``ValueError`` for a name that no other process could be told."""
     try:
@@ -301,21 +366,21 @@ def check_encodable(name: str) -> None:
         raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
 
 
-def check_accepted(websocket: Any) -> Member:
+def check_accepted(websocket: Any, method: str = "add()") -> Member:
     """The WebSocket. Raise for what is none, or not yet an accepted one."""
     if websocket is None:
         raise TypeError(
-            "add() takes a WebSocket, not None: request.websocket is None in a plain HTTP request; "
-            "ask request.is_websocket() first"
+            f"{method} takes a WebSocket, not None: request.websocket is None in a plain HTTP "
+            "request; ask request.is_websocket() first"
         )
     if not hasattr(websocket, "accepted"):
         raise TypeError(
-            f"add() takes a WebSocket, not {type(websocket).__name__}: a handler's is "
+            f"{method} takes a WebSocket, not {type(websocket).__name__}: a handler's is "
             "self.websocket, a view's is request.websocket"
         )
     if not websocket.accepted:
         raise InvalidState(
-            "add() was called, but the WebSocket is not accepted yet: call "
+            f"{method} was called, but the WebSocket is not accepted yet: call "
             "request.websocket.accept() first"
         )
     return cast(Member, websocket)

@@ -18,7 +18,7 @@ BUSY = 1.0  # seconds by which a busy machine may be late
 class Member:
     """Keeps what it is sent."""
 
-    accepted, _has_ended = True, False
+    accepted, _has_ended, _hooks = True, False, None
 
     def __init__(self):
         self._got = SimpleQueue()

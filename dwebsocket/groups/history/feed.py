@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from dwebsocket.groups.delivery import Message, send, tell_position
-from dwebsocket.groups.envelope import Closing, Parcel, unpack
+from dwebsocket.groups.envelope import Parcel, unpack
 from dwebsocket.groups.members import Member, Members
 
 from .positions import Position
@@ -123,7 +123,7 @@ class Feed:
             self.position = position
         parcel = unpack(data)
         exclude = self._take_excluded(parcel)
-        if isinstance(parcel.content, Closing):
+        if not isinstance(parcel.content, (str, bytes)):
             return
         message = Message(self._name, parcel.content, str(position))
         ahead, joining = self._ahead, self.joining
@@ -222,7 +222,14 @@ class Feed:
         self.position = Position(last.epoch, start)
         self._tell_lost(self._name)
         for member, positions in self._members.with_wishes(self._name):
-            if positions and member not in self.joining:
-                tell_position(self._name, member, str(self.position), recovered=False)
+            if member not in self.joining:
+                self._tell_lost_to(member, positions)
         self._ahead.clear()
         return {offset: data for offset, data in found.items() if start < offset <= last.offset}
+
+    def _tell_lost_to(self, member: Member, positions: bool) -> None:
+        if positions:
+            tell_position(self._name, member, str(self.position), recovered=False)
+        hooks = member._hooks
+        if hooks is not None and hooks.hears_loss:
+            hooks.tell("on_history_lost", self._name, lambda: (self._name,))

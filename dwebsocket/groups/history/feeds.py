@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.delivery import Message, send, tell_position
-from dwebsocket.groups.envelope import Closing, unpack
+from dwebsocket.groups.envelope import unpack
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.supervisor import Service
 
@@ -206,8 +206,8 @@ class Feeds:
             lost, self._lost = self._lost, 0
             logger.warning(
                 "Messages are lost that the history does not have any more, of %d groups, the last "
-                "of them %r. Members in this process are told, if they asked for positions. (Said "
-                "once a minute.)",
+                "of them %r. Members in this process are told, if they asked for positions or have "
+                "on_history_lost(). (Said once a minute.)",
                 lost,
                 name,
             )
@@ -239,7 +239,7 @@ class Feeds:
 def hand_to(name: str, members: list[tuple[Member, bool]], position: Position, data: bytes) -> None:
     """Hand a message to these, of whom none has asked for what was before."""
     content = unpack(data).content
-    if not isinstance(content, Closing):
+    if isinstance(content, (str, bytes)):
         message = Message(name, content, str(position))
         for member, positions in members:
             send(name, member, message.with_position if positions else message.plain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dwebsocket.groups.envelope import Closing, encode, pack, unpack
+from dwebsocket.groups.envelope import encode, pack, unpack
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.groups.numbers import Numberer
 
@@ -108,7 +108,7 @@ class Keeper:
         else:
             log, recovered = read_since(self._store, name, found, limit)
         contents = [unpack(kept.data).content for kept in log.kept]
-        messages = [content for content in contents if not isinstance(content, Closing)]
+        messages = [content for content in contents if isinstance(content, (str, bytes))]
         return Recall(messages, str(position_behind(log, found)), recovered)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from weakref import WeakSet
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.machine import RunDirectory
 
-__all__ = ["Execute", "HistoryFile", "Useless"]
+__all__ = ["Execute", "GroupFile", "Useless"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
@@ -44,7 +44,7 @@ class Useless(Exception):
     """The file is none that this process could go on with."""
 
 
-class HistoryFile:
+class GroupFile:
     """The file, opened when it is needed. Safe from any thread, and over a fork.
 
     Args:
@@ -72,7 +72,7 @@ class HistoryFile:
         return self._directory.path / FILE
 
     @contextmanager
-    def transaction(self, name: str, *, writes: bool) -> Iterator[Execute]:
+    def transaction(self, what: str, *, writes: bool = True) -> Iterator[Execute]:
         """What executes statements that others see together, or not at all.
 
         Args:
@@ -94,7 +94,7 @@ class HistoryFile:
             except (sqlite3.Error, OSError, InvalidGroupBackend, Useless) as error:
                 self._fail(error)
                 raise GroupUnavailable(
-                    f"group {name!r}: what it remembers cannot be reached in {self.path}: {error}"
+                    f"{what} cannot be reached in {self.path}: {error}"
                 ) from error
             self._tell_back()
 
@@ -149,8 +149,8 @@ class HistoryFile:
         elif not self._is_away:
             self._is_away = True
             logger.warning(
-                "What groups remember cannot be reached in %s: %s. Until it can be, what is sent "
-                "to groups with a history raises GroupUnavailable. (Said once.)",
+                "What groups remember and who is present cannot be reached in %s: %s. Until it can "
+                "be, what is sent to groups with a history raises GroupUnavailable. (Said once.)",
                 self.path,
                 error,
             )
@@ -221,7 +221,7 @@ class HistoryFile:
 abandoned: list[Any] = []
 
 #: All of this process.
-files: WeakSet[HistoryFile] = WeakSet()
+files: WeakSet[GroupFile] = WeakSet()
 
 #: Those that the thread holds which forks.
 held = threading.local()

@@ -7,41 +7,22 @@ end leaves behind is worth nothing: no write is waited for.
 from __future__ import annotations
 
 import random
-import sqlite3
 import struct
 import time
-from contextlib import suppress
-from pathlib import Path
 
 from dwebsocket.groups.history.positions import Position, create_epoch
 from dwebsocket.groups.history.rules import Rule
 from dwebsocket.groups.history.store import FORGOTTEN, Kept, Log
-from dwebsocket.machine import RunDirectory
 
-from .file import Execute, HistoryFile, Useless
+from .file import Execute, GroupFile
 
 __all__ = ["FileHistory", "pack_position", "unpack_position"]
-
-#: Of what the tables are. A process with a higher one begins anew; one with a lower one keeps off.
-VERSION = 1
-
-#: The start of the machine: what an earlier one has left may have holes that nothing shows.
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 #: Messages and new groups of this process after which so many groups are swept.
 SWEEP, SWEPT = 100, 200
 
 #: Pages of the file that may be of no use, for the next messages.
 SPARE = 64
-
-SCHEMA = [
-    "CREATE TABLE machine (boot TEXT, swept TEXT)",
-    "CREATE TABLE position (name TEXT PRIMARY KEY, epoch TEXT, last INTEGER, expires REAL, "
-    "forgotten REAL) WITHOUT ROWID",
-    "CREATE TABLE message (name TEXT, offset INTEGER, expires REAL, data BLOB, "
-    "PRIMARY KEY (name, offset)) WITHOUT ROWID",
-    f"PRAGMA user_version = {VERSION}",
-]
 
 #: Bytes of an epoch's text, and the offset.
 POSITION = struct.Struct("!8sQ")
@@ -67,14 +48,14 @@ def unpack_position(body: bytes) -> tuple[Position, bytes]:
 class FileHistory:
     """A ``HistoryStore`` for all processes of a machine."""
 
-    def __init__(self, directory: RunDirectory) -> None:
-        self._file = HistoryFile(directory, prepare)
+    def __init__(self, file: GroupFile) -> None:
+        self._file = file
         # Those have their turn, too, that end after one message.
         self._changes = random.randrange(SWEEP)
 
     def append(self, name: str, data: bytes, rule: Rule) -> Position:
         now = time.time()
-        with self._file.transaction(name, writes=True) as execute:
+        with self._file.transaction(shown(name)) as execute:
             epoch, last = self._find_position(execute, name, now)
             last += 1
             expires, forgotten = now + rule.seconds, now + FORGOTTEN
@@ -91,11 +72,11 @@ class FileHistory:
 
     def read(self, name: str, after: int | None, limit: int | None) -> Log:
         now = time.time()
-        with self._file.transaction(name, writes=False) as execute:
+        with self._file.transaction(shown(name), writes=False) as execute:
             found = find_position(execute, name)
             if found is not None:
                 return Log(found, read_messages(execute, name, now, after, limit))
-        with self._file.transaction(name, writes=True) as execute:
+        with self._file.transaction(shown(name)) as execute:
             position = self._find_position(execute, name, now)
             return Log(position, read_messages(execute, name, now, after, limit))
 
@@ -115,9 +96,10 @@ class FileHistory:
             sweep(execute, now)
             self._file.touch()
 
-    def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
+
+def shown(name: str) -> str:
+    """What is kept, for messages."""
+    return f"group {name!r}: what it remembers"
 
 
 def find_position(execute: Execute, name: str) -> Position | None:
@@ -164,50 +146,3 @@ def give_back(execute: Execute) -> None:
     (free,) = execute("PRAGMA freelist_count").fetchone()
     for _ in range(min(free - SPARE, SWEPT)):
         execute("PRAGMA incremental_vacuum(1)")
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables, if there are none.
-
-    Raises:
-        Useless: the file is of an earlier version, or an earlier start of the machine.
-        sqlite3.OperationalError: somebody else is making them, or it is of a later version.
-    """
-    execute = connection.execute
-    boot = find_boot()
-    (version,) = execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        create_tables(execute, boot)
-    elif version > VERSION:
-        raise sqlite3.OperationalError(
-            f"a later dwebsocket uses it (version {version}, this process understands {VERSION}): "
-            "start this process anew"
-        )
-    elif version < VERSION or execute("SELECT boot FROM machine").fetchone() != (boot,):
-        raise Useless("it was left by an earlier version, or before the machine was started")
-
-
-def create_tables(execute: Execute, boot: str) -> None:
-    execute("PRAGMA auto_vacuum = INCREMENTAL")  # before all else, or it is of no effect
-    execute("PRAGMA journal_mode = WAL")
-    execute("BEGIN IMMEDIATE")
-    try:
-        if execute("PRAGMA user_version").fetchone() == (0,):  # nobody was faster
-            if execute("SELECT name FROM sqlite_master LIMIT 1").fetchone() is not None:
-                raise Useless("its tables are others")
-            for statement in SCHEMA:
-                execute(statement)
-            execute("INSERT INTO machine VALUES (?, '')", (boot,))
-        execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            execute("ROLLBACK")
-        raise
-
-
-def find_boot() -> str:
-    """What names this start of the machine; nothing where the system does not tell."""
-    try:
-        return BOOT.read_text().strip()
-    except OSError:
-        return ""

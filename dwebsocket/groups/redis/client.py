@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dwebsocket.exceptions import InvalidGroupBackend
@@ -109,6 +109,21 @@ class Client:
                 f"the messages before it are on their way for more than {self.patience:.1f} "
                 "seconds, on as many connections as OPTIONS 'max_connections' allows"
             )
+
+    def execute(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Execute commands, each of which names one key, together; their answers."""
+        self._take_turn()
+        try:
+            pipeline = self._create_pipeline()
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = pipeline.execute()
+            return answers
+        finally:
+            self._turns.release()
+
+    def _create_pipeline(self) -> Any:
+        return self._quick.pipeline(transaction=False)
 
     def check(self, node: str) -> str:
         """What has become of that node, which was away. Raises ``ERRORS`` while it still is."""

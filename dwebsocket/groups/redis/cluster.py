@@ -76,6 +76,9 @@ class ClusterClient(Client):
         finally:
             self._turns.release()
 
+    def _create_pipeline(self) -> Any:
+        return self._client.pipeline()
+
     def check(self, node: str) -> str:
         self.look_for_nodes()
         if not node:

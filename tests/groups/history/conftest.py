@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from dwebsocket.groups.history import MemoryHistory
+from dwebsocket.groups.machine.file import GroupFile
 from dwebsocket.groups.machine.history import FileHistory
+from dwebsocket.groups.machine.tables import prepare
 from dwebsocket.machine import RunDirectory
 
 
@@ -22,12 +24,12 @@ def make_file(directory):
     made = []
 
     def make():
-        made.append(FileHistory(directory))
+        made.append(FileHistory(GroupFile(directory, prepare)))
         return made[-1]
 
     yield make
     for one in made:
-        one.close()
+        one._file.close()
 
 
 @pytest.fixture(params=["memory", "machine"])

@@ -14,7 +14,7 @@ import pytest
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.history import Position
 from dwebsocket.groups.machine import file as file_module
-from dwebsocket.groups.machine import history as history_module
+from dwebsocket.groups.machine import tables as tables_module
 from dwebsocket.groups.machine.history import pack_position, unpack_position
 
 from ...servers.process import ROOT
@@ -24,10 +24,13 @@ from .places import RULE, append
 BEGIN = """
 import sys
 from pathlib import Path
+from dwebsocket.groups.machine.file import GroupFile
 from dwebsocket.groups.machine.history import FileHistory
+from dwebsocket.groups.machine.tables import prepare
 from dwebsocket.groups.history import Rule
 from dwebsocket.machine import RunDirectory
-store, RULE = FileHistory(RunDirectory(Path(sys.argv[1]))), Rule(100, 300.0)
+file = GroupFile(RunDirectory(Path(sys.argv[1])), prepare)
+store, RULE = FileHistory(file), Rule(100, 300.0)
 """
 STOP_IN_TRANSACTION = """
 with store._file.transaction("a", writes=True) as execute:
@@ -77,7 +80,7 @@ def test_processes_share_the_numbers(file, run_elsewhere):
 
 def test_it_outlives_its_processes(file, make_file):
     position = append(file)
-    file.close()
+    file._file.close()
     assert make_file().append("a", b"y", RULE) == position.next
 
 
@@ -141,7 +144,7 @@ def test_threads_wait_once_for_who_is_stopped(file, run_elsewhere):
 )
 def test_a_damaged_file_begins_anew(file, make_file, path, caplog, damage):
     position = append(file)
-    file.close()
+    file._file.close()
     path.write_bytes(damage)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -198,14 +201,14 @@ def test_what_an_earlier_start_of_the_machine_has_left_is_worth_nothing(
 ):
     """Its last writes may be missing, and nothing would show that."""
     position = append(file)
-    file.close()
+    file._file.close()
     boot = tmp_path / "boot_id"
     boot.write_text("another one\n")
-    monkeypatch.setattr(history_module, "BOOT", boot)
+    monkeypatch.setattr(tables_module, "BOOT", boot)
     other = make_file()
     assert append(other).epoch != position.epoch
     position = append(other)
-    other.close()
+    other._file.close()
     assert append(make_file()) == position.next
     assert "damaged" not in caplog.text
 
@@ -217,14 +220,14 @@ def set_version(path, version):
 
 def test_a_file_of_an_earlier_version_begins_anew(file, make_file, monkeypatch):
     position = append(file)
-    file.close()
-    monkeypatch.setattr(history_module, "VERSION", 2)
-    schema = [*history_module.SCHEMA[:-1], "PRAGMA user_version = 2"]
-    monkeypatch.setattr(history_module, "SCHEMA", schema)
+    file._file.close()
+    monkeypatch.setattr(tables_module, "VERSION", 2)
+    schema = [*tables_module.SCHEMA[:-1], "PRAGMA user_version = 2"]
+    monkeypatch.setattr(tables_module, "SCHEMA", schema)
     other = make_file()
     position, earlier = append(other), position
     assert position.epoch != earlier.epoch
-    other.close()
+    other._file.close()
     assert append(make_file()) == position.next
 
 
@@ -236,11 +239,11 @@ def test_tables_without_a_version_begin_anew(file, path):
 
 def test_a_file_of_a_later_version_is_left_alone(file, make_file, path):
     position = append(file)
-    file.close()
-    set_version(path, history_module.VERSION + 1)
+    file._file.close()
+    set_version(path, tables_module.VERSION + 1)
     with pytest.raises(GroupUnavailable, match=r"a later dwebsocket uses it .* start this process"):
         append(make_file())
-    set_version(path, history_module.VERSION)
+    set_version(path, tables_module.VERSION)
     assert append(make_file()) == position.next
 
 
@@ -273,7 +276,7 @@ def test_a_full_disk(make_file, directory, caplog):
         (directory.path / "fill").unlink()
         assert append(file) == position.next
         assert "can be reached again" in caplog.text
-        file.close()
+        file._file.close()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root mounts")
@@ -285,7 +288,7 @@ def test_a_disk_that_was_full_before(make_file, directory):
             append(file)
         (directory.path / "fill").unlink()
         assert append(file).offset == 1
-        file.close()
+        file._file.close()
 
 
 def test_a_limit_of_the_size_of_files(file, run_elsewhere):
