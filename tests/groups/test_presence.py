@@ -377,7 +377,7 @@ def test_a_handler_hears_that_the_history_is_gone(start, settings):
     backend, rule = start(MACHINE).backend, Rule(10, 60.0)
     hearer, plain = Hearer(), Member()
     for member in (hearer, plain):
-        backend.history.join("room", member, backend.subscribe, None, rule, positions=False)
+        backend.history.join("room", member, backend.subscribe, None, 0, positions=False)
     backend.history.append("room", "first", rule, None)
     assert (hearer.next(), plain.next()) == ("first", "first")
     remove_file(settings)

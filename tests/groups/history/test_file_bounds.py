@@ -68,7 +68,7 @@ def test_room_is_given_back(file, path, monkeypatch):
     wait_until(lambda: time.monotonic() > full, "all is too old")
     for _ in range(50):
         append(file)
-    file.close()
+    file._file.close()
     assert path.stat().st_size < 600_000
 
 
