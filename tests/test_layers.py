@@ -26,6 +26,7 @@ LAYERS = [
     {"groups"},
     {"websocket", "legacy"},
     {"backends", "factory"},
+    {"connections"},
     {"upgrade"},
     {
         "handlers",

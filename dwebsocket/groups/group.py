@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import partial
 from types import NoneType
 from typing import Any, cast
@@ -22,6 +23,7 @@ from .current import get_backend, get_members
 from .envelope import Closing, Envelope
 from .history import Joined, Keeper, Recall, Rule, create_rule, find_rule
 from .members import Member
+from .survey import answer_with, ask, check_name
 
 __all__ = ["Group"]
 
@@ -42,8 +44,9 @@ class Group:
 
     Raises:
         TypeError: ``history`` or ``seconds`` is no number.
-        ValueError: ``name`` is no ``str``, is empty, or has half a surrogate pair, which JSON may
-            bring; ``history`` or ``seconds`` is not above 0, or more than can be kept.
+        ValueError: ``name`` is no ``str``, is empty, begins with ``"\\0dwebsocket:"``, or has half
+            a surrogate pair, which JSON may bring; ``history`` or ``seconds`` is not above 0, or
+            more than can be kept.
     """
 
     __slots__ = ("_rule", "name")
@@ -60,6 +63,7 @@ class Group:
             raise ValueError(f"the name of a group is a str that is not empty, not {name!r}")
         if not name.isascii():
             check_encodable(name)
+        check_name(name)
         self.name = name
         self._rule = create_rule(history, seconds, cache=cache)
 
@@ -209,6 +213,23 @@ class Group:
         """``history()`` for async code."""
         return await in_thread(self.history, since, limit)
 
+    def count(self, *, timeout: float = 1.0) -> int:
+        """How many members there are in all processes that answer.
+
+        Args:
+            timeout: seconds for which a process may be silent.
+
+        Raises:
+            GroupUnavailable: the other processes cannot be asked.
+            SynchronousOnlyOperation: the caller runs in an event loop.
+        """
+        survey = ask(COUNT, {"group": self.name}, timeout)
+        return sum(sum(rows) for rows in survey.rows.values())
+
+    async def acount(self, *, timeout: float = 1.0) -> int:
+        """``count()`` for async code."""
+        return await in_thread(partial(self.count, timeout=timeout))
+
     def close(
         self,
         code: int = 1000,
@@ -247,6 +268,17 @@ class Group:
         rule = self._rule
         return find_rule(self.name) if rule is None and conf.GROUP_HISTORY else rule
 
+
+#: The question of ``count()``.
+COUNT = "count"
+
+
+def count_members(args: Mapping[str, Any]) -> Iterable[list[int]]:
+    """The answer of this process."""
+    yield [get_members().count(args["group"])]
+
+
+answer_with(COUNT, count_members)
 
 NO_HISTORY = (
     "the group %r has no history: say Group(name, history=100), or name it in "

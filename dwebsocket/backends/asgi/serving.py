@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
+from dwebsocket.backends import live
 from dwebsocket.backends.coroutine_end import cancel_task, wait_for_task
 from dwebsocket.backends.room import check_room
 from dwebsocket.conf import conf
@@ -24,6 +25,7 @@ __all__ = ["Serving"]
 
 #: The WebSockets that are open in this process.
 websockets: set[Owner] = set()
+live.sources.append(lambda: list(websockets))
 
 
 class Serving:
