@@ -30,7 +30,7 @@ class Connection(NamedTuple):
         bytes_in: bytes that have come on its TCP connection, with handshake and TLS; ``None`` where
             the system does not tell, as of Unix sockets, on ASGI servers, and elsewhere than on
             Linux.
-        bytes_out: bytes that the client's system has got.
+        bytes_out: bytes that were sent on it.
         waiting: bytes that wait in the process to be sent.
         kind: what serves it: "view", "async view", "handler", "async handler".
         view: the view, or the handler's class, as a dotted path; ``None``: not known.

@@ -9,22 +9,23 @@ from typing import Any
 
 __all__ = ["find_address", "read_traffic"]
 
-#: ``tcpi_bytes_acked`` and ``tcpi_bytes_received`` in Linux's ``struct tcp_info``.
-COUNTS = struct.Struct("=120xQQ")
+#: ``tcpi_bytes_received``, ``tcpi_bytes_sent`` and ``tcpi_bytes_retrans`` in Linux's
+#: ``struct tcp_info`` (from 4.19 on).
+COUNTS = struct.Struct("=128xQ64xQQ")
 
 
 def read_traffic(sock: Any) -> tuple[int, int] | None:
-    """The bytes that have come, and those that the peer's system has got, since the connection was
-    made: with the handshake, and with what TLS adds. ``None`` where nobody counts them.
+    """The bytes that have come, and those that were sent, since the connection was made: with the
+    handshake, and with what TLS adds. ``None`` where nobody counts them.
     """
     if sys.platform != "linux":
         return None
     try:
         found: bytes = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, COUNTS.size)
-        acked, received = COUNTS.unpack(found)
+        received, sent, again = COUNTS.unpack(found)
     except (OSError, struct.error):  # a Unix socket, one that is closed, an old system
         return None
-    return received, acked
+    return received, sent - again
 
 
 def find_address(sock: Any) -> str | None:
