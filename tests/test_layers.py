@@ -39,7 +39,9 @@ LAYERS = [
         "checks",
         "testing",
         "apps",
+        "admin",
         "management",
+        "models",
     },
 ]
 #: What no module of a folder may import.

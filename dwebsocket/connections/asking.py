@@ -26,6 +26,7 @@ __all__ = [
     "close_found",
     "get_stats",
     "list_connections",
+    "list_found",
 ]
 
 #: Seconds for which a process may be silent.
@@ -105,7 +106,11 @@ def list_connections(
         GroupUnavailable: the question did not get to the other processes.
         SynchronousOnlyOperation: the caller runs in an event loop.
     """
-    wanted = Filter.build(None, path, user, group)
+    return list_found(Filter.build(None, path, user, group), timeout)
+
+
+def list_found(wanted: Filter, timeout: float = TIMEOUT) -> Connections:
+    """Those that are meant."""
     return Connections(put(LIST, wanted._asdict(), timeout))
 
 

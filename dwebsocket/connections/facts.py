@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from typing import Any, NamedTuple
 
 from dwebsocket.groups.current import get_members
@@ -62,7 +62,7 @@ class ThisProcess:
 
     def __init__(self) -> None:
         self.token = os.urandom(3).hex()
-        self.host = socket.gethostname()
+        self.host = platform.node()
         self.pid = os.getpid()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from time import sleep
 from typing import Any
+
+from django.core.signals import setting_changed
 
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import BaseGroupBackend
@@ -50,7 +52,7 @@ def find_rows(question: Question) -> Iterator[list[Any]]:
 
 def this_process(backend: BaseGroupBackend) -> Process:
     """What an answer says of its sender."""
-    return Process(socket.gethostname(), os.getpid(), backend.get_name())
+    return Process(platform.node(), os.getpid(), backend.get_name())
 
 
 class Answerer:
@@ -164,9 +166,19 @@ def join() -> None:
 
 
 def start_anew() -> None:
-    """In a forked child, whose members are others."""
+    """In a forked child, whose members are others; and in a test that changes the setting."""
     global answerer
+    get_members().leave(answerer)
     answerer = Answerer()
+
+
+def forget_backend(*, setting: str, **kwargs: Any) -> None:
+    """A test has changed the setting: there is another backend."""
+    if setting == "WEBSOCKET_GROUPS":
+        start_anew()
+
+
+setting_changed.connect(forget_backend, dispatch_uid="dwebsocket.survey")
 
 
 if hasattr(os, "register_at_fork"):

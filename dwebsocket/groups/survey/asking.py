@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from collections.abc import Mapping
 from queue import Empty, Queue
 from time import monotonic
@@ -102,7 +102,7 @@ def build_process(name: str) -> Process:
     pid = name.partition(".")[0]
     if not pid.isdecimal():
         return Process(name=name)
-    return Process(socket.gethostname(), int(pid), name)
+    return Process(platform.node(), int(pid), name)
 
 
 class Collector:
