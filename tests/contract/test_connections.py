@@ -36,7 +36,7 @@ def opened(row, only, open_websocket, path):
     return client, found
 
 
-@pytest.mark.elsewhere("native", path="/handler/echo/")
+@pytest.mark.elsewhere(path="/handler/echo/")
 @pytest.mark.parametrize("path", KINDS)
 def test_what_is_told(row, only, open_websocket, path):
     if "async" in path and not row.coroutines:
