@@ -45,7 +45,7 @@ def test_what_is_told(row, only, open_websocket, path):
     assert found.kind == KINDS[path]
     assert found.view.startswith("tests.project.views.")
     assert (found.received, found.sent) == (1, 1)
-    assert found.address == "127.0.0.1"
+    assert found.address in ("127.0.0.1", None)  # a proxy's Unix socket has none
     assert 0 < found.age < 60
     assert found.waiting == 0
     assert (found.user, found.groups) == (None, ())
@@ -62,9 +62,9 @@ def test_closing_one_of_them(row, only, open_websocket):
     client, found = opened(row, only, open_websocket, path)
     if row.concurrent:
         other = open_websocket(path)
-    assert connections.close(ids=[found.id], code=4001, reason="enough") == 1
+    assert connections.close(ids=[found.id], code=4001, reason="enough", timeout=5) == 1
     closing = client.read_close()
-    assert (closing.close_code, closing.close_reason) == (4001, "enough")
+    assert (closing.close_code, closing.close_reason) == (4001, "enough" if row.reasons else "")
     if row.concurrent:
         other.send_text("here")
         assert other.read_text() == "here"
