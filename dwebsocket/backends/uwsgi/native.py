@@ -49,6 +49,8 @@ CALL_INTERVAL = 1.0
 #: The WebSockets that are open in this process.
 websockets: set[NativeWebSocket] = set()
 live.sources.append(lambda: list(websockets))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=websockets.clear)  # they are the parent's
 
 
 class NativeWebSocket(SendingWebSocket):
