@@ -78,6 +78,12 @@ class MachineGroupBackend(BaseGroupBackend):
             self._tally.forget(name)
         self.history.feeds.drop(name)
 
+    def get_name(self) -> str | None:
+        return self._channel.name
+
+    def list_processes(self) -> list[str]:
+        return self._channel.list_peers()
+
     # Sending
 
     def publish(self, name: str, content: Envelope) -> None:
