@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .delivery import Message
-from .envelope import Closing, Envelope
+from .envelope import Closing, Envelope, PresenceChanged
 from .history import Keeper
 from .members import Members
+from .presence import Presence, PresenceStore
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
 
@@ -52,10 +53,12 @@ class BaseGroupBackend:
         members: the members of all groups in this process.
         shared: whether members in other processes are reached.
         history: keeps messages; ``None``: this backend keeps none.
+        presence: knows who is present; ``None``: this backend does not.
     """
 
     shared: bool = True
     history: Keeper | None = None
+    presence: Presence | None = None
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         self.members = members
@@ -77,13 +80,27 @@ class BaseGroupBackend:
     def unsubscribe(self, name: str) -> None:
         """The group has no member in this process any more. Never waits, never raises."""
 
+    def get_name(self) -> str | None:
+        """What other processes know this one by; ``None``: nobody can tell, or they do not yet."""
+        return None
+
+    def list_processes(self) -> list[str] | None:
+        """The names of the other processes that listen; ``None``: nobody can tell."""
+        return None
+
+    def count_listeners(self, name: str) -> int | None:
+        """How many processes have members of the group, this one among them; ``None``: nobody can
+        tell. Asked where the processes have no names. Never raises.
+        """
+        return None
+
     def get_counts(self) -> Counts:
         """What has been counted."""
         return Counts()
 
     def explain_silence(self) -> str | None:
-        """Why what is sent here reaches nobody just now, as far as that can be seen; ``None``: it
-        reaches somebody, or nobody can say. Whoever asks tells it.
+        """Why what is sent here reaches no other process just now, as far as that can be seen;
+        ``None``: it may reach some. Whoever asks tells it.
         """
         return None
 
@@ -99,6 +116,10 @@ class BaseGroupBackend:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.
         """
+        if isinstance(content, PresenceChanged):
+            if self.presence is not None:
+                self.presence.notice(name)
+            return
         members = self.members.with_wishes(name)
         if not members:
             return
@@ -113,3 +134,10 @@ class BaseGroupBackend:
                     member.send_nowait(message.with_position if positions else message.plain)
             except Exception:  # a WebSocket that breaks its promise is not the others' loss
                 logger.exception("A member of the group %r cannot be sent to", name)
+
+    def _create_presence(self, store: PresenceStore) -> Presence:
+        """What ``presence`` is, for a backend of ours: ``store`` keeps what all processes know."""
+        return Presence(self.members, store, self._announce, self.subscribe, self.unsubscribe)
+
+    def _announce(self, name: str) -> None:
+        self.publish(name, PresenceChanged())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64encode
+from contextlib import suppress
 from typing import Any
 
+from dwebsocket.conf import conf
 from dwebsocket.protocol.prepared import PreparedMessage
 
 from .members import Member
@@ -55,11 +57,21 @@ def build(group: str, position: str | None, content: str | bytes) -> PreparedMes
     found: dict[str, Any] = {"group": group}
     if position is not None:
         found["position"] = position
-    if isinstance(content, str):
-        found["data"] = content
+    text = content if isinstance(content, str) else find_legacy_text(content)
+    if text is not None:
+        found["data"] = text
     else:
+        assert isinstance(content, bytes)
         found["base64"] = b64encode(content).decode()
     return PreparedMessage(json.dumps(found, ensure_ascii=False))
+
+
+def find_legacy_text(content: bytes) -> str | None:
+    """What dwebsocket 0.x sends as text: all that is UTF-8, for it knows bytes alone."""
+    if conf.LEGACY:
+        with suppress(UnicodeDecodeError):
+            return content.decode()
+    return None
 
 
 def tell_position(group: str, member: Member, position: str, *, recovered: bool) -> None:

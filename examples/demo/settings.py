@@ -38,7 +38,6 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("DEMO_DATABASE", BASE_DIR / "demo.sqlite3"),
-        "OPTIONS": {"transaction_mode": "IMMEDIATE"},  # processes that write wait for each other
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -48,16 +47,14 @@ WSGI_APPLICATION = "demo.wsgi.application"
 STATIC_URL = "static/"
 USE_TZ = True
 
-# Of all processes. Groups reach all that run on this machine without any setting.
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "demo_cache",
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 10_000},  # the chat's rooms: beyond 300 some are forgotten
     }
 }
 
-# run_with_redis.py: as it is with several machines.
+# run_with_redis.py: several processes share what they know, and groups reach all of them.
 REDIS = os.environ.get("DEMO_REDIS")
 if REDIS:
     WEBSOCKET_GROUPS = {

@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from django.test import override_settings
 
 from dwebsocket.groups.base import Closing
-from dwebsocket.groups.current import create_backend
+from dwebsocket.groups.current import create_backend, get_members
 from dwebsocket.groups.members import Members
 
 from ..servers.process import wait_until
@@ -18,7 +18,7 @@ BUSY = 1.0  # seconds by which a busy machine may be late
 class Member:
     """Keeps what it is sent."""
 
-    accepted, _has_ended = True, False
+    accepted, _has_ended, _hooks = True, False, None
 
     def __init__(self):
         self._got = SimpleQueue()
@@ -75,6 +75,11 @@ class Peer:
 
     def close(self):
         self.backend.close()
+
+
+def groups_left():
+    """The groups that have members here, but for that by which a process is asked."""
+    return [name for name in get_members().names() if not name.startswith("\0dwebsocket:")]
 
 
 def patient(setting):

@@ -1,168 +1,198 @@
-"""Four workers of a server, many members in each, and many senders: nothing installed carries what
-they say.
+"""Many people with several tabs each, on several workers: tabs close, a worker is killed, all come
+back at once.
 
-DWEBSOCKET_TEST_MEMBERS=1000 has the full number in each worker.
+DWEBSOCKET_TEST_CROWD=1000 runs it with so many people, on every shared backend.
 """
 
+import asyncio
+import json
 import os
+import random
+import resource
 import signal
-import subprocess
-import sys
-import threading
 import time
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from ..servers.process import ROOT, wait_until, without_coverage
-from .test_processes import NO_PINGS, WORKERS, Site, row_of_workers
+from ..raw_client import RawClient
+from .test_processes import row_of_workers
 
-MEMBERS = int(os.environ.get("DWEBSOCKET_TEST_MEMBERS", "25"))  # in each worker
-SENDERS, MESSAGES = 10, 30
+websockets = pytest.importorskip("websockets")
+
+USERS = int(os.environ.get("DWEBSOCKET_TEST_CROWD", "0"))
+TABS = 3
+PEOPLE, GRACE = (USERS, 15) if USERS else (40, 3)
+BACKENDS = ["machine", "redis"] if USERS else ["machine"]
+
+#: Seconds until everything must be right after a worker was killed.
+MUST = 30
+
+#: Seconds that opening them all may take.
+OPENING = 300 if USERS else 60
+
+#: All clients share a thread here, and may be late with their request: by default gunicorn hangs up
+#: on a connection that brings none for two seconds.
+PATIENT = ("--keep-alive", "120")
+
+#: Connections that are being opened at a time.
+AT_ONCE = 40
 
 
-class Reader(threading.Thread):
-    """Reads what comes at its members, one after the other, until all have everything."""
+class Tab:
+    """A real client, whose picture is made of what its handler was told."""
 
-    def __init__(self, clients, count):
-        super().__init__()
-        self.clients, self.count = clients, count
-        self.got = {}
-        self.error = None
+    def __init__(self, user):
+        self.user = user
+        self.connection = None
+        self.start()
 
-    def run(self):
+    def start(self):
+        self.picture, self.times, self.left, self.faults = set(), [], Counter(), []
+        self.is_open, self.pid = False, None
+
+    async def open(self, url, turns):
+        self.start()
+        async with turns:
+            self.connection = await websockets.connect(
+                f"{url}?key={self.user}",
+                compression=None,
+                max_size=None,
+                ping_interval=None,
+                open_timeout=OPENING,
+            )
+            self.pid = json.loads(await self.connection.recv())["pid"]
+        self.is_open = True
+        self.task = asyncio.create_task(self.read())
+
+    async def read(self):
         try:
-            for client in self.clients:
-                self.got[client] = [client.read_text() for _ in range(self.count)]
-        except BaseException as error:
-            self.error = error
+            async for message in self.connection:
+                self.hear(**json.loads(message))
+        except websockets.ConnectionClosed:
+            pass
+        self.is_open = False
+
+    def hear(self, at, joined, left):
+        self.times.append(at)
+        if self.picture & set(joined) or set(left) - self.picture:
+            self.faults.append((joined, left))
+        self.picture |= set(joined)
+        self.picture -= set(left)
+        self.left.update(left)
+
+    async def close(self):
+        await self.connection.close()
+        await self.task
 
 
-def check(clients, senders, messages):
-    """Each has every message of every sender once, in the order in which that one sent."""
-    readers = [Reader(clients[start::4], senders * messages) for start in range(4)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join(600)
-        assert reader.error is None
-        assert len(reader.got) == len(reader.clients)
-        for got in reader.got.values():
-            found = {}
-            for text in got:
-                sender, _, number = text.partition(" ")
-                found.setdefault(sender, []).append(int(number))
-            assert len(found) == senders
-            assert all(numbers == [*range(messages)] for numbers in found.values())
+class Crowd:
+    def __init__(self, server):
+        self.server = server
+        self.url = f"ws://{server.host}:{server.port}/presence/tab/crowd/"
+        self.tabs = [Tab(user) for user in range(PEOPLE) for _ in range(TABS)]
+        self.turns = asyncio.Semaphore(AT_ONCE)
+
+    @property
+    def open_tabs(self):
+        return [tab for tab in self.tabs if tab.is_open]
+
+    @property
+    def users(self):
+        return {tab.user for tab in self.open_tabs}
+
+    async def open(self, tabs):
+        await asyncio.wait_for(
+            asyncio.gather(*(tab.open(self.url, self.turns) for tab in tabs)), OPENING
+        )
+
+    async def close(self, tabs):
+        await asyncio.gather(*(tab.close() for tab in tabs))
+
+    def present(self):
+        """What a worker answers."""
+        client = RawClient(self.server, timeout=20)
+        client.send_request(
+            "/presence/present/crowd/", websocket=False, headers={"Connection": "close"}
+        )
+        found = dict(json.loads(client.read_response().body)["present"])
+        client.hang_up()
+        assert all(info == {"name": f"user {user}"} for user, info in found.items())
+        return set(found)
+
+    async def settle(self, what, timeout):
+        """Wait until everybody knows who is there, and so does whoever asks."""
+        users, begun = self.users, time.monotonic()
+        while True:
+            wrong = sum(tab.picture != users for tab in self.open_tabs)
+            present = await asyncio.to_thread(self.present)
+            if not wrong and present == users:
+                break
+            assert time.monotonic() < begun + timeout, (what, wrong, len(present ^ users))
+            await asyncio.sleep(0.1)
+        print(f"{what}: {len(users)} people right after {time.monotonic() - begun:.1f} s")
+        self.check_calls()
+
+    def check_calls(self):
+        assert not [tab.faults for tab in self.tabs if tab.faults]
+        gaps = [b - a for tab in self.tabs for a, b in pairwise(tab.times[::2])]
+        assert min(gaps, default=1) > 0.9, "more than two calls within a second"
 
 
-def send_all(senders):
-    def send(place, client):
-        for number in range(MESSAGES):
-            client.send_text(f'["send", "{place} {number}"]')
+async def run(server):
+    crowd = Crowd(server)
+    await crowd.open(crowd.tabs)
+    await crowd.settle("all have come", OPENING)
 
-    threads = [threading.Thread(target=send, args=one) for one in enumerate(senders)]
-    for thread in threads:
-        thread.start()
-    return threads
+    random.shuffle(crowd.tabs)
+    await crowd.close(crowd.tabs[: len(crowd.tabs) // 2])  # of some people all
+    assert len(crowd.users) < PEOPLE
+    await crowd.settle("half of the tabs are closed", MUST)
+
+    victim, _ = Counter(tab.pid for tab in crowd.open_tabs).most_common(1)[0]
+    lost = [tab for tab in crowd.open_tabs if tab.pid == victim]
+    told = {tab: Counter(tab.left) for tab in crowd.open_tabs}
+    os.kill(victim, signal.SIGKILL)
+    await asyncio.gather(*(tab.task for tab in lost))
+    back = lost[: len(lost) // 2]
+    await crowd.open(back)
+    await crowd.settle("a worker was killed, half of its clients are back", MUST)
+    for tab in crowd.open_tabs:
+        if tab not in back:
+            assert not set(tab.left - told[tab]) & crowd.users, "somebody who is there has left"
+
+    told = {tab.user: tab for tab in crowd.tabs}
+    await crowd.close(crowd.open_tabs)
+    await crowd.open(crowd.tabs)
+    await crowd.settle("all have closed, and opened anew", OPENING)
+    assert len(told) == len(crowd.users) == PEOPLE
+    await crowd.close(crowd.tabs)
 
 
-@pytest.mark.parametrize("name", ["gunicorn-gevent", "uvicorn"])
-def test_every_message_of_all_senders_comes_once_and_in_order_to_all(start_server, name):
-    row = row_of_workers(name)
-    if row.asgi:  # which pings by itself
-        row = replace(row, arguments=(*row.arguments, "--ws-ping-interval", "3600"))
-    server = start_server(row, NO_PINGS)
-    site = Site(server, timeout=300)
+@pytest.fixture(autouse=True)
+def descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.timeout(900 if USERS else 120)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_crowd(start_server, request, backend):
+    settings = {"WEBSOCKET_PRESENCE_GRACE": GRACE}
+    if backend == "redis":
+        settings["WEBSOCKET_GROUPS"] = request.getfixturevalue("redis_server").setting
+    row = row_of_workers("gunicorn-gthread")
+    row = replace(row, arguments=(*row.arguments, *PATIENT))
+    server = start_server(row, settings, descriptors=20_000)
     try:
-        while len(site.clients) < WORKERS * MEMBERS or (
-            sum(client.alone for client in site.clients) < WORKERS
-        ):
-            site.join_soon()
-        for thread in send_all(site.clients[:SENDERS]):
-            thread.join(60)
-        check(site.clients, SENDERS, MESSAGES)
-        assert {answer["lost"] for answer in site.counts().values()} == {0}
+        asyncio.run(run(server))
+    except BaseException:
+        print(server.log.text())
+        raise
     finally:
-        site.close()
         server.stop()
-
-
-def test_a_worker_that_is_killed_and_replaced_takes_nothing_from_the_others(start_server):
-    server = start_server(row_of_workers("gunicorn-gthread"), NO_PINGS)
-    site = Site(server)
-    try:
-        site.join_everywhere()
-        pids = set(site.counts())
-        victim = max(pids)
-        mine = [client for client in site.clients if pid_of(client) == victim]
-        others = [client for client in site.clients if client not in mine]
-        assert mine
-        stop = threading.Event()
-        sent = []
-
-        def send():
-            while not stop.is_set() or len(sent) < 200:
-                others[0].send_text(f'["send", "0 {len(sent)}"]')
-                sent.append(None)
-                time.sleep(0.002)
-
-        thread = threading.Thread(target=send)
-        thread.start()
-        wait_until(lambda: len(sent) > 50, "there is traffic")
-        os.kill(victim, signal.SIGKILL)
-        wait_until(lambda: len(site.counts().keys() - {victim}) == WORKERS, "it is replaced", 60)
-        before = len(sent)
-        wait_until(lambda: len(sent) > before + 50, "there is traffic still")
-        stop.set()
-        thread.join(30)
-        check(others, 1, len(sent))
-    finally:
-        site.close()
-        server.stop()
-
-
-def pid_of(client):
-    client.send_text('["pid"]')
-    return int(client.read_text())
-
-
-#: A shell: says when it sends, and what.
-SHELL = """
-import sys, time
-import django
-django.setup()
-from dwebsocket import Group
-for line in sys.stdin:
-    now = time.time()
-    Group(sys.argv[1]).send(f"{now:.6f}")
-    print("sent", flush=True)
-"""
-
-
-def test_what_a_shell_says_is_there_at_once(start_server):
-    """Within 50 ms at the members in all processes, of which a busy machine needs a second try."""
-    server = start_server(row_of_workers("gunicorn-gthread"), NO_PINGS)
-    site = Site(server)
-    members = site.join_everywhere()
-    environment = {
-        **without_coverage(),
-        "DJANGO_SETTINGS_MODULE": "tests.project.settings",
-        "DWEBSOCKET_TEST_RUN_DIR": str(server.run_directory),
-    }
-    command = [sys.executable, "-c", SHELL, site.name]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as shell:
-        latest = []
-        for _ in range(20):
-            shell.stdin.write(b"\n")
-            shell.stdin.flush()
-            sent = [float(member.read_text()) for member in members]
-            latest.append(time.time() - sent[0])
-            assert shell.stdout.readline() == b"sent\n"
-        shell.stdin.close()
-    print("ms:", *(f"{1000 * one:.1f}" for one in latest))
-    assert min(latest) < 0.05, latest
-    site.close()
-    server.stop()
+    assert not server.log.find_faults(), server.log.text()

@@ -20,7 +20,7 @@ from dwebsocket.machine import find_directory
 
 from ..glue.site import wait_until
 from ..servers.redis import BACKEND
-from .peers import Failing
+from .peers import Failing, groups_left
 
 
 @require_websocket
@@ -168,7 +168,7 @@ def test_100_000_changes_from_eight_threads_with_sends_in_between(site):
         for number in range(3):
             assert second in Group(f"group {number}")
             assert first not in Group(f"group {number}")
-    wait_until(lambda: get_members().names() == [])
+    wait_until(lambda: groups_left() == [])
 
 
 class Away(BaseGroupBackend):

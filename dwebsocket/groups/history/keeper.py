@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dwebsocket.groups.envelope import Parcel, encode, pack, unpack
+from dwebsocket.groups.envelope import encode, pack, unpack
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.groups.numbers import Numberer
 
-from .feeds import Feeds
+from .feeds import Feeds, Wish
 from .positions import Position, parse_position
 from .rules import Rule
 from .store import HistoryStore, Log, Recall, read_since
@@ -22,8 +22,8 @@ class Joined(NamedTuple):
 
     Attributes:
         position: from here on the member gets everything: for the next ``since``.
-        recovered: whether it got all since the position that was given. If ``False`` it got
-            nothing, and the page has to load anew.
+        recovered: whether it got all since the position that was given. If ``False`` it got none
+            of that, but the newest ones if it asked for them, and the page has to begin anew.
     """
 
     position: str
@@ -48,12 +48,11 @@ class Keeper:
         numberer: Numberer,
         carry: Callable[[str, Position, bytes], None],
     ) -> None:
-        self.feeds = Feeds(members, store, self._take_excluded)
+        self.feeds = Feeds(members, store)
         self._members = members
         self._store = store
         self._numberer = numberer
         self._carry = carry
-        self._excluded: dict[tuple[bytes, int], Any] = {}
 
     def append(self, name: str, content: str | bytes, rule: Rule, exclude: Any) -> None:
         """Keep a message, and have all members get it but ``exclude``.
@@ -63,19 +62,17 @@ class Keeper:
         """
         kind, body = encode(content)
         origin, number = self._numberer.next(name)
-        if exclude is not None and self._members.has(name, exclude):
-            self._excluded[origin, number] = exclude
+        data = pack(kind, body, origin, number)
+        is_excluding = exclude is not None and self._members.has(name, exclude)
+        if is_excluding:
+            self.feeds.exclude(name, origin, number, exclude)
         try:
-            position = self._store.append(name, pack(kind, body, origin, number), rule)
+            position = self._store.append(name, data, rule)
         except BaseException:
-            self._excluded.pop((origin, number), None)
+            if is_excluding:
+                self.feeds.include(name, origin, number)
             raise
-        self._carry(name, position, pack(kind, body, origin, number))
-
-    def _take_excluded(self, parcel: Parcel) -> Any:
-        if not self._excluded:
-            return None
-        return self._excluded.pop((parcel.origin, parcel.number), None)
+        self._carry(name, position, data)
 
     def join(
         self,
@@ -83,19 +80,20 @@ class Keeper:
         member: Member,
         subscribe: Callable[[str], None],
         since: str | None,
-        rule: Rule,
+        newest: int,
         *,
         positions: bool,
     ) -> Joined:
         """Make it a member that has everything since a position.
 
+        Args:
+            newest: without a position, or if that is of no use, so many of the newest come first.
+
         Raises:
-            GroupUnavailable: nobody can say what was sent. It is a member then, from now on.
+            GroupUnavailable: nobody can say what was sent. It may be a member then.
         """
-        found = None if since is None else parse_position(since) or NOWHERE
-        position, recovered = self.feeds.join(
-            name, member, subscribe, found, rule, positions=positions
-        )
+        wish = Wish(find_position(since), newest, positions)
+        position, recovered = self.feeds.join(name, member, subscribe, wish)
         return Joined(str(position), recovered)
 
     def recall(self, name: str, since: str | None, limit: int) -> Recall:
@@ -104,20 +102,30 @@ class Keeper:
         Raises:
             GroupUnavailable: nobody can say.
         """
-        if since is None:
+        found = find_position(since)
+        if found is None:
             log, recovered = self._store.read(name, None, limit), True
         else:
-            log, recovered = read_since(self._store, name, parse_position(since) or NOWHERE, limit)
+            log, recovered = read_since(self._store, name, found, limit)
         contents = [unpack(kept.data).content for kept in log.kept]
-        messages = [content for content in contents if not isinstance(content, tuple)]
-        return Recall(messages, str(position_behind(log, since)), recovered)
+        messages = [content for content in contents if isinstance(content, (str, bytes))]
+        return Recall(messages, str(position_behind(log, found)), recovered)
+
+    def close(self) -> None:
+        """Hand out nothing any more; in a forked child, too, where the members are the parent's."""
+        self.feeds.close()
 
 
 #: What a page brings that is no position: nobody knows what it has missed.
 NOWHERE = Position("", 0)
 
 
-def position_behind(log: Log, since: str | None) -> Position:
+def find_position(since: str | None) -> Position | None:
+    """The position that a page has brought; an empty one is none."""
+    return (parse_position(since) or NOWHERE) if since else None
+
+
+def position_behind(log: Log, since: Position | None) -> Position:
     """That of the last message of these; of the group, if those are all."""
     if since is None or not log.kept:
         return log.last

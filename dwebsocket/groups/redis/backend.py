@@ -13,6 +13,7 @@ from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
 from dwebsocket.groups.envelope import encode, pack, unpack
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
+from dwebsocket.groups.presence import Presence
 from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.running.threads import Threads
 from dwebsocket.supervisor import try_start
@@ -20,6 +21,7 @@ from dwebsocket.supervisor import try_start
 from .client import ERRORS, explain
 from .clients import create_client
 from .outage import Outage
+from .presence import RedisPresence
 from .publisher import Publisher
 from .subscriber import MAX_CONFIRMATION, MAX_DELAY, Subscriber
 
@@ -32,6 +34,8 @@ class RedisGroupBackend(BaseGroupBackend):
     """Delivers at most once: what is sent while Redis is away, or a process is not connected to it,
     is lost to other processes, and counted.
     """
+
+    presence: Presence
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         super().__init__(members, location, options)
@@ -50,9 +54,17 @@ class RedisGroupBackend(BaseGroupBackend):
         self._tried = threading.Event()  # to find the nodes of a cluster
         self._closed = self._routing = False
         self._published = self._unavailable = 0
+        store = RedisPresence(self._client, self._prefix, lambda: self._first.is_away)
+        self.presence = self._create_presence(store)
 
     def get_counts(self) -> Counts:
         return Counts(self._published, self._unavailable, self._tally.received, self._tally.lost)
+
+    def count_listeners(self, name: str) -> int | None:
+        try:
+            return self._client.count_subscribers(self._prefix + name)
+        except ERRORS:  # this user may not ask that
+            return None
 
     # Sending
 
@@ -169,7 +181,7 @@ class RedisGroupBackend(BaseGroupBackend):
 
     def wants(self, node: str, channel: str) -> bool:
         name = channel.removeprefix(self._prefix)
-        return self.members.count(name) > 0 and self._client.node_of(channel) == node
+        return self.members.is_wanted(name) and self._client.node_of(channel) == node
 
     def hand_on(self, channel: str, data: bytes) -> None:
         name = channel.removeprefix(self._prefix)
@@ -201,6 +213,7 @@ class RedisGroupBackend(BaseGroupBackend):
 
     def abandon(self) -> None:
         self._closed = True
+        self.presence.abandon()
         for publisher in list(self._publishers.values()):
             publisher.close()
         for subscriber in list(self._subscribers.values()):
@@ -208,6 +221,7 @@ class RedisGroupBackend(BaseGroupBackend):
 
     def close(self) -> None:
         self._closed = True
+        self.presence.close()
         for publisher in list(self._publishers.values()):
             publisher.close()
         for subscriber in list(self._subscribers.values()):

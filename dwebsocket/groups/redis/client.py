@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dwebsocket.exceptions import InvalidGroupBackend
@@ -110,10 +110,30 @@ class Client:
                 "seconds, on as many connections as OPTIONS 'max_connections' allows"
             )
 
+    def execute(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Execute commands, each of which names one key, together; their answers."""
+        self._take_turn()
+        try:
+            pipeline = self._create_pipeline()
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = pipeline.execute()
+            return answers
+        finally:
+            self._turns.release()
+
+    def _create_pipeline(self) -> Any:
+        return self._quick.pipeline(transaction=False)
+
     def check(self, node: str) -> str:
         """What has become of that node, which was away. Raises ``ERRORS`` while it still is."""
         self._quick.ping()
         return "is back"
+
+    def count_subscribers(self, channel: str) -> int:
+        """How many have subscribed to it. Raises ``ERRORS``, also where this user may not ask."""
+        ((_, count),) = self._quick.pubsub_numsub(channel)
+        return int(count)
 
     def publish_to_all(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it by SUBSCRIBE, on whatever node."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
-from dwebsocket.groups import Group
-from dwebsocket.groups.current import get_backend
-from dwebsocket.groups.history import find_rule
+from dwebsocket.management import sending
 
 __all__ = ["Command"]
 
@@ -23,30 +19,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  # as Django declares it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("group", help="name of the group")
-        parser.add_argument("message", help="text of the message")
-        parser.add_argument("--json", action="store_true", help="refuse what is not JSON")
+        sending.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        message: str = options["message"]
-        if options["json"]:
-            check_json(message)
-        try:
-            group = Group(options["group"])
-            backend = get_backend()
-            reason = backend.explain_silence()
-            if reason is not None and not backend.shared:
-                raise CommandError(f"Nobody would get this: {reason}")
-            group.send(message)
-        except (GroupUnavailable, InvalidGroupBackend, ValueError) as error:
-            raise CommandError(str(error)) from error
-        if reason is not None:  # no error: perhaps nobody is connected just now
-            kept = ", and its history keeps it" if find_rule(group.name) else ""
-            self.stderr.write(f"Nobody gets this now{kept}: {reason}")
-
-
-def check_json(message: str) -> None:
-    try:
-        json.loads(message)
-    except ValueError as error:
-        raise CommandError(f"The message is not JSON: {error}") from error
+        sending.send(options, self.stderr)

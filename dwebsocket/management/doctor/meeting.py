@@ -32,9 +32,9 @@ def examine_meeting(backend: Any) -> Iterator[Finding]:
     """Of ``MachineGroupBackend``."""
     place = find_meeting_place(backend)
     assert place is not None
-    pids = backend.list_processes()
+    pids = [name.partition(".")[0] for name in backend.list_processes()]
     who = f"{len(pids)} with members" if pids else "none with members just now"
-    shown = f" ({', '.join(map(str, pids))})" if pids else ""
+    shown = f" ({', '.join(pids)})" if pids else ""
     yield ok(
         "groups",
         f"{type(backend).__name__} reaches the processes that meet in {place}: {who}{shown}.",
