@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 from .process import ROOT, find_free_port, without_coverage
@@ -54,8 +55,11 @@ class ExampleServer:
     def __init__(self, name, directory, database):
         self.host, self.port = "127.0.0.1", find_free_port()
         self.url = f"http://{self.host}:{self.port}"
+        # Where its processes meet, and those of no other test. The path is short, as it must be.
+        self._meeting = tempfile.TemporaryDirectory(prefix="dw-")
         self.environment = {
             **without_coverage(),
+            "TMPDIR": self._meeting.name,
             "PYTHONUNBUFFERED": "1",
             "DEMO_DATABASE": shutil.copy(database, directory),
         }
