@@ -98,6 +98,12 @@ class BaseGroupBackend:
         """What has been counted."""
         return Counts()
 
+    def explain_silence(self) -> str | None:
+        """Why what is sent here reaches no other process just now, as far as that can be seen;
+        ``None``: it may reach some. Whoever asks tells it.
+        """
+        return None
+
     def close(self) -> None:
         """Nobody uses this backend any more."""
 

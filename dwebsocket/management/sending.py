@@ -6,11 +6,12 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups import Group
 from dwebsocket.groups.current import get_backend
+from dwebsocket.groups.history import find_rule
 
 __all__ = ["add_arguments", "send"]
 
@@ -22,8 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="refuse what is not JSON")
 
 
-def send(options: dict[str, Any]) -> None:
-    """Send it.
+def send(options: dict[str, Any], stderr: OutputWrapper) -> None:
+    """Send it; say there why nobody gets it, if that is so.
 
     Raises:
         CommandError: it cannot be sent, or would reach nobody.
@@ -33,15 +34,16 @@ def send(options: dict[str, Any]) -> None:
         check_json(message)
     try:
         group = Group(options["group"])
-        if not get_backend().shared and not len(group):
-            raise CommandError(
-                "Nobody would get this: the backend of WEBSOCKET_GROUPS reaches the "
-                "members in its own process only, and this one has none. Choose "
-                "'dwebsocket.groups.redis.RedisGroupBackend'."
-            )
+        backend = get_backend()
+        reason = None if len(group) else backend.explain_silence()
+        if reason is not None and not backend.shared:
+            raise CommandError(f"Nobody would get this: {reason}")
         group.send(message)
     except (GroupUnavailable, InvalidGroupBackend, ValueError) as error:
         raise CommandError(str(error)) from error
+    if reason is not None:  # no error: perhaps nobody is connected just now
+        kept = ", and its history keeps it" if find_rule(group.name) else ""
+        stderr.write(f"Nobody gets this now{kept}: {reason}")
 
 
 def check_json(message: str) -> None:

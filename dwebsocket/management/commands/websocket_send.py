@@ -22,4 +22,4 @@ class Command(BaseCommand):
         sending.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sending.send(options)
+        sending.send(options, self.stderr)

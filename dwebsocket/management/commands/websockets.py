@@ -57,11 +57,11 @@ class Command(BaseCommand):
         stats.add_argument("--json", action="store_true", help="as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        command = {"close": self._close, "send": sending.send, "stats": self._count}.get(
+        command = {"close": self._close, "send": self._send, "stats": self._count}.get(
             options["command"], self._list
         )
         try:
-            if command is not sending.send and not get_backend().shared:
+            if options["command"] != "send" and not get_backend().shared:
                 raise CommandError(ALONE)
             command(options)
             self.stdout.flush()
@@ -92,6 +92,9 @@ class Command(BaseCommand):
             ids=options["ids"] or None, **{name: options[name] for name in names}
         )
         self.stdout.write(f"{count} closed.")
+
+    def _send(self, options: dict[str, Any]) -> None:
+        sending.send(options, self.stderr)
 
     def _count(self, options: dict[str, Any]) -> None:
         stats = connections.stats()
