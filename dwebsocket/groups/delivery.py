@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64encode
+from collections.abc import Iterable
 from typing import Any
 
 from dwebsocket.protocol.prepared import PreparedMessage
 
+from .envelope import Closing, Envelope
 from .members import Member
 
-__all__ = ["Message", "send", "tell_position"]
+__all__ = ["Message", "deliver", "send", "tell_position"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
@@ -62,6 +64,26 @@ def build(group: str, position: str | None, content: str | bytes) -> PreparedMes
     return PreparedMessage(json.dumps(found, ensure_ascii=False))
 
 
+def deliver(
+    group: str,
+    content: Envelope,
+    members: Iterable[tuple[Member, bool]],
+    exclude: object,
+    position: str | None = None,
+) -> None:
+    """Hand what was sent to these members, but ``exclude``, with the position to those who are told
+    it. Never waits; a member that cannot be sent to is logged, and those behind it get it.
+    """
+    message = content if isinstance(content, Closing) else Message(group, content, position)
+    for member, positions in members:
+        if member is exclude:
+            continue
+        if isinstance(message, Closing):
+            close(group, member, message)
+        else:
+            send(group, member, message.with_position if positions else message.plain)
+
+
 def tell_position(group: str, member: Member, position: str, *, recovered: bool) -> None:
     """Tell a member where the group is, and whether nothing was missed. Never waits, never
     raises.
@@ -76,3 +98,11 @@ def send(group: str, member: Member, message: PreparedMessage) -> None:
         member.send_nowait(message)
     except Exception:
         logger.exception("A member of the group %r cannot be sent to", group)
+
+
+def close(group: str, member: Member, closing: Closing) -> None:
+    """``close_nowait``: the same."""
+    try:
+        member.close_nowait(*closing)
+    except Exception:
+        logger.exception("A member of the group %r cannot be closed", group)

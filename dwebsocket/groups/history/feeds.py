@@ -7,16 +7,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.delivery import Message, send, tell_position
+from dwebsocket.groups.delivery import Message, deliver, send, tell_position
 from dwebsocket.groups.envelope import Parcel, unpack
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.supervisor import Service
 
+from .feed import MAX_EARLY, Feed
+from .losses import Losses
 from .positions import Position
 from .rules import Rule
 from .store import HistoryStore, Log, read_since
@@ -31,43 +33,6 @@ INTERVAL = 0.1
 
 #: Seconds for which it may still be on its way though the store does not have it any more.
 PATIENCE = 2.0
-
-#: Messages that may wait for one before them.
-MAX_EARLY = 10_000
-
-
-class Feed:
-    """Of one group.
-
-    Attributes:
-        lock: guards the rest. Whoever has it reads the store, and sends without waiting.
-        position: that of the last message that was handed out.
-        early: messages that have come before others that must be handed out first.
-        doubted: since when something may be missing, ``time.monotonic()``; ``None``: nothing is.
-        joining: members that get what comes from the store first.
-        is_dropped: whether another one has taken its place.
-    """
-
-    __slots__ = ("doubted", "early", "is_dropped", "joining", "lock", "position")
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.position: Position | None = None
-        self.early: dict[Position, bytes] = {}
-        self.doubted: float | None = None
-        self.joining: set[Member] = set()
-        self.is_dropped = False
-
-    @property
-    def epoch(self) -> str | None:
-        """That of the last message."""
-        return None if self.position is None else self.position.epoch
-
-    def forget_late(self, position: Position) -> None:
-        """Forget the early ones that are not behind this position."""
-        for one in list(self.early):
-            if one.epoch != position.epoch or one.offset <= position.offset:
-                del self.early[one]
 
 
 class Feeds:
@@ -86,7 +51,8 @@ class Feeds:
         self._lock = threading.Lock()  # held for an instant
         self._feeds: dict[str, Feed] = {}
         self._checking = Service(self._check, "dwebsocket-history")
-        self._told = False  # that the store cannot be asked
+        self._losses = Losses()
+        self._told = self._closed = False  # told that the store cannot be asked
 
     @contextmanager
     def _enter(self, name: str) -> Iterator[Feed]:
@@ -104,17 +70,29 @@ class Feeds:
             return
         with self._enter(name) as feed:
             known = feed.position
-            if known is None or position == known.next:
+            if feed.is_unsure:  # this number may have been used before
+                feed.add_early(position, data)
+            elif known is None or position == known.next:
                 feed.early.pop(position, None)
                 self._hand_out(feed, name, position, data)
                 self._hand_out_early(feed, name)
-                if not feed.early:
+                if not feed.early and not feed.behind:
                     feed.doubted = None
-            elif position.epoch != known.epoch or position.offset > known.offset:
-                feed.early[position] = data
+            elif not feed.has_reached(position):
+                feed.add_early(position, data)
                 self._doubt(feed)
-                if len(feed.early) > MAX_EARLY:
-                    self._settle(feed, name, time.monotonic() + PATIENCE)
+
+    def receive_behind(self, name: str, position: Position, data: bytes) -> None:
+        """A message has come that is not kept, and belongs behind that position."""
+        if not self._members.count(name):
+            return
+        with self._enter(name) as feed:
+            feed.behind.append((position, data))
+            if feed.is_unsure or not feed.has_reached(position):
+                self._doubt(feed)
+                if len(feed.behind) <= MAX_EARLY:
+                    return
+            self._hand_out_behind(feed, name, feed.behind[0][0])
 
     def join(
         self,
@@ -136,12 +114,13 @@ class Feeds:
         """
         with self._enter(name) as feed:
             if feed.position is None or not self._members.count(name):
-                feed.position = self._store.read(name, None, 0).last
+                feed.begin(self._store.read(name, None, 1))
             feed.joining.add(member)
             self._members.add(name, member, positions=positions)
         try:
             subscribe(name)
             with feed.lock:
+                feed.is_new = False  # what comes from now on, or what is read, is all
                 return self._admit(feed, name, member, since, rule, positions=positions)
         finally:
             feed.joining.discard(member)
@@ -158,10 +137,13 @@ class Feeds:
     ) -> tuple[Position, bool]:
         log, recovered = self._read_for(name, since, rule)
         if log.last != feed.position and (since is not None or log.last.epoch != feed.epoch):
-            self._catch_up(feed, name)  # or what the member has had already would come once more
+            # Or what the member has had already would come once more.
+            self._take_over(feed, name, self._look(feed, name))
             log, recovered = self._read_for(name, since, rule)
         here = feed.position
         assert here is not None
+        if log.last != here:
+            self._doubt(feed)  # it came before this process heard of it, perhaps
         if positions:
             tell_position(name, member, str(here), recovered=recovered)
         for kept in log.kept:
@@ -179,16 +161,42 @@ class Feeds:
             return self._store.read(name, None, int(rule.sends_newest)), True
         return read_since(self._store, name, since)
 
+    # Handing out
+
     def _hand_out(self, feed: Feed, name: str, position: Position, data: bytes) -> None:
-        feed.position = position
-        parcel = unpack(data)
-        exclude = self._find_excluded(parcel)
-        if isinstance(parcel.content, tuple):
+        feed.advance(position, data)
+        self._deliver(name, data, str(position), feed.joining)
+        self._hand_out_behind(feed, name)
+
+    def _hand_out_early(self, feed: Feed, name: str) -> None:
+        while feed.early and feed.position is not None:
+            following = feed.position.next
+            data = feed.early.pop(following, None)
+            if data is None:
+                return
+            self._hand_out(feed, name, following, data)
+
+    def _hand_out_behind(self, feed: Feed, name: str, until: Position | None = None) -> None:
+        while feed.behind and (feed.behind[0][0] == until or feed.has_reached(feed.behind[0][0])):
+            _, data = feed.behind.pop(0)
+            self._deliver(name, data)
+
+    def _deliver(
+        self,
+        name: str,
+        data: bytes,
+        position: str | None = None,
+        joining: Collection[Member] = (),
+    ) -> None:
+        try:
+            parcel = unpack(data)
+        except ValueError as error:
+            logger.warning("What the history has of the group %r is no message: %s", name, error)
             return
-        message = Message(name, parcel.content, str(position))
-        for member, positions in self._members.with_wishes(name):
-            if member is not exclude and member not in feed.joining:
-                send(name, member, message.with_position if positions else message.plain)
+        members = self._members.with_wishes(name)
+        if joining:
+            members = [one for one in members if one[0] not in joining]
+        deliver(name, parcel.content, members, self._find_excluded(parcel), position)
 
     # What has not come
 
@@ -201,6 +209,19 @@ class Feeds:
                 with self._enter(name) as feed:
                     self._doubt(feed)
 
+    def interrupt(self, name: str) -> None:
+        """What was sent to the group before now may not come any more; and the store may have lost
+        what it had, and use its numbers again: see what it has before anything else is handed out.
+        Never raises.
+        """
+        feed = self._feeds.get(name)
+        if feed is None:
+            return
+        with feed.lock:
+            if feed.position is not None and not feed.is_new:
+                feed.is_unsure = True
+                self._doubt(feed)
+
     def _doubt(self, feed: Feed) -> None:
         if feed.doubted is None:
             feed.doubted = time.monotonic()
@@ -211,71 +232,88 @@ class Feeds:
         while True:
             time.sleep(INTERVAL)
             self._check_all()
-            if self._checking.end(self._find_doubted):
+            self._losses.tell()
+            if self._checking.end(self._is_needed):
                 return
+
+    def _is_needed(self) -> bool:
+        return not self._closed and bool(self._find_doubted() or self._losses)
 
     def _find_doubted(self) -> list[str]:
         return [name for name, feed in list(self._feeds.items()) if feed.doubted is not None]
 
     def _check_all(self) -> None:
         for name in self._find_doubted():
-            try:
-                with self._enter(name) as feed:
-                    now = time.monotonic()
-                    if feed.doubted is not None and now >= feed.doubted + INTERVAL:
-                        self._settle(feed, name, now)
-            except GroupUnavailable as error:  # the next round tries again
-                if not self._told:
-                    self._told = True
-                    logger.warning("What groups have missed is not known yet: %s", error)
+            if self._closed:
+                return
+            with self._enter(name) as feed:
+                now = time.monotonic()
+                if feed.doubted is None or now < feed.doubted + INTERVAL:
+                    continue
+                try:
+                    self._settle(feed, name, now)
+                    self._told = False
+                except GroupUnavailable as error:  # the next round tries again
+                    if not self._told:
+                        self._told = True
+                        logger.warning("What groups have missed is not known yet: %s", error)
+                except Exception:  # of ours: others need this thread
+                    feed.forget()
+                    logger.exception("What the group %r has missed cannot be handed out", name)
 
     def _settle(self, feed: Feed, name: str, now: float) -> None:
         """Hand out what the store has, or find that it is lost."""
-        known, since = feed.position, feed.doubted
-        if known is None or since is None or not self._members.count(name):
-            feed.doubted = None
-            feed.early.clear()
+        since = feed.doubted
+        if feed.position is None or since is None or not self._members.count(name):
+            feed.forget()
             return
-        log, is_whole = read_since(self._store, name, known)
-        if is_whole or log.last.epoch != known.epoch or now >= since + PATIENCE:
-            self._take_over(feed, name, log, is_whole=is_whole)
-            feed.doubted = now if feed.early else None  # otherwise it may be on its way
+        log = self._look(feed, name)
+        if (
+            feed.is_followed_by(log)
+            or log.last.epoch != feed.epoch
+            or feed.is_unsure
+            or now >= since + PATIENCE
+        ):
+            self._take_over(feed, name, log)
 
-    def _catch_up(self, feed: Feed, name: str) -> None:
-        """Hand out what has not come yet."""
-        assert feed.position is not None
-        log, is_whole = read_since(self._store, name, feed.position)
-        self._take_over(feed, name, log, is_whole=is_whole)
+    def _look(self, feed: Feed, name: str) -> Log:
+        """What the store has; what it has lost is not to be mistaken for something else."""
+        here = feed.position
+        assert here is not None
+        log = self._store.read(name, max(0, here.offset - 1), None)
+        if feed.is_contradicted_by(log):
+            self._store.renew(name, here.epoch)
+        elif log.last.epoch == here.epoch:
+            return log
+        return self._store.read(name, 0, None)
 
-    def _take_over(self, feed: Feed, name: str, log: Log, *, is_whole: bool) -> None:
-        """Hand out what was read of the store, and what is known to be behind that."""
-        if not is_whole:
+    def _take_over(self, feed: Feed, name: str, log: Log) -> None:
+        """Hand out what was read of the store, and all that has waited for that."""
+        others, messages = feed.take_waiting(log)
+        for data in others:  # of an epoch that is over: its positions are worth nothing
+            self._deliver(name, data)
+        for position, data in messages:
+            if feed.has_reached(position):
+                continue
+            if feed.position is None or position != feed.position.next:
+                self._lose(feed, name, Position(position.epoch, position.offset - 1))
+            self._hand_out(feed, name, position, data)
+        if not feed.has_reached(log.last):
             self._lose(feed, name, log.last)
-        for kept in log.kept:
-            self._hand_out(feed, name, Position(log.last.epoch, kept.offset), kept.data)
-        assert feed.position is not None
-        feed.forget_late(feed.position)
-        self._hand_out_early(feed, name)
-
-    def _hand_out_early(self, feed: Feed, name: str) -> None:
-        while feed.early and feed.position is not None:
-            following = feed.position.next
-            data = feed.early.pop(following, None)
-            if data is None:
-                return
-            self._hand_out(feed, name, following, data)
+        while feed.behind:
+            self._hand_out_behind(feed, name, feed.behind[0][0])
+        feed.forget()
 
     def _lose(self, feed: Feed, name: str, position: Position) -> None:
         """What was sent up to there is lost for good to the members of this process."""
-        feed.position = position
-        logger.warning(
-            "Messages of the group %r are lost: the history does not have them any more. Its "
-            "members in this process are told, if they asked for positions",
-            name,
-        )
+        feed.skip_to(position)
+        self._losses.note(name)
+        self._checking.ensure()
         for member, positions in self._members.with_wishes(name):
             if positions and member not in feed.joining:
                 tell_position(name, member, str(position), recovered=False)
+
+    # The end
 
     def drop(self, name: str) -> None:
         """The group has no member here any more. Never waits."""
@@ -290,3 +328,7 @@ class Feeds:
                         del self._feeds[name]
         finally:
             feed.lock.release()
+
+    def close(self) -> None:
+        """Look for nothing any more."""
+        self._closed = True

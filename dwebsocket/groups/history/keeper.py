@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +17,9 @@ from .rules import Rule
 from .store import HistoryStore, Log, Recall, read_since
 
 __all__ = ["Joined", "Keeper"]
+
+#: Seconds after which a message that was sent does not come any more.
+REMEMBERED = 60.0
 
 
 class Joined(NamedTuple):
@@ -35,7 +40,8 @@ class Keeper:
 
     Args:
         store: where they are kept.
-        carry: takes what was kept to the members in this process and in others.
+        carry: takes what was kept to the members in this process and in others, unless the store
+            has done so.
 
     Attributes:
         feeds: what this process has handed out.
@@ -48,12 +54,14 @@ class Keeper:
         numberer: Numberer,
         carry: Callable[[str, Position, bytes], None],
     ) -> None:
-        self.feeds = Feeds(members, store, self._take_excluded)
+        self.feeds = Feeds(members, store, self.take_excluded)
         self._members = members
         self._store = store
         self._numberer = numberer
         self._carry = carry
-        self._excluded: dict[tuple[bytes, int], Any] = {}
+        self._lock = threading.Lock()  # held for an instant
+        # In the order in which they are to be forgotten, with the time of that.
+        self._excluded: dict[tuple[bytes, int], tuple[float, Any]] = {}
 
     def append(self, name: str, content: str | bytes, rule: Rule, exclude: Any) -> None:
         """Keep a message, and have all members get it but ``exclude``.
@@ -63,19 +71,29 @@ class Keeper:
         """
         kind, body = encode(content)
         origin, number = self._numberer.next(name)
-        if exclude is not None and self._members.has(name, exclude):
-            self._excluded[origin, number] = exclude
-        try:
-            position = self._store.append(name, pack(kind, body, origin, number), rule)
-        except BaseException:
-            self._excluded.pop((origin, number), None)
-            raise
-        self._carry(name, position, pack(kind, body, origin, number))
+        self.leave_out(name, origin, number, exclude)
+        data = pack(kind, body, origin, number)
+        self._carry(name, self._store.append(name, data, rule), data)
 
-    def _take_excluded(self, parcel: Parcel) -> Any:
+    def leave_out(self, name: str, origin: bytes, number: int, exclude: Any) -> None:
+        """Let this member not get the message of that number when it comes. If it does not come,
+        the member is forgotten after a while.
+        """
+        if exclude is None or not self._members.has(name, exclude):
+            return
+        now = time.monotonic()
+        with self._lock:
+            excluded = self._excluded
+            while excluded and excluded[oldest := next(iter(excluded))][0] < now:
+                del excluded[oldest]
+            excluded[origin, number] = (now + REMEMBERED, exclude)
+
+    def take_excluded(self, parcel: Parcel) -> Any:
+        """Who was left out of this message, if this process has sent it."""
         if not self._excluded:
             return None
-        return self._excluded.pop((parcel.origin, parcel.number), None)
+        with self._lock:
+            return self._excluded.pop((parcel.origin, parcel.number), (0, None))[1]
 
     def join(
         self,

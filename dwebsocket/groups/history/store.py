@@ -64,6 +64,15 @@ class HistoryStore(Protocol):
         """
         ...
 
+    def renew(self, name: str, epoch: str) -> None:
+        """Forget the group, which begins anew with another epoch, unless this is not its epoch any
+        more: what was handed out under it is not what is kept.
+
+        Raises:
+            GroupUnavailable: nobody knows whether it is forgotten.
+        """
+        ...
+
 
 def read_since(
     store: HistoryStore, name: str, since: Position, limit: int | None = None

@@ -10,13 +10,13 @@ from typing import Any
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups.base import BaseGroupBackend, Counts
 from dwebsocket.groups.envelope import Envelope, encode, pack, unpack
-from dwebsocket.groups.history import Keeper, Position
+from dwebsocket.groups.history import Keeper, Position, pack_position, unpack_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
 from dwebsocket.groups.serving import serves
 from dwebsocket.machine import Channel, Frame, InvalidFrame, Kind, find_directory
 
-from .history import FileHistory, pack_position, unpack_position
+from .history import FileHistory
 
 __all__ = ["MachineGroupBackend"]
 
@@ -147,6 +147,7 @@ class MachineGroupBackend(BaseGroupBackend):
 
     def close(self) -> None:
         self._channel.close()
+        self.history.feeds.close()
         self._store.close()
 
     def abandon(self) -> None:

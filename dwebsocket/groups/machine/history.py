@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from dwebsocket.groups.history.rules import Rule
 from dwebsocket.groups.history.store import Kept, Log
 from dwebsocket.machine import RunDirectory
 
-__all__ = ["FileHistory", "pack_position", "unpack_position"]
+__all__ = ["FileHistory"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
@@ -45,26 +44,6 @@ CREATE TABLE IF NOT EXISTS position
 CREATE TABLE IF NOT EXISTS message
     (name TEXT, offset INTEGER, expires REAL, data BLOB, PRIMARY KEY (name, offset)) WITHOUT ROWID;
 """
-
-#: Bytes of an epoch's text, and the offset.
-POSITION = struct.Struct("!8sQ")
-
-
-def pack_position(position: Position) -> bytes:
-    """What stands in front of a message on its way."""
-    return POSITION.pack(position.epoch.encode(), position.offset)
-
-
-def unpack_position(body: bytes) -> tuple[Position, bytes]:
-    """The position, and what stands behind it.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if len(body) < POSITION.size:
-        raise ValueError(f"{len(body)} bytes, less than a position")
-    epoch, offset = POSITION.unpack_from(body)
-    return Position(epoch.decode(), offset), body[POSITION.size :]
 
 
 class FileHistory:
@@ -103,6 +82,13 @@ class FileHistory:
             rows = execute(query, (name, now, after or 0, most)).fetchall()
         kept = sorted(Kept(*row) for row in rows)
         return Log(position, kept)
+
+    def renew(self, name: str, epoch: str) -> None:
+        now = time.time()
+        with self._transaction(name) as execute:
+            if find_position(execute, name, now)[0] == epoch:
+                execute("DELETE FROM position WHERE name = ?", (name,))
+                execute("DELETE FROM message WHERE name = ?", (name,))
 
     @contextmanager
     def _transaction(self, name: str) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dwebsocket.exceptions import InvalidGroupBackend
@@ -12,12 +12,15 @@ from dwebsocket.exceptions import InvalidGroupBackend
 try:
     import redis
     from redis.backoff import NoBackoff
+    from redis.exceptions import NoScriptError
     from redis.retry import Retry
     from redis.sentinel import MasterNotFoundError
 except ImportError as error:
     raise InvalidGroupBackend(
         "the Redis backend for groups needs redis-py: pip install 'dwebsocket[redis]'"
     ) from error
+
+from .scripts import Script
 
 __all__ = [
     "ERRORS",
@@ -63,10 +66,12 @@ class Client:
         publishers: how many messages may be on their way at a time.
         patience: seconds that one of them has.
         is_quick: whether ``publish`` lasts no longer than ``patience`` on a connection that stands.
+        publishing: the command that publishes.
     """
 
     sharded = False
     is_quick = True
+    publishing = "PUBLISH"
 
     def __init__(
         self,
@@ -101,6 +106,23 @@ class Client:
             self._quick.publish(channel, data)
         finally:
             self._turns.release()
+
+    def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """What a script returns. The first time Redis has to be told it."""
+        self._take_turn()
+        client = self._scripting
+        try:
+            try:
+                return client.evalsha(script.sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return client.eval(script.text, len(keys), *keys, *arguments)
+        finally:
+            self._turns.release()
+
+    @property
+    def _scripting(self) -> Any:
+        """redis-py's client that runs scripts."""
+        return self._quick
 
     def _take_turn(self) -> None:
         """Be one of the publishers, as soon as another one has done."""

@@ -39,6 +39,7 @@ class ClusterClient(Client):
 
     sharded = True
     is_quick = False  # when a node does not answer redis-py asks the others, one by one
+    publishing = "SPUBLISH"
 
     def __init__(self, locations: list[str], given: dict[str, Any]) -> None:
         self._addresses = addresses(locations, 6379)
@@ -75,6 +76,10 @@ class ClusterClient(Client):
             self._client.spublish(channel, data)
         finally:
             self._turns.release()
+
+    @property
+    def _scripting(self) -> Any:
+        return self._client
 
     def check(self, node: str) -> str:
         self.look_for_nodes()
