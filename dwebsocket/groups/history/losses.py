@@ -10,8 +10,8 @@ __all__ = ["Losses"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
-#: Seconds between two lines.
-INTERVAL = 10.0
+#: Seconds in which others join the first group, and between two lines.
+GATHERING, INTERVAL = 1.0, 10.0
 
 MESSAGE = (
     "Messages of the group %r%s are lost: the history does not have them any more. Its members in "
@@ -25,7 +25,8 @@ class Losses:
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held for an instant
         self._names: dict[str, None] = {}
-        self._told = float("-inf")  # when
+        self._since = 0.0  # when the first of them was noted
+        self._told = float("-inf")  # when the last line was written
 
     def __bool__(self) -> bool:
         """Whether there are some that were not told."""
@@ -34,13 +35,15 @@ class Losses:
     def note(self, name: str) -> None:
         """This group has lost some."""
         with self._lock:
+            if not self._names:
+                self._since = time.monotonic()
             self._names[name] = None
 
     def tell(self) -> None:
-        """Say so, unless the last line is too fresh."""
+        """Say so, when it is time."""
         now = time.monotonic()
         with self._lock:
-            if not self._names or now < self._told + INTERVAL:
+            if not self._names or now < max(self._since + GATHERING, self._told + INTERVAL):
                 return
             names, self._names = list(self._names), {}
             self._told = now

@@ -1,7 +1,7 @@
-"""What Redis does for groups that keep messages: each step is one script, and nobody sees half of it.
+"""What Redis does for groups that keep messages: each step is one script; nobody sees half.
 
-A group has two keys: its position, a hash, and its messages, a stream whose ids are the offsets. The
-position outlives the messages; where it is missing they are forgotten.
+A group has two keys: its position, a hash, and its messages, a stream whose ids are the offsets.
+The position outlives the messages; where it is missing they are forgotten.
 """
 
 from __future__ import annotations
