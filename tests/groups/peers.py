@@ -56,13 +56,17 @@ class Failing(Member):
 class Follower(Member):
     """Is told positions. `joined` is what the group has told when it was added."""
 
+    position = None
+
     def next(self, timeout=TIMEOUT):
-        """What was sent, or whether nothing was missed; `position` is where that was."""
+        """What was sent, or whether nothing was missed; `position` is where that was: what is not
+        kept, or not any more, has none.
+        """
         got = super().next(timeout)
         if isinstance(got, Closing):
             return got
         told = json.loads(got)
-        self.position = told.get("position")
+        self.position = told.get("position", self.position)
         return told["recovered"] if "recovered" in told else told["data"]
 
     def take(self, count):

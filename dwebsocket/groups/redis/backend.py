@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from .clients import create_client
 from .history import RedisHistory
 from .outage import Outage
 from .publisher import Publisher
+from .scripts import RIGHTS
 from .subscriber import MAX_CONFIRMATION, MAX_DELAY, Subscriber
 
 __all__ = ["RedisGroupBackend"]
@@ -93,8 +95,10 @@ class RedisGroupBackend(BaseGroupBackend):
             raise self._find_unavailable(name, failing, error) from error
 
     def _find_unavailable(self, name: str, failing: str, error: Exception) -> GroupUnavailable:
-        where = f"group {name!r}: Redis at {self._client.shown}"
-        return GroupUnavailable(f"{where} {failing}: {explain(error)}")
+        what = explain(error)
+        if NOT_ALLOWED.search(what):
+            what += f". For groups that remember: ACL SETUSER … ~{self._prefix}* {RIGHTS}"
+        return GroupUnavailable(f"group {name!r}: Redis at {self._client.shown} {failing}: {what}")
 
     def _publisher_of(self, channel: str) -> Publisher:
         client, first = self._client, self._first
@@ -261,6 +265,12 @@ class RedisGroupBackend(BaseGroupBackend):
         self.history.feeds.close()
         for publisher in list(self._publishers.values()):
             publisher.close()
+
+
+#: What a script is told, or a user who may run none; the last one by Redis 6.
+NOT_ALLOWED = re.compile(
+    r"permissions to (run the 'eval|access one of the keys)|failure in script|user executing the"
+)
 
 
 def carry_nothing(name: str, position: Position, data: bytes) -> None:

@@ -15,7 +15,10 @@ from redis.crc import key_slot
 
 from dwebsocket.groups.envelope import BEHIND, KEPT
 
-__all__ = ["APPEND", "FORGOTTEN", "PASS", "READ", "RENEW", "Script", "find_keys"]
+__all__ = ["APPEND", "FORGOTTEN", "PASS", "READ", "RENEW", "RIGHTS", "Script", "find_keys"]
+
+#: What a user of Redis must be allowed for that, besides the keys.
+RIGHTS = "+eval +evalsha +del +hincrby +hmget +hset +pexpire +pttl +time +xadd +xdel +xrange"
 
 #: Seconds without a message and without a newcomer after which a group is forgotten.
 FORGOTTEN = 7 * 86_400
