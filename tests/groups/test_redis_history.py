@@ -1,10 +1,13 @@
 """What groups remember in Redis, and how it comes to all processes: once, and in order."""
 
+import asyncio
 import threading
 
 import pytest
+from django.test import override_settings
 from redis.crc import key_slot
 
+from dwebsocket import Group
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
 from dwebsocket.groups.history import Rule
@@ -12,7 +15,7 @@ from dwebsocket.groups.redis.history import PAGE
 from dwebsocket.groups.redis.scripts import FORGOTTEN, find_keys
 
 from ..servers.process import wait_until
-from .peers import RULE, TIMEOUT, check_order
+from .peers import RULE, TIMEOUT, Follower, check_order
 
 
 @pytest.fixture
@@ -225,3 +228,26 @@ def test_something_else_under_the_key(redis, peers):
     member = peers[0].follow("b")
     peers[1].keep("b", "hello")
     assert member.take(2) == [True, "hello"]
+
+
+def test_groups_of_views(redis, peers):
+    """What is said by ``Group`` itself; and nobody has to wait in an event loop for it."""
+    there = peers[0].follow("a")
+    with override_settings(WEBSOCKET_GROUPS=redis.setting):
+        group, member, sender = Group("a", history=100), Follower(), Follower()
+        joined = group.add(member, positions=True)
+        group.add(sender, positions=True)
+        group.send("one")
+        group.send("two", keep=False)
+        group.send("three", exclude=sender)
+        asyncio.run(group.asend("four"))
+        group.close(4000, "over")
+        end = Closing(4000, "over")
+        assert member.take(6) == [True, "one", "two", "three", "four", end]
+        assert sender.take(5) == [True, "one", "two", "four", end]
+        assert there.take(6) == [True, "one", "two", "three", "four", end]
+        assert group.history(joined.position).messages == ["one", "three", "four"]
+        with pytest.raises(UnicodeEncodeError):
+            group.send("half a pair: \ud800")
+        group.discard(member)
+        group.discard(sender)
