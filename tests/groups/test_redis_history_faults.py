@@ -54,7 +54,7 @@ def check_last(pages, sending):
     last = str(sending.sent - 1)
     for page in pages:
         wait_until(lambda: page.has(last), "the last one", timeout=20)  # noqa: B023
-        assert page.find_faults(sending.refused) == []
+        assert page.find_faults(sending.refused) == [], page.got[-60:]
 
 
 def losses(caplog):

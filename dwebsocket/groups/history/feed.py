@@ -24,6 +24,7 @@ class Feed:
         position: that of the last message that was handed out.
         last: what that one is identified by, ``None`` if this process has not seen it.
         early: messages that have come before others that must be handed out first.
+        over: the epoch before this one: what was lost of it does not come any more.
         behind: those that are not kept, and the positions behind which they belong.
         doubted: since when something may be missing, ``time.monotonic()``; ``None``: nothing is.
         is_unsure: whether the store may have lost what it had, and uses its numbers again.
@@ -42,6 +43,7 @@ class Feed:
         "joining",
         "last",
         "lock",
+        "over",
         "position",
     )
 
@@ -51,6 +53,7 @@ class Feed:
         self.is_dropped = self.is_new = False
         self.position: Position | None = None
         self.last: bytes | None = None
+        self.over: str | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -76,6 +79,8 @@ class Feed:
 
     def skip_to(self, position: Position) -> None:
         """What is up to there is lost."""
+        if position.epoch != self.epoch:
+            self.over = self.epoch
         self.position = position
         self.last = None
 

@@ -78,7 +78,7 @@ class Feeds:
                 self._hand_out_early(feed, name)
                 if not feed.early and not feed.behind:
                     feed.doubted = None
-            elif not feed.has_reached(position):
+            elif not feed.has_reached(position) and position.epoch != feed.over:
                 feed.add_early(position, data)
                 self._doubt(feed)
 
@@ -135,6 +135,8 @@ class Feeds:
         *,
         positions: bool,
     ) -> tuple[Position, bool]:
+        if feed.is_unsure:
+            self._take_over(feed, name, self._look(feed, name))
         log, recovered = self._read_for(name, since, rule)
         if log.last != feed.position and (since is not None or log.last.epoch != feed.epoch):
             # Or what the member has had already would come once more.
@@ -290,6 +292,10 @@ class Feeds:
     def _take_over(self, feed: Feed, name: str, log: Log) -> None:
         """Hand out what was read of the store, and all that has waited for that."""
         others, messages = feed.take_waiting(log)
+        epoch, newest = log.last
+        if epoch != feed.epoch:
+            offset = messages[0][0].offset - 1 if messages else newest
+            self._lose(feed, name, Position(epoch, offset))
         for data in others:  # of an epoch that is over: its positions are worth nothing
             self._deliver(name, data)
         for position, data in messages:

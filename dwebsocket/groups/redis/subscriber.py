@@ -258,7 +258,7 @@ class Subscriber:
     def _confirm(self, channel: str) -> None:
         if channel == self._waker.channel:
             self._outage.end(self)
-        if channel in self._asked and channel not in self._confirmed:
+        if channel in self._asked:  # once more when redis-py has connected anew by itself
             self._owner.confirm(channel)
         with self._changed:
             self._is_late = False
