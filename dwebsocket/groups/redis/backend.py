@@ -267,9 +267,9 @@ class RedisGroupBackend(BaseGroupBackend):
             publisher.close()
 
 
-#: What a script is told, or a user who may run none; the last one by Redis 6.
+#: What Redis says of the keys and commands of scripts, each version in its own words.
 NOT_ALLOWED = re.compile(
-    r"permissions to (run the 'eval|access one of the keys)|failure in script|user executing the"
+    r"permissions to (run the 'eval|access (a|one of the) key)|failure in script|user executing the"
 )
 
 
