@@ -106,6 +106,7 @@ SETTINGS: dict[str, tuple[str, Callable[[], object]]] = {
     "WEBSOCKET_GROUPS_ON_COMMIT": ("dwebsocket.E021", reader("GROUPS_ON_COMMIT")),
     "WEBSOCKET_GROUP_HISTORY": ("dwebsocket.E022", reader("GROUP_HISTORY")),
     "WEBSOCKET_RUN_DIR": ("dwebsocket.E023", check_run_directory),
+    "WEBSOCKET_PRESENCE_GRACE": ("dwebsocket.E024", reader("PRESENCE_GRACE")),
 }
 
 

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 
+from dwebsocket.groups import People
 from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.messages import BytesLike, Message
@@ -40,7 +41,14 @@ __all__ = [
 NOT_JSON = "not JSON"
 
 #: The methods that are called, and what with.
-HOOKS = {"on_open": (), "on_message": ("message",), "on_close": (), "on_error": ("error",)}
+HOOKS = {
+    "on_open": (),
+    "on_message": ("message",),
+    "on_close": (),
+    "on_error": ("error",),
+    "on_presence": ("joined", "left"),
+    "on_history_lost": ("group",),
+}
 
 
 class Delivery:
@@ -67,12 +75,14 @@ class WebSocketHandler(HandlerTasks, View):
 
     Attributes:
         subprotocols: those it speaks, the preferred first.
+        presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
         keep_request: ``False`` gives the request's memory back after ``on_open``; then
             ``self.request`` has ``user`` and ``path`` only.
         websocket: the WebSocket; ``send`` may be called from any thread, at any time.
     """
 
     subprotocols: ClassVar[Sequence[str]] = ()
+    presence_limit: int | None = 1000
     keep_request: bool = True
     websocket: WebSocket
     request: WebSocketRequest
@@ -105,6 +115,21 @@ class WebSocketHandler(HandlerTasks, View):
     def on_error(self, error: Exception) -> Any:
         """``on_open`` or ``on_message`` raised ``error``, which is logged; a Close with 1011
         follows.
+        """
+        return NOTHING
+
+    @empty
+    def on_presence(self, joined: People, left: People) -> Any:
+        """Somebody has come to a group of this WebSocket, or has gone, or has another info. Called
+        once a second at most for a group; the first call tells of all who are present. Where they
+        are more than ``presence_limit`` both are empty.
+        """
+        return NOTHING
+
+    @empty
+    def on_history_lost(self, group: str) -> Any:
+        """What was sent to the group of this name has not come, and is not in its history any
+        more.
         """
         return NOTHING
 

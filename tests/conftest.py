@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,11 +81,13 @@ def session_key(server_environment):
 
 @pytest.fixture(scope="session")
 def start_server(server_environment, certificates, session_key):
-    """Start a row's server, with changed settings if wished, or a limit."""
+    """Start a row's server, with changed settings if wished, or a limit. Coverage is `measured` but
+    in those that run the same of our lines as others: there it takes time for nothing.
+    """
 
-    def start(row, settings=None, **limits):
+    def start(row, settings=None, *, measured=True, **limits):
         return ServerProcess(
-            row,
+            row if measured else replace(row, covered=False),
             environment=server_environment,
             certificates=certificates,
             settings=settings,

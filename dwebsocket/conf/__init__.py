@@ -170,6 +170,11 @@ class Conf:
         return self._get("GROUP_HISTORY", {}, history_rules)
 
     @property
+    def PRESENCE_GRACE(self) -> float:
+        """Seconds for which a key stays present in a group when its last WebSocket has closed."""
+        return self._get("PRESENCE_GRACE", 15, seconds_or_zero)
+
+    @property
     def RUN_DIR(self) -> str | None:
         """Where the processes of a machine meet; ``None``: a directory of the system's for
         temporary files.

@@ -6,9 +6,20 @@ from .base import Counts
 from .current import count_slow, find_backend, get_backend, get_members, get_slow
 from .group import Group
 from .history import Joined, Recall
-from .members import Member
+from .members import Hooks, Member
+from .presence import People
 
-__all__ = ["Counts", "Group", "Joined", "Recall", "count_slow", "get_counts", "leave_all"]
+__all__ = [
+    "Counts",
+    "Group",
+    "Hooks",
+    "Joined",
+    "People",
+    "Recall",
+    "count_slow",
+    "get_counts",
+    "leave_all",
+]
 
 
 def get_counts() -> Counts:
@@ -18,8 +29,10 @@ def get_counts() -> Counts:
 
 def leave_all(websocket: Member) -> None:
     """Take a closed WebSocket out of all its groups. Never waits, never raises."""
+    backend = find_backend()
+    if backend is not None and backend.presence is not None:
+        backend.presence.leave(websocket)
     emptied = get_members().leave(websocket)
-    backend = find_backend() if emptied else None
     if backend is not None:
         for name in emptied:
             backend.unsubscribe(name)

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .delivery import deliver
-from .envelope import Closing, Envelope
+from .envelope import Closing, Envelope, PresenceChanged
 from .history import Keeper
 from .members import Members
+from .presence import Presence, PresenceStore
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
 
@@ -49,10 +50,12 @@ class BaseGroupBackend:
         members: the members of all groups in this process.
         shared: whether members in other processes are reached.
         history: keeps messages; ``None``: this backend keeps none.
+        presence: knows who is present; ``None``: this backend does not.
     """
 
     shared: bool = True
     history: Keeper | None = None
+    presence: Presence | None = None
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         self.members = members
@@ -66,7 +69,7 @@ class BaseGroupBackend:
         """
         raise NotImplementedError
 
-    def publish_behind(self, name: str, content: Envelope, exclude: Any) -> None:
+    def publish_behind(self, name: str, content: str | bytes | Closing, exclude: Any) -> None:
         """Carry what is not kept to all members of a group that keeps messages, here as well, but
         to ``exclude``: behind what the caller has sent before. It is for backends that hand out
         here, too, what has come back to them.
@@ -101,6 +104,17 @@ class BaseGroupBackend:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.
         """
+        if isinstance(content, PresenceChanged):
+            if self.presence is not None:
+                self.presence.notice(name)
+            return
         members = self.members.with_wishes(name)
         if members:
             deliver(name, content, members, exclude)
+
+    def _create_presence(self, store: PresenceStore) -> Presence:
+        """What ``presence`` is, for a backend of ours: ``store`` keeps what all processes know."""
+        return Presence(self.members, store, self._announce, self.subscribe, self.unsubscribe)
+
+    def _announce(self, name: str) -> None:
+        self.publish(name, PresenceChanged())

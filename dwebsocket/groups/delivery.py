@@ -6,16 +6,20 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+from dwebsocket.conf import conf
 from dwebsocket.protocol.prepared import PreparedMessage
 
-from .envelope import Closing, Envelope
+from .envelope import Closing
 from .members import Member
 
-__all__ = ["Message", "deliver", "send", "tell_position"]
+__all__ = ["Message", "deliver", "tell_position"]
 
 logger = logging.getLogger("dwebsocket.groups")
+
+FAILED = "A member of the group %r cannot be sent to"
 
 
 class Message:
@@ -57,18 +61,28 @@ def build(group: str, position: str | None, content: str | bytes) -> PreparedMes
     found: dict[str, Any] = {"group": group}
     if position is not None:
         found["position"] = position
-    if isinstance(content, str):
-        found["data"] = content
+    text = content if isinstance(content, str) else find_legacy_text(content)
+    if text is not None:
+        found["data"] = text
     else:
+        assert isinstance(content, bytes)
         found["base64"] = b64encode(content).decode()
     return PreparedMessage(json.dumps(found, ensure_ascii=False))
 
 
+def find_legacy_text(content: bytes) -> str | None:
+    """What dwebsocket 0.x sends as text: all that is UTF-8, for it knows bytes alone."""
+    if conf.LEGACY:
+        with suppress(UnicodeDecodeError):
+            return content.decode()
+    return None
+
+
 def deliver(
     group: str,
-    content: Envelope,
+    content: str | bytes | Closing,
     members: Iterable[tuple[Member, bool]],
-    exclude: object,
+    exclude: object = None,
     position: str | None = None,
 ) -> None:
     """Hand what was sent to these members, but ``exclude``, with the position to those who are told
@@ -78,10 +92,13 @@ def deliver(
     for member, positions in members:
         if member is exclude:
             continue
-        if isinstance(message, Closing):
-            close(group, member, message)
-        else:
-            send(group, member, message.with_position if positions else message.plain)
+        try:
+            if isinstance(message, Closing):
+                member.close_nowait(*message)
+            else:
+                member.send_nowait(message.with_position if positions else message.plain)
+        except Exception:  # a WebSocket that breaks its promise is not the others' loss
+            logger.exception(FAILED, group)
 
 
 def tell_position(group: str, member: Member, position: str, *, recovered: bool) -> None:
@@ -89,20 +106,7 @@ def tell_position(group: str, member: Member, position: str, *, recovered: bool)
     raises.
     """
     told = {"group": group, "position": position, "recovered": recovered}
-    send(group, member, PreparedMessage(json.dumps(told, ensure_ascii=False)))
-
-
-def send(group: str, member: Member, message: PreparedMessage) -> None:
-    """``send_nowait``: one that breaks its promise not to raise is not the others' loss."""
     try:
-        member.send_nowait(message)
+        member.send_nowait(PreparedMessage(json.dumps(told, ensure_ascii=False)))
     except Exception:
-        logger.exception("A member of the group %r cannot be sent to", group)
-
-
-def close(group: str, member: Member, closing: Closing) -> None:
-    """``close_nowait``: the same."""
-    try:
-        member.close_nowait(*closing)
-    except Exception:
-        logger.exception("A member of the group %r cannot be closed", group)
+        logger.exception(FAILED, group)

@@ -15,6 +15,7 @@ __all__ = [
     "Closing",
     "Envelope",
     "Parcel",
+    "PresenceChanged",
     "encode",
     "identify",
     "pack",
@@ -24,7 +25,7 @@ __all__ = [
 #: Version of this format, kind, origin, number.
 HEADER = struct.Struct("!BB8sQ")
 VERSION = 1
-TEXT, BINARY, CLOSE = 1, 2, 8
+TEXT, BINARY, CLOSE, PRESENCE = 1, 2, 8, 16
 
 #: In the place of the version: a position comes before the rest. The message has this position; or
 #: it is not kept, and belongs behind the one that has it.
@@ -38,8 +39,12 @@ class Closing(NamedTuple):
     reason: str
 
 
+class PresenceChanged(NamedTuple):
+    """Sent in the place of a message: somebody has come or gone. No member gets it."""
+
+
 #: What is carried.
-Envelope = str | bytes | Closing
+Envelope = str | bytes | Closing | PresenceChanged
 
 
 class Parcel(NamedTuple):
@@ -66,6 +71,8 @@ def encode(content: Envelope) -> tuple[int, bytes]:
         return TEXT, content.encode()
     if isinstance(content, bytes):
         return BINARY, content
+    if isinstance(content, PresenceChanged):
+        return PRESENCE, b""
     return CLOSE, content.code.to_bytes(2, "big") + content.reason.encode()
 
 
@@ -90,6 +97,8 @@ def unpack(data: bytes) -> Parcel:
         return Parcel(origin, number, body.decode())
     if kind == BINARY:
         return Parcel(origin, number, body)
+    if kind == PRESENCE:
+        return Parcel(origin, number, PresenceChanged())
     if kind == CLOSE and len(body) >= 2:
         closing = Closing(int.from_bytes(body[:2], "big"), body[2:].decode())
         build_close(*closing)  # raises for what may not be sent

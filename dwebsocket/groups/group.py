@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from types import NoneType
 from typing import Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -18,10 +17,11 @@ from dwebsocket.running.threads import in_thread
 
 from .base import BaseGroupBackend
 from .commit import call_on_commit
-from .current import get_backend, get_members
-from .envelope import Closing, Envelope
-from .history import Joined, Keeper, Recall, Rule, create_rule, find_rule
+from .current import find_backend, get_backend, get_members
+from .envelope import Closing
+from .history import Joined, Keeper, Recall, Rule, check_whole, create_rule, find_rule
 from .members import Member
+from .presence import Key, Presence, check_key, encode_info
 
 __all__ = ["Group"]
 
@@ -41,7 +41,7 @@ class Group:
         name: its name. Two with the same name are equal.
 
     Raises:
-        TypeError: ``history`` or ``seconds`` is no number.
+        TypeError: ``history`` or ``seconds`` is no number, or ``cache`` no ``bool``.
         ValueError: ``name`` is no ``str``, is empty, or has half a surrogate pair, which JSON may
             bring; ``history`` or ``seconds`` is not above 0, or more than can be kept.
     """
@@ -84,16 +84,24 @@ class Group:
         return get_members().has(self.name, cast(Member, websocket))
 
     def add(
-        self, websocket: WebSocket, since: str | None = None, *, positions: bool = False
+        self,
+        websocket: WebSocket,
+        since: str | None = None,
+        *,
+        newest: int = 0,
+        positions: bool = False,
     ) -> Joined | None:
         """Let the WebSocket get what is sent to the group, until it closes. A closed one is not
-        added.
+        added. The rest is for groups with a history.
 
         Args:
-            since: a position of a group with a history: what was sent behind it comes first.
+            since: a position: what was sent behind it comes first. ``None`` or empty: there is
+                none.
+            newest: without a position, or if something behind it is missing, so many of the newest
+                messages come first.
             positions: whether each message comes as JSON, with its position (``position``), the
                 group (``group``) and what was sent (``data``; of bytes ``base64``). Before them
-                comes the position here, and whether nothing is missing (``recovered``).
+                comes a position to go on from, and whether nothing is missing (``recovered``).
 
         Returns:
             Where it is now, and whether it got all that it has missed; ``None`` for a group without
@@ -102,42 +110,99 @@ class Group:
         Raises:
             GroupUnavailable: the history cannot be read. It is not added.
             InvalidState: it is not accepted yet.
-            TypeError: it is no WebSocket, or ``since`` no text.
-            ValueError: ``since``, or ``positions``, of a group without a history.
+            TypeError: it is no WebSocket, ``since`` no text, or ``newest`` no whole number.
+            ValueError: ``newest`` is below 0 or too many; or one of these for a group without a
+                history.
         """
         member = check_accepted(websocket)
+        check_position(since)
+        check_whole("newest", newest, 0)
         rule = self._find_rule()
-        if rule is None:
-            check_plain(self.name, since, positions)
-        elif not isinstance(since, (str, NoneType)):
-            raise TypeError(f"since is {since!r}, it must be the text of a position")
         backend = get_backend()
         joined = None
         try:
             if rule is None:
+                check_plain(self.name, since, newest, positions)
                 get_members().add(self.name, member)
                 backend.subscribe(self.name)  # not for the first alone: all wait for it
             else:
+                newest = newest or int(rule.sends_newest)
                 joined = get_keeper(backend).join(
-                    self.name, member, backend.subscribe, since, rule, positions=positions
+                    self.name, member, backend.subscribe, since, newest, positions=positions
                 )
         except GroupUnavailable:
             self.discard(websocket)
             raise
+        if member._hooks is not None and backend.presence is not None:
+            backend.presence.join(self.name, member)
         if member._has_ended:  # meanwhile, or before
             self.discard(websocket)
         return joined
 
     async def aadd(
-        self, websocket: WebSocket, since: str | None = None, *, positions: bool = False
+        self,
+        websocket: WebSocket,
+        since: str | None = None,
+        *,
+        newest: int = 0,
+        positions: bool = False,
     ) -> Joined | None:
         """``add()`` for async code."""
-        return await in_thread(partial(self.add, websocket, since, positions=positions))
+        add = partial(self.add, websocket, since, newest=newest, positions=positions)
+        return await in_thread(add)
 
     def discard(self, websocket: WebSocket) -> None:
         """Take the WebSocket out of the group; nothing happens if it is no member."""
-        if get_members().discard(self.name, cast(Member, websocket)):
+        member = cast(Member, websocket)
+        backend = find_backend()
+        if backend is not None and backend.presence is not None:
+            backend.presence.discard(self.name, member)
+        if get_members().discard(self.name, member):
             get_backend().unsubscribe(self.name)
+
+    def track(self, websocket: WebSocket, key: Key, info: Any = None) -> None:
+        """Have somebody present in the group while this WebSocket is open. Several under the same
+        key are one. Never waits for others, who see it in a moment.
+
+        Args:
+            key: who it is, such as ``request.user.pk``: ``str`` or ``int``, at most 256 characters.
+                A UUID becomes ``str``.
+            info: what is told of them, JSON of at most 4096 bytes. That of the newest WebSocket
+                counts.
+
+        Raises:
+            InvalidGroupBackend: the backend does not know who is present.
+            InvalidState: the WebSocket is not accepted yet.
+            TypeError: it is no WebSocket, or the key or the info of a wrong type.
+            ValueError: the key or the info is too long.
+        """
+        member = check_accepted(websocket, "track()")
+        presence = get_presence(get_backend())
+        presence.track(self.name, member, check_key(key), encode_info(info))
+        if member._has_ended:
+            presence.leave(member)
+
+    async def atrack(self, websocket: WebSocket, key: Key, info: Any = None) -> None:
+        """``track()`` for async code."""
+        await in_thread(self.track, websocket, key, info)
+
+    def untrack(self, websocket: WebSocket) -> None:
+        """Have it present no more, as if it had closed; nothing happens if it was not."""
+        get_presence(get_backend()).untrack(self.name, cast(Member, websocket))
+
+    def present(self) -> dict[Key, Any]:
+        """Who is present, in all processes: each key with its info. A key stays for
+        ``WEBSOCKET_PRESENCE_GRACE`` seconds when its last WebSocket has closed.
+
+        Raises:
+            GroupUnavailable: nobody can say.
+            InvalidGroupBackend: the backend does not know who is present.
+        """
+        return get_presence(get_backend()).present(self.name)
+
+    async def apresent(self) -> dict[Key, Any]:
+        """``present()`` for async code."""
+        return await in_thread(self.present)
 
     def send(
         self,
@@ -161,11 +226,12 @@ class Group:
         Raises:
             GroupUnavailable: the members in other processes did not get it; of a group with a
                 history perhaps nobody. Behind a commit it is logged, and not raised.
+            TransactionManagementError: ``on_commit``, in a transaction that is not ``atomic()``'s.
             TypeError: ``message`` is of another type.
         """
         content = message if isinstance(message, str) else as_bytes(message)
         send = partial(self._send, content, exclude, keep)
-        call_on_commit(send, on_commit, using)
+        call_on_commit(self.name, send, on_commit, using)
 
     def send_json(
         self,
@@ -190,19 +256,18 @@ class Group:
         """What the group remembers.
 
         Args:
-            since: a position: what was sent behind it. ``None``: the newest messages.
+            since: a position: what was sent behind it. ``None`` or empty: the newest messages.
             limit: how many at most.
 
         Raises:
             GroupUnavailable: nobody can say.
-            ValueError: the group has no history, or the limit is not above 0.
+            TypeError: ``since`` is no text, or the limit no whole number.
+            ValueError: the group has no history, or the limit is below 1 or too high.
         """
         if self._find_rule() is None:
-            raise ValueError(f"{NO_HISTORY % self.name}")
-        if not isinstance(since, (str, NoneType)):
-            raise TypeError(f"since is {since!r}, it must be the text of a position")
-        if limit < 1:
-            raise ValueError(f"limit is {limit!r}, it must be above 0")
+            raise ValueError(NO_HISTORY % self.name)
+        check_position(since)
+        check_whole("limit", limit, 1)
         return get_keeper(get_backend()).recall(self.name, since, limit)
 
     async def ahistory(self, since: str | None = None, limit: int = 100) -> Recall:
@@ -228,7 +293,8 @@ class Group:
             ValueError: a code that may not be sent, or too long a reason.
         """
         closing = Closing(*check_close(code, reason))
-        call_on_commit(partial(self._publish, closing, None, self._find_rule()), on_commit, using)
+        publish = partial(self._publish, closing, None, self._find_rule())
+        call_on_commit(self.name, publish, on_commit, using)
 
     def _send(self, content: str | bytes, exclude: WebSocket | None, keep: bool) -> None:
         rule = self._find_rule()
@@ -237,7 +303,9 @@ class Group:
         else:
             self._publish(content, exclude, rule)
 
-    def _publish(self, content: Envelope, exclude: WebSocket | None, rule: Rule | None) -> None:
+    def _publish(
+        self, content: str | bytes | Closing, exclude: WebSocket | None, rule: Rule | None
+    ) -> None:
         backend = get_backend()
         if rule is None:
             backend.receive(self.name, content, exclude)
@@ -257,10 +325,16 @@ NO_HISTORY = (
 )
 
 
-def check_plain(name: str, since: object, positions: bool) -> None:
+def check_plain(name: str, since: str | None, newest: int, positions: bool) -> None:
     """Raise ``ValueError`` for what only groups with a history have."""
-    if since is not None or positions:
-        raise ValueError(f"since and positions are of no use here: {NO_HISTORY % name}")
+    if since or newest or positions:
+        raise ValueError(f"since, newest and positions are of no use here: {NO_HISTORY % name}")
+
+
+def check_position(since: object) -> None:
+    """Raise ``TypeError`` for what is no text."""
+    if since is not None and not isinstance(since, str):
+        raise TypeError(f"since is {since!r}, it must be the text of a position, or None")
 
 
 def get_keeper(backend: BaseGroupBackend) -> Keeper:
@@ -276,6 +350,20 @@ def get_keeper(backend: BaseGroupBackend) -> Keeper:
     return backend.history
 
 
+def get_presence(backend: BaseGroupBackend) -> Presence:
+    """What knows who is present.
+
+    Raises:
+        InvalidGroupBackend: nothing does.
+    """
+    if backend.presence is None:
+        raise InvalidGroupBackend(
+            f"{type(backend).__name__}, the backend of WEBSOCKET_GROUPS, does not know who is "
+            "present in a group"
+        )
+    return backend.presence
+
+
 def check_encodable(name: str) -> None:
     """Raise ``ValueError`` for a name that no other process could be told."""
     try:
@@ -284,21 +372,21 @@ def check_encodable(name: str) -> None:
         raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
 
 
-def check_accepted(websocket: Any) -> Member:
+def check_accepted(websocket: Any, method: str = "add()") -> Member:
     """The WebSocket. Raise for what is none, or not yet an accepted one."""
     if websocket is None:
         raise TypeError(
-            "add() takes a WebSocket, not None: request.websocket is None in a plain HTTP request; "
-            "ask request.is_websocket() first"
+            f"{method} takes a WebSocket, not None: request.websocket is None in a plain HTTP "
+            "request; ask request.is_websocket() first"
         )
     if not hasattr(websocket, "accepted"):
         raise TypeError(
-            f"add() takes a WebSocket, not {type(websocket).__name__}: a handler's is "
+            f"{method} takes a WebSocket, not {type(websocket).__name__}: a handler's is "
             "self.websocket, a view's is request.websocket"
         )
     if not websocket.accepted:
         raise InvalidState(
-            "add() was called, but the WebSocket is not accepted yet: call "
+            f"{method} was called, but the WebSocket is not accepted yet: call "
             "request.websocket.accept() first"
         )
     return cast(Member, websocket)

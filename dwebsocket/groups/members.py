@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from dwebsocket.protocol.prepared import PreparedMessage
 
-__all__ = ["Member", "Members"]
+__all__ = ["Hooks", "Member", "Members"]
+
+
+class Hooks(Protocol):
+    """The methods of a handler that its groups call. Each has its turn: none runs beside another
+    method of that handler.
+    """
+
+    @property
+    def hears_presence(self) -> bool:
+        """Whether it has written ``on_presence``."""
+        ...
+
+    @property
+    def hears_loss(self) -> bool:
+        """Whether it has written ``on_history_lost``."""
+        ...
+
+    @property
+    def presence_limit(self) -> int | None:
+        """How many keys it is told of at most; ``None``: however many."""
+        ...
+
+    def tell(self, hook: str, group: str, take: Callable[[], tuple[Any, ...] | None]) -> None:
+        """Call that method, between ``on_open`` and ``on_close``, with what ``take`` returns when
+        its turn has come; not at all if that is ``None``. Until then it need not be asked for
+        again. Never waits, never raises.
+        """
+        ...
 
 
 class Member(Protocol):
@@ -21,6 +50,11 @@ class Member(Protocol):
     @property
     def _has_ended(self) -> bool:
         """Whether it has left its groups, and may not join one any more."""
+        ...
+
+    @property
+    def _hooks(self) -> Hooks | None:
+        """Those of its handler; ``None``: it has written none of them, or is a view."""
         ...
 
     def send_nowait(self, message: PreparedMessage) -> None:
@@ -42,6 +76,7 @@ class Members:
         # With each member whether it is told positions.
         self._groups: dict[str, dict[Member, bool]] = {}
         self._names: dict[Member, set[str]] = {}
+        self._wanted: set[str] = set()  # though they have no members, perhaps
 
     def add(self, name: str, member: Member, *, positions: bool = False) -> None:
         """Put the member into the group.
@@ -100,7 +135,24 @@ class Members:
         with self._lock:
             return len(self._groups.get(name, ()))
 
-    def names(self) -> list[str]:
-        """The groups that have members."""
+    # What this process hears of
+
+    def want(self, name: str) -> None:
+        """Hear of a group even without members, until ``forgo``."""
         with self._lock:
-            return list(self._groups)
+            self._wanted.add(name)
+
+    def forgo(self, name: str) -> None:
+        """Hear of it because of its members only."""
+        with self._lock:
+            self._wanted.discard(name)
+
+    def is_wanted(self, name: str) -> bool:
+        """Whether this process is to get what is sent to the group."""
+        with self._lock:
+            return name in self._groups or name in self._wanted
+
+    def names(self) -> list[str]:
+        """The groups of which it is."""
+        with self._lock:
+            return [*self._groups, *(self._wanted - self._groups.keys())]

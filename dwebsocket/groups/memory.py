@@ -10,6 +10,7 @@ from .base import BaseGroupBackend, Envelope
 from .history import Keeper, MemoryHistory, Position
 from .members import Members
 from .numbers import Numberer
+from .presence import MemoryPresence, Presence
 from .serving import serves
 from .workers import SEVERAL_WORKERS, count_workers
 
@@ -31,12 +32,14 @@ class MemoryGroupBackend(BaseGroupBackend):
 
     shared = False
     history: Keeper
+    presence: Presence
     _may_be_alone = True  # no member has been here, and nobody has looked whether one may come
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         super().__init__(members, location, options)
         self._has_looked = False
         self.history = Keeper(members, MemoryHistory(), Numberer(), self._carry)
+        self.presence = self._create_presence(MemoryPresence())
 
     def _carry(self, name: str, position: Position, data: bytes) -> None:
         self.history.feeds.receive(name, position, data)
@@ -61,3 +64,14 @@ class MemoryGroupBackend(BaseGroupBackend):
         self._may_be_alone = False
         if not serves():
             logger.warning(ALONE, name)
+
+    def _announce(self, name: str) -> None:
+        """There is nobody else."""
+
+    def close(self) -> None:
+        self.presence.close()
+        self.history.close()
+
+    def abandon(self) -> None:
+        self.presence.abandon()
+        self.history.close()

@@ -16,6 +16,7 @@ from dwebsocket.running.call_contexts import CallContexts, NotEntered
 from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade.error_log import tells_end
 from dwebsocket.upgrade.handler import Handler, keep, log_failure
+from dwebsocket.upgrade.hooks import AsyncTurns, hears
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [
@@ -139,27 +140,81 @@ async def run_loop(handler: AsyncHandler) -> None:
     middleware.
     """
     websocket: BaseWebSocket = handler.websocket  # it may do what it wants with its attributes
+    turns = create_turns(handler, websocket)
     try:
         await within(handler, handler.on_open)()
         if not handler.keep_request:
             await sync_to_async(keep)(handler, handler._contexts)
         receive = within(handler, handler._get_receiver())
+        if turns is not None:
+            turns.begin()
+            receive = partial(turns.run, receive)
         async for message in websocket:
             await receive(message)
+        if handler._failure is not None:  # of what a group has called
+            raise handler._failure
     except Exception as error:
-        await fail(handler, websocket, error)
+        await fail_in_turn(handler, websocket, turns, error)
         if error is handler._failure:
             raise
     except asyncio.CancelledError as error:  # of something it has waited for, perhaps
         if is_cancelled():
             raise
-        await fail(handler, websocket, error)
+        await fail_in_turn(handler, websocket, turns, error)
     finally:
         websocket.close_nowait(CloseCode.INTERNAL_ERROR, "")  # if nobody has closed it
         try:
-            await handler._end_tasks()
+            await end_calls(handler, turns)
         finally:
             await close(handler)
+
+
+def create_turns(handler: AsyncHandler, websocket: BaseWebSocket) -> AsyncTurns | None:
+    """The turns of a handler that its groups call, too; ``None``: they do not."""
+    if not hears(handler):
+        return None
+    turns = AsyncTurns(handler, partial(call_hook, handler, websocket))
+    websocket._hooks = turns
+    return turns
+
+
+async def call_hook(
+    handler: AsyncHandler, websocket: BaseWebSocket, hook: str, given: tuple[Any, ...]
+) -> None:
+    """Call what a group wants called."""
+    if websocket._has_ended:
+        return
+    try:
+        await within(handler, getattr(handler, hook))(*given)
+    except Exception as error:
+        await fail(handler, websocket, error)
+    except asyncio.CancelledError as error:  # of something it has waited for, perhaps
+        if is_cancelled():
+            raise
+        await fail(handler, websocket, error)
+
+
+async def end_calls(handler: AsyncHandler, turns: AsyncTurns | None) -> None:
+    """Nothing is called beside the handler any more."""
+    try:
+        if turns is not None:
+            await turns.end()
+    finally:
+        await handler._end_tasks()
+
+
+async def fail_in_turn(
+    handler: AsyncHandler,
+    websocket: BaseWebSocket,
+    turns: AsyncTurns | None,
+    error: BaseException,
+) -> None:
+    """``fail`` when no call of a group runs, unless one has failed so."""
+    if turns is None:
+        await fail(handler, websocket, error)
+    elif error is not handler._failure:
+        turns.stop()
+        await turns.run(fail, handler, websocket, error)
 
 
 def is_cancelled() -> bool:

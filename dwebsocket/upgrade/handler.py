@@ -24,6 +24,7 @@ from dwebsocket.supervisor import ends_process
 from dwebsocket.upgrade.connection_log import tell_ended
 from dwebsocket.upgrade.error_log import log_error, tells_end
 from dwebsocket.upgrade.hints import tell_hint
+from dwebsocket.upgrade.hooks import Turns, hears
 from dwebsocket.upgrade.lost_changes import tell_of_unsaved
 from dwebsocket.websocket import BaseWebSocket, Message
 
@@ -35,6 +36,7 @@ class Handler(Protocol):
 
     _path: str  # of its request
     keep_request: bool
+    presence_limit: int | None
     request: Any
     websocket: Any  # a BaseWebSocket, of which a handler shows less
 
@@ -42,6 +44,8 @@ class Handler(Protocol):
     def _get_receiver(self) -> Callable[[Message], Any]: ...
     def on_close(self) -> Any: ...
     def on_error(self, error: Any) -> Any: ...
+    def on_presence(self, joined: Any, left: Any) -> Any: ...
+    def on_history_lost(self, group: str) -> Any: ...
 
 
 class KeptRequest:
@@ -79,10 +83,19 @@ def looked_at(value: Any) -> Any:
 class HandlerCalls:
     """The ``Listener`` of one WebSocket, on behalf of its handler."""
 
-    __slots__ = ("_context", "_contexts", "_handler", "_websocket", "calls_anew", "stalled")
+    __slots__ = (
+        "_context",
+        "_contexts",
+        "_handler",
+        "_turns",
+        "_websocket",
+        "calls_anew",
+        "stalled",
+    )
 
     _context: RequestContext
     _contexts: CallContexts | None  # around all calls but on_open()
+    _turns: Turns | None  # of those that groups call, too
 
     def __init__(
         self, handler: Handler, websocket: BaseWebSocket, contexts: CallContexts | None = None
@@ -91,6 +104,9 @@ class HandlerCalls:
         # Kept here, too: a handler may do what it wants with its attributes.
         handler.websocket = self._websocket = websocket
         self._contexts = contexts
+        self._turns = Turns(handler, self._call_next) if hears(handler) else None
+        if self._turns is not None:
+            websocket._hooks = self._turns
         self.calls_anew = self.stalled = False
 
     def hold(self, request: HttpRequest) -> None:
@@ -101,10 +117,18 @@ class HandlerCalls:
         try:
             self.open()
             context = copy_context()  # with all of its locals: here they are in their thread
+            if self._turns is not None:
+                self._context = capture_context()
+                self._turns.begin()
             for message in self._websocket:
                 self._receive_one(message, context.copy())
         finally:
             self._close()
+
+    def begin(self) -> None:
+        """All is open: groups may call, too."""
+        if self._turns is not None:
+            self._turns.begin()
 
     def open(self) -> None:
         """Call ``on_open`` in the request."""
@@ -123,7 +147,7 @@ class HandlerCalls:
 
     def _receive_one(self, message: Message, context: Context) -> None:
         try:
-            context.run(self._call, self._handler._get_receiver(), message)
+            context.run(self._call_in_turn, self._handler._get_receiver(), message)
         except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
             if ends_process(error):
                 raise
@@ -137,6 +161,8 @@ class HandlerCalls:
         on_message = self._handler._get_receiver()
         if self._contexts is not None:
             on_message = partial(self._contexts.run, on_message)
+        if self._turns is not None:
+            on_message = partial(self._turns.run, on_message)
         try:
             while messages:
                 context = copy_for_thread()
@@ -166,15 +192,47 @@ class HandlerCalls:
         self._close()
         tell_ended(self._websocket)
 
-    def _call(self, function: Callable[..., Any], *args: Any) -> None:
+    # What groups call
+
+    def _call_next(self) -> bool:
+        context = self._context.copy_for_thread()
+        try:
+            return bool(context.run(self._call_in_turn, self._call_hook))
+        except BaseException as error:
+            self._let_pass(error)
+            context.run(self._fail, error)
+            return False
+
+    def _call_hook(self) -> bool:
+        """Call the next one; whether there was one."""
+        turns = self._turns
+        if turns is None:
+            return False
+        if self._websocket._has_ended:
+            turns.stop()
+        found = turns.take()
+        if found is not None:
+            hook, given = found
+            getattr(self._handler, hook)(*given)
+        return found is not None
+
+    # All calls
+
+    def _call_in_turn(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._turns is None:
+            return self._call(function, *args)
+        return self._turns.run(self._call, function, *args)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._contexts is None:
-            function(*args)
-        else:
-            self._contexts.run(function, *args)
+            return function(*args)
+        return self._contexts.run(function, *args)
 
     def _close(self) -> None:
+        if self._turns is not None:
+            self._turns.stop()
         try:
-            self._call(self._handler.on_close)
+            self._call_in_turn(self._handler.on_close)
         except BaseException as error:
             self._let_pass(error)
             log_failure(self._handler, error)
@@ -189,6 +247,8 @@ class HandlerCalls:
     def _fail(self, error: BaseException) -> None:
         """End the connection of a handler that raised, and no other."""
         websocket = self._websocket
+        if self._turns is not None:
+            self._turns.stop()
         if tells_end(error):
             websocket.close()
             return
@@ -200,7 +260,7 @@ class HandlerCalls:
 
     def _tell(self, error: BaseException) -> None:
         try:
-            self._call(self._log_and_tell, error)
+            self._call_in_turn(self._log_and_tell, error)
         except BaseException as further:
             self._let_pass(further)
             if isinstance(further, NotEntered):

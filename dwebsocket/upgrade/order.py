@@ -89,6 +89,7 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
     finally:
         calls.leave_request()
         start()
+        calls.begin()
     return LastResponse(request, goes_on=True)
 
 

@@ -59,6 +59,9 @@ class Primitives:
     _ready: list[Message]  # received and not read yet, the oldest last
     _has_listener: bool  # messages go to a handler: nobody waits, and _read_lock says so
 
+    #: The methods of its handler that groups call, if it has written any.
+    _hooks: groups.Hooks | None = None  # no slot: few have some
+
     #: Whether the end is decided, or being decided: no group may add it any more.
     _has_ended: bool
 

@@ -6,5 +6,5 @@ from chat import views
 urlpatterns = [
     path("", RedirectView.as_view(url="lobby/"), name="chat_page"),
     path("<slug:room>/", views.page, name="chat_room"),
-    path("<slug:room>/socket/", views.chat, name="chat"),
+    path("<slug:room>/socket/", views.Chat.as_view(), name="chat"),
 ]

@@ -1,17 +1,23 @@
-"""A chat with rooms. Each browser sends {"text": …}; `chat.rooms` says what comes back."""
+"""A chat with rooms: what was said, who is here, and who is just typing.
+
+The room remembers what was said and knows who is in it (`Group`), in all processes of the site. A
+page keeps the position of the last message it has shown, and says it when it comes back.
+"""
 
 import json
+from datetime import datetime, timezone
+from typing import Any
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from chat import rooms
-from dwebsocket import require_websocket
-from dwebsocket.http import WebSocketRequest
+from dwebsocket import Group, JsonWebSocketHandler
 
 ROOMS = ["lobby", "python", "music", "coffee"]
 MAX_NAME, MAX_TEXT = 24, 2000  # characters
+NEWEST = 50  # messages a newcomer is shown
+HISTORY, SECONDS = 500, 24 * 60 * 60  # messages a room remembers, and for how long
 
 
 def page(request: HttpRequest, room: str) -> HttpResponse:
@@ -20,25 +26,46 @@ def page(request: HttpRequest, room: str) -> HttpResponse:
     return render(request, "chat/room.html", {"room": room, "rooms": names, "limits": limits})
 
 
-@require_websocket
-def chat(request: WebSocketRequest, room: str) -> None:
-    name = request.GET.get("name", "").strip()[:MAX_NAME] or "Guest"
-    author = request.GET.get("author", "")[:64]  # the tab knows its own messages by this
-    person = uuid4().hex
-    try:
-        rooms.join(room, request.websocket, person, name)
-        for message in request.websocket:
-            text = text_of(message)
-            if text:
-                rooms.say(room, author, name, text)
-    finally:
-        rooms.leave(room, person, name)
+class Chat(JsonWebSocketHandler):
+    """One open page."""
 
+    def on_open(self) -> None:
+        asked = self.request.GET
+        self.name = asked.get("name", "").strip()[:MAX_NAME] or "Guest"
+        # The tab: it knows its own messages by this, and is one person however often it comes.
+        self.author = asked.get("author", "")[:64] or uuid4().hex
+        self.room = Group(f"chat.{self.kwargs['room']}", history=HISTORY, seconds=SECONDS)
+        self.welcome(asked.get("since"))
+        self.room.track(self.websocket, key=self.author, info={"name": self.name})
 
-def text_of(message: str | bytes) -> str:
-    """The text of a message, "" when it is not one of ours: the browser is not to be trusted."""
-    try:
-        text = json.loads(message)["text"]
-    except (ValueError, TypeError, KeyError):
-        return ""
-    return text.strip()[:MAX_TEXT] if isinstance(text, str) else ""
+    def welcome(self, since: str | None) -> None:
+        """Show what the page has missed, or the newest messages; then everything that comes."""
+        missed = self.room.history(since=since or None, limit=NEWEST)
+        if not missed.recovered:  # it was away for too long
+            missed = self.room.history(limit=NEWEST)
+        self.send({"type": "welcome", "messages": [json.loads(one) for one in missed.messages]})
+        self.room.add(self.websocket, since=missed.position, positions=True)
+
+    def on_message(self, message: Any) -> None:
+        match message:  # a browser is not to be trusted: whatever else it sends is passed over
+            case {"text": str(text)} if text.strip():
+                self.say(text.strip()[:MAX_TEXT])
+            case {"typing": True}:  # of no use to anybody who comes later: it is not kept
+                typing = {"type": "typing", "author": self.author, "name": self.name}
+                self.room.send_json(typing, exclude=self.websocket, keep=False)
+
+    def say(self, text: str) -> None:
+        """Show it to everybody in the room, its author included."""
+        self.room.send_json(
+            {
+                "type": "message",
+                "id": uuid4().hex,
+                "author": self.author,
+                "name": self.name,
+                "text": text,
+                "time": datetime.now(timezone.utc).isoformat(),
+            }
+        )
+
+    def on_presence(self, joined: dict[str, Any], left: dict[str, Any]) -> None:
+        self.send({"type": "presence", "joined": joined, "left": left})

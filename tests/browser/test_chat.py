@@ -31,8 +31,12 @@ def join(context, server):
     return join
 
 
+#: ms: who has left is gone when they have not come back for 15 s.
+GONE = 30_000
+
+
 def state(page):
-    return page.get_by_role("status")
+    return page.locator(".state").get_by_role("status")
 
 
 def messages(page):
@@ -56,8 +60,16 @@ def test_what_one_tab_sends_the_other_receives(join, screenshot):
     expect(ada.locator(".message.own .bubble")).to_have_text("Hello Bob ✓")
     screenshot(ada, "chat")
 
+    bob.get_by_role("textbox").press_sequentially("I was")
+    expect(ada.locator("#typing")).to_have_text("Bob is typing…")
+    expect(ada.locator("#typing")).to_have_text("")
+
+    bob.reload()  # of which nobody is told
+    expect(state(bob)).to_have_text("Connected")
+    expect(messages(bob)).to_have_text(["Hello Ada", "Hello Bob ✓"])
     bob.close()
-    expect(ada.locator(".note").last).to_have_text("Bob left")
+    expect(ada.locator(".note").last).to_have_text("Bob left", timeout=GONE)
+    expect(ada.locator(".note")).to_have_text(["Bob joined", "Bob left"])
     expect(ada.locator("#count")).to_have_text("only you")
 
 

@@ -3,7 +3,8 @@
 Rules: real processes and sockets; every wait has an absolute end; the server's log is read after
 each case, and a traceback or a lost descriptor in it fails the case.
 
-DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone, with every variant of each case.
+DWEBSOCKET_TEST_ROWS="runserver,cheroot" runs these rows alone, with every variant of each case;
+DWEBSOCKET_TEST_VARIANTS=few with one or two, where those differ in what no server has to do with.
 """
 
 import os
@@ -69,10 +70,10 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=position)
 
 
-def run(start_server, row, settings):
+def run(start_server, row, settings, *, measured=True):
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    return start_server(row, settings)
+    return start_server(row, settings, measured=measured)
 
 
 def check_and_stop(server, journal):
@@ -152,7 +153,8 @@ def lenient_redis_backed_server(row, start_server, journal, redis_server):
 def postgresql_backed_server(row, start_server, journal, postgresql, database_path):
     """The row's server, with ways to PostgreSQL beside its usual database."""
     databases = postgresql.databases(row.name, database_path)
-    process = run(start_server, row, {"DATABASES": databases, "WEBSOCKET_CLOSE_TIMEOUT": 20})
+    settings = {"DATABASES": databases, "WEBSOCKET_CLOSE_TIMEOUT": 20}
+    process = run(start_server, row, settings, measured=False)
     yield process
     check_and_stop(process, journal)
 

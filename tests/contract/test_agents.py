@@ -15,7 +15,7 @@ KINDS = {"view": "ada", "coroutine": "nobody", "handler": "nobody", "async-handl
 def watched_server(row, start_server):
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    process = start_server(row, {"WATCHED_BY_SENTRY": True})
+    process = start_server(row, {"WATCHED_BY_SENTRY": True}, measured=False)
     yield process
     process.stop()
 

@@ -48,7 +48,7 @@ GRACE = 30
 
 @pytest.fixture
 def own_server(row, start_server):
-    server = start_server(row)
+    server = start_server(row, measured=False)
     yield server
     server.kill()
 

@@ -33,7 +33,7 @@ def test_http_goes_on_beside_many_idle_views(server, open_websocket, new_client,
 
 @pytest.mark.rows(asgi=True, typical=True)
 def test_idle_handlers_hold_no_thread(row, start_server):
-    server = start_server(row)
+    server = start_server(row, measured=False)
     sockets = open_sockets(server, HANDLERS)
     try:
         check_all_echo(sockets)

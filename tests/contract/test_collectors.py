@@ -62,7 +62,7 @@ def tables(server_environment, session_key):
 def collecting_server(request, row, start_server, tables):
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    process = start_server(row, COLLECTORS[request.param])
+    process = start_server(row, COLLECTORS[request.param], measured=False)
     yield process
     process.stop()
     assert not process.log.find_faults(), process.log.text()

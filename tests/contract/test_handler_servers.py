@@ -29,7 +29,7 @@ def test_sigterm(row, start_server):
     """Everybody hears it; the process ends in time, and without a word in the log."""
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    server = start_server(row)
+    server = start_server(row, measured=False)
     try:
         clients = []
         for _ in range(5 if row.tls else OPEN):
@@ -57,7 +57,7 @@ def small_server(row, start_server):
         "WEBSOCKET_VIEW_THREADS": VIEW_THREADS,
         "WEBSOCKET_MAX_CONNECTIONS": VIEW_THREADS + HANDLERS,
     }
-    server = start_server(row, settings)
+    server = start_server(row, settings, measured=False)
     yield server
     server.stop()
     assert not server.log.find_faults(), server.log.text()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -75,7 +76,7 @@ def packages_server(row, server_environment, certificates, settings, ada, journa
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
     process = ServerProcess(
-        row,
+        replace(row, covered=False),  # tracing so many packages takes its time
         environment=server_environment,
         certificates=certificates,
         settings={**settings, "WEBSOCKET_CONTEXTS": CONTEXTS},

@@ -19,7 +19,8 @@ def caching_server(row, start_server):
     """All of its pages are cached."""
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    process = start_server(row, {"MIDDLEWARE": [UPDATE, *settings.MIDDLEWARE, FETCH]})
+    middleware = [UPDATE, *settings.MIDDLEWARE, FETCH]
+    process = start_server(row, {"MIDDLEWARE": middleware}, measured=False)
     yield process
     process.stop()
     assert not process.log.find_faults(), process.log.text()
@@ -30,7 +31,7 @@ def fresh_server(row, start_server):
     """One whose threads no other test has left in another language, which is part of a key."""
     if row.missing:
         pytest.skip(f"{row.missing} is not installed")
-    process = start_server(row)
+    process = start_server(row, measured=False)
     yield process
     process.stop()
     assert not process.log.find_faults(), process.log.text()

@@ -36,7 +36,7 @@ def small_postgresql():
 @pytest.fixture(scope="session")
 def crowded_server(row, start_server, journal, small_postgresql, database_path):
     settings = {"DATABASES": small_postgresql.databases(row.name, database_path)}
-    process = run(start_server, row, settings)
+    process = run(start_server, row, settings, measured=False)
     yield process
     check_and_stop(process, journal)
 

@@ -40,7 +40,8 @@ class RunningServer:
 
     def __enter__(self):
         try:
-            wait_until(self._listens, f"{self.command} listens", timeout=TIMEOUT)
+            # Each look goes through all sockets there are, and a server takes half a second.
+            wait_until(self._listens, f"{self.command} listens", timeout=TIMEOUT, pause=0.04)
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"{error}; its log:\n{self.log}") from None
@@ -113,7 +114,11 @@ def list_sockets(pid):
 
 def list_listeners():
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTENING:
+        with Path(table).open() as lines:
+            next(lines)  # the header
+            for fields in map(str.split, lines):
+                # Those that listen come first (proc_net_tcp.txt of the kernel); behind them may be
+                # thousands of connections that have just ended, of which each costs time.
+                if fields[3] != LISTENING:
+                    break
                 yield fields[9], int(fields[1].rpartition(":")[2], 16)

@@ -48,6 +48,37 @@ def test_tutorial_shows_the_script_of_the_readme():
     )
 
 
+def test_a_page_that_breaks_and_comes_back(serve, context):  # noqa: F811
+    """What was sent meanwhile is there, and nothing twice."""
+    shown = page("docs/howto/history.md")
+    with serve(shown) as server:
+        first, second = context.new_page(), context.new_page()
+        for tab in (first, second):
+            tab.add_init_script(KEEP_SOCKETS)
+            with tab.expect_websocket() as opened:
+                tab.goto(f"http://127.0.0.1:{server.port}/room/")
+            opened.value.wait_for_event("framereceived", timeout=TIMEOUT)
+        send = "text => sockets.at(-1).send(text)"
+        second.evaluate(send, "one")
+        first.wait_for_selector("li:has-text('one')", timeout=TIMEOUT)
+        with first.expect_websocket() as opened:
+            first.evaluate("sockets.at(-1).close()")
+            second.evaluate(send, "two")
+        opened.value.wait_for_event("framereceived", timeout=TIMEOUT)
+        second.evaluate(send, "three")
+        first.wait_for_selector("li:has-text('three')", timeout=TIMEOUT)
+        assert first.locator("li").all_inner_texts() == ["one", "two", "three"]
+
+
+#: What the page makes is within reach of the test.
+KEEP_SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(url) { super(url); sockets.push(this); }
+};
+"""
+
+
 def test_chat_of_the_tutorial(serve, context):  # noqa: F811
     with serve(page("docs/tutorial.md")) as server:
         ada, bob = context.new_page(), context.new_page()

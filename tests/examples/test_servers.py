@@ -17,7 +17,6 @@ from websockets.sync.client import connect
 
 from ..raw_client import build_close, build_request
 from ..servers.examples import COMMANDS, ExampleServer
-from ..servers.process import wait_until
 
 TIMEOUT = 10  # seconds
 
@@ -80,36 +79,63 @@ def test_ticker(open_socket):
 
 
 def test_chat(open_socket):
-    with open_socket("/chat/lobby/socket/?name=Ada") as ada:
-        assert wait_for("welcome", ada)["people"] == ["Ada"]
-        with open_socket("/chat/lobby/socket/?name=Bob") as bob:
-            assert wait_for("welcome", bob)["people"] == ["Ada", "Bob"]
-            assert wait_for("joined", ada)["name"] == "Bob"
+    with open_socket("/chat/lobby/socket/?name=Ada&author=a") as ada:
+        assert wait_for("welcome", ada)["messages"] == []
+        assert wait_for("presence", ada)["joined"] == {"a": {"name": "Ada"}}
+        with open_socket("/chat/lobby/socket/?name=Bob&author=b") as bob:
+            assert set(wait_for("presence", bob)["joined"]) == {"a", "b"}
+            assert wait_for("presence", ada)["joined"] == {"b": {"name": "Bob"}}
+            bob.send(json.dumps({"typing": True}))
+            assert wait_for("typing", ada)["name"] == "Bob"
             bob.send(json.dumps({"text": "Hello Ada"}))
             for websocket in (ada, bob):
                 message = wait_for("message", websocket)
                 assert (message["name"], message["text"]) == ("Bob", "Hello Ada")
-        assert wait_for("left", ada)["people"] == ["Ada"]
 
 
-def test_whoever_leaves_the_chat_at_once_is_not_there(server, open_socket):
+def test_who_comes_back_to_the_chat_gets_what_was_said_meanwhile(open_socket):
+    with open_socket("/chat/coffee/socket/?name=Ada") as ada:
+        ada.send(json.dumps({"text": "before"}))
+        position = wait_for_position("before", ada)
+        with open_socket("/chat/coffee/socket/?name=Bob") as bob:
+            assert [one["text"] for one in wait_for("welcome", bob)["messages"]] == ["before"]
+        ada.send(json.dumps({"text": "meanwhile"}))
+        wait_for_position("meanwhile", ada)
+        for since, texts in ((position, ["meanwhile"]), ("lost", ["before", "meanwhile"])):
+            with open_socket(f"/chat/coffee/socket/?name=Bob&since={since}") as bob:
+                assert [one["text"] for one in wait_for("welcome", bob)["messages"]] == texts
+
+
+def wait_for_position(text, websocket):
+    """The position at which a text was said."""
+    while True:
+        event = receive_json(websocket)
+        if "data" in event and json.loads(event["data"]).get("text") == text:
+            return event["position"]
+
+
+def test_whoever_leaves_the_chat_at_once_is_not_there_for_long(server, open_socket):
     handshake = build_request("/chat/music/socket/?name=Ghost", f"{server.host}:{server.port}")
-
-    def find_people():
-        with open_socket("/chat/music/socket/?name=Ada") as ada:
-            return wait_for("welcome", ada)["people"]
-
     for farewell in (b"", build_close(1001)) * 4:
         with socket.create_connection((server.host, server.port), TIMEOUT) as sock:
             sock.sendall(handshake + farewell)
-    wait_until(lambda: find_people() == ["Ada"], "nobody else is in the room")
+    people = {}
+    with open_socket("/chat/music/socket/?name=Ada&author=a") as ada:
+        while "a" not in people or len(people) > 1:  # they may have come, and go then
+            event = wait_for("presence", ada)
+            people.update(event["joined"])
+            for tab in event["left"]:
+                del people[tab]
 
 
 def wait_for(kind, websocket):
     """The next event of this kind. Between processes others may be late."""
-    while (event := receive_json(websocket))["type"] != kind:
-        pass
-    return event
+    while True:
+        event = receive_json(websocket)
+        if "data" in event:  # of a group whose positions are told
+            event = json.loads(event["data"])
+        if event.get("type") == kind:
+            return event
 
 
 def test_windows_of_the_start_page(open_socket):

@@ -451,6 +451,12 @@ class TestHooks:
             ("on_message", lambda self, a, b: None, r"on_message\(message\): .*'b'"),
             ("on_close", lambda self, code: None, r"as on_close\(\): .*'code'"),
             ("on_error", lambda self: None, r"on_error\(error\)"),
+            (
+                "on_presence",
+                lambda self, joined: None,
+                r"on_presence\(joined, left\): .*on_presence\(self, joined, left\)",
+            ),
+            ("on_history_lost", lambda self: None, r"on_history_lost\(group\)"),
             ("on_message", lambda self, *, text: None, r"Write 'def on_message\(self, message\)'"),
         ],
     )

@@ -22,7 +22,7 @@ RULE = Rule(100_000, 600.0)  # more than any test sends
 class Member:
     """Keeps what it is sent."""
 
-    accepted, _has_ended = True, False
+    accepted, _has_ended, _hooks = True, False, None
 
     def __init__(self):
         self._got = SimpleQueue()
@@ -95,7 +95,8 @@ class Peer:
         member = kind()
         history, subscribe = self.backend.history, self.backend.subscribe
         try:
-            joined = history.join(name, member, subscribe, since, rule, positions=True)
+            newest = int(rule.sends_newest)
+            joined = history.join(name, member, subscribe, since, newest, positions=True)
         except BaseException:
             self.leave(name, member)
             raise

@@ -11,8 +11,9 @@ from dwebsocket import Group
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
 from dwebsocket.groups.history import Rule
+from dwebsocket.groups.history.store import FORGOTTEN
 from dwebsocket.groups.redis.history import PAGE
-from dwebsocket.groups.redis.scripts import FORGOTTEN, find_keys
+from dwebsocket.groups.redis.scripts import find_keys
 
 from ..servers.process import wait_until
 from .peers import RULE, TIMEOUT, Follower, check_order

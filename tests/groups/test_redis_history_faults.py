@@ -3,7 +3,6 @@ all that there is, once and in order, or is told. A longer run: DWEBSOCKET_CHAOS
 """
 
 import os
-import re
 import time
 
 import pytest
@@ -14,11 +13,11 @@ from ..servers.process import wait_until
 from .pages import Page, Traffic, break_at_random, traffic
 from .peers import BUSY
 
-CHAOS = float(os.environ.get("DWEBSOCKET_CHAOS_SECONDS", "6"))
+CHAOS = float(os.environ.get("DWEBSOCKET_CHAOS_SECONDS", "1.5"))
 
 PERSISTENT = ("--appendonly", "yes", "--appendfsync", "always")
 
-LOST = "the history does not have them any more"
+LOST = "Messages are lost that the history does not have any more"
 
 
 @pytest.fixture(params=[(), PERSISTENT], ids=["forgets", "persistent"])
@@ -127,7 +126,6 @@ def test_everything_is_flushed(redis, peers, caplog):
         assert page.position == page.peer.follow(page.name).joined.position
     wait_until(lambda: losses(caplog), "it is told")
     assert len(losses(caplog)) == 1
-    assert re.search(r"'group \d+' and of \d+ others are lost", losses(caplog)[0].getMessage())
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])

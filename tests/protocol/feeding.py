@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle
+from itertools import cycle, islice
 
 from dwebsocket.protocol.connection import ServerConnection
 
@@ -24,8 +24,9 @@ def frame(
         head = bytes([first, flag | 127]) + length.to_bytes(8, "big")
     if mask is None:
         return head + payload
-    masked = bytes(byte ^ key for byte, key in zip(payload, cycle(mask)))
-    return head + mask + masked
+    keys = bytes(islice(cycle(mask), length))
+    masked = int.from_bytes(payload, "big") ^ int.from_bytes(keys, "big")
+    return head + mask + masked.to_bytes(length, "big")
 
 
 class Received:

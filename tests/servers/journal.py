@@ -4,12 +4,15 @@ import json
 import socket
 import threading
 import time
+from collections import defaultdict
+from itertools import chain
 
 
 class Journal:
     def __init__(self, path):
         self.path = path
-        self._events = []
+        # Each with its case's: among those of a whole run a test would look for long.
+        self._events = defaultdict(list)
         self._changed = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
@@ -19,7 +22,7 @@ class Journal:
         while True:
             event = json.loads(self._socket.recv(1 << 20))
             with self._changed:
-                self._events.append(event)
+                self._events[event["case"]].append(event)
                 self._changed.notify_all()
 
     def events(self, case=None, name=None):
@@ -27,11 +30,8 @@ class Journal:
             return self._select(case, name)
 
     def _select(self, case, name):
-        return [
-            event
-            for event in self._events
-            if case in (None, event["case"]) and name in (None, event["event"])
-        ]
+        of_case = chain(*self._events.values()) if case is None else self._events.get(case, ())
+        return [event for event in of_case if name in (None, event["event"])]
 
     def wait(self, case, name, count=1, timeout=10.0):
         """The last of `count` events of this name; AssertionError when they do not come."""

@@ -144,6 +144,11 @@ def count_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
 
 
+def list_children(pid):
+    """The processes that a process has begun."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def count_open(pid, path):
     """How often a process has a file open."""
     count = 0
@@ -170,10 +175,10 @@ def wait_for_descriptors(pid, count, timeout=10.0):
         raise AssertionError(f"{error}, but {found}") from None
 
 
-def wait_until(condition, what, timeout=10.0):
+def wait_until(condition, what, timeout=10.0, pause=0.01):
     """Ask the kernel again and again, for there is nothing in /proc to wait on."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.01)
+        time.sleep(pause)

@@ -217,7 +217,7 @@ ROWS = [
     gunicorn("gunicorn-sync", few_threads=True, covered=False, ends_views=True),
     gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True, ends_views=True),
     gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True),
-    gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False, covered=False),
+    gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False),
     gunicorn(
         "gunicorn-gevent-tls", "--worker-class", "gevent", tls=True, extra=True, coroutines=False
     ),
@@ -228,7 +228,7 @@ ROWS = [
         coroutines=False,
         covered=False,
     ),
-    launched("gevent-pywsgi", "gevent", "gevent", typical=True, coroutines=False),
+    launched("gevent-pywsgi", "gevent", "gevent", typical=True, coroutines=False, covered=False),
     launched("gevent-pywsgi-tls", "gevent", "gevent", tls=True, typical=True, coroutines=False),
     launched(
         "gevent-unpatched",

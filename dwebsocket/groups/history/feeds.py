@@ -7,334 +7,279 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import NamedTuple
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.delivery import Message, deliver, send, tell_position
-from dwebsocket.groups.envelope import Parcel, unpack
+from dwebsocket.groups.delivery import deliver, tell_position
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.supervisor import Service
 
-from .feed import MAX_EARLY, Feed
-from .losses import Losses
+from .feed import INTERVAL, Feed
 from .positions import Position
-from .rules import Rule
-from .store import HistoryStore, Log, read_since
+from .store import HistoryStore, Log, read_content, read_since
 
-__all__ = ["Feeds"]
+__all__ = ["Feeds", "Wish"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
+#: Seconds between two lines of the log that say that something is lost.
+LOG_INTERVAL = 60.0
 
-#: Seconds after which what has not come is looked for in the store, and between two such looks.
-INTERVAL = 0.1
+#: Seconds between two rounds while the store cannot be asked.
+RETRY = 1.0
 
-#: Seconds for which it may still be on its way though the store does not have it any more.
-PATIENCE = 2.0
+#: Seconds for which groups are seen to before others get a turn, and how long that is: greenlets
+#: change places only where one waits.
+TURN, PAUSE = 0.005, 0.0005
+
+
+class Wish(NamedTuple):
+    """What a new member is to be sent.
+
+    Attributes:
+        since: what comes behind this position; ``None``: what comes from now on.
+        newest: without a position, or if that is of no use, so many of the newest come first.
+        positions: whether the position of each message is told.
+    """
+
+    since: Position | None
+    newest: int
+    positions: bool
 
 
 class Feeds:
-    """Those of all groups.
+    """Those of all groups."""
 
-    Args:
-        find_excluded: whom the sender of a message, if it was this process, has left out.
-    """
-
-    def __init__(
-        self, members: Members, store: HistoryStore, find_excluded: Callable[[Parcel], Any]
-    ) -> None:
+    def __init__(self, members: Members, store: HistoryStore) -> None:
         self._members = members
         self._store = store
-        self._find_excluded = find_excluded
         self._lock = threading.Lock()  # held for an instant
         self._feeds: dict[str, Feed] = {}
+        self._closed = False
         self._checking = Service(self._check, "dwebsocket-history")
-        self._losses = Losses()
-        self._told = self._closed = False  # told that the store cannot be asked
+        self._failed = False  # to ask the store about one of them
+        self._lost = 0  # groups, since a line of the log has said so
+        self._quiet_until = 0.0
 
     @contextmanager
     def _enter(self, name: str) -> Iterator[Feed]:
         while True:
             with self._lock:
-                feed = self._feeds.setdefault(name, Feed())
-            with feed.lock:
-                if not feed.is_dropped:
-                    yield feed
-                    return
+                feed = self._feeds.get(name)
+                if feed is None:
+                    feed = Feed(name, self._members, self._store, self._tell_lost)
+                    self._feeds[name] = feed
+            try:
+                with feed.lock:
+                    if not feed.is_dropped:
+                        yield feed
+                        return
+            finally:
+                if feed.doubted is not None and not self._closed:
+                    self._checking.ensure()
+                self.drop(name)
+
+    # What comes
+
+    def exclude(self, name: str, data: bytes, member: Member) -> None:
+        """Leave out a member when a message of this process is handed out here."""
+        with self._enter(name) as feed:
+            feed.exclude(data, member)
 
     def receive(self, name: str, position: Position, data: bytes) -> None:
-        """A message has come. One that others must be handed out before waits for those."""
-        if not self._members.count(name):
+        """A message has come."""
+        if self._is_handed_out(name, position, data):
             return
         with self._enter(name) as feed:
-            known = feed.position
-            if feed.is_unsure:  # this number may have been used before
-                feed.add_early(position, data)
-            elif known is None or position == known.next:
-                feed.early.pop(position, None)
-                self._hand_out(feed, name, position, data)
-                self._hand_out_early(feed, name)
-                if not feed.early and not feed.behind:
-                    feed.doubted = None
-            elif not feed.has_reached(position) and position.epoch != feed.over:
-                feed.add_early(position, data)
-                self._doubt(feed)
+            feed.receive(position, data)
 
     def receive_behind(self, name: str, position: Position, data: bytes) -> None:
-        """A message has come that is not kept, and belongs behind that position."""
-        if not self._members.count(name):
+        """A message has come that is not kept, and belongs behind the one with this position."""
+        if self._is_handed_out(name, None, data):
             return
         with self._enter(name) as feed:
-            feed.behind.append((position, data))
-            if feed.is_unsure or not feed.has_reached(position):
-                self._doubt(feed)
-                if len(feed.behind) <= MAX_EARLY:
-                    return
-            self._hand_out_behind(feed, name, feed.behind[0][0])
+            feed.receive_behind(position, data)
+
+    def _is_handed_out(self, name: str, position: Position | None, data: bytes) -> bool:
+        """Whether nobody asks for order, and those who are here have it now."""
+        if self._closed or not self._members.count(name):
+            return True
+        if name in self._feeds:
+            return False
+        members = self._members.with_wishes(name)
+        if name in self._feeds:
+            return False
+        hand_to(name, members, position, data)  # who joins from now on has it from the store
+        return True
+
+    # Who comes
 
     def join(
-        self,
-        name: str,
-        member: Member,
-        subscribe: Callable[[str], None],
-        since: Position | None,
-        rule: Rule,
-        *,
-        positions: bool,
+        self, name: str, member: Member, subscribe: Callable[[str], None], wish: Wish
     ) -> tuple[Position, bool]:
-        """Make it a member who has all since that position.
+        """Make it a member who has all since a position. Of one that is a member already nothing
+        changes but the wish, if that has no position.
 
         Returns:
             Where it is now, and whether nothing since then is missing.
 
         Raises:
-            GroupUnavailable: the store cannot say. It is no member then.
+            GroupUnavailable: the store cannot say.
         """
         with self._enter(name) as feed:
             if feed.position is None or not self._members.count(name):
-                feed.begin(self._store.read(name, None, 1))
-            feed.joining.add(member)
-            self._members.add(name, member, positions=positions)
+                feed.begin()
+            if wish.since is not None or not self._members.has(name, member):
+                feed.joining.add(member)
+            self._members.add(name, member, positions=wish.positions)
         try:
             subscribe(name)
             with feed.lock:
                 feed.is_new = False  # what comes from now on, or what is read, is all
-                return self._admit(feed, name, member, since, rule, positions=positions)
+                return self._admit(feed, name, member, wish)
         finally:
+            feed.is_new = False
             feed.joining.discard(member)
+            if feed.doubted is not None:
+                self._checking.ensure()
+            self.drop(name)
 
-    def _admit(
-        self,
-        feed: Feed,
-        name: str,
-        member: Member,
-        since: Position | None,
-        rule: Rule,
-        *,
-        positions: bool,
-    ) -> tuple[Position, bool]:
-        if feed.is_unsure:
-            self._take_over(feed, name, self._look(feed, name))
-        log, recovered = self._read_for(name, since, rule)
-        if log.last != feed.position and (since is not None or log.last.epoch != feed.epoch):
-            # Or what the member has had already would come once more.
-            self._take_over(feed, name, self._look(feed, name))
-            log, recovered = self._read_for(name, since, rule)
-        here = feed.position
+    def _admit(self, feed: Feed, name: str, member: Member, wish: Wish) -> tuple[Position, bool]:
+        log, recovered = self._read_for(name, wish)
+        if log.last != feed.position or feed.is_unsure:
+            feed.catch_up()  # what was sent before this process heard of the group
+            log, recovered = self._read_for(name, wish)
+        here, since = feed.position, wish.since
         assert here is not None
-        if log.last != here:
-            self._doubt(feed)  # it came before this process heard of it, perhaps
-        if positions:
-            tell_position(name, member, str(here), recovered=recovered)
-        for kept in log.kept:
-            if kept.offset <= here.offset:  # the others are about to come to all
-                at = str(Position(here.epoch, kept.offset))
-                content = unpack(kept.data).content
-                if not isinstance(content, tuple):
-                    message = Message(name, content, at)
-                    send(name, member, message.with_position if positions else message.plain)
-        feed.joining.discard(member)
+        if log.last.epoch != here.epoch:  # the store has begun anew just now
+            log, recovered = Log(here, []), False
+        if recovered and since is not None and since.offset > here.offset:
+            feed.hold_until(member, since.offset)  # elsewhere it was handed more than here
+            here = since
+        kept = [one for one in log.kept if one.offset <= here.offset]  # the others come to all
+        if wish.positions:
+            start = Position(here.epoch, kept[0].offset - 1) if kept else here
+            tell_position(name, member, str(start), recovered=recovered)
+        for offset, data in kept:
+            hand_to(name, [(member, wish.positions)], Position(here.epoch, offset), data)
+        feed.joining.discard(member)  # before anybody else has the lock
         return here, recovered
 
-    def _read_for(self, name: str, since: Position | None, rule: Rule) -> tuple[Log, bool]:
-        if since is None:
-            return self._store.read(name, None, int(rule.sends_newest)), True
-        return read_since(self._store, name, since)
-
-    # Handing out
-
-    def _hand_out(self, feed: Feed, name: str, position: Position, data: bytes) -> None:
-        feed.advance(position, data)
-        self._deliver(name, data, str(position), feed.joining)
-        self._hand_out_behind(feed, name)
-
-    def _hand_out_early(self, feed: Feed, name: str) -> None:
-        while feed.early and feed.position is not None:
-            following = feed.position.next
-            data = feed.early.pop(following, None)
-            if data is None:
-                return
-            self._hand_out(feed, name, following, data)
-
-    def _hand_out_behind(self, feed: Feed, name: str, until: Position | None = None) -> None:
-        while feed.behind and (feed.behind[0][0] == until or feed.has_reached(feed.behind[0][0])):
-            _, data = feed.behind.pop(0)
-            self._deliver(name, data)
-
-    def _deliver(
-        self,
-        name: str,
-        data: bytes,
-        position: str | None = None,
-        joining: Collection[Member] = (),
-    ) -> None:
-        try:
-            parcel = unpack(data)
-        except ValueError as error:
-            logger.warning("What the history has of the group %r is no message: %s", name, error)
-            return
-        members = self._members.with_wishes(name)
-        if joining:
-            members = [one for one in members if one[0] not in joining]
-        deliver(name, parcel.content, members, self._find_excluded(parcel), position)
+    def _read_for(self, name: str, wish: Wish) -> tuple[Log, bool]:
+        if wish.since is None:
+            return self._store.read(name, None, wish.newest), True
+        log, recovered = read_since(self._store, name, wish.since)
+        if not recovered and wish.newest:
+            log = self._store.read(name, None, wish.newest)
+        return log, recovered
 
     # What has not come
 
     def look_again(self) -> None:
-        """Something may not have come: see for all groups whether the store has more. Never waits,
-        never raises.
+        """Something may not have come: see for all groups whether the store has more. Never
+        raises.
         """
         for name in list(self._feeds):
             if self._members.count(name):
                 with self._enter(name) as feed:
-                    self._doubt(feed)
+                    feed.doubt(must_look=True)
 
     def interrupt(self, name: str) -> None:
         """What was sent to the group before now may not come any more; and the store may have lost
         what it had, and use its numbers again: see what it has before anything else is handed out.
         Never raises.
         """
-        feed = self._feeds.get(name)
-        if feed is None:
-            return
-        with feed.lock:
-            if feed.position is not None and not feed.is_new:
-                feed.is_unsure = True
-                self._doubt(feed)
-
-    def _doubt(self, feed: Feed) -> None:
-        if feed.doubted is None:
-            feed.doubted = time.monotonic()
-            self._checking.ensure()
+        if name in self._feeds:
+            with self._enter(name) as feed:
+                feed.interrupt()
 
     def _check(self) -> None:
         """See to the doubts, until there is none."""
+        pause = INTERVAL
         while True:
-            time.sleep(INTERVAL)
-            self._check_all()
-            self._losses.tell()
-            if self._checking.end(self._is_needed):
+            time.sleep(pause)
+            pause = INTERVAL if self._check_all() else RETRY
+            if self._checking.end(self._find_doubted):
                 return
-
-    def _is_needed(self) -> bool:
-        return not self._closed and bool(self._find_doubted() or self._losses)
 
     def _find_doubted(self) -> list[str]:
         return [name for name, feed in list(self._feeds.items()) if feed.doubted is not None]
 
-    def _check_all(self) -> None:
+    def _check_all(self) -> bool:
+        """Whether the store could be asked about all of them: the next round tries again."""
+        turn = time.monotonic() + TURN
+        failed = None
         for name in self._find_doubted():
-            if self._closed:
-                return
-            with self._enter(name) as feed:
-                now = time.monotonic()
-                if feed.doubted is None or now < feed.doubted + INTERVAL:
-                    continue
-                try:
-                    self._settle(feed, name, now)
-                    self._told = False
-                except GroupUnavailable as error:  # the next round tries again
-                    if not self._told:
-                        self._told = True
-                        logger.warning("What groups have missed is not known yet: %s", error)
-                except Exception:  # of ours: others need this thread
-                    feed.forget()
-                    logger.exception("What the group %r has missed cannot be handed out", name)
+            try:
+                with self._enter(name) as feed:
+                    self._settle(name, feed)
+            except GroupUnavailable as error:  # another node may be there
+                failed = error
+            if time.monotonic() > turn:
+                time.sleep(PAUSE)
+                turn = time.monotonic() + TURN
+        if failed is not None and not self._failed:
+            logger.warning("What groups have missed is not known yet: %s", failed)
+        self._failed = failed is not None
+        return not self._failed
 
-    def _settle(self, feed: Feed, name: str, now: float) -> None:
-        """Hand out what the store has, or find that it is lost."""
-        since = feed.doubted
-        if feed.position is None or since is None or not self._members.count(name):
-            feed.forget()
+    def _settle(self, name: str, feed: Feed) -> None:
+        now = time.monotonic()
+        if feed.doubted is None or now < feed.doubted + INTERVAL:
             return
-        log = self._look(feed, name)
-        if (
-            feed.is_followed_by(log)
-            or log.last.epoch != feed.epoch
-            or feed.is_unsure
-            or now >= since + PATIENCE
-        ):
-            self._take_over(feed, name, log)
+        try:
+            feed.settle(now)
+        except GroupUnavailable:
+            raise
+        except Exception:  # of ours: others need this thread
+            feed.forget()
+            logger.exception("What the group %r has missed cannot be handed out", name)
 
-    def _look(self, feed: Feed, name: str) -> Log:
-        """What the store has; what it has lost is not to be mistaken for something else."""
-        here = feed.position
-        assert here is not None
-        log = self._store.read(name, max(0, here.offset - 1), None)
-        if feed.is_contradicted_by(log):
-            self._store.renew(name, here.epoch)
-        elif log.last.epoch == here.epoch:
-            return log
-        return self._store.read(name, 0, None)
-
-    def _take_over(self, feed: Feed, name: str, log: Log) -> None:
-        """Hand out what was read of the store, and all that has waited for that."""
-        others, messages = feed.take_waiting(log)
-        epoch, newest = log.last
-        if epoch != feed.epoch:
-            offset = messages[0][0].offset - 1 if messages else newest
-            self._lose(feed, name, Position(epoch, offset))
-        for data in others:  # of an epoch that is over: its positions are worth nothing
-            self._deliver(name, data)
-        for position, data in messages:
-            if feed.has_reached(position):
-                continue
-            if feed.position is None or position != feed.position.next:
-                self._lose(feed, name, Position(position.epoch, position.offset - 1))
-            self._hand_out(feed, name, position, data)
-        if not feed.has_reached(log.last):
-            self._lose(feed, name, log.last)
-        while feed.behind:
-            self._hand_out_behind(feed, name, feed.behind[0][0])
-        feed.forget()
-
-    def _lose(self, feed: Feed, name: str, position: Position) -> None:
-        """What was sent up to there is lost for good to the members of this process."""
-        feed.skip_to(position)
-        self._losses.note(name)
-        self._checking.ensure()
-        for member, positions in self._members.with_wishes(name):
-            if positions and member not in feed.joining:
-                tell_position(name, member, str(position), recovered=False)
+    def _tell_lost(self, name: str) -> None:
+        """Log it, but not for each of many groups."""
+        self._lost += 1
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + LOG_INTERVAL
+            lost, self._lost = self._lost, 0
+            logger.warning(
+                "Messages are lost that the history does not have any more, of %d groups, the last "
+                "of them %r. Members in this process are told, if they asked for positions or have "
+                "on_history_lost(). (Said once a minute.)",
+                lost,
+                name,
+            )
 
     # The end
 
     def drop(self, name: str) -> None:
-        """The group has no member here any more. Never waits."""
-        feed = self._feeds.get(name)
-        if feed is None or not feed.lock.acquire(blocking=False):
-            return  # in use, perhaps by whoever calls this: the next one to leave drops it
-        try:
-            if not feed.joining and not self._members.count(name):
+        """Forget the group, if it has no member here any more. Never waits."""
+        while not self._members.count(name):
+            feed = self._feeds.get(name)
+            if feed is None or not feed.lock.acquire(blocking=False):
+                return  # in use, perhaps by whoever calls this; who uses it drops it afterwards
+            try:
+                if feed.joining or self._members.count(name):
+                    return
                 feed.is_dropped = True
                 with self._lock:
                     if self._feeds.get(name) is feed:
                         del self._feeds[name]
-        finally:
-            feed.lock.release()
+            finally:
+                feed.lock.release()
 
     def close(self) -> None:
-        """Look for nothing any more."""
+        """Hand out nothing any more. Never waits."""
         self._closed = True
+        self._feeds = {}
+
+
+def hand_to(
+    name: str, members: list[tuple[Member, bool]], position: Position | None, data: bytes
+) -> None:
+    """Hand a message to these, of whom none has asked for what was before."""
+    content = read_content(name, data)
+    if content is not None:
+        deliver(name, content, members, None, None if position is None else str(position))

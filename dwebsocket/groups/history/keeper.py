@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dwebsocket.groups.envelope import Parcel, encode, pack, unpack
+from dwebsocket.groups.envelope import encode, pack
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.groups.numbers import Numberer
 
-from .feeds import Feeds
+from .feeds import Feeds, Wish
 from .positions import Position, parse_position
 from .rules import Rule
-from .store import HistoryStore, Log, Recall, read_since
+from .store import HistoryStore, Log, Recall, read_content, read_since
 
 __all__ = ["Joined", "Keeper"]
-
-#: Seconds after which a message that was sent does not come any more.
-REMEMBERED = 60.0
 
 
 class Joined(NamedTuple):
@@ -27,8 +22,8 @@ class Joined(NamedTuple):
 
     Attributes:
         position: from here on the member gets everything: for the next ``since``.
-        recovered: whether it got all since the position that was given. If ``False`` it got
-            nothing, and the page has to load anew.
+        recovered: whether it got all since the position that was given. If ``False`` it got none
+            of that, but the newest ones if it asked for them, and the page has to begin anew.
     """
 
     position: str
@@ -54,14 +49,11 @@ class Keeper:
         numberer: Numberer,
         carry: Callable[[str, Position, bytes], None],
     ) -> None:
-        self.feeds = Feeds(members, store, self.take_excluded)
+        self.feeds = Feeds(members, store)
         self._members = members
         self._store = store
         self._numberer = numberer
         self._carry = carry
-        self._lock = threading.Lock()  # held for an instant
-        # In the order in which they are to be forgotten, with the time of that.
-        self._excluded: dict[tuple[bytes, int], tuple[float, Any]] = {}
 
     def append(self, name: str, content: str | bytes, rule: Rule, exclude: Any) -> None:
         """Keep a message, and have all members get it but ``exclude``.
@@ -70,30 +62,16 @@ class Keeper:
             GroupUnavailable: nobody got it, or nobody knows whether anybody did.
         """
         kind, body = encode(content)
-        origin, number = self._numberer.next(name)
-        self.leave_out(name, origin, number, exclude)
-        data = pack(kind, body, origin, number)
+        data = pack(kind, body, *self._numberer.next(name))
+        self.leave_out(name, data, exclude)
         self._carry(name, self._store.append(name, data, rule), data)
 
-    def leave_out(self, name: str, origin: bytes, number: int, exclude: Any) -> None:
-        """Let this member not get the message of that number when it comes. If it does not come,
-        the member is forgotten after a while.
+    def leave_out(self, name: str, data: bytes, exclude: Any) -> None:
+        """Let this member not get the message when it comes; which it may do although whoever has
+        sent it was told that perhaps nobody gets it.
         """
-        if exclude is None or not self._members.has(name, exclude):
-            return
-        now = time.monotonic()
-        with self._lock:
-            excluded = self._excluded
-            while excluded and excluded[oldest := next(iter(excluded))][0] < now:
-                del excluded[oldest]
-            excluded[origin, number] = (now + REMEMBERED, exclude)
-
-    def take_excluded(self, parcel: Parcel) -> Any:
-        """Who was left out of this message, if this process has sent it."""
-        if not self._excluded:
-            return None
-        with self._lock:
-            return self._excluded.pop((parcel.origin, parcel.number), (0, None))[1]
+        if exclude is not None and self._members.has(name, exclude):
+            self.feeds.exclude(name, data, exclude)
 
     def join(
         self,
@@ -101,19 +79,20 @@ class Keeper:
         member: Member,
         subscribe: Callable[[str], None],
         since: str | None,
-        rule: Rule,
+        newest: int,
         *,
         positions: bool,
     ) -> Joined:
         """Make it a member that has everything since a position.
 
+        Args:
+            newest: without a position, or if that is of no use, so many of the newest come first.
+
         Raises:
-            GroupUnavailable: nobody can say what was sent. It is a member then, from now on.
+            GroupUnavailable: nobody can say what was sent. It may be a member then.
         """
-        found = None if since is None else parse_position(since) or NOWHERE
-        position, recovered = self.feeds.join(
-            name, member, subscribe, found, rule, positions=positions
-        )
+        wish = Wish(find_position(since), newest, positions)
+        position, recovered = self.feeds.join(name, member, subscribe, wish)
         return Joined(str(position), recovered)
 
     def recall(self, name: str, since: str | None, limit: int) -> Recall:
@@ -122,20 +101,30 @@ class Keeper:
         Raises:
             GroupUnavailable: nobody can say.
         """
-        if since is None:
+        found = find_position(since)
+        if found is None:
             log, recovered = self._store.read(name, None, limit), True
         else:
-            log, recovered = read_since(self._store, name, parse_position(since) or NOWHERE, limit)
-        contents = [unpack(kept.data).content for kept in log.kept]
-        messages = [content for content in contents if not isinstance(content, tuple)]
-        return Recall(messages, str(position_behind(log, since)), recovered)
+            log, recovered = read_since(self._store, name, found, limit)
+        contents = [read_content(name, kept.data) for kept in log.kept]
+        messages = [content for content in contents if isinstance(content, (str, bytes))]
+        return Recall(messages, str(position_behind(log, found)), recovered)
+
+    def close(self) -> None:
+        """Hand out nothing any more; in a forked child, too, where the members are the parent's."""
+        self.feeds.close()
 
 
 #: What a page brings that is no position: nobody knows what it has missed.
 NOWHERE = Position("", 0)
 
 
-def position_behind(log: Log, since: str | None) -> Position:
+def find_position(since: str | None) -> Position | None:
+    """The position that a page has brought; an empty one is none."""
+    return (parse_position(since) or NOWHERE) if since else None
+
+
+def position_behind(log: Log, since: Position | None) -> Position:
     """That of the last message of these; of the group, if those are all."""
     if since is None or not log.kept:
         return log.last

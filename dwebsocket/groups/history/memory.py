@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from itertools import islice
 
 from .positions import Position, create_epoch
 from .rules import Rule
-from .store import Kept, Log
+from .store import FORGOTTEN, Kept, Log
 
 __all__ = ["MemoryHistory"]
 
-#: Seconds without a message after which a group is forgotten, and begins anew.
-FORGOTTEN = 7 * 86_400
+#: Groups that are remembered; beyond it the one that was used least recently is forgotten.
+MAX_GROUPS = 100_000
 
-#: Groups after which those that are to be forgotten are looked for.
-MANY = 10_000
+#: Groups that each message looks at, whether they have something that is too old.
+SWEPT = 2
 
 
 class Ring:
     """The newest messages of one group."""
 
-    __slots__ = ("epoch", "kept", "last", "touched")
+    __slots__ = ("epoch", "forgotten", "kept", "last", "name")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, now: float) -> None:
+        self.name = name
         self.epoch = create_epoch()
         self.last = 0
         self.kept: deque[tuple[float, Kept]] = deque()  # with the time when it goes
-        self.touched = time.monotonic()
+        self.forgotten = now + FORGOTTEN
 
     def trim(self, size: int, now: float) -> None:
         """Forget what is too old, or one too many."""
@@ -42,17 +43,19 @@ class MemoryHistory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held for an instant
-        self._rings: dict[str, Ring] = {}
-        self._limit = MANY
+        self._rings: OrderedDict[str, Ring] = OrderedDict()  # the newest message at the end
+        self._turns: deque[Ring] = deque()  # the one that is swept next first
 
     def append(self, name: str, data: bytes, rule: Rule) -> Position:
         now = time.monotonic()
         with self._lock:
             ring = self._find(name, now)
             ring.last += 1
-            ring.touched = now
+            ring.forgotten = now + FORGOTTEN
             ring.kept.append((now + rule.seconds, Kept(ring.last, data)))
             ring.trim(rule.size, now)
+            self._rings.move_to_end(name)
+            self._sweep(now)
             return Position(ring.epoch, ring.last)
 
     def read(self, name: str, after: int | None, limit: int | None) -> Log:
@@ -77,14 +80,21 @@ class MemoryHistory:
     def _find(self, name: str, now: float) -> Ring:
         ring = self._rings.get(name)
         if ring is None:
-            if len(self._rings) >= self._limit:
-                self._forget(now)
-            ring = self._rings[name] = Ring()
+            ring = self._rings[name] = Ring(name, now)
+            self._turns.append(ring)
+            if len(self._rings) > MAX_GROUPS:
+                self._rings.popitem(last=False)
+            self._sweep(now)
         return ring
 
-    def _forget(self, now: float) -> None:
-        for name, ring in list(self._rings.items()):
+    def _sweep(self, now: float) -> None:
+        """Forget what is too old of some groups; all get their turn."""
+        for _ in range(min(SWEPT, len(self._turns))):
+            ring = self._turns.popleft()
+            if self._rings.get(ring.name) is not ring:
+                continue
             ring.trim(len(ring.kept), now)
-            if not ring.kept and ring.touched < now - FORGOTTEN:
-                del self._rings[name]
-        self._limit = max(MANY, 2 * len(self._rings))
+            if ring.kept or ring.forgotten > now:
+                self._turns.append(ring)
+            else:
+                del self._rings[ring.name]

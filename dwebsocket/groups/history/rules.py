@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dwebsocket.conf import conf
 
-__all__ = ["MAX_SECONDS", "MAX_SIZE", "Rule", "create_rule", "find_rule"]
+__all__ = ["MAX_SECONDS", "MAX_SIZE", "Rule", "check_whole", "create_rule", "find_rule"]
 
 #: Messages and seconds at most: a group is no archive.
 MAX_SIZE, MAX_SECONDS = 100_000, 30 * 86_400
@@ -37,23 +37,33 @@ def create_rule(history: int | None, seconds: float | None, *, cache: bool) -> R
         TypeError: they are no numbers.
         ValueError: they are too small, or too large.
     """
-    if history is None and not cache:
+    if history is None and cache is False:
         if seconds is not None:
             raise ValueError("seconds=… keeps nothing by itself: say how many messages, history=…")
         return None
     size = 1 if history is None else history
-    check_number("history", size, MAX_SIZE, int)
+    check_whole("history", size, 1, MAX_SIZE)
     seconds = SECONDS if seconds is None else seconds
-    check_number("seconds", seconds, MAX_SECONDS, (int, float))
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+        raise TypeError(f"seconds is {seconds!r}, it must be a number")
+    if not 0 < seconds <= MAX_SECONDS:
+        raise ValueError(f"seconds is {seconds!r}, it must be above 0 and at most {MAX_SECONDS}")
+    if not isinstance(cache, bool):
+        raise TypeError(f"cache is {cache!r}, it must be True or False")
     return Rule(size, float(seconds), cache)
 
 
-def check_number(name: str, value: object, most: int, kind: type | tuple[type, ...]) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}, it must be a number")
-    assert isinstance(value, (int, float))
-    if not 0 < value <= most:
-        raise ValueError(f"{name} is {value!r}, it must be above 0 and at most {most}")
+def check_whole(name: str, value: object, least: int, most: int = MAX_SIZE) -> None:
+    """Raise unless it is a whole number between these.
+
+    Raises:
+        TypeError: it is no whole number.
+        ValueError: it is too small, or too large.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}, it must be a whole number")
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value!r}, it must be from {least} to {most}")
 
 
 def find_rule(name: str) -> Rule | None:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple, Protocol
+
+from dwebsocket.groups.envelope import Closing, PresenceChanged, unpack
 
 from .positions import Position
 from .rules import Rule
 
-__all__ = ["HistoryStore", "Kept", "Log", "Recall", "read_since"]
+__all__ = [
+    "FORGOTTEN",
+    "HistoryStore",
+    "Kept",
+    "Log",
+    "Recall",
+    "is_whole",
+    "read_content",
+    "read_since",
+]
+
+logger = logging.getLogger("dwebsocket.groups")
+
+#: Seconds without a message after which a group may be forgotten, and begins anew.
+FORGOTTEN = 7 * 86_400
 
 
 class Kept(NamedTuple):
@@ -83,7 +100,24 @@ def read_since(
         GroupUnavailable: nobody can say.
     """
     log = store.read(name, since.offset, limit)
-    is_whole = log.last.epoch == since.epoch and (
-        log.kept[0].offset == since.offset + 1 if log.kept else log.last.offset == since.offset
-    )
-    return (log, True) if is_whole else (Log(log.last, []), False)
+    if log.last.epoch == since.epoch and is_whole(log, since.offset, limit):
+        return log, True
+    return Log(log.last, []), False
+
+
+def is_whole(log: Log, after: int, limit: int | None) -> bool:
+    """Whether none is missing, in between and at the end, either: each has its own time."""
+    expected = range(after + 1, after + 1 + len(log.kept))
+    if [one.offset for one in log.kept] != [*expected]:
+        return False
+    return len(log.kept) == limit or after + len(log.kept) == log.last.offset
+
+
+def read_content(name: str, data: bytes) -> str | bytes | Closing | None:
+    """What was sent; ``None``, and a line in the log, if it is none of ours."""
+    try:
+        content = unpack(data).content
+    except ValueError as error:
+        logger.warning("What the history has of the group %r is no message: %s", name, error)
+        return None
+    return None if isinstance(content, PresenceChanged) else content

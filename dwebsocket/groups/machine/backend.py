@@ -13,10 +13,14 @@ from dwebsocket.groups.envelope import Envelope, encode, pack, unpack
 from dwebsocket.groups.history import Keeper, Position, pack_position, unpack_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
+from dwebsocket.groups.presence import Presence
 from dwebsocket.groups.serving import serves
 from dwebsocket.machine import Channel, Frame, InvalidFrame, Kind, find_directory
 
+from .file import GroupFile
 from .history import FileHistory
+from .presence import FilePresence
+from .tables import prepare
 
 __all__ = ["MachineGroupBackend"]
 
@@ -37,6 +41,7 @@ class MachineGroupBackend(BaseGroupBackend):
     """
 
     history: Keeper
+    presence: Presence
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         super().__init__(members, location, options)
@@ -53,9 +58,10 @@ class MachineGroupBackend(BaseGroupBackend):
         self._published = self._unavailable = 0
         self._may_be_alone = True
         self._told_foreign = False
-        store = FileHistory(directory)
-        self.history = Keeper(members, store, self._numberer, self._carry)
-        self._store = store
+        self._file = GroupFile(directory, prepare)
+        # What is kept is not in the tally: its numbers would be missed there.
+        self.history = Keeper(members, FileHistory(self._file), Numberer(), self._carry)
+        self.presence = self._create_presence(FilePresence(self._file, self._channel))
 
     def get_counts(self) -> Counts:
         tally = self._tally
@@ -124,7 +130,7 @@ class MachineGroupBackend(BaseGroupBackend):
             logger.exception("What came for the group %r cannot be handed on", frame.name)
 
     def _receive_plain(self, frame: Frame) -> None:
-        if not self.members.count(frame.name):
+        if not self.members.is_wanted(frame.name):
             return
         origin, number, content = unpack(frame.body)
         with self._lock:
@@ -142,14 +148,17 @@ class MachineGroupBackend(BaseGroupBackend):
     def look_again(self) -> None:
         """A process has gone, and may have been about to say something."""
         self.history.feeds.look_again()
+        self.presence.look_again()
 
     # The end
 
     def close(self) -> None:
+        self.presence.close()
         self._channel.close()
-        self.history.feeds.close()
-        self._store.close()
+        self.history.close()
+        self._file.close()
 
     def abandon(self) -> None:
+        self.presence.abandon()
         self._channel.abandon()
-        self._store.abandon()
+        self.history.close()

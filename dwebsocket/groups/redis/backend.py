@@ -10,21 +10,23 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
+from dwebsocket.groups.base import BaseGroupBackend, Closing, Counts, Envelope
 from dwebsocket.groups.envelope import BEHIND, KEPT, encode, pack, unpack
 from dwebsocket.groups.history import Keeper, Position, unpack_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
+from dwebsocket.groups.presence import Presence
 from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.running.threads import Threads
 from dwebsocket.supervisor import try_start
 
+from .caller import Purpose
 from .client import ERRORS, explain
 from .clients import create_client
 from .history import RedisHistory
 from .outage import Outage
+from .presence import RedisPresence
 from .publisher import Publisher
-from .scripts import RIGHTS
 from .subscriber import MAX_CONFIRMATION, MAX_DELAY, Subscriber
 
 __all__ = ["RedisGroupBackend"]
@@ -42,6 +44,7 @@ class RedisGroupBackend(BaseGroupBackend):
     """
 
     history: Keeper
+    presence: Presence
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
         super().__init__(members, location, options)
@@ -64,6 +67,7 @@ class RedisGroupBackend(BaseGroupBackend):
         self._kept_numberer = Numberer()
         self._store = RedisHistory(self._client, self._prefix, self)
         self.history = Keeper(members, self._store, self._kept_numberer, carry_nothing)
+        self.presence = self._create_presence(RedisPresence(self._client, self._prefix, self))
 
     def get_counts(self) -> Counts:
         return Counts(self._published, self._unavailable, self._tally.received, self._tally.lost)
@@ -78,27 +82,32 @@ class RedisGroupBackend(BaseGroupBackend):
             self._publisher_of(channel).publish(channel, data)
         except ERRORS as error:
             self.count(unavailable=1)
-            raise self._find_unavailable(name, UNCONFIRMED, error) from error
+            what = f"{UNCONFIRMED}: {explain(error)}"
+            raise GroupUnavailable(
+                f"group {name!r}: Redis at {self._client.shown} {what}"
+            ) from error
         self.count(published=1)
 
-    def publish_behind(self, name: str, content: Envelope, exclude: Any) -> None:
+    def publish_behind(self, name: str, content: str | bytes | Closing, exclude: Any) -> None:
         kind, body = encode(content)
-        origin, number = self._numberer.next(name)
-        self.history.leave_out(name, origin, number, exclude)
-        self._store.publish(name, pack(kind, body, origin, number))
+        data = pack(kind, body, *self._numberer.next(name))
+        self.history.leave_out(name, data, exclude)
+        self._store.publish(name, data)
 
-    def call(self, name: str, function: Callable[[], Result], failing: str) -> Result:
-        """Have the history's Redis do something: it is the Caller of that."""
+    def call(
+        self, key: str, function: Callable[[], Result], purpose: Purpose, name: str | None = None
+    ) -> Result:
+        """Have Redis do something for history and presence: it is the Caller of those."""
         try:
-            return self._publisher_of(self._prefix + name).call(function)
+            return self._publisher_of(key).call(function)
         except ERRORS as error:
-            raise self._find_unavailable(name, failing, error) from error
-
-    def _find_unavailable(self, name: str, failing: str, error: Exception) -> GroupUnavailable:
-        what = explain(error)
-        if NOT_ALLOWED.search(what):
-            what += f". For groups that remember: ACL SETUSER … ~{self._prefix}* {RIGHTS}"
-        return GroupUnavailable(f"group {name!r}: Redis at {self._client.shown} {failing}: {what}")
+            what = explain(error)
+            if NOT_ALLOWED.search(what):
+                what += f". For {purpose.feature}: ACL SETUSER … ~{self._prefix}* {purpose.rights}"
+            group = "" if name is None else f"group {name!r}: "
+            raise GroupUnavailable(
+                f"{group}Redis at {self._client.shown} {purpose.failing}: {what}"
+            ) from error
 
     def _publisher_of(self, channel: str) -> Publisher:
         client, first = self._client, self._first
@@ -201,7 +210,7 @@ class RedisGroupBackend(BaseGroupBackend):
 
     def wants(self, node: str, channel: str) -> bool:
         name = channel.removeprefix(self._prefix)
-        return self.members.count(name) > 0 and self._client.node_of(channel) == node
+        return self.members.is_wanted(name) and self._client.node_of(channel) == node
 
     def hand_on(self, channel: str, data: bytes) -> None:
         name = channel.removeprefix(self._prefix)
@@ -231,7 +240,9 @@ class RedisGroupBackend(BaseGroupBackend):
         self.history.feeds.receive_behind(name, position, parcel)
 
     def confirm(self, channel: str) -> None:
-        self.history.feeds.interrupt(channel.removeprefix(self._prefix))
+        name = channel.removeprefix(self._prefix)
+        self.history.feeds.interrupt(name)
+        self.presence.notice(name)
 
     def forget(self, channel: str) -> None:
         self._tally.forget(channel.removeprefix(self._prefix))
@@ -250,11 +261,13 @@ class RedisGroupBackend(BaseGroupBackend):
             logger.warning("Redis at %s: %s. (This is said once.)", self._client.shown, what)
 
     def abandon(self) -> None:
+        self.presence.abandon()
         self._end()
         for subscriber in list(self._subscribers.values()):
             subscriber.abandon()
 
     def close(self) -> None:
+        self.presence.close()
         self._end()
         for subscriber in list(self._subscribers.values()):
             subscriber.close()
@@ -262,14 +275,14 @@ class RedisGroupBackend(BaseGroupBackend):
 
     def _end(self) -> None:
         self._closed = True
-        self.history.feeds.close()
+        self.history.close()
         for publisher in list(self._publishers.values()):
             publisher.close()
 
 
-#: What Redis says of the keys and commands of scripts, each version in its own words.
+#: What Redis says of what is not allowed but publishing, each version in its own words.
 NOT_ALLOWED = re.compile(
-    r"permissions to (run the 'eval|access (a|one of the) key)|failure in script|user executing the"
+    r"permissions to (run the '|access (a|one of the) key)|failure in script|user executing the"
 )
 
 

@@ -110,7 +110,7 @@ class Client:
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """What a script returns. The first time Redis has to be told it."""
         self._take_turn()
-        client = self._scripting
+        client = self._commanding
         try:
             try:
                 return client.evalsha(script.sha, len(keys), *keys, *arguments)
@@ -119,11 +119,6 @@ class Client:
         finally:
             self._turns.release()
 
-    @property
-    def _scripting(self) -> Any:
-        """redis-py's client that runs scripts."""
-        return self._quick
-
     def _take_turn(self) -> None:
         """Be one of the publishers, as soon as another one has done."""
         if not self._turns.acquire(timeout=self.patience):
@@ -131,6 +126,23 @@ class Client:
                 f"the messages before it are on their way for more than {self.patience:.1f} "
                 "seconds, on as many connections as OPTIONS 'max_connections' allows"
             )
+
+    def execute(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Execute commands, each of which names one key, together; their answers."""
+        self._take_turn()
+        try:
+            pipeline = self._commanding.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = pipeline.execute()
+            return answers
+        finally:
+            self._turns.release()
+
+    @property
+    def _commanding(self) -> Any:
+        """redis-py's client for what needs keys."""
+        return self._quick
 
     def check(self, node: str) -> str:
         """What has become of that node, which was away. Raises ``ERRORS`` while it still is."""

@@ -78,7 +78,7 @@ class ClusterClient(Client):
             self._turns.release()
 
     @property
-    def _scripting(self) -> Any:
+    def _commanding(self) -> Any:
         return self._client
 
     def check(self, node: str) -> str:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.history import Kept, Log, Position, Rule, create_epoch
+from dwebsocket.groups.history.store import FORGOTTEN
 
+from .caller import Caller, Purpose
 from .client import Client
-from .scripts import APPEND, FORGOTTEN, PASS, READ, RENEW, Script, find_keys
+from .scripts import APPEND, PASS, READ, RENEW, RIGHTS, Script, find_keys
 
-__all__ = ["Caller", "RedisHistory"]
+__all__ = ["RedisHistory"]
 
 #: Bytes of messages that are read at a time: it must not take as long as an outage.
 PAGE = 1_000_000
-
-Result = TypeVar("Result")
-
-
-class Caller(Protocol):
-    """Who knows where a group lives, and whether Redis is away."""
-
-    def call(self, name: str, function: Callable[[], Result], failing: str) -> Result:
-        """What this function, which asks Redis, returns.
-
-        Raises:
-            GroupUnavailable: Redis did not answer, or has refused: it is ``failing``.
-        """
-        ...
-
-    def count(self, published: int = 0, unavailable: int = 0) -> None:
-        """Count messages."""
 
 
 class RedisHistory:
@@ -68,37 +52,35 @@ class RedisHistory:
         return done
 
     def read(self, name: str, after: int | None, limit: int | None) -> Log:
-        position, seen, kept = self._read_page(name, after, limit)
-        end = position.offset
-        if after is not None and limit is not None:
-            end = min(end, after + limit)
+        position, seen, end, kept = self._read_page(name, after, limit)
         while seen < end:
-            here, seen, more = self._read_page(name, seen, end - seen)
+            here, seen, _, more = self._read_page(name, seen, None, end)
             if here.epoch != position.epoch:
                 return self.read(name, after, limit)
             kept += more
         return Log(position, whole_tail(kept, end))
 
     def _read_page(
-        self, name: str, after: int | None, limit: int | None
-    ) -> tuple[Position, int, list[Kept]]:
-        arguments = ("" if one is None else one for one in (after, limit))
-        epoch, last, seen, found = self._run(name, READ, UNREAD, *arguments, PAGE)
+        self, name: str, after: int | None, limit: int | None, until: int | None = None
+    ) -> tuple[Position, int, int, list[Kept]]:
+        arguments = ("" if one is None else one for one in (after, limit, until))
+        epoch, last, seen, end, found = self._run(name, READ, UNREAD, *arguments, PAGE)
         kept = [Kept(int(at), data) for at, data in zip(found[::2], found[1::2], strict=True)]
-        return Position(epoch.decode(), last), seen, kept
+        return Position(epoch.decode(), last), seen, end, kept
 
     def renew(self, name: str, epoch: str) -> None:
         self._run(name, RENEW, UNREAD, epoch)
 
-    def _run(self, name: str, script: Script, failing: str, *arguments: Any) -> Any:
+    def _run(self, name: str, script: Script, purpose: Purpose, *arguments: Any) -> Any:
         keys = find_keys(self._prefix, name)
         common = (create_epoch(), in_milliseconds(FORGOTTEN))
         run = partial(self._client.run, script, keys, (*common, *arguments))
-        return self._caller.call(name, run, failing)
+        return self._caller.call(self._prefix + name, run, purpose, name)
 
 
-UNCONFIRMED = "did not confirm the message: perhaps nobody has got it"
-UNREAD = "does not say what the group remembers"
+FEATURE = "groups that remember"
+UNCONFIRMED = Purpose("did not confirm the message: perhaps nobody has got it", FEATURE, RIGHTS)
+UNREAD = Purpose("does not say what the group remembers", FEATURE, RIGHTS)
 
 
 def in_milliseconds(seconds: float) -> int:

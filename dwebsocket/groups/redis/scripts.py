@@ -15,13 +15,10 @@ from redis.crc import key_slot
 
 from dwebsocket.groups.envelope import BEHIND, KEPT
 
-__all__ = ["APPEND", "FORGOTTEN", "PASS", "READ", "RENEW", "RIGHTS", "Script", "find_keys"]
+__all__ = ["APPEND", "PASS", "READ", "RENEW", "RIGHTS", "Script", "find_keys"]
 
 #: What a user of Redis must be allowed for that, besides the keys.
 RIGHTS = "+eval +evalsha +del +hincrby +hmget +hset +pexpire +pttl +time +xadd +xdel +xrange"
-
-#: Seconds without a message and without a newcomer after which a group is forgotten.
-FORGOTTEN = 7 * 86_400
 
 
 class Script(NamedTuple):
@@ -90,22 +87,29 @@ live(position, ARGV[2])
 redis.call(ARGV[4], ARGV[5], string.char({BEHIND[0]}) .. packed() .. ARGV[3])
 """)
 
-#: ARGV: behind which offset, how many (either may be empty), and how many bytes are enough, though
-#: there may be more. Returns epoch, offset, up to which offset was looked, and offsets and messages
-#: by turns: those behind the last one that is too old.
+#: ARGV: behind which offset, how many, up to which offset (each may be empty), and how many bytes
+#: are enough, though there may be more. Returns epoch, offset, up to which offset was looked, up to
+#: which is to be looked, and offsets and messages by turns: those behind the last that is too old.
 READ = create_script("""
 live(position, ARGV[2])
 local after, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
 if not after then
   after = limit and math.max(0, offset - limit) or 0
 end
-local last = limit and math.min(offset, after + limit) or offset
+local function number(entry)
+  return tonumber(string.match(entry[1], '^%d+'))
+end
+if limit then
+  local first = redis.call('XRANGE', messages, whole(after + 1), '+', 'COUNT', 1)[1]
+  after = first and number(first) - 1 or after
+end
+local last = tonumber(ARGV[5]) or limit and math.min(offset, after + limit) or offset
 local kept, size = {}, 0
-while after < last and size < tonumber(ARGV[5]) do
+while after < last and size < tonumber(ARGV[6]) do
   local entries = redis.call('XRANGE', messages, whole(after + 1), whole(last), 'COUNT', 16)
   if #entries == 0 then after = last end
   for _, entry in ipairs(entries) do
-    after = tonumber(string.match(entry[1], '^%d+'))
+    after = number(entry)
     size = size + #entry[2][4]
     if tonumber(entry[2][2]) > now then
       kept[#kept + 1] = after
@@ -115,7 +119,7 @@ while after < last and size < tonumber(ARGV[5]) do
     end
   end
 end
-return {epoch, offset, after, kept}
+return {epoch, offset, after, last, kept}
 """)
 
 #: ARGV: the epoch that is over.

@@ -2,9 +2,12 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from chat import orders
+from chat.models import Order
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
-from django.test import SimpleTestCase, override_settings
+from django.db import connection
+from django.test import SimpleTestCase, TransactionTestCase, override_settings
 
 from dwebsocket import Group
 from dwebsocket.groups.current import get_backend
@@ -56,3 +59,26 @@ class Groups(SimpleTestCase):
     def test_the_command_needs_a_backend_that_reaches_others(self):
         with pytest.raises(CommandError):
             call_command("websocket_send", "lobby", "Hello")
+
+
+@override_settings(WEBSOCKET_GROUPS=MEMORY)
+class Orders(TransactionTestCase):
+    client_class = WebSocketClient
+
+    def setUp(self):
+        with connection.schema_editor() as editor:  # the page shows no migration
+            editor.create_model(Order)
+        self.addCleanup(self.remove)
+
+    def remove(self):
+        with connection.schema_editor() as editor:
+            editor.delete_model(Order)
+
+    def test_the_kitchen_hears_of_what_is_committed(self):
+        with self.client.websocket("/listen/kitchen/") as kitchen:
+            wait_for_members("kitchen", 1)
+            with pytest.raises(ValueError, match="twenty tables"):
+                orders.take_order(21)
+            orders.take_order(20)
+            (order,) = Order.objects.all()
+            assert kitchen.receive_json() == {"order": order.pk}

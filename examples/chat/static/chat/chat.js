@@ -2,60 +2,69 @@
 // the page as text, never as HTML.
 import { connect } from "../demo/connection.js";
 import { showMessage, showNote, showPeople } from "./log.js";
+import { showTyping, stopTyping } from "./typing.js";
 
 const $ = (id) => document.getElementById(id);
 const socketPath = document.querySelector(".chat").dataset.socket;
 const author = (sessionStorage.chatAuthor ??= Math.random().toString(36).slice(2));
-const shown = new Set(); // ids of messages: after a reconnection the history repeats them
-let connection, waiting, change, gone = false;
+const shown = new Set(); // ids of messages: after a long absence the newest ones come again
+const people = new Map(); // by their tabs
+let connection, position = "", heard, gone = false;
 
+// The server is told where we are: it sends what we have missed.
 function path() {
-  return `${socketPath}?${new URLSearchParams({ name: sessionStorage.chatName, author })}`;
+  const name = sessionStorage.chatName;
+  return `${socketPath}?${new URLSearchParams({ name, author, since: position })}`;
 }
 
 function start() {
   $("me").textContent = sessionStorage.chatName;
-  if (connection) return connection.goTo(path());
-  connection = connect(path(), { state: document.querySelector(".state"), onopen, onmessage, onlost });
+  if (connection) return connection.goTo(path);
+  connection = connect(path, { state: document.querySelector(".state"), onopen, onmessage, onlost });
 }
 
 function onopen() {
-  waiting = []; // what is said while we are let in belongs behind the history
+  heard = false; // the first we hear of who is here is all of them
 }
 
 function onmessage(data) {
   const event = JSON.parse(data);
-  if (event.type === "welcome") {
-    event.history.forEach(show);
-    const early = waiting;
-    waiting = null;
-    change = 0; // a server that was started again counts anew
-    showChange(event);
-    if (gone) showNote("You are back");
-    gone = false;
-    early.forEach(receive);
-  } else if (waiting) {
-    waiting.push(event);
-  } else {
-    receive(event);
-  }
+  if (event.position) position = event.position;
+  if (event.recovered === false) return connection.goTo(path); // some are lost: see the newest
+  receive(event.data ? JSON.parse(event.data) : event);
 }
 
 function receive(event) {
-  if (event.type === "message") return show(event);
-  showChange(event);
-  showNote(`${event.name} ${event.type === "joined" ? "joined" : "left"}`);
+  if (event.type === "message") show(event);
+  else if (event.type === "presence") showPresence(event);
+  else if (event.type === "typing") showTyping(event.author, event.name);
+  else if (event.type === "welcome") showWelcome(event);
 }
 
-function showChange(event) {
-  if (event.change < change) return; // overtaken by a later one
-  change = event.change;
-  showPeople(event.people);
+function showWelcome({ messages }) {
+  messages.forEach(show);
+  if (gone) showNote("You are back");
+  gone = false;
+}
+
+function showPresence({ joined, left }) {
+  if (!heard) people.clear();
+  for (const [tab, { name }] of Object.entries(joined)) {
+    if (heard && tab !== author && !people.has(tab)) showNote(`${name} joined`);
+    people.set(tab, name);
+  }
+  for (const [tab, { name }] of Object.entries(left)) {
+    people.delete(tab);
+    if (tab !== author) showNote(`${name} left`);
+  }
+  heard = true;
+  showPeople([...people.values()].sort((a, b) => a.localeCompare(b)));
 }
 
 function show(message) {
   if (shown.has(message.id)) return;
   shown.add(message.id);
+  stopTyping(message.author);
   showMessage(message, message.author === author);
 }
 
@@ -70,7 +79,16 @@ $("composer").onsubmit = (event) => {
   if (!text || !connection?.isOpen()) return;
   connection.send(JSON.stringify({ text }));
   $("text").value = "";
+  told = 0;
   $("text").focus();
+};
+
+let told = 0; // when we last said that we are typing
+
+$("text").oninput = () => {
+  if (!connection?.isOpen() || !$("text").value || Date.now() - told < 2000) return;
+  told = Date.now();
+  connection.send(JSON.stringify({ typing: true }));
 };
 
 $("text").onkeydown = (event) => {

@@ -4,6 +4,7 @@
 const FIRST_DELAY = 500, LONGEST_DELAY = 15_000; // milliseconds
 const STABLE_AFTER = 5_000; // a connection that lasted this long starts the delays anew
 
+// path: text, or a function that says where to go each time.
 export function connect(path, { state, onopen = () => {}, onmessage, onlost = () => {} }) {
   const show = stateOf(state);
   let socket, timer, opened, reached = false, failures = 0;
@@ -12,7 +13,7 @@ export function connect(path, { state, onopen = () => {}, onmessage, onlost = ()
     clearTimeout(timer);
     opened = null;
     show("connecting", "Connecting…");
-    const current = socket = new WebSocket(addressOf(path));
+    const current = socket = new WebSocket(addressOf(path instanceof Function ? path() : path));
     current.binaryType = "arraybuffer";
     current.onopen = () => {
       opened = Date.now();
