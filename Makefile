@@ -19,6 +19,7 @@ INSTALL = $(BIN)/python -m pip install --quiet
 
 help:
 	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
+	@echo "               WORKERS=4: as many processes of gunicorn, and nothing between them"
 	@echo "               REDIS=1: two processes of gunicorn, and Redis between them"
 	@echo "make test      lint, documentation, and all tests with coverage"
 	@echo "make lint      ruff and mypy"
@@ -39,6 +40,8 @@ demo: $(VENV)/.demo $(if $(REDIS),$(VENV)/.demo-redis)
 	@$(BIN)/python examples/manage.py migrate --verbosity 0
 ifdef REDIS
 	@$(BIN)/python examples/run_with_redis.py -b 127.0.0.1:$(PORT)
+else ifdef WORKERS
+	@cd examples && ../$(BIN)/python -m gunicorn -k gthread --threads 8 -w $(WORKERS) -b 127.0.0.1:$(PORT) demo.wsgi
 else
 	@$(BIN)/python examples/manage.py runserver 127.0.0.1:$(PORT)
 endif

@@ -4,8 +4,8 @@ The members of a group are opened on every server, and stay open; then all serve
 by turn: one member has a message sent to everybody, and the next when everybody has it. The figure
 is the processor time of the server for one delivery, beside that of a bare loop of socket.send. It
 becomes a section of docs/benchmarks.md.
-Three parts: in one process (memory), over four processes through Redis (redis), and with a reader
-that has stopped (stalled, see bench.stalled).
+Four parts: in one process (memory), over four processes of this machine (machine), the same through
+Redis (redis), and with a reader that has stopped (stalled, see bench.stalled).
 """
 
 import argparse
@@ -27,7 +27,7 @@ from bench.members import TIMEOUT, MembersError, MembersProcess
 from bench.processes import Process, StartError, choose_cpus
 from bench.servers import FANOUT
 
-PARTS = ("memory", "redis", "stalled")
+PARTS = ("memory", "machine", "redis", "stalled")
 SMALL, LARGE = 1000, 10_000
 PROCESSES = 4
 
@@ -49,10 +49,14 @@ def main() -> int:
             ],
             run,
         )
+    if "machine" in options.parts:
+        kinds = [kind for kind in options.only if kind.is_ours]
+        memory = [] if "memory" in options.parts else [Group(kind, LARGE) for kind in kinds]
+        measure([*memory, *(Group(kind, LARGE, PROCESSES, "machine") for kind in kinds)], run)
     if "redis" in options.parts:
         kinds = [kind for kind in options.only if not kind.name.startswith("bare")]
         with start_redis() as pid:
-            measure([Group(kind, LARGE, PROCESSES) for kind in kinds], run, pid)
+            measure([Group(kind, LARGE, PROCESSES, "Redis") for kind in kinds], run, pid)
     if "stalled" in options.parts:
         for kind in stalled.SERVERS.values():
             if kind in options.only:
@@ -87,7 +91,8 @@ def measure(groups: list[Group], run: Run, redis: int | None = None) -> None:
 
 
 def open_members(stack: ExitStack, group: Group, run: Run) -> MembersProcess:
-    os.environ["BENCH_PREFIX"] = group.server.name  # all have one Redis
+    os.environ["BENCH_PREFIX"] = group.server.name  # all have one Redis, or one machine
+    os.environ["BENCH_CARRIER"] = group.carrier
     servers = [stack.enter_context(Process(group.server, run.cpus)) for _ in range(group.processes)]
     return stack.enter_context(MembersProcess(servers, group.count))
 

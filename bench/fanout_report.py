@@ -17,9 +17,10 @@ class Group:
     server: Server
     count: int
     processes: int = 1
+    carrier: str = ""  # between several: "Redis", or "machine"
 
     def __str__(self) -> str:
-        over = f" in {self.processes} processes, Redis" if self.processes > 1 else ""
+        over = f" in {self.processes} processes, {self.carrier}" if self.carrier else ""
         return f"{self.server.name}, {self.count:,}{over}"
 
 
@@ -34,10 +35,11 @@ class Run:
     failures: dict[Group, str] = field(default_factory=dict)
     slow: list[Stalled] = field(default_factory=list)
 
-    def group(self, name: str, count: int, processes: int = 1) -> Group | None:
+    def group(self, name: str, count: int, processes: int = 1, carrier: str = "") -> Group | None:
         """One that was measured in every turn."""
+        wanted = (name, count, processes, carrier)
         for group, turns in self.found.items():
-            if (group.server.name, group.count, group.processes) == (name, count, processes):
+            if (group.server.name, group.count, group.processes, group.carrier) == wanted:
                 return group if len(turns) == self.turns else None
         return None
 
@@ -67,7 +69,11 @@ TARGETS = (
     *(Target((name, 1000), ("bare_send", 1000), 1.4, "1.4 x") for name in WSGI),
     *(Target((name, 1000), ("channels_uvicorn", 1000), 1 / 30, "1/30") for name in WSGI),
     *(Target((name, 10_000), (name, 1000), 1.15, "1.15 x") for name in WSGI),
-    *(Target((name, 10_000, 4), ("channels_uvicorn", 10_000, 4), 1 / 30, "1/30") for name in WSGI),
+    *(Target((name, 10_000, 4, "machine"), (name, 10_000), 1.15, "1.15 x") for name in WSGI),
+    *(
+        Target((name, 10_000, 4, "Redis"), ("channels_uvicorn", 10_000, 4, "Redis"), 1 / 30, "1/30")
+        for name in WSGI
+    ),
 )
 STALLED_BOUND = 1.1
 
@@ -96,21 +102,35 @@ def redis_table(run: Run) -> str:
     head = ["Server", "4 x 2,500 members (µs)", "of Channels", "the last has it (ms)", "Redis (µs)"]
     rows = []
     for server in FANOUT:
-        group = run.group(server.name, 10_000, 4)
+        group = run.group(server.name, 10_000, 4, "Redis")
         if group is not None:
             beside = median(turn.beside for turn in run.found[group])
-            cells = _cells(run, server, 10_000, 4, ("channels_uvicorn",))
+            cells = _cells(run, server, 10_000, 4, ("channels_uvicorn",), "Redis")
             rows.append([server.title, *cells, number(beside)])
     return table([head, *rows])
 
 
-def _cells(run: Run, server: Server, count: int, processes: int, against: tuple) -> list[str]:
-    group = run.group(server.name, count, processes)
+def machine_table(run: Run) -> str:
+    head = ["Server", "4 x 2,500 members (µs)", "of one process", "the last has it (ms)"]
+    rows = []
+    for server in FANOUT:
+        group = run.group(server.name, 10_000, 4, "machine")
+        if group is not None:
+            one = run.ratio(group, run.group(server.name, 10_000))
+            last = median(turn.last for turn in run.found[group])
+            rows.append([server.title, number(run.cost(group)), share(one), number(last)])
+    return table([head, *rows])
+
+
+def _cells(
+    run: Run, server: Server, count: int, processes: int, against: tuple, carrier: str = ""
+) -> list[str]:
+    group = run.group(server.name, count, processes, carrier)
     if group is None:
         return ["failed" if any(server is g.server for g in run.failures) else "-"] * (
             len(against) + 2
         )
-    others = [run.group(name, count, processes) for name in against]
+    others = [run.group(name, count, processes, carrier) for name in against]
     last = median(turn.last for turn in run.found[group])
     ratios = [share(run.ratio(group, other)) for other in others]
     return [number(run.cost(group)), *ratios, number(last)]
@@ -159,7 +179,9 @@ def parts(run: Run) -> list[str]:
     found = []
     if run.group("bare_send", 1000) is not None or any(g.processes == 1 for g in run.found):
         found += ["Through the memory of one process:", memory_table(run)]
-    if any(group.processes > 1 for group in run.found):
+    if any(group.carrier == "machine" for group in run.found):
+        found += ["Through the machine, to four processes:", machine_table(run)]
+    if any(group.carrier == "Redis" for group in run.found):
         found += ["Through Redis, to four processes:", redis_table(run)]
     if run.slow:
         found += ["One reader of 1,000 stops reading, and is closed with 1013:", stalled_table(run)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -12,12 +13,12 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from dwebsocket.backends import UWSGI, check_factory_class
-from dwebsocket.conf import UNLIMITED, conf
+from dwebsocket.conf import DEFAULT_GROUPS, UNLIMITED, conf
 from dwebsocket.conf.misspelt import find_misspelt
-from dwebsocket.exceptions import InvalidGroupBackend
-from dwebsocket.groups.current import create_backend, load_class
+from dwebsocket.exceptions import ForeignRunDirectory
+from dwebsocket.groups.current import create_backend, find_obstacle, load_class
 from dwebsocket.groups.members import Members
-from dwebsocket.groups.workers import SEVERAL_WORKERS, count_workers
+from dwebsocket.groups.workers import OTHERS, SEVERAL_WORKERS, count_workers
 from dwebsocket.middleware import find_skipped_middleware, has_middleware
 from dwebsocket.running.call_contexts import load_contexts
 from dwebsocket.running.known_middleware import find_missing
@@ -60,7 +61,9 @@ NO_PINGS = (
 
 def check_group_backend() -> None:
     """Make a backend as ``WEBSOCKET_GROUPS`` describes it, and leave it."""
-    create_backend(conf.GROUPS, Members()).close()
+    if conf.GROUPS is not DEFAULT_GROUPS:
+        with suppress(ForeignRunDirectory):  # another user serves the site, and may use it
+            create_backend(conf.GROUPS, Members()).close()
 
 
 def check_run_directory() -> None:
@@ -73,7 +76,8 @@ def check_run_directory() -> None:
         raise ImproperlyConfigured(
             "WEBSOCKET_RUN_DIR is of no use on a system without Unix sockets"
         ) from None
-    find_directory()
+    with suppress(ForeignRunDirectory):  # that of the user who serves the site
+        find_directory()
 
 
 def reader(name: str) -> Callable[[], object]:
@@ -99,13 +103,13 @@ SETTINGS: dict[str, tuple[str, Callable[[], object]]] = {
     ),
     "WEBSOCKET_MAX_SEND_BUFFER": ("dwebsocket.E014", reader("MAX_SEND_BUFFER")),
     "WEBSOCKET_VIEW_THREADS": ("dwebsocket.E015", reader("VIEW_THREADS")),
+    "WEBSOCKET_RUN_DIR": ("dwebsocket.E023", check_run_directory),
     "WEBSOCKET_GROUPS": ("dwebsocket.E016", check_group_backend),
     "ROOT_WS_URLCONF": ("dwebsocket.E017", check_urlconf),
     "WS_MIDDLEWARE": ("dwebsocket.E018", check_async_middleware),
     "WEBSOCKET_CONTEXTS": ("dwebsocket.E019", load_contexts),
     "WEBSOCKET_GROUPS_ON_COMMIT": ("dwebsocket.E021", reader("GROUPS_ON_COMMIT")),
     "WEBSOCKET_GROUP_HISTORY": ("dwebsocket.E022", reader("GROUP_HISTORY")),
-    "WEBSOCKET_RUN_DIR": ("dwebsocket.E023", check_run_directory),
     "WEBSOCKET_PRESENCE_GRACE": ("dwebsocket.E024", reader("PRESENCE_GRACE")),
 }
 
@@ -169,8 +173,8 @@ def check_names(
         found.append(
             Warning(
                 "CHANNEL_LAYERS is read by Channels alone, which is not installed: groups reach "
-                "the members in their own process only.",
-                hint="Name the Redis in WEBSOCKET_GROUPS: {'BACKEND': "
+                "the processes of their own machine only.",
+                hint="With several machines name the Redis in WEBSOCKET_GROUPS: {'BACKEND': "
                 "'dwebsocket.groups.redis.RedisGroupBackend', 'LOCATION': 'redis://…'}.",
                 id="dwebsocket.W005",
             )
@@ -262,16 +266,19 @@ def check_groups(
 ) -> list[CheckMessage]:
     """The backend for groups reaches as many processes as there are."""
     found = count_workers()
-    try:
-        if found is None or load_class(conf.GROUPS).shared:
-            return []
-    except InvalidGroupBackend:  # which check_settings tells
+    if found is None:
         return []
-    return [
-        Warning(
-            SEVERAL_WORKERS % found,
-            hint="Choose 'dwebsocket.groups.redis.RedisGroupBackend', or run one worker. If no "
-            "groups are used, silence this check.",
-            id="dwebsocket.W002",
-        )
-    ]
+    try:
+        if conf.GROUPS is DEFAULT_GROUPS:
+            obstacle = find_obstacle()
+            if obstacle is None or isinstance(obstacle, ForeignRunDirectory):
+                return []
+            hint = f"All of this machine would be reached, but {obstacle}."
+        elif load_class(conf.GROUPS).shared:
+            return []
+        else:
+            hint = f"{OTHERS}; or run one worker."
+    except ImproperlyConfigured:  # which check_settings tells
+        return []
+    hint += " If no groups are used, silence this check."
+    return [Warning(SEVERAL_WORKERS % found, hint=hint, id="dwebsocket.W002")]

@@ -8,6 +8,7 @@ WebSocketError
 ├── GroupUnavailable          a group's message may not have reached the other processes
 └── ConnectionClosed          also an EOFError
 InvalidWebSocketBackend, InvalidGroupBackend, SocketTakeoverError: ImproperlyConfigured
+ForeignRunDirectory: InvalidGroupBackend
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dwebsocket.protocol.exceptions import (
 
 __all__ = [
     "ConnectionClosed",
+    "ForeignRunDirectory",
     "GroupUnavailable",
     "InvalidGroupBackend",
     "InvalidHandshake",
@@ -66,6 +68,10 @@ class GroupUnavailable(WebSocketError):
 
 class InvalidGroupBackend(ImproperlyConfigured):
     """``WEBSOCKET_GROUPS`` does not describe a usable backend."""
+
+
+class ForeignRunDirectory(InvalidGroupBackend):
+    """The run directory belongs to another user: nobody of it is reached from this process."""
 
 
 class InvalidWebSocketBackend(ImproperlyConfigured):

@@ -19,6 +19,7 @@ __all__ = [
     "ends_process",
     "keep_running",
     "log_failure",
+    "log_now_and_then",
     "spares",
     "start_missing",
     "start_thread",

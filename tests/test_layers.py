@@ -26,6 +26,7 @@ LAYERS = [
     {"groups"},
     {"websocket", "legacy"},
     {"backends", "factory"},
+    {"connections"},
     {"upgrade"},
     {
         "handlers",
@@ -38,7 +39,9 @@ LAYERS = [
         "checks",
         "testing",
         "apps",
+        "admin",
         "management",
+        "models",
     },
 ]
 #: What no module of a folder may import.

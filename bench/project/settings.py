@@ -32,7 +32,8 @@ WEBSOCKET_VIEW_THREADS = 6000
 # The loads do not answer Pings.
 WEBSOCKET_PING_INTERVAL = 600
 
-# Both carry messages in the same way: in memory, or through Redis by publish and subscribe.
+# Both carry messages in the same way: in memory, or through Redis by publish and subscribe. Ours
+# can let the machine's processes meet.
 REDIS, PREFIX = os.environ.get("BENCH_REDIS"), os.environ.get("BENCH_PREFIX")
 if REDIS:
     WEBSOCKET_GROUPS = {
@@ -52,6 +53,9 @@ if REDIS:
         }
     }
 else:
+    backend = "machine.Machine" if os.environ.get("BENCH_CARRIER") else "memory.Memory"
+    WEBSOCKET_GROUPS = {"BACKEND": f"dwebsocket.groups.{backend}GroupBackend"}
+    WEBSOCKET_RUN_DIR = f"/tmp/bench-{os.geteuid()}-{PREFIX}"
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels.layers.InMemoryChannelLayer",

@@ -88,9 +88,29 @@ class BaseGroupBackend:
     def unsubscribe(self, name: str) -> None:
         """The group has no member in this process any more. Never waits, never raises."""
 
+    def get_name(self) -> str | None:
+        """What other processes know this one by; ``None``: nobody can tell, or they do not yet."""
+        return None
+
+    def list_processes(self) -> list[str] | None:
+        """The names of the other processes that listen; ``None``: nobody can tell."""
+        return None
+
+    def count_listeners(self, name: str) -> int | None:
+        """How many processes have members of the group, this one among them; ``None``: nobody can
+        tell. Asked where the processes have no names. Never raises.
+        """
+        return None
+
     def get_counts(self) -> Counts:
         """What has been counted."""
         return Counts()
+
+    def explain_silence(self) -> str | None:
+        """Why what is sent here reaches no other process just now, as far as that can be seen;
+        ``None``: it may reach some. Whoever asks tells it.
+        """
+        return None
 
     def close(self) -> None:
         """Nobody uses this backend any more."""

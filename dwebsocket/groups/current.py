@@ -22,6 +22,7 @@ __all__ = [
     "count_slow",
     "create_backend",
     "find_backend",
+    "find_obstacle",
     "get_backend",
     "get_members",
     "get_slow",
@@ -42,6 +43,7 @@ class Process:
     """What every process has once: the members, the backend, the number of slow readers."""
 
     def __init__(self) -> None:
+        self.pid = os.getpid()
         self.lock = threading.Lock()
         self.members = Members()
         self.backend: BaseGroupBackend | None = None
@@ -78,6 +80,8 @@ def get_backend() -> BaseGroupBackend:
     Raises:
         InvalidGroupBackend: the setting does not describe one.
     """
+    if process.pid != os.getpid():
+        start_anew()  # uWSGI forks without a word to Python
     backend = process.backend
     if backend is None:
         with process.lock:
@@ -116,6 +120,17 @@ def make_default(members: Members) -> BaseGroupBackend:
     except InvalidGroupBackend as error:
         logger.warning(ONE_PROCESS, error)
         return make({"BACKEND": MEMORY}, members)
+
+
+def find_obstacle() -> InvalidGroupBackend | None:
+    """Why the default reaches the members in the sender's own process only; ``None``: it reaches
+    all of this machine.
+    """
+    try:
+        make(DEFAULT_GROUPS, Members()).close()
+    except InvalidGroupBackend as error:
+        return error
+    return None
 
 
 def load_class(setting: Any) -> type[BaseGroupBackend]:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
 
 from dwebsocket.conf import conf
-from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend, InvalidState
+from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.http import WebSocket
 from dwebsocket.protocol.frames import check_close
 from dwebsocket.protocol.messages import BytesLike, as_bytes
 from dwebsocket.running.threads import in_thread
 
-from .base import BaseGroupBackend
+from .arguments import (
+    NO_HISTORY,
+    check_accepted,
+    check_encodable,
+    check_plain,
+    check_position,
+    get_keeper,
+    get_presence,
+)
 from .commit import call_on_commit
 from .current import find_backend, get_backend, get_members
 from .envelope import Closing
-from .history import Joined, Keeper, Recall, Rule, check_whole, create_rule, find_rule
+from .history import Joined, Recall, Rule, check_whole, create_rule, find_rule
 from .members import Member
-from .presence import Key, Presence, check_key, encode_info
+from .presence import Key, check_key, encode_info
+from .survey import answer_with, ask, check_name
 
 __all__ = ["Group"]
 
@@ -42,8 +52,9 @@ class Group:
 
     Raises:
         TypeError: ``history`` or ``seconds`` is no number, or ``cache`` no ``bool``.
-        ValueError: ``name`` is no ``str``, is empty, or has half a surrogate pair, which JSON may
-            bring; ``history`` or ``seconds`` is not above 0, or more than can be kept.
+        ValueError: ``name`` is no ``str``, is empty, begins with ``"\\0dwebsocket:"``, or has half
+            a surrogate pair, which JSON may bring; ``history`` or ``seconds`` is not above 0, or
+            more than can be kept.
     """
 
     __slots__ = ("_rule", "name")
@@ -60,6 +71,7 @@ class Group:
             raise ValueError(f"the name of a group is a str that is not empty, not {name!r}")
         if not name.isascii():
             check_encodable(name)
+        check_name(name)
         self.name = name
         self._rule = create_rule(history, seconds, cache=cache)
 
@@ -274,6 +286,23 @@ class Group:
         """``history()`` for async code."""
         return await in_thread(self.history, since, limit)
 
+    def count(self, *, timeout: float = 1.0) -> int:
+        """How many members there are in all processes that answer.
+
+        Args:
+            timeout: seconds for which a process may be silent.
+
+        Raises:
+            GroupUnavailable: the other processes cannot be asked.
+            SynchronousOnlyOperation: the caller runs in an event loop.
+        """
+        survey = ask(COUNT, {"group": self.name}, timeout)
+        return sum(sum(rows) for rows in survey.rows.values())
+
+    async def acount(self, *, timeout: float = 1.0) -> int:
+        """``count()`` for async code."""
+        return await in_thread(partial(self.count, timeout=timeout))
+
     def close(
         self,
         code: int = 1000,
@@ -319,74 +348,13 @@ class Group:
         return find_rule(self.name) if rule is None and conf.GROUP_HISTORY else rule
 
 
-NO_HISTORY = (
-    "the group %r has no history: say Group(name, history=100), or name it in "
-    "WEBSOCKET_GROUP_HISTORY"
-)
+#: The question of ``count()``.
+COUNT = "count"
 
 
-def check_plain(name: str, since: str | None, newest: int, positions: bool) -> None:
-    """Raise ``ValueError`` for what only groups with a history have."""
-    if since or newest or positions:
-        raise ValueError(f"since, newest and positions are of no use here: {NO_HISTORY % name}")
+def count_members(args: Mapping[str, Any]) -> Iterable[list[int]]:
+    """The answer of this process."""
+    yield [get_members().count(args["group"])]
 
 
-def check_position(since: object) -> None:
-    """Raise ``TypeError`` for what is no text."""
-    if since is not None and not isinstance(since, str):
-        raise TypeError(f"since is {since!r}, it must be the text of a position, or None")
-
-
-def get_keeper(backend: BaseGroupBackend) -> Keeper:
-    """What keeps the messages.
-
-    Raises:
-        InvalidGroupBackend: nothing does.
-    """
-    if backend.history is None:
-        raise InvalidGroupBackend(
-            f"{type(backend).__name__}, the backend of WEBSOCKET_GROUPS, keeps no history"
-        )
-    return backend.history
-
-
-def get_presence(backend: BaseGroupBackend) -> Presence:
-    """What knows who is present.
-
-    Raises:
-        InvalidGroupBackend: nothing does.
-    """
-    if backend.presence is None:
-        raise InvalidGroupBackend(
-            f"{type(backend).__name__}, the backend of WEBSOCKET_GROUPS, does not know who is "
-            "present in a group"
-        )
-    return backend.presence
-
-
-def check_encodable(name: str) -> None:
-    """Raise ``ValueError`` for a name that no other process could be told."""
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the name of a group cannot be {name!r}: {error}") from error
-
-
-def check_accepted(websocket: Any, method: str = "add()") -> Member:
-    """The WebSocket. Raise for what is none, or not yet an accepted one."""
-    if websocket is None:
-        raise TypeError(
-            f"{method} takes a WebSocket, not None: request.websocket is None in a plain HTTP "
-            "request; ask request.is_websocket() first"
-        )
-    if not hasattr(websocket, "accepted"):
-        raise TypeError(
-            f"{method} takes a WebSocket, not {type(websocket).__name__}: a handler's is "
-            "self.websocket, a view's is request.websocket"
-        )
-    if not websocket.accepted:
-        raise InvalidState(
-            f"{method} was called, but the WebSocket is not accepted yet: call "
-            "request.websocket.accept() first"
-        )
-    return cast(Member, websocket)
+answer_with(COUNT, count_members)

@@ -130,6 +130,11 @@ class Members:
         with self._lock:
             return name in self._names.get(member, ())
 
+    def groups_of(self, member: Member) -> list[str]:
+        """The groups in which the member is."""
+        with self._lock:
+            return sorted(self._names.get(member, ()))
+
     def count(self, name: str) -> int:
         """How many members the group has."""
         with self._lock:

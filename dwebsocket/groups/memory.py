@@ -1,4 +1,4 @@
-"""The default: groups of one process."""
+"""Groups of one process: what tests have, and what there is without Unix sockets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .members import Members
 from .numbers import Numberer
 from .presence import MemoryPresence, Presence
 from .serving import serves
-from .workers import SEVERAL_WORKERS, count_workers
+from .workers import OTHERS, SEVERAL_WORKERS, count_workers
 
 __all__ = ["MemoryGroupBackend"]
 
@@ -20,10 +20,13 @@ logger = logging.getLogger("dwebsocket.groups")
 
 
 ALONE = (
-    "What is sent to the group %r reaches nobody: this process serves no WebSockets, and the "
-    "backend of WEBSOCKET_GROUPS reaches members in the sender's own process only. Choose "
-    "'dwebsocket.groups.redis.RedisGroupBackend', here and where they are served. (Said once in a "
-    "process.)"
+    "What is sent to the group %r reaches nobody: this process serves no WebSockets, and "
+    f"MemoryGroupBackend reaches members in the sender's own process only. {OTHERS}, here and "
+    "where they are served. (Said once in a process.)"
+)
+NOBODY = (
+    "MemoryGroupBackend reaches the members in the sender's own process only, and this one has "
+    f"none. {OTHERS}, here and where they are served."
 )
 
 
@@ -56,6 +59,9 @@ class MemoryGroupBackend(BaseGroupBackend):
         found = count_workers()
         if found is not None:
             logger.warning(f"{SEVERAL_WORKERS} (dwebsocket.W002)", *found)
+
+    def explain_silence(self) -> str | None:
+        return NOBODY
 
     def publish(self, name: str, content: Envelope) -> None:
         """The members of this process have it already; say once if there can be none."""

@@ -14,11 +14,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-__all__ = ["SEVERAL_WORKERS", "count_workers", "find_server"]
+__all__ = ["OTHERS", "SEVERAL_WORKERS", "count_workers", "find_server"]
 
 SEVERAL_WORKERS = (
-    "%s asks for %d worker processes, and the backend of WEBSOCKET_GROUPS reaches the members of "
-    "groups in the sender's own process only."
+    "%s asks for %d worker processes, and the backend of groups reaches the members in the "
+    "sender's own process only."
+)
+
+#: What reaches more than one process.
+OTHERS = (
+    "Leave WEBSOCKET_GROUPS out, and all processes of this machine are reached; or choose "
+    "'dwebsocket.groups.redis.RedisGroupBackend' for several machines"
 )
 
 #: The option, as all these servers have it; and that for gunicorn's configuration file.

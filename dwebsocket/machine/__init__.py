@@ -3,7 +3,15 @@ site, without anything to install or to configure.
 """
 
 from .channel import Channel
-from .directory import RunDirectory, find_directory
+from .directory import RunDirectory, find_directory, find_others
 from .frames import Frame, InvalidFrame, Kind
 
-__all__ = ["Channel", "Frame", "InvalidFrame", "Kind", "RunDirectory", "find_directory"]
+__all__ = [
+    "Channel",
+    "Frame",
+    "InvalidFrame",
+    "Kind",
+    "RunDirectory",
+    "find_directory",
+    "find_others",
+]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from contextlib import suppress
+from functools import partial
 
 from dwebsocket.exceptions import InvalidGroupBackend
+from dwebsocket.supervisor import Service
 
 from .directory import RunDirectory, is_settled
 from .frames import Kind, build_frame
@@ -19,8 +22,16 @@ __all__ = ["Channel"]
 logger = logging.getLogger("dwebsocket.groups")
 
 NOT_HEARD = (
-    "This process does not get what other processes of the site send to groups: %s. (Said once.)"
+    "This process does not get what other processes of the site send to groups: %s. (Said once, "
+    "and tried each second.)"
 )
+NOT_SEEN = "Nobody can see which other processes of the site there are: %s. (Said once.)"
+
+#: Seconds between two tries to listen.
+RETRY = 1.0
+
+#: Seconds for which a process that ends waits for those that have yet to take what it has sent.
+LAST_WORDS = 2.0
 
 
 class Channel:
@@ -38,30 +49,42 @@ class Channel:
         self._peers: dict[str, Peer] = {}
         self._changed: int | None = None  # the directory, when it was last looked at
         self._lost = 0  # of peers that are gone
-        self._told = self._closed = False
+        self._told: set[str] = set()
+        self._hears_no_more = self._ends_in_order = False
+        self._trying = Service(self._keep_trying, "dwebsocket-machine")
 
     # Hearing
 
     def listen(self) -> None:
-        """Hear the others from now on. Never raises: if it cannot be, the log says so once, and the
-        next call tries again.
+        """Hear the others from now on. Never raises: if it cannot be, the log says so once, and it
+        is tried until it can.
         """
-        if self._listener is not None or self._closed:
-            return
-        with self._lock:
-            if self._listener is None and not self._closed:
-                try:
-                    self.directory.make()
-                    self._listener = Listener(self.directory.claim(), self._receiver)
-                except (OSError, InvalidGroupBackend) as error:
-                    self._tell(error)
-                else:
-                    atexit.register(self.close)
+        if self._listener is None and not self._hears_no_more and not self._try_to_listen():
+            self._trying.ensure()
 
-    def _tell(self, error: Exception) -> None:
-        if not self._told:
-            self._told = True
-            logger.warning(NOT_HEARD, error)
+    def _try_to_listen(self) -> bool:
+        with self._lock:
+            if self._listener is None and not self._hears_no_more:
+                try:
+                    self._listener = Listener(self.directory, self._receiver)
+                except (OSError, InvalidGroupBackend) as error:
+                    self._tell_once(NOT_HEARD, error)
+                    return False
+                self._end_in_order()
+        return True
+
+    def _keep_trying(self) -> None:
+        while True:
+            time.sleep(RETRY)
+            if self._try_to_listen():
+                self._receiver.look_again()
+            if self._trying.end(lambda: self._listener is None and not self._hears_no_more):
+                return
+
+    def _tell_once(self, text: str, error: Exception) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            logger.warning(text, error)
 
     @property
     def name(self) -> str | None:
@@ -80,24 +103,17 @@ class Channel:
         if not peers:
             return False
         frame = build_frame(kind, name, body)
-        for peer_name, peer in peers:
+        for peer in peers:
             try:
                 peer.send(frame)
             except Gone:
-                self._send_again(peer_name, peer, frame)
+                self._remove(peer)
         return bool(self._peers)
 
-    def _send_again(self, name: str, peer: Peer, frame: bytes) -> None:
-        """Remove what is left of a dead process. To one that lives a new connection is made."""
-        if self.directory.is_alive(name):
-            try:
-                peer.send(frame)
-            except Gone:
-                peer.lost += 1
-            return
+    def _remove(self, peer: Peer) -> None:
         with self._lock:
-            if self._peers.get(name) is peer:
-                self._drop(name)
+            if self._peers.get(peer.name) is peer:
+                self._drop(peer.name)
 
     @property
     def lost(self) -> int:
@@ -106,25 +122,31 @@ class Channel:
 
     def list_peers(self) -> list[str]:
         """The names of the other processes that listen."""
-        return [name for name, _ in self._find_peers() if self.directory.is_alive(name)]
+        return sorted(p.name for p in self._find_peers() if self.directory.is_alive(p.name))
 
-    def _find_peers(self) -> list[tuple[str, Peer]]:
+    def _find_peers(self) -> list[Peer]:
         changed = self.directory.changed()
-        if changed is None:
-            return []
         if changed != self._changed:
             self._look(changed)
-        return list(self._peers.items())
+        return list(self._peers.values())
 
-    def _look(self, changed: int) -> None:
+    def _look(self, changed: int | None) -> None:
         """See who is there."""
         with self._lock:
-            names = set(self.directory.names()) - {self.name}
-            for name in self._peers.keys() - names:
-                self._drop(name)
-            for name in sorted(names - self._peers.keys()):
-                self._peers[name] = Peer(self.directory.socket_of(name))
-            self._changed = changed if is_settled(changed) else None
+            try:
+                names = self.directory.names() if self.directory.check() else set()
+            except (OSError, InvalidGroupBackend) as error:
+                self._tell_once(NOT_SEEN, error)
+                return
+            for name, peer in list(self._peers.items()):
+                # One that is connected lives, though somebody may have removed its files.
+                if name not in names and not peer.is_connected:
+                    self._drop(name)
+            for name in sorted(names - self._peers.keys() - {self.name}):
+                is_alive = partial(self.directory.is_alive, name)
+                self._peers[name] = Peer(name, self.directory.socket_of(name), is_alive)
+                self._end_in_order()
+            self._changed = changed if changed is not None and is_settled(changed) else None
 
     def _drop(self, name: str) -> None:
         peer = self._peers.pop(name)
@@ -133,22 +155,38 @@ class Channel:
 
     # The end
 
-    def close(self) -> None:
-        """Neither send nor hear any more."""
+    def _end_in_order(self) -> None:
+        if not self._ends_in_order:
+            self._ends_in_order = True
+            atexit.register(self._end)
+
+    def _end(self) -> None:
+        """The process ends: hear nobody any more, and send what waits."""
+        self._stop_listening()
+        deadline = time.monotonic() + LAST_WORDS
+        while any(p.is_busy for p in self._peers.values()) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def _stop_listening(self) -> None:
         with self._lock:
-            self._closed = True
+            self._hears_no_more = True
             listener, self._listener = self._listener, None
-            for name in list(self._peers):
-                self._drop(name)
         if listener is not None:
             listener.close()
-            with suppress(Exception):
-                atexit.unregister(self.close)
+
+    def close(self) -> None:
+        """Neither send nor hear any more."""
+        self._end() if self._ends_in_order else self._stop_listening()
+        with self._lock:
+            for name in list(self._peers):
+                self._drop(name)
+        with suppress(Exception):
+            atexit.unregister(self._end)
 
     def abandon(self) -> None:
         """In a forked child: all of it is the parent's."""
-        self._closed = True
-        atexit.unregister(self.close)
+        self._hears_no_more = True
+        atexit.unregister(self._end)
         if self._listener is not None:
             self._listener.abandon()
         for peer in list(self._peers.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -10,9 +11,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
+from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.supervisor import try_start
 
-from .directory import Claim
+from .directory import NEW, Claim, RunDirectory
 from .frames import Frame, InvalidFrame, parse_frames
 from .peer import is_own_user
 
@@ -24,14 +26,17 @@ logger = logging.getLogger("dwebsocket.groups")
 BACKLOG = 1024
 
 #: Bytes that are read at a time.
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 
 #: Seconds for which a flood is handed on before others get a turn, and how long that is: greenlets
 #: change places only where one waits.
 TURN, PAUSE = 0.005, 0.0005
 
-#: Seconds before the next try, when no connection could be taken in.
+#: Seconds before the next try, when a connection could not be taken in.
 RETRY = 0.1
+
+#: Seconds after which the files are looked at again, which somebody may have removed.
+TICK = 2.0
 
 
 class Receiver(Protocol):
@@ -45,61 +50,111 @@ class Receiver(Protocol):
 
 
 class Listener:
-    """The socket of this process.
+    """The socket of this process, which is there again when somebody has removed it.
 
     Args:
         receiver: gets what comes.
 
     Attributes:
+        name: what the other processes know this one by.
         is_inherited: whether this is a forked child, and the listener its parent's.
+
+    Raises:
+        InvalidGroupBackend: the directory cannot be used.
+        OSError: the system has no place, descriptor or thread for it.
     """
 
-    def __init__(self, claim: Claim, receiver: Receiver) -> None:
-        self._claim = claim
+    def __init__(self, directory: RunDirectory, receiver: Receiver) -> None:
+        self.name = f"{os.getpid()}.{os.urandom(4).hex()}"
+        self._directory = directory
         self._receiver = receiver
         self._lock = threading.Lock()  # held for an instant
         self._connections: set[socket.socket] = set()
+        self._unread: list[socket.socket] = []  # for those there was no thread
         self._closed = self.is_inherited = False
         self._told: set[str] = set()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._open()
-        except BaseException:
-            self._socket.close()
-            claim.release()
-            raise
-
-    def _open(self) -> None:
-        new = self._claim.socket.with_suffix(".new")  # nobody is to find it before it listens
-        self._socket.bind(str(new))
-        new.chmod(0o600)
-        self._socket.listen(BACKLOG)
-        new.rename(self._claim.socket)
+        self._claim, self._socket = self._open()
+        self._looked = time.monotonic()
         if try_start(self._accept, "dwebsocket-machine") is None:
+            self.close()
             raise OSError("the system has no further thread")
 
-    @property
-    def name(self) -> str:
-        """What the other processes know this one by."""
-        return self._claim.name
+    def _open(self) -> tuple[Claim, socket.socket]:
+        self._directory.make()
+        claim = self._directory.claim(self.name)
+        # Under another name, for nobody is to find it before it listens.
+        new = claim.socket.with_name(claim.socket.name + NEW)
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            opened.bind(str(new))
+            new.chmod(0o600)
+            opened.listen(BACKLOG)
+            opened.settimeout(TICK)
+            new.rename(claim.socket)
+        except BaseException:
+            opened.close()
+            claim.release()
+            raise
+        return claim, opened
 
     def _accept(self) -> None:
         while not self._closed:
+            self._look_after_files()
+            if self._unread and not self._read_unread():
+                continue
             try:
-                connection, _ = self._socket.accept()
-            except OSError:
+                self._take_in(self._socket.accept()[0])
+            except TimeoutError:
+                pass
+            except OSError as error:
                 if not self._closed:
-                    time.sleep(RETRY)  # no descriptor left
-                continue
-            if not is_own_user(connection):
-                self._tell_once("another user's process has connected, and is not heard")
-                connection.close()
-                continue
-            with self._lock:
-                self._connections.add(connection)
-            if try_start(partial(self._read, connection), "dwebsocket-machine") is None:
-                self._leave(connection)  # the sender counts what is lost, and comes again
+                    self._tell_once(f"no process can be heard that is not yet: {error}")
+                    time.sleep(RETRY)
         self._stay_if_inherited()
+
+    def _take_in(self, connection: socket.socket) -> None:
+        connection.settimeout(None)
+        if not is_own_user(connection):
+            self._tell_once("another user's process has connected, and is not heard")
+            connection.close()
+            return
+        with self._lock:
+            self._connections.add(connection)
+        self._unread.append(connection)
+
+    def _read_unread(self) -> bool:
+        """Whether all are read now."""
+        while self._unread:
+            read = partial(self._read, self._unread[0])
+            if try_start(read, "dwebsocket-machine") is None:
+                time.sleep(RETRY)  # what comes waits in the connection, or with its sender
+                return False
+            self._unread.pop(0)
+        return True
+
+    def _look_after_files(self) -> None:
+        """Be found again, if somebody has removed the files."""
+        now = time.monotonic()
+        if now < self._looked + TICK:
+            return
+        self._looked = now
+        if self._claim.is_in_place():
+            return
+        before = self._socket
+        with self._lock:
+            if self._closed:
+                return
+            self._claim.release()
+            try:
+                self._claim, self._socket = self._open()
+            except (OSError, InvalidGroupBackend) as error:
+                self._tell_once(f"somebody has removed this, and it cannot be made anew: {error}")
+                return
+        with suppress(OSError):  # those that have found it before, and wait to be taken in
+            before.settimeout(0)
+            while True:
+                self._take_in(before.accept()[0])
+        before.close()
 
     def _read(self, connection: socket.socket) -> None:
         buffer = bytearray()
@@ -109,23 +164,20 @@ class Listener:
                 buffer += data
                 for frame in parse_frames(buffer):
                     self._receiver.receive_frame(frame)
-                if time.monotonic() > turn:
-                    time.sleep(PAUSE)
-                    turn = time.monotonic() + TURN
+                    if time.monotonic() > turn:
+                        time.sleep(PAUSE)
+                        turn = time.monotonic() + TURN
         except InvalidFrame as error:
             self._tell_once(f"something that is no message of ours has come: {error}")
         except OSError:
             pass  # it has gone
         finally:
-            self._leave(connection)
+            with self._lock:
+                self._connections.discard(connection)
+            connection.close()
         if not self._closed:
             self._receiver.look_again()
         self._stay_if_inherited()
-
-    def _leave(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._connections.discard(connection)
-        connection.close()
 
     def _stay_if_inherited(self) -> None:
         if self.is_inherited:  # a greenlet, unknown to the child: its end would be an error
@@ -138,9 +190,9 @@ class Listener:
 
     def close(self) -> None:
         """Hear nobody any more."""
-        self._closed = True
-        self._claim.release()
         with self._lock:
+            self._closed = True
+            self._claim.release()
             connections = list(self._connections)
         for one in (self._socket, *connections):
             with suppress(OSError):

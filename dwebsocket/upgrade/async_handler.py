@@ -22,6 +22,7 @@ from dwebsocket.websocket import BaseWebSocket
 __all__ = [
     "NOTHING",
     "AsyncHandler",
+    "AsyncOrigin",
     "as_coroutine",
     "check_middleware",
     "converse",
@@ -39,6 +40,21 @@ class AsyncHandler(Handler, Protocol):
     _failure: BaseException | None  # which it has been told of
 
     async def _end_tasks(self) -> None: ...
+
+
+class AsyncOrigin:
+    """What those are told of an ``async`` handler who ask who is connected."""
+
+    __slots__ = ("_handler",)
+
+    def __init__(self, handler: AsyncHandler) -> None:
+        self._handler = handler
+
+    @property
+    def served(self) -> tuple[Any, str, Any]:
+        """See ``Origin``."""
+        handler = self._handler
+        return getattr(handler, "request", None), "async handler", type(handler)
 
 
 Run = Callable[[AsyncHandler], Awaitable[Any]]

@@ -9,8 +9,8 @@ from typing import Any
 from weakref import ref
 
 from django.http import HttpRequest
-from django.utils.functional import LazyObject, empty
 
+from dwebsocket.connections.users import find_known_user, name_of
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 from dwebsocket.upgrade.refusals import printable
@@ -99,14 +99,9 @@ class ConnectionLog:
 
 
 def find_user(request: HttpRequest) -> str | None:
-    """The name of the user, if that is known: nobody is asked for it."""
-    user = getattr(request, "user", None)
-    if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
-        user = getattr(request, "_acached_user", None)  # by request.auser()
-    if user is None or not getattr(user, "is_authenticated", False):
-        return None
-    name = user.get_username() if hasattr(user, "get_username") else user
-    return str(name)
+    """The name of the user, if that is known."""
+    user = find_known_user(request)
+    return None if user is None else name_of(user)
 
 
 def create_log(request: HttpRequest, request_log: RequestLog | None) -> ConnectionLog | None:
@@ -122,6 +117,7 @@ def create_log(request: HttpRequest, request_log: RequestLog | None) -> Connecti
 
 def tell_ended(websocket: BaseWebSocket) -> None:
     """Log the end of a WebSocket, unless it was not accepted, or that has been done."""
+    websocket._origin = None
     log, websocket._connection_log = websocket._connection_log, None
     if log is not None and websocket.accepted:
         log.tell_ended(websocket)

@@ -103,11 +103,17 @@ class HandlerCalls:
         self._handler = handler
         # Kept here, too: a handler may do what it wants with its attributes.
         handler.websocket = self._websocket = websocket
+        websocket._origin = self
         self._contexts = contexts
         self._turns = Turns(handler, self._call_next) if hears(handler) else None
         if self._turns is not None:
             websocket._hooks = self._turns
         self.calls_anew = self.stalled = False
+
+    @property
+    def served(self) -> tuple[Any, str, Any]:
+        """For those who ask who is connected: see ``Origin``."""
+        return getattr(self._handler, "request", None), "handler", type(self._handler)
 
     def hold(self, request: HttpRequest) -> None:
         """Make all calls in this thread, where the server does not let go of the

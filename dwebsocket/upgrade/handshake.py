@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from dwebsocket.backends import check_factory_class, get_factory
 from dwebsocket.backends.runner import STAYING, Use
 from dwebsocket.conf import conf
+from dwebsocket.connections import answer_questions
 from dwebsocket.groups.current import get_backend
 from dwebsocket.protocol.handshake import select_subprotocol
 from dwebsocket.running.call_contexts import CallContexts, find_contexts, load_contexts
@@ -124,4 +125,5 @@ def check_settings() -> None:
     check_middleware()
     load_contexts()
     get_backend()
+    answer_questions()
     conf.checked = True

@@ -23,6 +23,7 @@ from dwebsocket.running.event_loop import wait_for
 from dwebsocket.upgrade.answering import with_answer
 from dwebsocket.upgrade.async_handler import (
     AsyncHandler,
+    AsyncOrigin,
     converse,
     load_middleware,
 )
@@ -100,6 +101,7 @@ def call_async_handler(
     if is_upgraded(request):
         handler._contexts = look_for_contexts(request, in_coroutine=True)
         handler.websocket = request.websocket  # type: ignore[attr-defined]
+        handler.websocket._origin = AsyncOrigin(handler)
         hold_coroutine(handler)
         return HttpResponse()
     if not attach(request):
@@ -112,6 +114,7 @@ def call_async_handler(
         return refuse_for(request, error)
     assert websocket is not None  # the request asks for one
     handler.websocket = websocket
+    websocket._origin = AsyncOrigin(handler)
     if start_coroutine(handler):
         return LastResponse(request, goes_on=True)
     hold_coroutine(handler)
@@ -218,4 +221,5 @@ def open_session(
         raise
     if websocket is None:
         return None, None
-    return ViewRun(websocket, request, answering, args, kwargs, contexts), None
+    run = websocket._origin = ViewRun(websocket, request, answering, args, kwargs, contexts)
+    return run, None

@@ -9,6 +9,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
 from dwebsocket.backends import view_threads
@@ -67,6 +68,12 @@ class ViewRun:
         self._response: Any = None
         self.path = request.path
         self.since = monotonic()
+
+    @property
+    def served(self) -> tuple[Any, str, Any]:
+        """For those who ask who is connected: see ``Origin``."""
+        kind = "async view" if iscoroutinefunction(self._view) else "view"
+        return self._request, kind, None
 
     @property
     def is_abandoned(self) -> bool:
@@ -211,6 +218,7 @@ def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
 
 def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
+    websocket._origin = None
     if websocket.runner is not None:  # it may have reserved something
         forget_runner(websocket)
     if websocket.accepted:

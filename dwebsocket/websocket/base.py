@@ -14,6 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from dwebsocket import http
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
+from dwebsocket.groups.survey import join_soon
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, check_close
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 from dwebsocket.protocol.state import Reading
@@ -22,6 +23,7 @@ from dwebsocket.running.coroutines import borrows_thread
 from dwebsocket.running.threads import in_thread
 
 from .primitives import Primitives
+from .stamps import take_stamp
 
 __all__ = ["BaseWebSocket", "wrong_timeout"]
 
@@ -61,6 +63,8 @@ class BaseWebSocket(Primitives, http.WebSocket):
         self.accept_connection(subprotocol, headers or {})
         self.subprotocol = subprotocol
         self._state.open()
+        self._opened = take_stamp()
+        join_soon()
         if self._connection_log is not None:
             self._connection_log.tell_opened()
         if self._on_accept is not None:

@@ -33,6 +33,17 @@ class ConnectionLog(Protocol):
     def tell_ended(self, websocket: Any) -> None: ...
 
 
+class Origin(Protocol):
+    """What uses a WebSocket, for those who ask who is connected."""
+
+    @property
+    def served(self) -> tuple[Any, str, Any]:
+        """The request, or what is left of it; what it is ("view", "async handler"); and the class
+        of a handler.
+        """
+        ...
+
+
 class Primitives:
     """A backend fills these in, and ``send`` and ``fileno`` of ``http.WebSocket``; it keeps
     ``_state`` true, and calls ``end`` as soon as it is decided that the connection ends.
@@ -43,8 +54,11 @@ class Primitives:
         "_has_ended",
         "_has_listener",
         "_on_accept",
+        "_opened",
+        "_origin",
         "_read_lock",
         "_ready",
+        "_sent",
         "_state",
         "runner",
     )
@@ -53,6 +67,11 @@ class Primitives:
     runner: Runner | None
     _on_accept: Callable[[], None] | None  # called once it is accepted
     _connection_log: ConnectionLog | None  # if somebody reads it; until the end is in it
+
+    # For those who ask who is connected.
+    _opened: int  # when it was accepted: what take_stamp() has given, which no other one has
+    _origin: Origin | None  # from the handshake until the end
+    _sent: int  # messages; of two threads that send at once one may not be counted
 
     # Reading: these belong to whoever holds _read_lock, except that anybody may pop from _ready.
     _read_lock: Any  # made by the backend, of the kind its server waits with
@@ -69,7 +88,8 @@ class Primitives:
         self._ready = []
         self._state = ConnectionState()
         self._has_listener = self._has_ended = False
-        self.runner = self._on_accept = self._connection_log = None
+        self._opened = self._sent = 0
+        self.runner = self._on_accept = self._connection_log = self._origin = None
 
     # The opening handshake
 
@@ -116,6 +136,20 @@ class Primitives:
 
     def _count_received(self) -> int | None:
         """How many messages have come; ``None`` where that is not counted."""
+        return None
+
+    def _count_waiting(self) -> int:
+        """How many bytes wait to be sent."""
+        return 0
+
+    def _read_traffic(self) -> tuple[int, int] | None:
+        """How many bytes the connection has carried, in and out; ``None`` where that is not
+        known.
+        """
+        return None
+
+    def _find_address(self) -> str | None:
+        """The address at the other end of the connection, if that is known."""
         return None
 
     # The end

@@ -149,7 +149,7 @@ def test_a_new_name_is_known_to_the_others(join):
     expect(ada.locator("#count")).to_have_text("2 people")
 
 
-@pytest.mark.parametrize("server", ["two processes and Redis"], indirect=True)
+@pytest.mark.parametrize("server", ["two processes and Redis", "four processes"], indirect=True)
 def test_what_is_said_in_one_process_is_heard_in_the_other(join):
     pages = [join(f"Person {number}") for number in range(8)]
     expect(pages[0].locator("#count")).to_have_text("8 people")

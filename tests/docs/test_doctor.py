@@ -64,7 +64,8 @@ def run(server, command, authority=None):
 
 
 def comparable(text):
-    """Without numbers, and without the names of what is installed."""
+    """Without numbers, and without the names of what is installed, and of the run directory."""
+    text = re.sub(r"meet in \S+:", "meet in a directory:", text)
     text = re.sub(r"(carry WebSockets:).*", r"\1", text)
     return re.sub(r"\d+(\.\d+)*", "N", text).splitlines()
 

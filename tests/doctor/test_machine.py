@@ -61,8 +61,20 @@ def test_a_silenced_check_is_silent(examine):
 
 
 def test_several_workers_and_groups_in_memory(examine):
-    (found,) = examine(settings={}, WEB_CONCURRENCY="4").marked("warning")
+    memory = {"WEBSOCKET_GROUPS": {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}}
+    (found,) = examine(settings=memory, WEB_CONCURRENCY="4").marked("warning")
     assert "WEB_CONCURRENCY asks for 4 worker processes" in found
+
+
+def test_groups_of_the_machine(examine, tmp_path):
+    report = examine(settings={}, WEB_CONCURRENCY="4")
+    report.check_well()
+    (found,) = report.step("groups")
+    assert "MachineGroupBackend reaches the processes that meet in /" in found["text"]
+    assert "none with members just now" in found["text"]
+    (tmp_path / "a file").touch()
+    (found,) = examine(settings={"WEBSOCKET_RUN_DIR": str(tmp_path / "a file")}).marked("fault")
+    assert "dwebsocket.E023" in found
 
 
 def test_middleware(examine):

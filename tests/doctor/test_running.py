@@ -44,13 +44,20 @@ def test_nothing_runs(project):
 
 
 def test_gunicorn_with_several_workers(project):
-    with RunningServer(GUNICORN, project):
-        well, memory = look(project)
+    backend = "dwebsocket.groups.memory.MemoryGroupBackend"
+    settings = project / "mysite" / "settings.py"
+    before = settings.read_text()
+    settings.write_text(f"{before}WEBSOCKET_GROUPS = {{'BACKEND': '{backend}'}}\n")
+    try:
+        with RunningServer(GUNICORN, project):
+            well, memory = look(project)
+    finally:
+        settings.write_text(before)
     assert re.search(
         r"^ok .*gunicorn \(process \d+\): worker class gthread, workers 2, threads 8, timeout 30;",
         well,
     )
-    assert re.search(r"^warning .* runs 2 processes, and WEBSOCKET_GROUPS reaches the", memory)
+    assert re.search(r"^warning .* runs 2 processes, and the backend of groups reaches the", memory)
 
 
 def test_gunicorn_by_its_file_and_variable(project):

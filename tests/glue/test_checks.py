@@ -25,12 +25,14 @@ from dwebsocket.checks import (
     check_names,
     check_settings,
 )
-from dwebsocket.conf import Conf
+from dwebsocket.conf import DEFAULT_GROUPS, Conf
 from dwebsocket.groups.workers import count_workers
 
 from .site import MIDDLEWARE, OURS
 
 ROOT = Path(__file__).resolve().parents[2]
+MACHINE = {"BACKEND": "dwebsocket.groups.machine.MachineGroupBackend"}
+MEMORY = {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}
 REDIS = {"BACKEND": "dwebsocket.groups.redis.RedisGroupBackend", "LOCATION": "redis://x"}
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
@@ -95,6 +97,12 @@ BAD = [
     ("E016", "GROUPS", "memory"),
     ("E016", "GROUPS", None),
     ("E016", "GROUPS", {"BACKEND": 5}),
+    ("E022", "GROUP_HISTORY", ["room.*"]),
+    ("E022", "GROUP_HISTORY", None),
+    ("E023", "RUN_DIR", 5),
+    ("E023", "RUN_DIR", ""),
+    ("E023", "RUN_DIR", "run"),
+    ("E023", "RUN_DIR", b"/run"),
     ("E017", "ROOT_WS_URLCONF", 5),
     ("E017", "ROOT_WS_URLCONF", ""),
     ("E017", "ROOT_WS_URLCONF", ".ws_urls"),
@@ -135,6 +143,7 @@ FLAGS = {
     "LEGACY": "E010",
     "COMPRESSION": "E012",
     "COMPRESSION_CONTEXT_TAKEOVER": "E013",
+    "GROUPS_ON_COMMIT": "E021",
 }
 BAD += [(check, name, value) for name, (check, values) in NUMBERS.items() for value in values]
 BAD += [
@@ -173,6 +182,13 @@ GOOD = [
     ("WS_MIDDLEWARE", []),
     ("WS_MIDDLEWARE", ("tests.glue.django_ws.page.AuthAsyncMiddleware",)),
     ("CONTEXTS", []),
+    ("GROUPS", {"BACKEND": "dwebsocket.groups.machine.MachineGroupBackend"}),
+    ("GROUPS_ON_COMMIT", True),
+    ("GROUP_HISTORY", {}),
+    ("GROUP_HISTORY", {"room.*": {"size": 100, "seconds": 300}, "price.*": {"cache": True}}),
+    ("RUN_DIR", None),
+    ("RUN_DIR", "/run/mysite"),
+    ("RUN_DIR", Path("/run/mysite")),
     ("CONTEXTS", ("dwebsocket.contexts.tenant", "dwebsocket.contexts.current_request")),
 ]
 #: The names that django-ws gave them.
@@ -239,6 +255,26 @@ def test_bad_value_of_a_setting_without_our_prefix(check_id, name, value, why):
     assert message.msg.startswith(name)
     assert why in message.msg
     assert shown(value) in message.msg
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({5: {"size": 10}}, "A key of WEBSOCKET_GROUP_HISTORY is 5"),
+        ({"": {"size": 10}}, "A key of WEBSOCKET_GROUP_HISTORY is ''"),
+        ({"room.*": 100}, "WEBSOCKET_GROUP_HISTORY['room.*'] is 100"),
+        ({"room.*": {}}, "WEBSOCKET_GROUP_HISTORY['room.*'] is {}"),
+        ({"room.*": {"size": 0}}, "WEBSOCKET_GROUP_HISTORY['room.*']['size'] is 0"),
+        ({"room.*": {"size": 9, "seconds": "60"}}, "['room.*']['seconds'] is '60'"),
+        ({"room.*": {"size": 9, "age": 60}}, "'age'"),
+        ({"room.*": {"cache": "yes"}}, "['room.*']['cache'] is 'yes'"),
+    ],
+)
+def test_a_bad_entry_of_the_histories(value, words):
+    with override_settings(WEBSOCKET_GROUP_HISTORY=value):
+        [message] = check_settings()
+    assert message.id == "dwebsocket.E022"
+    assert words in message.msg
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
@@ -588,13 +624,22 @@ def test_groups_of_one_process_and_several_workers(
         monkeypatch.setenv(name, value)
     if configuration is not None:
         (bare / "gunicorn.conf.py").write_text(configuration)
-    found = check_groups()
+    with override_settings(WEBSOCKET_GROUPS=MEMORY):
+        found = check_groups()
     assert [message.id for message in found] == (["dwebsocket.W002"] if text else [])
     if text:
         assert re.match(text, found[0].msg)
         assert not found[0].is_serious()
-    with override_settings(WEBSOCKET_GROUPS=REDIS):
-        assert check_groups() == []
+        assert found[0].hint.startswith("Leave WEBSOCKET_GROUPS out")
+    for setting in (REDIS, MACHINE, DEFAULT_GROUPS):
+        with override_settings(WEBSOCKET_GROUPS=setting):
+            assert check_groups() == []
+    (bare / "a file").touch()
+    with override_settings(WEBSOCKET_GROUPS=DEFAULT_GROUPS, WEBSOCKET_RUN_DIR=str(bare / "a file")):
+        found = check_groups()  # the default cannot be what it is meant to be
+    assert [message.id for message in found] == (["dwebsocket.W002"] if text else [])
+    if text:
+        assert "would be reached, but the run directory" in found[0].hint
 
 
 MISSPELT = [

@@ -19,7 +19,9 @@ DEFAULTS = {
     "MAX_SEND_BUFFER": 1 << 20,
     "VIEW_THREADS": 1000,
     "MAX_CONNECTIONS": None,
-    "GROUPS": {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"},
+    "GROUPS": {"BACKEND": "dwebsocket.groups.machine.MachineGroupBackend"},
+    "GROUPS_ON_COMMIT": False,
+    "GROUP_HISTORY": {},
     "PRESENCE_GRACE": 15,
     "COMPRESSION": True,
     "COMPRESSION_CONTEXT_TAKEOVER": False,
@@ -27,6 +29,7 @@ DEFAULTS = {
     "ROOT_WS_URLCONF": None,
     "WS_MIDDLEWARE": [],
     "CONTEXTS": [],
+    "RUN_DIR": None,
 }
 VALUES = {
     "FACTORY_CLASS": "dwebsocket.backends.default.factory.WebSocketFactory",
@@ -40,6 +43,8 @@ VALUES = {
     "MAX_SEND_BUFFER": 5000,
     "VIEW_THREADS": 0,
     "GROUPS": {"BACKEND": "mysite.groups.Backend"},
+    "GROUPS_ON_COMMIT": True,
+    "RUN_DIR": "/run/mysite",
     "PRESENCE_GRACE": 0,
     "COMPRESSION": False,
     "COMPRESSION_CONTEXT_TAKEOVER": True,
@@ -62,6 +67,14 @@ def test_value_counts_while_it_is_set(name):
     with override_settings(**{full_name(name): VALUES[name]}):
         assert getattr(conf, name) == VALUES[name]
     assert getattr(conf, name) == before != VALUES[name]
+
+
+def test_the_rules_of_histories():
+    value = {"room.*": {"size": 100, "seconds": 300}, "price.*": {"cache": True}}
+    with override_settings(WEBSOCKET_GROUP_HISTORY=value):
+        assert conf.GROUP_HISTORY["room.*"] == (100, 300, False)
+        assert conf.GROUP_HISTORY["price.*"][2] is True
+    assert conf.GROUP_HISTORY == {}
 
 
 def test_close_timeout_is_5_seconds():
@@ -102,5 +115,5 @@ def test_trusted_origins_are_allowed_unless_the_setting_says_others():
 def test_every_setting_is_tested_and_documented():
     names = {name for name in vars(Conf) if name.isupper()}
     assert names - DEFAULTS.keys() == set()
-    assert names - VALUES.keys() == set()
+    assert names - VALUES.keys() == {"GROUP_HISTORY"}  # what is read is another thing than is set
     assert all(vars(Conf)[name].__doc__ for name in names)

@@ -20,7 +20,10 @@ COUNT = 100
 
 
 def main():
-    settings.configure(WEBSOCKET_GROUPS=json.loads(sys.argv[2]))
+    settings.configure(
+        WEBSOCKET_GROUPS=json.loads(sys.argv[2]),
+        WEBSOCKET_RUN_DIR=os.environ["DWEBSOCKET_TEST_RUN_DIR"],
+    )
     member = Member()
     current.get_members().add("a", member)
     current.get_backend()

@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 from django.test import override_settings
 
 from dwebsocket.groups.base import Closing
-from dwebsocket.groups.current import create_backend
+from dwebsocket.groups.current import create_backend, get_members
 from dwebsocket.groups.history import Rule
 from dwebsocket.groups.members import Members
 
@@ -116,6 +116,11 @@ class Peer:
 
     def close(self):
         self.backend.close()
+
+
+def groups_left():
+    """The groups that have members here, but for that by which a process is asked."""
+    return [name for name in get_members().names() if not name.startswith("\0dwebsocket:")]
 
 
 def patient(setting):

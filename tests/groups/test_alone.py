@@ -1,11 +1,15 @@
-"""A process that serves no WebSockets sends to a group, and there is no Redis: it says so, once."""
+"""A process that serves no WebSockets sends to a group of which nobody hears: it says so, once."""
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from ..contract.conftest import MEMORY
 from ..raw_client import RawClient
 from ..servers.process import ROOT, without_coverage
 from ..servers.rows import ROWS
@@ -61,12 +65,41 @@ def run(arguments, **variables):
     ).stdout
 
 
+SETTINGS = {"memory": {"WEBSOCKET_GROUPS": MEMORY}, "machine": {}}
+WORDS = {
+    "memory": ["'dwebsocket.groups.redis.RedisGroupBackend'", "WEBSOCKET_GROUPS"],
+    "machine": ["listens in the run directory", "WEBSOCKET_RUN_DIR"],
+}
+
+
+@pytest.mark.parametrize("backend", SETTINGS)
 @pytest.mark.parametrize("name", ALONE)
-def test_a_process_that_serves_nothing_says_so_once(name):
-    said = run(ALONE[name])
+def test_a_process_that_serves_nothing_says_so_once(name, backend):
+    said = run(ALONE[name], DWEBSOCKET_TEST_SETTINGS=json.dumps(SETTINGS[backend]))
     assert said.count(LINE) == 1
-    assert "'dwebsocket.groups.redis.RedisGroupBackend'" in said
-    assert "WEBSOCKET_GROUPS" in said
+    for words in WORDS[backend]:
+        assert words in said
+
+
+@pytest.fixture
+def short_path():
+    """The address of a socket has room for some hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="dw-") as path:
+        yield Path(path)
+
+
+def test_another_users_run_directory_of_this_site_is_named(short_path):
+    """The server runs as that user, perhaps, and the shell must, too."""
+    find = f"{SETUP}; from dwebsocket.machine import find_directory; print(find_directory().path)"
+    environment = {"TMPDIR": str(short_path), "DWEBSOCKET_TEST_RUN_DIR": ""}
+    variables = {"DWEBSOCKET_TEST_SETTINGS": '{"WEBSOCKET_RUN_DIR": null}', **environment}
+    own = Path(run(["-c", find], **variables).strip())
+    uid, _, rest = own.name.removeprefix("dwebsocket-").partition("-")
+    assert uid == str(os.geteuid())
+    (short_path / f"dwebsocket-{int(uid) + 1}-{rest}").mkdir()
+    said = run(ALONE["a shell"], **variables)
+    assert f"dwebsocket-{int(uid) + 1}-{rest}, of the user" in said
+    assert "Run this as that user" in said
 
 
 @pytest.mark.parametrize("name", SERVING)

@@ -256,3 +256,12 @@ def test_server_processes(cluster, start_server):
     site.close()
     server.stop()
     assert not server.log.find_faults(), server.log.text()
+
+
+def test_who_listens_is_counted(make_redis, make_peer):
+    setting = Cluster(make_redis).setting
+    first, second = make_peer(setting), make_peer(setting)
+    first.join("a")
+    second.join("a")
+    wait_until(lambda: first.backend.count_listeners("a") == 2, "both are counted")
+    assert first.backend.count_listeners("b") == 0

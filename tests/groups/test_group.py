@@ -12,13 +12,15 @@ from django.http import HttpRequest
 from django.test import override_settings
 
 from dwebsocket import Group, WebSocketHandler, require_websocket
+from dwebsocket.conf import DEFAULT_GROUPS
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups.base import BaseGroupBackend, Closing
 from dwebsocket.groups.current import get_backend, get_members
+from dwebsocket.machine import find_directory
 
 from ..glue.site import wait_until
 from ..servers.redis import BACKEND
-from .peers import Failing
+from .peers import Failing, groups_left
 
 
 @require_websocket
@@ -166,7 +168,7 @@ def test_100_000_changes_from_eight_threads_with_sends_in_between(site):
         for number in range(3):
             assert second in Group(f"group {number}")
             assert first not in Group(f"group {number}")
-    wait_until(lambda: get_members().names() == [])
+    wait_until(lambda: groups_left() == [])
 
 
 class Away(BaseGroupBackend):
@@ -236,8 +238,24 @@ def test_a_forked_child_begins_without_members(site):
 
 
 def test_the_command_says_that_it_would_reach_nobody():
-    with pytest.raises(CommandError, match="WEBSOCKET_GROUPS"):
+    memory = {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}
+    with (
+        override_settings(WEBSOCKET_GROUPS=memory),
+        pytest.raises(CommandError, match=r"Nobody would get this: .* Leave WEBSOCKET_GROUPS out"),
+    ):
         call_command("websocket_send", "all", "hello")
+
+
+def test_the_command_says_that_nobody_listens(capsys):
+    """Which is no error: perhaps nobody is connected just now."""
+    with override_settings(WEBSOCKET_GROUPS=DEFAULT_GROUPS):
+        call_command("websocket_send", "all", "hello")
+    said = capsys.readouterr().err
+    assert said.count("Nobody gets this now: no process of this site that runs as the user") == 1
+    assert str(find_directory().path) in said
+    with override_settings(WEBSOCKET_GROUP_HISTORY={"all": {"size": 10}}):
+        call_command("websocket_send", "all", "hello")
+    assert "Nobody gets this now, and its history keeps it: " in capsys.readouterr().err
 
 
 def test_the_command_reaches_the_members_of_its_own_process(site):

@@ -27,6 +27,9 @@ def row_of_workers(name, workers=WORKERS):
     return replace(row, arguments=(*row.arguments, option, str(workers)))
 
 
+#: All kinds of workers.
+SERVERS = ["gunicorn-gthread", "gunicorn-gevent", "uwsgi-processes", "uvicorn"]
+
 #: Clients that stay, while processes without one are looked for.
 MEMBERS = 100
 
@@ -34,13 +37,14 @@ MEMBERS = 100
 class Site:
     """A server of several processes."""
 
-    def __init__(self, server):
+    def __init__(self, server, timeout=20):
         self.server = server
+        self.timeout = timeout  # seconds
         self.name = f"group-{next(names)}"
         self.clients = []
 
     def join(self, kind="handler"):
-        client = RawClient(self.server, timeout=20)
+        client = RawClient(self.server, timeout=self.timeout)
         self.clients.append(client)
         client.open(f"/group/{kind}/{self.name}/?case={self.name}")
         client.alone = client.read_text() == "member 1"  # the first one of its process
@@ -92,10 +96,19 @@ class Site:
             client.hang_up()
 
 
-@pytest.fixture(scope="module", params=["gunicorn-gthread", "gunicorn-gevent", "uvicorn"])
+#: By Redis, and by the machine itself.
+BACKENDS = [
+    *(("redis", name) for name in ("gunicorn-gthread", "gunicorn-gevent", "uvicorn")),
+    *(("machine", name) for name in SERVERS),
+]
+
+
+@pytest.fixture(scope="module", params=BACKENDS, ids=" ".join)
 def workers(request, start_server, redis_server):
-    settings = {"WEBSOCKET_GROUPS": redis_server.setting, **NO_PINGS}
-    server = start_server(row_of_workers(request.param), settings)
+    backend, name = request.param
+    groups = {"WEBSOCKET_GROUPS": redis_server.setting} if backend == "redis" else {}
+    server = start_server(row_of_workers(name), {**groups, **NO_PINGS})
+    server.groups = groups
     yield server
     server.stop()
     assert not server.log.find_faults(), server.log.text()
@@ -141,6 +154,9 @@ def test_close_reaches_all(site):
 
 
 def test_a_process_without_members_listens_no_more(site, redis_server):
+    if not site.server.groups:
+        pytest.skip("the channel of a machine is there for all groups of a process")
+
     def listeners():
         return redis_server.command("PUBSUB", "NUMSUB", f"dwebsocket:{site.name}")[1]
 
@@ -161,14 +177,15 @@ def test_a_process_without_members_listens_no_more(site, redis_server):
     )
 
 
-def run_command(redis_server, *arguments):
+def run_command(server, *arguments):
     return subprocess.run(
         [sys.executable, "-m", "django", "websocket_send", *arguments],
         cwd=ROOT,
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.project.settings",
-            "DWEBSOCKET_TEST_SETTINGS": json.dumps({"WEBSOCKET_GROUPS": redis_server.setting}),
+            "DWEBSOCKET_TEST_SETTINGS": json.dumps(server.groups),
+            "DWEBSOCKET_TEST_RUN_DIR": str(server.run_directory),
             "PYTHONPATH": str(ROOT),
         },
         capture_output=True,
@@ -177,9 +194,9 @@ def run_command(redis_server, *arguments):
     )
 
 
-def test_the_command_reaches_everybody(site, redis_server):
+def test_the_command_reaches_everybody(site):
     members = site.join_everywhere()
-    result = run_command(redis_server, site.name, "from the shell ✓")
+    result = run_command(site.server, site.name, "from the shell ✓")
     assert (result.returncode, result.stderr) == (0, "")
     for member in members:
         assert member.read_text() == "from the shell ✓"
@@ -189,8 +206,8 @@ def test_the_command_reaches_everybody(site, redis_server):
     ("arguments", "text"),
     [(["", "message"], "name of a group"), (["a", "{", "--json"], "not JSON")],
 )
-def test_the_command_says_what_is_wrong(redis_server, arguments, text):
-    result = run_command(redis_server, *arguments)
+def test_the_command_says_what_is_wrong(workers, arguments, text):
+    result = run_command(workers, *arguments)
     assert result.returncode == 1
     assert text in result.stderr
     assert "Traceback" not in result.stderr

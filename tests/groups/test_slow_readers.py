@@ -7,10 +7,10 @@ import pytest
 
 from dwebsocket import Group, WebSocketHandler, require_websocket
 from dwebsocket.groups import get_counts
-from dwebsocket.groups.current import get_members
 
 from ..glue.site import wait_until
 from ..raw_client import TEXT
+from .peers import groups_left
 
 BOUND = 4 << 20
 SIZE = 20_000
@@ -80,7 +80,7 @@ def test_nothing_is_left_of_it(join, site, wakes_up):
     if not wakes_up:
         site.change(WEBSOCKET_CLOSE_TIMEOUT=0.3)
     join().send_close()  # everything is warm
-    wait_until(lambda: not get_members().names())
+    wait_until(lambda: not groups_left())
     tracemalloc.start()
     try:
         before = traced()
@@ -91,7 +91,7 @@ def test_nothing_is_left_of_it(join, site, wakes_up):
             end(client)
             client.hang_up()
             client.received.clear()
-        wait_until(lambda: not get_members().names())
+        wait_until(lambda: not groups_left())
         wait_until(lambda: traced() < before + (256 << 10))
     finally:
         tracemalloc.stop()

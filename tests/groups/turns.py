@@ -7,6 +7,7 @@ turn between the first and the last of them.
 from . import greenlets  # noqa: F401, I001  # patches before anything else is imported
 
 import json
+import os
 import sys
 import threading
 import time
@@ -39,7 +40,7 @@ class Counting(Member):
 
 
 def main():
-    settings.configure()
+    settings.configure(WEBSOCKET_RUN_DIR=os.environ["DWEBSOCKET_TEST_RUN_DIR"])
     member = Counting(int(sys.argv[3]))
     Peer(json.loads(sys.argv[2])).join("flood", lambda: member)
     threading.Thread(target=member.take_turns, daemon=True).start()

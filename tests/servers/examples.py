@@ -17,6 +17,10 @@ COMMANDS = {
     "runserver": ["manage.py", "runserver", "--noreload", "{host}:{port}"],
     "gevent": ["run_gevent.py", "-b", "{host}:{port}"],
     "eventlet": ["run_eventlet.py", "-b", "{host}:{port}"],
+    "four processes": [
+        *("-m", "gunicorn", "--no-control-socket", "-k", "gthread", "--threads", "8", "-w", "4"),
+        *("-b", "{host}:{port}", "demo.wsgi"),
+    ],
     "two processes and Redis": ["run_with_redis.py", "-b", "{host}:{port}"],
     "gunicorn-gthread": [
         *("-m", "gunicorn", "--no-control-socket", "-k", "gthread", "--threads", "4"),

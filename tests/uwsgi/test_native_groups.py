@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from dwebsocket import connections
+
+from ..asking import among
 from ..raw_client import BINARY, CLOSE, TEXT
 from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from .conftest import read_frame
@@ -268,3 +271,15 @@ def test_no_descriptor_is_left(server, connect, name, ask, wait_for_members):
     for _ in range(3):
         visit()
     wait_for_descriptors(pid, before)
+
+
+@kinds
+def test_who_asks_is_told_of_it_and_closes_it(server, join, name, kind):
+    client = join(kind)
+    with among(server):
+        (found,) = connections.list(group=name, timeout=5)
+        assert (found.kind, found.path, found.sent) == (kind, f"/group/{kind}/{name}/", 1)
+        assert found.address == "127.0.0.1"
+        assert found.bytes_in > 0
+        assert connections.close(ids=[found.id], code=4001, timeout=5) == 1
+        assert read_frame(client).close_code == 4001

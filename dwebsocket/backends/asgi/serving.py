@@ -5,8 +5,10 @@ has ended, and what uses it.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 
+from dwebsocket.backends import live
 from dwebsocket.backends.coroutine_end import cancel_task, wait_for_task
 from dwebsocket.backends.room import check_room
 from dwebsocket.conf import conf
@@ -24,6 +26,9 @@ __all__ = ["Serving"]
 
 #: The WebSockets that are open in this process.
 websockets: set[Owner] = set()
+live.sources.append(lambda: list(websockets))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=websockets.clear)  # they are the parent's
 
 
 class Serving:

@@ -84,6 +84,7 @@ class AsgiWebSocket(BaseWebSocket):
     def send(self, message: str | BytesLike) -> None:
         self._check_open()
         event, size = as_event(message)
+        self._sent += 1
         outbox = self._outbox
         if self._may_wait():
             outbox.put((event, size + EVENT_COST, None))
@@ -97,6 +98,7 @@ class AsgiWebSocket(BaseWebSocket):
         self._check_open()  # the server alone sends Pings, and does so by itself
 
     def send_nowait(self, message: PreparedMessage) -> None:
+        self._sent += 1
         item = message.encoded
         if item is None:
             item = message.encoded = (message.event, message.size + EVENT_COST, None)
@@ -128,6 +130,7 @@ class AsgiWebSocket(BaseWebSocket):
         if state.reading or state.writing:
             self._check_open()
         event, size = as_event(message)
+        self._sent += 1
         if writer.is_busy or self._outbox.items:  # not before those who wait already
             await writer.send_in_turn(event, size)
         else:  # in the caller's own task, whose cancellation hits nobody else
@@ -178,6 +181,13 @@ class AsgiWebSocket(BaseWebSocket):
 
     def _count_received(self) -> int:
         return self._reader.received
+
+    def _count_waiting(self) -> int:
+        return self._outbox.cost
+
+    def _find_address(self) -> str | None:
+        client = self._connection.scope.get("client")
+        return str(client[0]) if client else None
 
     def _next(self, timeout: float | None) -> Message | None:
         if self._connection.is_in_loop() and not self._has_listener:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from dwebsocket.backends import room, view_threads
+from dwebsocket.backends import live, room, view_threads
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import Service, log_failure, start_missing
@@ -220,6 +220,14 @@ def discard(websocket: Swept) -> None:
 def count() -> int:
     """How many WebSockets are open in this process."""
     return sum(len(sweeper.connections) for sweeper in sweepers.values())
+
+
+def find_all() -> list[Swept]:
+    """The WebSockets that are open in this process."""
+    return [one for sweeper in list(sweepers.values()) for one in list(sweeper.connections)]
+
+
+live.sources.append(find_all)
 
 
 #: Those that are about to be accepted: each is in here or with a sweeper, and counts once.

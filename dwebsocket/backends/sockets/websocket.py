@@ -36,6 +36,7 @@ from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import remaining
 from dwebsocket.transports.descriptors import is_full
+from dwebsocket.transports.traffic import find_address, read_traffic
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
 
 __all__ = ["SocketWebSocket"]
@@ -177,6 +178,15 @@ class SocketWebSocket(BaseWebSocket):
     def _count_received(self) -> int:
         return self._reader.connection.received
 
+    def _count_waiting(self) -> int:
+        return self._writer.outbox.size
+
+    def _read_traffic(self) -> tuple[int, int] | None:
+        return read_traffic(self._transport.sock)
+
+    def _find_address(self) -> str | None:
+        return find_address(self._transport.sock)
+
     def send(self, message: str | BytesLike) -> None:
         if isinstance(message, str):
             opcode, payload = TEXT, message.encode()
@@ -184,6 +194,7 @@ class SocketWebSocket(BaseWebSocket):
             opcode, payload = BINARY, message
         else:
             opcode, payload = BINARY, self._as_bytes(message)
+        self._sent += 1
         length = len(payload)
         writer = self._writer
         if length < 126:
@@ -217,6 +228,7 @@ class SocketWebSocket(BaseWebSocket):
 
     def send_nowait(self, message: PreparedMessage) -> None:
         frame, writer = message.frame, self._writer
+        self._sent += 1
         if writer.deflate is not None and message.size >= MIN_COMPRESSED:
             self._send_compressed_nowait(writer.deflate, message)
             return

@@ -20,6 +20,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from dwebsocket.backends import live
 from dwebsocket.backends.room import check_descriptors
 from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.backends.uwsgi.descriptor import put_under
@@ -33,6 +34,7 @@ from dwebsocket.protocol.frames import CloseCode, build_close
 from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.transports import poll
 from dwebsocket.transports.base import Lock, remaining
+from dwebsocket.transports.traffic import find_address, read_traffic
 from dwebsocket.websocket import Message
 
 __all__ = ["NativeWebSocket"]
@@ -43,6 +45,12 @@ UNFINISHED = b"\0"
 
 #: Seconds between two calls of a view that waits: uWSGI sends its Pings inside them.
 CALL_INTERVAL = 1.0
+
+#: The WebSockets that are open in this process.
+websockets: set[NativeWebSocket] = set()
+live.sources.append(lambda: list(websockets))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=websockets.clear)  # they are the parent's
 
 
 class NativeWebSocket(SendingWebSocket):
@@ -79,6 +87,7 @@ class NativeWebSocket(SendingWebSocket):
         self._poller = create_poller(gevent=self._server.is_gevent)
         self._outbox = Outbox()
         self._poller.register(self._outbox.wakeup_fd, poll.IN)
+        websockets.add(self)
         try:
             self._transmit(response)
         except OSError as error:
@@ -114,6 +123,15 @@ class NativeWebSocket(SendingWebSocket):
 
     def _count_received(self) -> int:
         return self._received
+
+    def _count_waiting(self) -> int:
+        return self._outbox.size
+
+    def _read_traffic(self) -> tuple[int, int] | None:
+        return read_traffic(self._transport.sock)
+
+    def _find_address(self) -> str | None:
+        return find_address(self._transport.sock)
 
     def _receive(self) -> list[Message]:
         """All messages that are here: uWSGI may hold several of them in its buffers."""
@@ -198,6 +216,7 @@ class NativeWebSocket(SendingWebSocket):
             self._answer_due = False
 
     def finish(self) -> None:
+        websockets.discard(self)
         if self.accepted:
             self._end(CloseCode.ABNORMAL_CLOSURE, "")
             self._outbox.close()

@@ -58,6 +58,11 @@ class Outbox:
 
     # For anybody; nothing of it waits
 
+    @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return self._size
+
     def put(self, message: str | bytes, size: int) -> None:
         """Let a message of so many bytes wait."""
         with self._lock:

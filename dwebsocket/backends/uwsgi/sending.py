@@ -46,6 +46,7 @@ class SendingWebSocket(BaseWebSocket):
     def send(self, message: str | BytesLike) -> None:
         content = message if isinstance(message, str) else self._as_bytes(message)
         self._check_may_send()
+        self._sent += 1
         self._send(content)
         if self._state.reading:
             raise self._closed_error()
@@ -92,6 +93,7 @@ class SendingWebSocket(BaseWebSocket):
     def send_nowait(self, message: PreparedMessage) -> None:
         if self._state.reading:
             return
+        self._sent += 1
         event = message.event
         self._outbox.put(event["text"] if "text" in event else event["bytes"], message.size)
         if self._outbox.is_overfull:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import pwd
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +17,15 @@ from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
 from dwebsocket.groups.presence import Presence
 from dwebsocket.groups.serving import serves
-from dwebsocket.machine import Channel, Frame, InvalidFrame, Kind, find_directory
+from dwebsocket.machine import (
+    Channel,
+    Frame,
+    InvalidFrame,
+    Kind,
+    RunDirectory,
+    find_directory,
+    find_others,
+)
 
 from .file import GroupFile
 from .history import FileHistory
@@ -26,11 +36,16 @@ __all__ = ["MachineGroupBackend"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
-ALONE = (
-    "What is sent to the group %r reaches nobody: no process of this site that runs as this user "
-    "on this machine has members of groups, or they have another run directory than %s "
-    "(WEBSOCKET_RUN_DIR, or by DJANGO_SETTINGS_MODULE). (Said once in a process.)"
+ALONE = "What is sent to the group %r reaches nobody: %s (Said once in a process.)"
+NOBODY = (
+    "no process of this site that runs as the user %s listens in the run directory %s. Either "
+    "nobody is connected, or the server has another directory: %s"
 )
+USUAL_REASONS = (
+    "it runs as another user, with other settings (DJANGO_SETTINGS_MODULE), in a container, or as "
+    "a service of systemd with PrivateTmp; WEBSOCKET_RUN_DIR names one for all."
+)
+FOREIGN = "there is %s, of the user %s. Run this as that user."
 
 
 class MachineGroupBackend(BaseGroupBackend):
@@ -51,6 +66,7 @@ class MachineGroupBackend(BaseGroupBackend):
                 "WEBSOCKET_RUN_DIR says where the processes meet"
             )
         directory = find_directory()
+        directory.check_usable()
         self._channel = Channel(directory, self)
         self._numberer = Numberer()
         self._tally = Tally()
@@ -77,6 +93,12 @@ class MachineGroupBackend(BaseGroupBackend):
         with self._lock:
             self._tally.forget(name)
         self.history.feeds.drop(name)
+
+    def get_name(self) -> str | None:
+        return self._channel.name
+
+    def list_processes(self) -> list[str]:
+        return self._channel.list_peers()
 
     # Sending
 
@@ -105,7 +127,23 @@ class MachineGroupBackend(BaseGroupBackend):
     def _tell_alone(self, name: str) -> None:
         self._may_be_alone = False
         if not serves():
-            logger.warning(ALONE, name, self._channel.directory.path)
+            logger.warning(ALONE, name, self._describe_silence())
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Where the processes meet."""
+        return self._channel.directory
+
+    def explain_silence(self) -> str | None:
+        if self._channel.list_peers():
+            return None
+        self._may_be_alone = False  # whoever asks tells it
+        return self._describe_silence()
+
+    def _describe_silence(self) -> str:
+        others = find_others()
+        reasons = FOREIGN % (others[0], owner_of(others[0])) if others else USUAL_REASONS
+        return NOBODY % (show_user(os.geteuid()), self._channel.directory.path, reasons)
 
     # Receiving: the Receiver of the channel
 
@@ -162,3 +200,19 @@ class MachineGroupBackend(BaseGroupBackend):
         self.presence.abandon()
         self._channel.abandon()
         self.history.close()
+
+
+def owner_of(path: str) -> str:
+    """The user to whom it belongs."""
+    try:
+        return show_user(os.lstat(path).st_uid)
+    except OSError:  # it has been removed
+        return "?"
+
+
+def show_user(uid: int) -> str:
+    """The name of a user, if it has one."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -72,6 +72,12 @@ class RedisGroupBackend(BaseGroupBackend):
     def get_counts(self) -> Counts:
         return Counts(self._published, self._unavailable, self._tally.received, self._tally.lost)
 
+    def count_listeners(self, name: str) -> int | None:
+        try:
+            return self._client.count_subscribers(self._prefix + name)
+        except ERRORS:  # this user may not ask that
+            return None
+
     # Sending
 
     def publish(self, name: str, content: Envelope) -> None:

@@ -149,6 +149,11 @@ class Client:
         self._quick.ping()
         return "is back"
 
+    def count_subscribers(self, channel: str) -> int:
+        """How many have subscribed to it. Raises ``ERRORS``, also where this user may not ask."""
+        ((_, count),) = self._quick.pubsub_numsub(channel)
+        return int(count)
+
     def publish_to_all(self, channel: str, data: bytes) -> None:
         """To those who have subscribed to it by SUBSCRIBE, on whatever node."""
         self._client.publish(channel, data)

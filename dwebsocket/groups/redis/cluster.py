@@ -81,6 +81,11 @@ class ClusterClient(Client):
     def _commanding(self) -> Any:
         return self._client
 
+    def count_subscribers(self, channel: str) -> int:
+        node = self._client.get_node_from_key(channel)
+        ((_, count),) = self._client.pubsub_shardnumsub(channel, target_nodes=node)
+        return int(count)
+
     def check(self, node: str) -> str:
         self.look_for_nodes()
         if not node:

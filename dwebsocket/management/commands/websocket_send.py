@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
-from dwebsocket.groups import Group
-from dwebsocket.groups.current import get_backend
+from dwebsocket.management import sending
 
 __all__ = ["Command"]
 
@@ -22,29 +19,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  # as Django declares it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("group", help="name of the group")
-        parser.add_argument("message", help="text of the message")
-        parser.add_argument("--json", action="store_true", help="refuse what is not JSON")
+        sending.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        message: str = options["message"]
-        if options["json"]:
-            check_json(message)
-        try:
-            group = Group(options["group"])
-            if not get_backend().shared and not len(group):
-                raise CommandError(
-                    "Nobody would get this: the backend of WEBSOCKET_GROUPS reaches the "
-                    "members in its own process only, and this one has none. Choose "
-                    "'dwebsocket.groups.redis.RedisGroupBackend'."
-                )
-            group.send(message)
-        except (GroupUnavailable, InvalidGroupBackend, ValueError) as error:
-            raise CommandError(str(error)) from error
-
-
-def check_json(message: str) -> None:
-    try:
-        json.loads(message)
-    except ValueError as error:
-        raise CommandError(f"The message is not JSON: {error}") from error
+        sending.send(options, self.stderr)

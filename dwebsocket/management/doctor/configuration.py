@@ -11,13 +11,14 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from dwebsocket.checks import check_contexts, check_groups, check_middleware, check_settings
-from dwebsocket.conf import conf
-from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
-from dwebsocket.groups.current import create_backend, load_class
+from dwebsocket.conf import DEFAULT_GROUPS, conf
+from dwebsocket.exceptions import GroupUnavailable
+from dwebsocket.groups.current import create_backend, find_obstacle, load_class
 from dwebsocket.groups.members import Members
 from dwebsocket.middleware import find_skipped_middleware, has_middleware
 
 from .findings import Finding, fault, ok, warning
+from .meeting import examine_meeting, find_meeting_place
 
 __all__ = ["examine_configuration", "reaches_all_processes"]
 
@@ -72,21 +73,34 @@ def examine_middleware() -> Finding:
 def reaches_all_processes() -> bool:
     """Whether a group's message gets to the members in other processes; true if nobody knows."""
     try:
+        if conf.GROUPS is DEFAULT_GROUPS:
+            return find_obstacle() is None
         return load_class(conf.GROUPS).shared
-    except InvalidGroupBackend:
+    except ImproperlyConfigured:
         return True
 
 
 def examine_groups() -> Iterator[Finding]:
     """Whether what carries groups can be reached: a message is sent to nobody."""
     try:
+        obstacle = find_obstacle() if conf.GROUPS is DEFAULT_GROUPS else None
+        if obstacle is not None:
+            yield warning(
+                "groups",
+                f"Groups reach the members in the sender's own process only: {obstacle}.",
+                "Say WEBSOCKET_RUN_DIR, or choose 'dwebsocket.groups.redis.RedisGroupBackend'.",
+            )
+            return
         backend = create_backend(conf.GROUPS, Members())
-    except ImproperlyConfigured:  # dwebsocket.E016
+    except ImproperlyConfigured:  # dwebsocket.E016, E023
         return
     name = type(backend).__name__
     try:
         if not backend.shared:
             yield ok("groups", f"{name} reaches the members in the sender's own process.")
+            return
+        if find_meeting_place(backend) is not None:
+            yield from examine_meeting(backend)
             return
         started = time.monotonic()
         backend.publish(NOBODY, "")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from django.core.exceptions import ImproperlyConfigured
 
 from dwebsocket.conf import conf
+from dwebsocket.groups.workers import OTHERS
 from dwebsocket.transports.descriptors import share_of
 
 from .configuration import reaches_all_processes
@@ -76,9 +77,9 @@ def examine_limits(server: ServerProcess, name: str) -> Iterator[Finding]:
     if workers.isdecimal() and int(workers) > 1 and not reaches_all_processes():
         yield warning(
             "server",
-            f"{name} runs {workers} processes, and WEBSOCKET_GROUPS reaches the members of groups "
-            "in the sender's own only.",
-            "Choose 'dwebsocket.groups.redis.RedisGroupBackend', or run one process.",
+            f"{name} runs {workers} processes, and the backend of groups reaches the members in "
+            "the sender's own only.",
+            f"{OTHERS}; or run one process.",
         )
 
 

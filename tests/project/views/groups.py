@@ -54,6 +54,9 @@ class Member:
             text = f"{number:06}" + "x" * (size - 6)
             (self.websocket if number % 2 else self.group).send(text)
 
+    def do_pid(self):
+        self.websocket.send(str(os.getpid()))
+
     def do_answer(self, text):
         self.websocket.send(text)
 
