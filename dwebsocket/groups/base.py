@@ -12,19 +12,16 @@ The members in the sender's own process are no business of a backend: they have 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .delivery import Message
+from .delivery import deliver
 from .envelope import Closing, Envelope, PresenceChanged
 from .history import Keeper
 from .members import Members
 from .presence import Presence, PresenceStore
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
-
-logger = logging.getLogger("dwebsocket.groups")
 
 
 class Counts(NamedTuple):
@@ -71,6 +68,17 @@ class BaseGroupBackend:
             GroupUnavailable: it did not get there, or nobody knows whether it did.
         """
         raise NotImplementedError
+
+    def publish_behind(self, name: str, content: str | bytes | Closing, exclude: Any) -> None:
+        """Carry what is not kept to all members of a group that keeps messages, here as well, but
+        to ``exclude``: behind what the caller has sent before. It is for backends that hand out
+        here, too, what has come back to them.
+
+        Raises:
+            GroupUnavailable: it did not get to others, or nobody knows whether it did.
+        """
+        self.receive(name, content, exclude)
+        self.publish(name, content)
 
     def subscribe(self, name: str) -> None:
         """A member has joined the group in this process; not always its first. May wait a moment;
@@ -121,19 +129,8 @@ class BaseGroupBackend:
                 self.presence.notice(name)
             return
         members = self.members.with_wishes(name)
-        if not members:
-            return
-        message = content if isinstance(content, Closing) else Message(name, content)
-        for member, positions in members:
-            if member is exclude:
-                continue
-            try:
-                if isinstance(message, Closing):
-                    member.close_nowait(*message)
-                else:
-                    member.send_nowait(message.with_position if positions else message.plain)
-            except Exception:  # a WebSocket that breaks its promise is not the others' loss
-                logger.exception("A member of the group %r cannot be sent to", name)
+        if members:
+            deliver(name, content, members, exclude)
 
     def _create_presence(self, store: PresenceStore) -> Presence:
         """What ``presence`` is, for a backend of ours: ``store`` keeps what all processes know."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64encode
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from dwebsocket.conf import conf
 from dwebsocket.protocol.prepared import PreparedMessage
 
+from .envelope import Closing
 from .members import Member
 
-__all__ = ["Message", "send", "tell_position"]
+__all__ = ["Message", "deliver", "tell_position"]
 
 logger = logging.getLogger("dwebsocket.groups")
+
+FAILED = "A member of the group %r cannot be sent to"
 
 
 class Message:
@@ -74,17 +78,35 @@ def find_legacy_text(content: bytes) -> str | None:
     return None
 
 
+def deliver(
+    group: str,
+    content: str | bytes | Closing,
+    members: Iterable[tuple[Member, bool]],
+    exclude: object = None,
+    position: str | None = None,
+) -> None:
+    """Hand what was sent to these members, but ``exclude``, with the position to those who are told
+    it. Never waits; a member that cannot be sent to is logged, and those behind it get it.
+    """
+    message = content if isinstance(content, Closing) else Message(group, content, position)
+    for member, positions in members:
+        if member is exclude:
+            continue
+        try:
+            if isinstance(message, Closing):
+                member.close_nowait(*message)
+            else:
+                member.send_nowait(message.with_position if positions else message.plain)
+        except Exception:  # a WebSocket that breaks its promise is not the others' loss
+            logger.exception(FAILED, group)
+
+
 def tell_position(group: str, member: Member, position: str, *, recovered: bool) -> None:
     """Tell a member where the group is, and whether nothing was missed. Never waits, never
     raises.
     """
     told = {"group": group, "position": position, "recovered": recovered}
-    send(group, member, PreparedMessage(json.dumps(told, ensure_ascii=False)))
-
-
-def send(group: str, member: Member, message: PreparedMessage) -> None:
-    """``send_nowait``: one that breaks its promise not to raise is not the others' loss."""
     try:
-        member.send_nowait(message)
+        member.send_nowait(PreparedMessage(json.dumps(told, ensure_ascii=False)))
     except Exception:
-        logger.exception("A member of the group %r cannot be sent to", group)
+        logger.exception(FAILED, group)

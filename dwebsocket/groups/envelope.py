@@ -9,12 +9,27 @@ from typing import NamedTuple
 
 from dwebsocket.protocol.frames import build_close
 
-__all__ = ["Closing", "Envelope", "Parcel", "PresenceChanged", "encode", "pack", "unpack"]
+__all__ = [
+    "BEHIND",
+    "KEPT",
+    "Closing",
+    "Envelope",
+    "Parcel",
+    "PresenceChanged",
+    "encode",
+    "identify",
+    "pack",
+    "unpack",
+]
 
 #: Version of this format, kind, origin, number.
 HEADER = struct.Struct("!BB8sQ")
 VERSION = 1
 TEXT, BINARY, CLOSE, PRESENCE = 1, 2, 8, 16
+
+#: In the place of the version: a position comes before the rest. The message has this position; or
+#: it is not kept, and belongs behind the one that has it.
+KEPT, BEHIND = b"\x02", b"\x03"
 
 
 class Closing(NamedTuple):
@@ -89,3 +104,8 @@ def unpack(data: bytes) -> Parcel:
         build_close(*closing)  # raises for what may not be sent
         return Parcel(origin, number, closing)
     raise ValueError(f"kind {kind} of message")
+
+
+def identify(data: bytes) -> bytes:
+    """What no two messages have in common."""
+    return data[: HEADER.size]

@@ -27,7 +27,7 @@ from .arguments import (
 )
 from .commit import call_on_commit
 from .current import find_backend, get_backend, get_members
-from .envelope import Closing, Envelope
+from .envelope import Closing
 from .history import Joined, Recall, Rule, check_whole, create_rule, find_rule
 from .members import Member
 from .presence import Key, check_key, encode_info
@@ -322,19 +322,25 @@ class Group:
             ValueError: a code that may not be sent, or too long a reason.
         """
         closing = Closing(*check_close(code, reason))
-        call_on_commit(self.name, partial(self._publish, closing, None), on_commit, using)
+        publish = partial(self._publish, closing, None, self._find_rule())
+        call_on_commit(self.name, publish, on_commit, using)
 
     def _send(self, content: str | bytes, exclude: WebSocket | None, keep: bool) -> None:
-        rule = self._find_rule() if keep else None
-        if rule is None:
-            self._publish(content, exclude)
-        else:
+        rule = self._find_rule()
+        if keep and rule is not None:
             get_keeper(get_backend()).append(self.name, content, rule, exclude)
+        else:
+            self._publish(content, exclude, rule)
 
-    def _publish(self, content: Envelope, exclude: WebSocket | None) -> None:
+    def _publish(
+        self, content: str | bytes | Closing, exclude: WebSocket | None, rule: Rule | None
+    ) -> None:
         backend = get_backend()
-        backend.receive(self.name, content, exclude)
-        backend.publish(self.name, content)
+        if rule is None:
+            backend.receive(self.name, content, exclude)
+            backend.publish(self.name, content)
+        else:
+            backend.publish_behind(self.name, content, exclude)
 
     def _find_rule(self) -> Rule | None:
         """What it remembers: as it was made, or as the setting says."""

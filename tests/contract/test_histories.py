@@ -14,10 +14,14 @@ KINDS = ["view", "handler"]
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(params=["machine", "memory"])
+@pytest.fixture(params=["machine", "memory", "redis"])
 def server(request, row):
     """Every backend that keeps messages keeps the same promises."""
-    names = {"machine": "plain_server", "memory": "memory_server"}
+    names = {
+        "machine": "plain_server",
+        "memory": "memory_server",
+        "redis": "redis_backed_server",
+    }
     return request.getfixturevalue(names[request.param])
 
 

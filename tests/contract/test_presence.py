@@ -12,6 +12,16 @@ pytestmark = pytest.mark.rows(concurrent=True)
 kinds = pytest.mark.parametrize("kind", ["plain", "coroutine"])
 
 
+@pytest.fixture(params=["machine"])
+def server(request, row):
+    """By default that of the test project's settings."""
+    names = {"machine": "plain_server", "redis": "redis_backed_server"}
+    return request.getfixturevalue(names[request.param])
+
+
+with_redis = pytest.mark.parametrize("server", ["machine", "redis"], indirect=True)
+
+
 @pytest.fixture
 def name(case):
     return case.replace(":", "-")
@@ -69,6 +79,7 @@ def test_everybody_hears_of_everybody(server, join, new_client, address, journal
     check_calls(journal, case, 3)
 
 
+@with_redis
 @pytest.mark.rows(typical=True)
 @kinds
 def test_calls_do_not_overlap(server, join, journal, case, kind):
@@ -101,6 +112,7 @@ def test_what_it_raises_ends_its_connection(server, row, join, journal, case, na
     assert not journal.events(case, "overlap")
     path = re.escape(f"/presence/{kind}/{name}/")
     pattern = f"^ERROR django.request: Internal Server Error: {path}$"
+    server.log.wait_for(pattern, mark)
     assert len(re.findall(pattern, server.log.text(mark), re.M)) == 1, server.log.text(mark)
 
 

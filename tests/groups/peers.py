@@ -1,5 +1,6 @@
 """What is another process elsewhere: a backend with members of its own, in the test's process."""
 
+import json
 import threading
 from queue import Empty, SimpleQueue
 
@@ -7,12 +8,15 @@ from django.test import override_settings
 
 from dwebsocket.groups.base import Closing
 from dwebsocket.groups.current import create_backend, get_members
+from dwebsocket.groups.history import Rule
 from dwebsocket.groups.members import Members
 
 from ..servers.process import wait_until
 
 TIMEOUT = 10.0  # seconds after which a test that waits has failed
 BUSY = 1.0  # seconds by which a busy machine may be late
+
+RULE = Rule(100_000, 600.0)  # more than any test sends
 
 
 class Member:
@@ -49,6 +53,26 @@ class Failing(Member):
         raise RuntimeError("no such thing")
 
 
+class Follower(Member):
+    """Is told positions. `joined` is what the group has told when it was added."""
+
+    position = None
+
+    def next(self, timeout=TIMEOUT):
+        """What was sent, or whether nothing was missed; `position` is where that was: what is not
+        kept, or not any more, has none.
+        """
+        got = super().next(timeout)
+        if isinstance(got, Closing):
+            return got
+        told = json.loads(got)
+        self.position = told.get("position", self.position)
+        return told["recovered"] if "recovered" in told else told["data"]
+
+    def take(self, count):
+        return [self.next() for _ in range(count)]
+
+
 class Peer:
     def __init__(self, setting, **settings):
         self.members = Members()
@@ -65,6 +89,23 @@ class Peer:
         member = self.add(name, kind)
         self.backend.subscribe(name)
         return member
+
+    def follow(self, name, since=None, rule=RULE, kind=Follower):
+        """A member of a group that keeps messages, who is told positions."""
+        member = kind()
+        history, subscribe = self.backend.history, self.backend.subscribe
+        try:
+            newest = int(rule.sends_newest)
+            joined = history.join(name, member, subscribe, since, newest, positions=True)
+        except BaseException:
+            self.leave(name, member)
+            raise
+        member.joined = joined
+        return member
+
+    def keep(self, name, content, rule=RULE, exclude=None):
+        """Send to a group that keeps it."""
+        self.backend.history.append(name, content, rule, exclude)
 
     def leave(self, name, member):
         if self.members.discard(name, member):

@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from dwebsocket.exceptions import GroupUnavailable
+from dwebsocket.groups.redis.scripts import RIGHTS
+
 from ..docs.pages import page
 from ..servers.process import wait_until
 from ..servers.redis import BACKEND
@@ -18,6 +21,8 @@ PAGE = page("docs/howto/groups.md").prose
 #: What the page tells to give to the user "chat" of the prefix "mysite"; and more, for a cluster.
 [ONE_REDIS] = re.findall(r"`ACL SETUSER (chat on >secret resetchannels &mysite:\* -@all .*)`", PAGE)
 [FOR_A_CLUSTER] = re.findall(r"the same, and `(\+ssubscribe .*)`", PAGE)
+
+[TO_REMEMBER] = re.findall(r"`(~mysite:\* \+eval .*)`", PAGE)
 
 WARNING = "it does not let this user subscribe to every group"
 
@@ -73,6 +78,49 @@ def test_a_user_of_a_cluster(cluster, make_peer, caplog):
         check_order(here, member, name=name, count=10)
     there.leave(NAMES[0], members[NAMES[0]])
     check_order(here, there.join(NAMES[0]), name=NAMES[0])
+    for node in (*cluster.nodes, cluster.replica):
+        node.command("ACL", "SETUSER", "chat", *TO_REMEMBER.split())
+    for name in NAMES:
+        check_history(here, there, f"{name} that remembers")
+    assert not caplog.records
+
+
+def check_history(here, there, name):
+    """Everything that needs a script."""
+    member = there.follow(name)
+    here.keep(name, "one")
+    here.backend.publish_behind(name, "two", None)
+    assert member.take(3) == [True, "one", "two"]
+    again = there.follow(name, member.joined.position)
+    assert again.take(2) == [True, "one"]
+    there.backend.history.feeds.interrupt(name)
+    here.keep(name, "three")
+    assert member.next() == "three"
+
+
+def test_a_user_of_groups_that_remember(make_redis, make_peer, caplog):
+    limited = Limited(make_redis, *TO_REMEMBER.split())
+    here, there = make_peer(limited.setting), make_peer(limited.setting)
+    check_history(here, there, "a")
+    there.backend._store.renew("a", there.follow("a").joined.position.partition(":")[0])
+    assert not caplog.records
+    assert f"~mysite:* {RIGHTS}" == TO_REMEMBER
+
+
+@pytest.mark.parametrize("rights", ["", f"~other:* {RIGHTS}", "~mysite:* +eval +evalsha +time"])
+def test_a_user_who_may_not_have_groups_that_remember(make_redis, make_peer, caplog, rights):
+    """It is said what is missing, at once, and the other groups go on."""
+    limited = Limited(make_redis, *rights.split())
+    here, there = make_peer(limited.setting), make_peer(limited.setting)
+    member = there.join("plain")
+    begun = time.monotonic()
+    what = r"ermission.*|user executing.*"
+    for act in (lambda: here.keep("a", "never"), lambda: there.follow("a")):
+        with pytest.raises(GroupUnavailable, match=what) as raised:
+            act()
+        assert f"ACL SETUSER … {TO_REMEMBER}" in str(raised.value)
+    assert time.monotonic() - begun < 2
+    check_order(here, member, name="plain")
     assert not caplog.records
 
 

@@ -4,7 +4,7 @@ what they have missed, once and in order, or is told that it is gone.
 
 from .keeper import Joined, Keeper
 from .memory import MemoryHistory
-from .positions import Position, parse_position
+from .positions import Position, create_epoch, pack_position, parse_position, unpack_position
 from .rules import Rule, check_whole, create_rule, find_rule
 from .store import HistoryStore, Kept, Log, Recall
 
@@ -19,7 +19,10 @@ __all__ = [
     "Recall",
     "Rule",
     "check_whole",
+    "create_epoch",
     "create_rule",
     "find_rule",
+    "pack_position",
     "parse_position",
+    "unpack_position",
 ]

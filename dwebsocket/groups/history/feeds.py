@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.delivery import Message, send, tell_position
-from dwebsocket.groups.envelope import unpack
+from dwebsocket.groups.delivery import deliver, tell_position
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.supervisor import Service
 
 from .feed import INTERVAL, Feed
 from .positions import Position
-from .store import HistoryStore, Kept, Log, read_since
+from .store import HistoryStore, Log, read_content, read_since
 
 __all__ = ["Feeds", "Wish"]
 
@@ -27,6 +26,9 @@ logger = logging.getLogger("dwebsocket.groups")
 
 #: Seconds between two lines of the log that say that something is lost.
 LOG_INTERVAL = 60.0
+
+#: Seconds between two rounds while the store cannot be asked.
+RETRY = 1.0
 
 #: Seconds for which groups are seen to before others get a turn, and how long that is: greenlets
 #: change places only where one waits.
@@ -57,6 +59,7 @@ class Feeds:
         self._feeds: dict[str, Feed] = {}
         self._closed = False
         self._checking = Service(self._check, "dwebsocket-history")
+        self._failed = False  # to ask the store about one of them
         self._lost = 0  # groups, since a line of the log has said so
         self._quiet_until = 0.0
 
@@ -80,28 +83,36 @@ class Feeds:
 
     # What comes
 
-    def exclude(self, name: str, origin: bytes, number: int, member: Member) -> None:
+    def exclude(self, name: str, data: bytes, member: Member) -> None:
         """Leave out a member when a message of this process is handed out here."""
         with self._enter(name) as feed:
-            feed.exclude(origin, number, member)
-
-    def include(self, name: str, origin: bytes, number: int) -> None:
-        """That message will not come."""
-        if name in self._feeds:
-            with self._enter(name) as feed:
-                feed.include(origin, number)
+            feed.exclude(data, member)
 
     def receive(self, name: str, position: Position, data: bytes) -> None:
         """A message has come."""
-        if self._closed or not self._members.count(name):
+        if self._is_handed_out(name, position, data):
             return
-        if name not in self._feeds:
-            members = self._members.with_wishes(name)
-            if name not in self._feeds:  # who joins from now on has it from the store
-                hand_to(name, members, position, data)
-                return
         with self._enter(name) as feed:
             feed.receive(position, data)
+
+    def receive_behind(self, name: str, position: Position, data: bytes) -> None:
+        """A message has come that is not kept, and belongs behind the one with this position."""
+        if self._is_handed_out(name, None, data):
+            return
+        with self._enter(name) as feed:
+            feed.receive_behind(position, data)
+
+    def _is_handed_out(self, name: str, position: Position | None, data: bytes) -> bool:
+        """Whether nobody asks for order, and those who are here have it now."""
+        if self._closed or not self._members.count(name):
+            return True
+        if name in self._feeds:
+            return False
+        members = self._members.with_wishes(name)
+        if name in self._feeds:
+            return False
+        hand_to(name, members, position, data)  # who joins from now on has it from the store
+        return True
 
     # Who comes
 
@@ -119,15 +130,17 @@ class Feeds:
         """
         with self._enter(name) as feed:
             if feed.position is None or not self._members.count(name):
-                feed.begin(self._store.read(name, None, 0).last)
+                feed.begin()
             if wish.since is not None or not self._members.has(name, member):
                 feed.joining.add(member)
             self._members.add(name, member, positions=wish.positions)
         try:
             subscribe(name)
             with feed.lock:
+                feed.is_new = False  # what comes from now on, or what is read, is all
                 return self._admit(feed, name, member, wish)
         finally:
+            feed.is_new = False
             feed.joining.discard(member)
             if feed.doubted is not None:
                 self._checking.ensure()
@@ -135,7 +148,7 @@ class Feeds:
 
     def _admit(self, feed: Feed, name: str, member: Member, wish: Wish) -> tuple[Position, bool]:
         log, recovered = self._read_for(name, wish)
-        if log.last != feed.position:
+        if log.last != feed.position or feed.is_unsure:
             feed.catch_up()  # what was sent before this process heard of the group
             log, recovered = self._read_for(name, wish)
         here, since = feed.position, wish.since
@@ -149,7 +162,8 @@ class Feeds:
         if wish.positions:
             start = Position(here.epoch, kept[0].offset - 1) if kept else here
             tell_position(name, member, str(start), recovered=recovered)
-        send_kept(name, member, here.epoch, kept, positions=wish.positions)
+        for offset, data in kept:
+            hand_to(name, [(member, wish.positions)], Position(here.epoch, offset), data)
         feed.joining.discard(member)  # before anybody else has the lock
         return here, recovered
 
@@ -172,30 +186,56 @@ class Feeds:
                 with self._enter(name) as feed:
                     feed.doubt(must_look=True)
 
+    def interrupt(self, name: str) -> None:
+        """What was sent to the group before now may not come any more; and the store may have lost
+        what it had, and use its numbers again: see what it has before anything else is handed out.
+        Never raises.
+        """
+        if name in self._feeds:
+            with self._enter(name) as feed:
+                feed.interrupt()
+
     def _check(self) -> None:
         """See to the doubts, until there is none."""
+        pause = INTERVAL
         while True:
-            time.sleep(INTERVAL)
-            self._check_all()
+            time.sleep(pause)
+            pause = INTERVAL if self._check_all() else RETRY
             if self._checking.end(self._find_doubted):
                 return
 
     def _find_doubted(self) -> list[str]:
         return [name for name, feed in list(self._feeds.items()) if feed.doubted is not None]
 
-    def _check_all(self) -> None:
+    def _check_all(self) -> bool:
+        """Whether the store could be asked about all of them: the next round tries again."""
         turn = time.monotonic() + TURN
+        failed = None
         for name in self._find_doubted():
             try:
                 with self._enter(name) as feed:
-                    now = time.monotonic()
-                    if feed.doubted is not None and now >= feed.doubted + INTERVAL:
-                        feed.settle(now)
-            except GroupUnavailable:  # the store has logged that; the next round tries again
-                return
+                    self._settle(name, feed)
+            except GroupUnavailable as error:  # another node may be there
+                failed = error
             if time.monotonic() > turn:
                 time.sleep(PAUSE)
                 turn = time.monotonic() + TURN
+        if failed is not None and not self._failed:
+            logger.warning("What groups have missed is not known yet: %s", failed)
+        self._failed = failed is not None
+        return not self._failed
+
+    def _settle(self, name: str, feed: Feed) -> None:
+        now = time.monotonic()
+        if feed.doubted is None or now < feed.doubted + INTERVAL:
+            return
+        try:
+            feed.settle(now)
+        except GroupUnavailable:
+            raise
+        except Exception:  # of ours: others need this thread
+            feed.forget()
+            logger.exception("What the group %r has missed cannot be handed out", name)
 
     def _tell_lost(self, name: str) -> None:
         """Log it, but not for each of many groups."""
@@ -236,16 +276,10 @@ class Feeds:
         self._feeds = {}
 
 
-def hand_to(name: str, members: list[tuple[Member, bool]], position: Position, data: bytes) -> None:
+def hand_to(
+    name: str, members: list[tuple[Member, bool]], position: Position | None, data: bytes
+) -> None:
     """Hand a message to these, of whom none has asked for what was before."""
-    content = unpack(data).content
-    if isinstance(content, (str, bytes)):
-        message = Message(name, content, str(position))
-        for member, positions in members:
-            send(name, member, message.with_position if positions else message.plain)
-
-
-def send_kept(name: str, member: Member, epoch: str, kept: list[Kept], *, positions: bool) -> None:
-    """Send a member what is kept."""
-    for offset, data in kept:
-        hand_to(name, [(member, positions)], Position(epoch, offset), data)
+    content = read_content(name, data)
+    if content is not None:
+        deliver(name, content, members, None, None if position is None else str(position))

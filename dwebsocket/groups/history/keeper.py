@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dwebsocket.groups.envelope import encode, pack, unpack
+from dwebsocket.groups.envelope import encode, pack
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.groups.numbers import Numberer
 
 from .feeds import Feeds, Wish
 from .positions import Position, parse_position
 from .rules import Rule
-from .store import HistoryStore, Log, Recall, read_since
+from .store import HistoryStore, Log, Recall, read_content, read_since
 
 __all__ = ["Joined", "Keeper"]
 
@@ -35,7 +35,8 @@ class Keeper:
 
     Args:
         store: where they are kept.
-        carry: takes what was kept to the members in this process and in others.
+        carry: takes what was kept to the members in this process and in others, unless the store
+            has done so.
 
     Attributes:
         feeds: what this process has handed out.
@@ -61,18 +62,16 @@ class Keeper:
             GroupUnavailable: nobody got it, or nobody knows whether anybody did.
         """
         kind, body = encode(content)
-        origin, number = self._numberer.next(name)
-        data = pack(kind, body, origin, number)
-        is_excluding = exclude is not None and self._members.has(name, exclude)
-        if is_excluding:
-            self.feeds.exclude(name, origin, number, exclude)
-        try:
-            position = self._store.append(name, data, rule)
-        except BaseException:
-            if is_excluding:
-                self.feeds.include(name, origin, number)
-            raise
-        self._carry(name, position, data)
+        data = pack(kind, body, *self._numberer.next(name))
+        self.leave_out(name, data, exclude)
+        self._carry(name, self._store.append(name, data, rule), data)
+
+    def leave_out(self, name: str, data: bytes, exclude: Any) -> None:
+        """Let this member not get the message when it comes; which it may do although whoever has
+        sent it was told that perhaps nobody gets it.
+        """
+        if exclude is not None and self._members.has(name, exclude):
+            self.feeds.exclude(name, data, exclude)
 
     def join(
         self,
@@ -107,7 +106,7 @@ class Keeper:
             log, recovered = self._store.read(name, None, limit), True
         else:
             log, recovered = read_since(self._store, name, found, limit)
-        contents = [unpack(kept.data).content for kept in log.kept]
+        contents = [read_content(name, kept.data) for kept in log.kept]
         messages = [content for content in contents if isinstance(content, (str, bytes))]
         return Recall(messages, str(position_behind(log, found)), recovered)
 

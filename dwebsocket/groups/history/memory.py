@@ -72,6 +72,11 @@ class MemoryHistory:
             kept = [one for _, one in islice(ring.kept, begin, end)]
             return Log(Position(ring.epoch, ring.last), kept)
 
+    def renew(self, name: str, epoch: str) -> None:
+        with self._lock:
+            if self._find(name, time.monotonic()).epoch == epoch:
+                del self._rings[name]
+
     def _find(self, name: str, now: float) -> Ring:
         ring = self._rings.get(name)
         if ring is None:

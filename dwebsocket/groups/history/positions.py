@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from typing import NamedTuple
 
-__all__ = ["EPOCH_BYTES", "Position", "create_epoch", "parse_position"]
+__all__ = [
+    "EPOCH_BYTES",
+    "Position",
+    "create_epoch",
+    "pack_position",
+    "parse_position",
+    "unpack_position",
+]
 
 POSITION = re.compile(r"([0-9a-f]{8}):(\d{1,18})")
 
 #: Random bytes of an epoch.
 EPOCH_BYTES = 4
+
+#: Bytes of an epoch's text, and the offset.
+PACKED = struct.Struct("!8sQ")
 
 
 class Position(NamedTuple):
@@ -43,3 +54,20 @@ def parse_position(text: str) -> Position | None:
     """A position as a page has brought it back; ``None`` if it is none of ours."""
     found = POSITION.fullmatch(text) if isinstance(text, str) else None
     return None if found is None else Position(found[1], int(found[2]))
+
+
+def pack_position(position: Position) -> bytes:
+    """What stands in front of a message on its way."""
+    return PACKED.pack(position.epoch.encode(), position.offset)
+
+
+def unpack_position(body: bytes) -> tuple[Position, bytes]:
+    """The position, and what stands behind it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if len(body) < PACKED.size:
+        raise ValueError(f"{len(body)} bytes, less than a position")
+    epoch, offset = PACKED.unpack_from(body)
+    return Position(epoch.decode(), offset), body[PACKED.size :]

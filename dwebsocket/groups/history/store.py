@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple, Protocol
+
+from dwebsocket.groups.envelope import Closing, PresenceChanged, unpack
 
 from .positions import Position
 from .rules import Rule
 
-__all__ = ["FORGOTTEN", "HistoryStore", "Kept", "Log", "Recall", "read_since"]
+__all__ = [
+    "FORGOTTEN",
+    "HistoryStore",
+    "Kept",
+    "Log",
+    "Recall",
+    "is_whole",
+    "read_content",
+    "read_since",
+]
 
+logger = logging.getLogger("dwebsocket.groups")
 
 #: Seconds without a message after which a group may be forgotten, and begins anew.
 FORGOTTEN = 7 * 86_400
@@ -68,6 +81,15 @@ class HistoryStore(Protocol):
         """
         ...
 
+    def renew(self, name: str, epoch: str) -> None:
+        """Forget the group, which begins anew with another epoch, unless this is not its epoch any
+        more: what was handed out under it is not what is kept.
+
+        Raises:
+            GroupUnavailable: nobody knows whether it is forgotten.
+        """
+        ...
+
 
 def read_since(
     store: HistoryStore, name: str, since: Position, limit: int | None = None
@@ -89,3 +111,13 @@ def is_whole(log: Log, after: int, limit: int | None) -> bool:
     if [one.offset for one in log.kept] != [*expected]:
         return False
     return len(log.kept) == limit or after + len(log.kept) == log.last.offset
+
+
+def read_content(name: str, data: bytes) -> str | bytes | Closing | None:
+    """What was sent; ``None``, and a line in the log, if it is none of ours."""
+    try:
+        content = unpack(data).content
+    except ValueError as error:
+        logger.warning("What the history has of the group %r is no message: %s", name, error)
+        return None
+    return None if isinstance(content, PresenceChanged) else content

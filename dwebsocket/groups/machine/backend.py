@@ -12,7 +12,7 @@ from typing import Any
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups.base import BaseGroupBackend, Counts
 from dwebsocket.groups.envelope import Envelope, encode, pack, unpack
-from dwebsocket.groups.history import Keeper, Position
+from dwebsocket.groups.history import Keeper, Position, pack_position, unpack_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
 from dwebsocket.groups.presence import Presence
@@ -28,7 +28,7 @@ from dwebsocket.machine import (
 )
 
 from .file import GroupFile
-from .history import FileHistory, pack_position, unpack_position
+from .history import FileHistory
 from .presence import FilePresence
 from .tables import prepare
 

@@ -7,7 +7,6 @@ end leaves behind is worth nothing: no write is waited for.
 from __future__ import annotations
 
 import random
-import struct
 import time
 
 from dwebsocket.groups.history.positions import Position, create_epoch
@@ -16,33 +15,13 @@ from dwebsocket.groups.history.store import FORGOTTEN, Kept, Log
 
 from .file import Execute, GroupFile
 
-__all__ = ["FileHistory", "pack_position", "unpack_position"]
+__all__ = ["FileHistory"]
 
 #: Messages and new groups of this process after which so many groups are swept.
 SWEEP, SWEPT = 100, 200
 
 #: Pages of the file that may be of no use, for the next messages.
 SPARE = 64
-
-#: Bytes of an epoch's text, and the offset.
-POSITION = struct.Struct("!8sQ")
-
-
-def pack_position(position: Position) -> bytes:
-    """What stands in front of a message on its way."""
-    return POSITION.pack(position.epoch.encode(), position.offset)
-
-
-def unpack_position(body: bytes) -> tuple[Position, bytes]:
-    """The position, and what stands behind it.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if len(body) < POSITION.size:
-        raise ValueError(f"{len(body)} bytes, less than a position")
-    epoch, offset = POSITION.unpack_from(body)
-    return Position(epoch.decode(), offset), body[POSITION.size :]
 
 
 class FileHistory:
@@ -79,6 +58,13 @@ class FileHistory:
         with self._file.transaction(shown(name)) as execute:
             position = self._find_position(execute, name, now)
             return Log(position, read_messages(execute, name, now, after, limit))
+
+    def renew(self, name: str, epoch: str) -> None:
+        with self._file.transaction(shown(name)) as execute:
+            found = find_position(execute, name)
+            if found is not None and found.epoch == epoch:
+                execute("DELETE FROM position WHERE name = ?", (name,))
+                execute("DELETE FROM message WHERE name = ?", (name,))
 
     def _find_position(self, execute: Execute, name: str, now: float) -> Position:
         """Epoch and offset of a group, which begins now if it has none."""

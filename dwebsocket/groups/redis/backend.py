@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.base import BaseGroupBackend, Counts, Envelope
-from dwebsocket.groups.envelope import encode, pack, unpack
+from dwebsocket.groups.base import BaseGroupBackend, Closing, Counts, Envelope
+from dwebsocket.groups.envelope import BEHIND, KEPT, encode, pack, unpack
+from dwebsocket.groups.history import Keeper, Position, unpack_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
 from dwebsocket.groups.presence import Presence
@@ -18,8 +20,10 @@ from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.running.threads import Threads
 from dwebsocket.supervisor import try_start
 
+from .caller import Purpose
 from .client import ERRORS, explain
 from .clients import create_client
+from .history import RedisHistory
 from .outage import Outage
 from .presence import RedisPresence
 from .publisher import Publisher
@@ -29,12 +33,17 @@ __all__ = ["RedisGroupBackend"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
+Result = TypeVar("Result")
+
+UNCONFIRMED = "did not confirm the message: perhaps only the members in this process have got it"
+
 
 class RedisGroupBackend(BaseGroupBackend):
     """Delivers at most once: what is sent while Redis is away, or a process is not connected to it,
-    is lost to other processes, and counted.
+    is lost to other processes, and counted. What a group keeps comes later instead.
     """
 
+    history: Keeper
     presence: Presence
 
     def __init__(self, members: Members, location: Any, options: Mapping[str, Any]) -> None:
@@ -54,8 +63,11 @@ class RedisGroupBackend(BaseGroupBackend):
         self._tried = threading.Event()  # to find the nodes of a cluster
         self._closed = self._routing = False
         self._published = self._unavailable = 0
-        store = RedisPresence(self._client, self._prefix, lambda: self._first.is_away)
-        self.presence = self._create_presence(store)
+        # Those that are kept have numbers of their own: none of them is missed.
+        self._kept_numberer = Numberer()
+        self._store = RedisHistory(self._client, self._prefix, self)
+        self.history = Keeper(members, self._store, self._kept_numberer, carry_nothing)
+        self.presence = self._create_presence(RedisPresence(self._client, self._prefix, self))
 
     def get_counts(self) -> Counts:
         return Counts(self._published, self._unavailable, self._tally.received, self._tally.lost)
@@ -75,12 +87,33 @@ class RedisGroupBackend(BaseGroupBackend):
             channel = self._prefix + name
             self._publisher_of(channel).publish(channel, data)
         except ERRORS as error:
-            self._count(unavailable=1)
+            self.count(unavailable=1)
+            what = f"{UNCONFIRMED}: {explain(error)}"
             raise GroupUnavailable(
-                f"group {name!r}: Redis at {self._client.shown} did not confirm the message: "
-                f"perhaps only the members in this process have got it: {explain(error)}"
+                f"group {name!r}: Redis at {self._client.shown} {what}"
             ) from error
-        self._count(published=1)
+        self.count(published=1)
+
+    def publish_behind(self, name: str, content: str | bytes | Closing, exclude: Any) -> None:
+        kind, body = encode(content)
+        data = pack(kind, body, *self._numberer.next(name))
+        self.history.leave_out(name, data, exclude)
+        self._store.publish(name, data)
+
+    def call(
+        self, key: str, function: Callable[[], Result], purpose: Purpose, name: str | None = None
+    ) -> Result:
+        """Have Redis do something for history and presence: it is the Caller of those."""
+        try:
+            return self._publisher_of(key).call(function)
+        except ERRORS as error:
+            what = explain(error)
+            if NOT_ALLOWED.search(what):
+                what += f". For {purpose.feature}: ACL SETUSER … ~{self._prefix}* {purpose.rights}"
+            group = "" if name is None else f"group {name!r}: "
+            raise GroupUnavailable(
+                f"{group}Redis at {self._client.shown} {purpose.failing}: {what}"
+            ) from error
 
     def _publisher_of(self, channel: str) -> Publisher:
         client, first = self._client, self._first
@@ -100,7 +133,8 @@ class RedisGroupBackend(BaseGroupBackend):
     def _outage_of(self, node: str) -> Outage:
         return self._outages.setdefault(node, Outage(self._client.show(node)))
 
-    def _count(self, published: int = 0, unavailable: int = 0) -> None:
+    def count(self, published: int = 0, unavailable: int = 0) -> None:
+        """Count messages."""
         with self._lock:
             self._published += published
             self._unavailable += unavailable
@@ -162,6 +196,7 @@ class RedisGroupBackend(BaseGroupBackend):
             pass  # whoever asks does so again
 
     def unsubscribe(self, name: str) -> None:
+        self.history.feeds.drop(name)
         for subscriber in list(self._subscribers.values()):
             subscriber.look_at(self._prefix + name)
 
@@ -186,6 +221,9 @@ class RedisGroupBackend(BaseGroupBackend):
     def hand_on(self, channel: str, data: bytes) -> None:
         name = channel.removeprefix(self._prefix)
         try:
+            if data[:1] in (KEPT, BEHIND):
+                self._hand_on_in_order(name, data)
+                return
             origin, number, content = unpack(data)
         except ValueError as error:
             what = f"something that is no message of a group came on {channel!r}: {error}"
@@ -194,6 +232,23 @@ class RedisGroupBackend(BaseGroupBackend):
         if not self._numberer.is_ours(origin):
             self._tally.note(name, origin, number)
             self.receive(name, content)
+
+    def _hand_on_in_order(self, name: str, data: bytes) -> None:
+        """What this process has sent as well."""
+        position, parcel = unpack_position(data[1:])
+        origin, number, _ = unpack(parcel)
+        if data[:1] == KEPT:
+            self._tally.received += not self._kept_numberer.is_ours(origin)
+            self.history.feeds.receive(name, position, parcel)
+            return
+        if not self._numberer.is_ours(origin):
+            self._tally.note(name, origin, number)
+        self.history.feeds.receive_behind(name, position, parcel)
+
+    def confirm(self, channel: str) -> None:
+        name = channel.removeprefix(self._prefix)
+        self.history.feeds.interrupt(name)
+        self.presence.notice(name)
 
     def forget(self, channel: str) -> None:
         self._tally.forget(channel.removeprefix(self._prefix))
@@ -212,18 +267,30 @@ class RedisGroupBackend(BaseGroupBackend):
             logger.warning("Redis at %s: %s. (This is said once.)", self._client.shown, what)
 
     def abandon(self) -> None:
-        self._closed = True
         self.presence.abandon()
-        for publisher in list(self._publishers.values()):
-            publisher.close()
+        self._end()
         for subscriber in list(self._subscribers.values()):
             subscriber.abandon()
 
     def close(self) -> None:
-        self._closed = True
         self.presence.close()
-        for publisher in list(self._publishers.values()):
-            publisher.close()
+        self._end()
         for subscriber in list(self._subscribers.values()):
             subscriber.close()
         self._client.close()
+
+    def _end(self) -> None:
+        self._closed = True
+        self.history.close()
+        for publisher in list(self._publishers.values()):
+            publisher.close()
+
+
+#: What Redis says of what is not allowed but publishing, each version in its own words.
+NOT_ALLOWED = re.compile(
+    r"permissions to (run the '|access (a|one of the) key)|failure in script|user executing the"
+)
+
+
+def carry_nothing(name: str, position: Position, data: bytes) -> None:
+    """The script that has kept it has published it."""

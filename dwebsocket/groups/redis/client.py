@@ -12,12 +12,15 @@ from dwebsocket.exceptions import InvalidGroupBackend
 try:
     import redis
     from redis.backoff import NoBackoff
+    from redis.exceptions import NoScriptError
     from redis.retry import Retry
     from redis.sentinel import MasterNotFoundError
 except ImportError as error:
     raise InvalidGroupBackend(
         "the Redis backend for groups needs redis-py: pip install 'dwebsocket[redis]'"
     ) from error
+
+from .scripts import Script
 
 __all__ = [
     "ERRORS",
@@ -63,10 +66,12 @@ class Client:
         publishers: how many messages may be on their way at a time.
         patience: seconds that one of them has.
         is_quick: whether ``publish`` lasts no longer than ``patience`` on a connection that stands.
+        publishing: the command that publishes.
     """
 
     sharded = False
     is_quick = True
+    publishing = "PUBLISH"
 
     def __init__(
         self,
@@ -102,6 +107,18 @@ class Client:
         finally:
             self._turns.release()
 
+    def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """What a script returns. The first time Redis has to be told it."""
+        self._take_turn()
+        client = self._commanding
+        try:
+            try:
+                return client.evalsha(script.sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return client.eval(script.text, len(keys), *keys, *arguments)
+        finally:
+            self._turns.release()
+
     def _take_turn(self) -> None:
         """Be one of the publishers, as soon as another one has done."""
         if not self._turns.acquire(timeout=self.patience):
@@ -114,7 +131,7 @@ class Client:
         """Execute commands, each of which names one key, together; their answers."""
         self._take_turn()
         try:
-            pipeline = self._create_pipeline()
+            pipeline = self._commanding.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)
             answers: list[Any] = pipeline.execute()
@@ -122,8 +139,10 @@ class Client:
         finally:
             self._turns.release()
 
-    def _create_pipeline(self) -> Any:
-        return self._quick.pipeline(transaction=False)
+    @property
+    def _commanding(self) -> Any:
+        """redis-py's client for what needs keys."""
+        return self._quick
 
     def check(self, node: str) -> str:
         """What has become of that node, which was away. Raises ``ERRORS`` while it still is."""

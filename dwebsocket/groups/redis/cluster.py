@@ -39,6 +39,7 @@ class ClusterClient(Client):
 
     sharded = True
     is_quick = False  # when a node does not answer redis-py asks the others, one by one
+    publishing = "SPUBLISH"
 
     def __init__(self, locations: list[str], given: dict[str, Any]) -> None:
         self._addresses = addresses(locations, 6379)
@@ -76,8 +77,9 @@ class ClusterClient(Client):
         finally:
             self._turns.release()
 
-    def _create_pipeline(self) -> Any:
-        return self._client.pipeline()
+    @property
+    def _commanding(self) -> Any:
+        return self._client
 
     def count_subscribers(self, channel: str) -> int:
         node = self._client.get_node_from_key(channel)

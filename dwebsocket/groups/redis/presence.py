@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.presence import Changes, Entry, Snapshot, merge
 
-from .client import ERRORS, Client, explain
+from .caller import Caller, Purpose
+from .client import ERRORS, Client
 
 __all__ = ["RedisPresence"]
 
@@ -21,6 +23,10 @@ LEASE = 30_000
 
 #: Milliseconds after which a hash is forgotten that nobody writes to.
 KEPT = 4 * LEASE
+
+PURPOSE = Purpose(
+    "does not say who is present", "presence", "+set +pexpire +pttl +hset +hdel +hgetall"
+)
 
 #: Milliseconds by which an answer may be late.
 LATE = 100
@@ -31,13 +37,13 @@ class RedisPresence:
 
     Args:
         prefix: stands in front of each key.
-        is_away: whether Redis is known not to answer: nobody waits for it then.
+        caller: knows whether Redis is away.
     """
 
-    def __init__(self, client: Client, prefix: str, is_away: Callable[[], bool]) -> None:
+    def __init__(self, client: Client, prefix: str, caller: Caller) -> None:
         self._client = client
         self._prefix = prefix
-        self._is_away = is_away
+        self._caller = caller
         self._process = create_name()
         self._is_sure = False  # that Redis has what it was told
 
@@ -112,17 +118,27 @@ class RedisPresence:
         return dict(zip(known, left, strict=True))
 
     def _execute(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        if not commands:
-            return []
-        if self._is_away():
-            raise GroupUnavailable(f"Redis at {self._client.shown} is away")
+        """The answers, in the order of the commands. Each node gets its own together."""
+        of_nodes: dict[str, list[int]] = {}
+        for at, (_, key, *_) in enumerate(commands):
+            of_nodes.setdefault(self._find_node(key), []).append(at)
+        answers: list[Any] = [None] * len(commands)
         try:
-            return self._client.execute(commands)
-        except ERRORS as error:
+            for places in of_nodes.values():
+                some = [commands[at] for at in places]
+                done = self._caller.call(some[0][1], partial(self._client.execute, some), PURPOSE)
+                for at, answer in zip(places, done, strict=True):
+                    answers[at] = answer
+        except GroupUnavailable:
             self._is_sure = False
-            raise GroupUnavailable(
-                f"Redis at {self._client.shown} does not say who is present: {explain(error)}"
-            ) from error
+            raise
+        return answers
+
+    def _find_node(self, key: str) -> str:
+        try:
+            return self._client.node_of(key) if self._client.knows_nodes else ""
+        except ERRORS:  # a cluster that cannot say so: whoever asks it will be told
+            return ""
 
     def _hash_of(self, name: str) -> str:
         return f"{self._prefix}present:{name}"

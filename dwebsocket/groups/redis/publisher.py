@@ -1,4 +1,5 @@
-"""Publishes at one node, so that a Redis that hangs holds nobody for long.
+"""Publishes at one node, and reads what is kept there, so that a Redis that hangs holds nobody for
+long.
 
 While Redis answers, a message leaves in the thread that sends it, which costs least. Otherwise a
 thread of a pool waits for Redis, and the sender for that one, for the client's ``patience`` only.
@@ -12,10 +13,12 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
 from functools import partial
 from time import monotonic
+from typing import Any, TypeVar
 
 import redis
 from redis.exceptions import ClusterError, ResponseError
@@ -30,6 +33,8 @@ __all__ = ["Publisher"]
 
 #: Seconds after an answer in which Redis is taken to be there.
 FRESH = 1.0
+
+Result = TypeVar("Result")
 
 
 class Publisher:
@@ -64,6 +69,14 @@ class Publisher:
         Raises:
             ERRORS: Redis did not confirm it, or is known to be away.
         """
+        self.call(partial(self._client.publish, channel, data))
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """What this function, which asks Redis, returns; in the order of one caller's calls.
+
+        Raises:
+            ERRORS: Redis did not answer, or is known to be away.
+        """
         error = self._error
         if error is not None:
             self._probe_soon()
@@ -73,15 +86,14 @@ class Publisher:
             and self._flying < self._connections  # one of them is free
             and monotonic() < self._answered + FRESH
         ):
-            self._publish(channel, data)
-        else:
-            self._publish_elsewhere(channel, data)
+            return self._call(function)
+        return self._call_elsewhere(function)
 
-    def _publish(self, channel: str, data: bytes) -> None:
+    def _call(self, function: Callable[[], Result]) -> Result:
         with self._lock:
             self._flying += 1
         try:
-            self._client.publish(channel, data)
+            result = function()
         except ERRORS as error:
             if not is_answer(error):
                 self._begin_outage(error)
@@ -89,20 +101,20 @@ class Publisher:
         else:
             self._answered = monotonic()
             self._connections = max(self._connections, self._flying)
+            return result
         finally:
             with self._lock:
                 self._flying -= 1
 
-    def _publish_elsewhere(self, channel: str, data: bytes) -> None:
+    def _call_elsewhere(self, function: Callable[[], Result]) -> Result:
         """Let another thread wait, and do so for a moment only."""
-        future: Future[None] = Future()
-        publish = partial(self._publish, channel, data)
+        future: Future[Result] = Future()
+        call = partial(self._call, function)
         try:
-            self._threads.start(partial(settle, future, publish))
+            self._threads.start(partial(settle, future, call))
         except RuntimeError:  # no further thread: one that runs may do it yet
             if future.cancel():
-                publish()
-                return
+                return call()
         try:
             error = self._wait(future)
         except BaseException:  # such as gevent.Timeout
@@ -110,8 +122,9 @@ class Publisher:
             raise
         if error is not None:
             raise error
+        return future.result()
 
-    def _wait(self, future: Future[None]) -> BaseException | None:
+    def _wait(self, future: Future[Any]) -> BaseException | None:
         """Until it is published, or Redis has answered nobody for ``patience`` seconds."""
         with self._lock:
             is_first, self._tried = not self._tried, True

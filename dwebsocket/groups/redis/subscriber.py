@@ -56,6 +56,11 @@ class Owner(Protocol):
     def hand_on(self, channel: str, data: bytes) -> None:
         """A message has come. Must not raise."""
 
+    def confirm(self, channel: str) -> None:
+        """From now on comes what is published there, and perhaps not what was before. Must not
+        raise.
+        """
+
     def tell_refused(self, error: BaseException) -> None:
         """Redis does not let us subscribe to a channel."""
 
@@ -253,6 +258,8 @@ class Subscriber:
     def _confirm(self, channel: str) -> None:
         if channel == self._waker.channel:
             self._outage.end(self)
+        if channel in self._asked:  # once more when redis-py has connected anew by itself
+            self._owner.confirm(channel)
         with self._changed:
             self._is_late = False
             if channel in self._asked:

@@ -1,6 +1,7 @@
 """Stores of what groups remember, and their run directory."""
 
 import tempfile
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,24 @@ def make_file(directory):
         one._file.close()
 
 
-@pytest.fixture(params=["memory", "machine"])
+prefixes = count(1)
+
+
+@pytest.fixture
+def redis_setting(redis_server):
+    """Of a Redis where nobody else uses our keys."""
+    return {**redis_server.setting, "OPTIONS": {"PREFIX": f"history-{next(prefixes)}"}}
+
+
+@pytest.fixture(params=["memory", "machine", "redis"])
 def store(request):
     """Every store keeps the same promises."""
     if request.param == "memory":
         return MemoryHistory()
-    return request.getfixturevalue("make_file")()
+    if request.param == "machine":
+        return request.getfixturevalue("make_file")()
+    setting = request.getfixturevalue("redis_setting")
+    return request.getfixturevalue("make_peer")(setting).backend.history._store
 
 
 @pytest.fixture

@@ -29,9 +29,13 @@ class Told(Member):
         self.since = told.get("position", self.since)
         return told
 
-    def take(self):
-        """All that is here."""
-        return [self.next(0) for _ in range(self.count())]
+    def take(self, count=None):
+        """All that is here; or so many, which may have to come, and no more."""
+        if count is None:
+            return [self.next(0) for _ in range(self.count())]
+        told = [self.next() for _ in range(count)]
+        assert not self.count(), self.take()
+        return told
 
 
 class Place:

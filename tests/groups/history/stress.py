@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 from ...raw_client import RawClient
+from ...servers.process import wait_until
 
 __all__ = ["Stress"]
 
@@ -145,7 +146,15 @@ class Stress:
             client.hang_up()
 
     def _recall(self):
-        return json.loads(self._ask(f"/history/recall/{self.name}/?{self.rule}"))["position"]
+        found = []
+
+        def recall():
+            with suppress(*GONE):
+                found.append(self._ask(f"/history/recall/{self.name}/?{self.rule}"))
+            return found
+
+        wait_until(recall, "somebody tells where the group is", 60)
+        return json.loads(found[0])["position"]
 
     @property
     def faults(self):

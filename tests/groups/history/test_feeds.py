@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from dwebsocket.exceptions import GroupUnavailable
+from dwebsocket.groups.envelope import pack
 from dwebsocket.groups.history import MemoryHistory, Rule, memory
 from dwebsocket.groups.history.positions import parse_position
 
@@ -234,7 +235,7 @@ def test_the_sender_is_left_out_once(here):
     assert not here.feeds._feeds["a"]._excluded
 
 
-def test_nothing_is_left_of_who_was_left_out(here, there):
+def test_nothing_is_left_of_who_was_left_out(here, there, monkeypatch):
     """Whatever becomes of the message."""
     ada, _ = here.come()
     here.hears_itself = False
@@ -242,9 +243,10 @@ def test_nothing_is_left_of_who_was_left_out(here, there):
     here.feeds.look_again()
     wait_until(lambda: not here.feeds._feeds["a"]._excluded, "it was read")
     here.hear(late)
-    here.feeds.exclude("a", b"a" * 8, 1, ada)
-    here.feeds.include("a", b"a" * 8, 1)
-    assert not here.feeds._feeds["a"]._excluded
+    monkeypatch.setattr("dwebsocket.groups.history.feed.REMEMBERED", -1.0)
+    for number in range(1, 10):
+        here.feeds.exclude("a", pack(1, b"never sent", b"origin..", number), ada)
+    assert len(here.feeds._feeds["a"]._excluded) == 1
     assert texts(ada.take()) == []
 
 

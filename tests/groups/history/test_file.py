@@ -12,10 +12,9 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.history import Position
+from dwebsocket.groups.history import Position, pack_position, unpack_position
 from dwebsocket.groups.machine import file as file_module
 from dwebsocket.groups.machine import tables as tables_module
-from dwebsocket.groups.machine.history import pack_position, unpack_position
 
 from ...servers.process import ROOT
 from .places import RULE, append
