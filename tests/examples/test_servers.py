@@ -19,6 +19,7 @@ from ..raw_client import build_close, build_request
 from ..servers.examples import COMMANDS, ExampleServer
 
 TIMEOUT = 10  # seconds
+GONE = 30  # the same, for who must have been away for 15 s
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
@@ -46,8 +47,8 @@ def get(server, path, **headers):
         return response.read().decode()
 
 
-def receive_json(websocket):
-    return json.loads(websocket.recv(TIMEOUT))
+def receive_json(websocket, timeout=TIMEOUT):
+    return json.loads(websocket.recv(timeout))
 
 
 def test_pages_and_static_files(server):
@@ -114,6 +115,7 @@ def wait_for_position(text, websocket):
             return event["position"]
 
 
+@pytest.mark.parametrize("server", ["gunicorn-gthread", "uvicorn"], indirect=True)
 def test_whoever_leaves_the_chat_at_once_is_not_there_for_long(server, open_socket):
     handshake = build_request("/chat/music/socket/?name=Ghost", f"{server.host}:{server.port}")
     for farewell in (b"", build_close(1001)) * 4:
@@ -122,16 +124,16 @@ def test_whoever_leaves_the_chat_at_once_is_not_there_for_long(server, open_sock
     people = {}
     with open_socket("/chat/music/socket/?name=Ada&author=a") as ada:
         while "a" not in people or len(people) > 1:  # they may have come, and go then
-            event = wait_for("presence", ada)
+            event = wait_for("presence", ada, GONE)
             people.update(event["joined"])
             for tab in event["left"]:
                 del people[tab]
 
 
-def wait_for(kind, websocket):
+def wait_for(kind, websocket, timeout=TIMEOUT):
     """The next event of this kind. Between processes others may be late."""
     while True:
-        event = receive_json(websocket)
+        event = receive_json(websocket, timeout)
         if "data" in event:  # of a group whose positions are told
             event = json.loads(event["data"])
         if event.get("type") == kind:
