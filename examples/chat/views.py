@@ -4,7 +4,6 @@ The room remembers what was said and knows who is in it (`Group`), in all proces
 page keeps the position of the last message it has shown, and says it when it comes back.
 """
 
-import json
 from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
@@ -35,16 +34,9 @@ class Chat(JsonWebSocketHandler):
         # The tab: it knows its own messages by this, and is one person however often it comes.
         self.author = asked.get("author", "")[:64] or uuid4().hex
         self.room = Group(f"chat.{self.kwargs['room']}", history=HISTORY, seconds=SECONDS)
-        self.welcome(asked.get("since"))
+        # What the page has missed, or the newest messages; then everything that comes.
+        self.room.add(self.websocket, asked.get("since"), newest=NEWEST, positions=True)
         self.room.track(self.websocket, key=self.author, info={"name": self.name})
-
-    def welcome(self, since: str | None) -> None:
-        """Show what the page has missed, or the newest messages; then everything that comes."""
-        missed = self.room.history(since=since or None, limit=NEWEST)
-        if not missed.recovered:  # it was away for too long
-            missed = self.room.history(limit=NEWEST)
-        self.send({"type": "welcome", "messages": [json.loads(one) for one in missed.messages]})
-        self.room.add(self.websocket, since=missed.position, positions=True)
 
     def on_message(self, message: Any) -> None:
         match message:  # a browser is not to be trusted: whatever else it sends is passed over

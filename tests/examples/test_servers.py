@@ -81,7 +81,7 @@ def test_ticker(open_socket):
 
 def test_chat(open_socket):
     with open_socket("/chat/lobby/socket/?name=Ada&author=a") as ada:
-        assert wait_for("welcome", ada)["messages"] == []
+        assert receive_json(ada)["recovered"] is True
         assert wait_for("presence", ada)["joined"] == {"a": {"name": "Ada"}}
         with open_socket("/chat/lobby/socket/?name=Bob&author=b") as bob:
             assert set(wait_for("presence", bob)["joined"]) == {"a", "b"}
@@ -98,13 +98,16 @@ def test_who_comes_back_to_the_chat_gets_what_was_said_meanwhile(open_socket):
     with open_socket("/chat/coffee/socket/?name=Ada") as ada:
         ada.send(json.dumps({"text": "before"}))
         position = wait_for_position("before", ada)
-        with open_socket("/chat/coffee/socket/?name=Bob") as bob:
-            assert [one["text"] for one in wait_for("welcome", bob)["messages"]] == ["before"]
         ada.send(json.dumps({"text": "meanwhile"}))
         wait_for_position("meanwhile", ada)
-        for since, texts in ((position, ["meanwhile"]), ("lost", ["before", "meanwhile"])):
+        for since, recovered, texts in (
+            ("", True, ["before", "meanwhile"]),
+            (position, True, ["meanwhile"]),
+            ("lost", False, ["before", "meanwhile"]),
+        ):
             with open_socket(f"/chat/coffee/socket/?name=Bob&since={since}") as bob:
-                assert [one["text"] for one in wait_for("welcome", bob)["messages"]] == texts
+                assert receive_json(bob)["recovered"] is recovered
+                assert [wait_for("message", bob)["text"] for _ in texts] == texts
 
 
 def wait_for_position(text, websocket):

@@ -30,20 +30,19 @@ function onopen() {
 function onmessage(data) {
   const event = JSON.parse(data);
   if (event.position) position = event.position;
-  if (event.recovered === false) return connection.goTo(path); // some are lost: see the newest
-  receive(event.data ? JSON.parse(event.data) : event);
+  if ("recovered" in event) showBack(event.recovered);
+  else receive(event.data ? JSON.parse(event.data) : event);
 }
 
 function receive(event) {
   if (event.type === "message") show(event);
   else if (event.type === "presence") showPresence(event);
   else if (event.type === "typing") showTyping(event.author, event.name);
-  else if (event.type === "welcome") showWelcome(event);
 }
 
-function showWelcome({ messages }) {
-  messages.forEach(show);
+function showBack(recovered) {
   if (gone) showNote("You are back");
+  if (!recovered) showNote("Some older messages are missing here");
   gone = false;
 }
 
