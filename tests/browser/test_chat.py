@@ -159,4 +159,4 @@ def test_what_is_said_in_one_process_is_heard_in_the_other(join):
             expect(messages(other)).to_have_count(number + 1)
             expect(messages(other).last).to_have_text(f"message {number}")
     pages[7].close()
-    expect(pages[0].locator("#count")).to_have_text("7 people")
+    expect(pages[0].locator("#count")).to_have_text("7 people", timeout=GONE)
