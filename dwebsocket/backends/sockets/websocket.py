@@ -57,15 +57,8 @@ class SocketWebSocket(BaseWebSocket):
     """
 
     __slots__ = (
-        "_coroutines",
-        "_extensions",
-        "_key",
-        "_pinged",
-        "_reader",
-        "_stop_signal",
-        "_takeover",
-        "_transport",
-        "_writer",
+        *("_coroutines", "_extensions", "_key", "_pinged", "_reader", "_stop_signal", "_takeover"),
+        *("_transport", "_writer"),
     )
 
     _stop_signal: Callable[[], int | None] | None
