@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from dwebsocket.exceptions import GroupUnavailable
@@ -73,9 +74,11 @@ class RedisGroupBackend(BaseGroupBackend):
         return Counts(self._published, self._unavailable, self._tally.received, self._tally.lost)
 
     def count_listeners(self, name: str) -> int | None:
+        channel = self._prefix + name
+        ask = partial(self._client.count_subscribers, channel)
         try:
-            return self._client.count_subscribers(self._prefix + name)
-        except ERRORS:  # this user may not ask that
+            return self._publisher_of(channel).call(ask)
+        except ERRORS:  # this user may not ask that, or it is away
             return None
 
     # Sending
