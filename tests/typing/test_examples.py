@@ -23,10 +23,10 @@ INSTALLED_APPS += ["companies", "notes", "django.contrib.auth", "django.contrib.
 
 #: Found only if the examples are looked at: a view is called without what its address says.
 WRONG = """
-from chat.views import chat
+from chat.views import page
 from django.http import HttpRequest
 
-chat(HttpRequest())
+page(HttpRequest())
 """
 MISTAKE = ("mistake.py", 5)
 

@@ -21,7 +21,7 @@ MAX_KEY = 256
 MAX_INFO = 4096
 
 
-class People(dict[Key, Any]):
+class People(dict[Any, Any]):
     """Some of those who are present, each key with its info.
 
     Attributes:
