@@ -64,8 +64,10 @@ def run(server, command, authority=None):
 
 
 def comparable(text):
-    """Without numbers, and without the names of what is installed, and of the run directory."""
-    text = re.sub(r"meet in \S+:", "meet in a directory:", text)
+    """Without numbers, and without the names of what is installed, of the run directory, and of who
+    listens there: servers do from their first WebSocket on.
+    """
+    text = re.sub(r"meet in \S+: [^.]*", "meet in a directory", text)
     text = re.sub(r"(carry WebSockets:).*", r"\1", text)
     return re.sub(r"\d+(\.\d+)*", "N", text).splitlines()
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import tempfile
 import threading
 import zlib
 
@@ -246,7 +247,17 @@ def test_the_command_says_that_it_would_reach_nobody():
         call_command("websocket_send", "all", "hello")
 
 
-def test_the_command_says_that_nobody_listens(capsys):
+@pytest.fixture
+def empty_directory():
+    """Where nobody of another test listens."""
+    with (
+        tempfile.TemporaryDirectory(prefix="dw-") as path,
+        override_settings(WEBSOCKET_RUN_DIR=path),
+    ):
+        yield path
+
+
+def test_the_command_says_that_nobody_listens(capsys, empty_directory):
     """Which is no error: perhaps nobody is connected just now."""
     with override_settings(WEBSOCKET_GROUPS=DEFAULT_GROUPS):
         call_command("websocket_send", "all", "hello")

@@ -117,9 +117,10 @@ def test_only_the_newest_are_kept(redis, peers):
 def test_the_newest_comes_to_who_joins(peers):
     here, there, _ = peers
     rule = Rule(1, 60.0, True)
-    assert there.follow("gauge", rule=rule).next() is True
+    first = there.follow("gauge", rule=rule)
     for text in ("12", "13"):
         here.keep("gauge", text, rule)
+    assert first.take(3) == [True, "12", "13"]  # from here on it is the newest of that process
     member = there.follow("gauge", rule=rule)
     assert member.take(2) == [True, "13"]
     here.keep("gauge", "14", rule)

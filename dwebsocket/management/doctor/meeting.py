@@ -33,7 +33,7 @@ def examine_meeting(backend: Any) -> Iterator[Finding]:
     place = find_meeting_place(backend)
     assert place is not None
     pids = [name.partition(".")[0] for name in backend.list_processes()]
-    who = f"{len(pids)} with members" if pids else "none with members just now"
+    who = f"listening there: {len(pids)}" if pids else "nobody listens there just now"
     shown = f" ({', '.join(pids)})" if pids else ""
     yield ok(
         "groups",
