@@ -216,7 +216,7 @@ ROWS = [
     launched("wsgiref", "wsgiref", "wsgiref", concurrent=False, covered=False),
     gunicorn("gunicorn-sync", few_threads=True, covered=False, ends_views=True),
     gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True, ends_views=True),
-    gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True),
+    gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True, covered=False),
     gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False),
     gunicorn(
         "gunicorn-gevent-tls", "--worker-class", "gevent", tls=True, extra=True, coroutines=False
@@ -254,7 +254,7 @@ ROWS = [
     launched("werkzeug", "werkzeug", "werkzeug"),
     launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True, extra=True),
     launched("cheroot", "cheroot", "cheroot", few_threads=True),
-    launched("cheroot-tls", "cheroot", "cheroot", tls=True, covered=False),
+    launched("cheroot-tls", "cheroot", "cheroot", tls=True),
     launched("waitress", "waitress", "waitress", early_bytes=False),
     uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False, covered=False),
     uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),
@@ -296,6 +296,7 @@ ROWS = [
         "uvicorn",
         *("uvicorn", "--host", "127.0.0.1", "--port", "0"),
         typical=True,
+        covered=False,
         http_version=False,
         gives_up_soon=False,
         goodbye=frozenset({1012, None}),
@@ -330,7 +331,6 @@ ROWS = [
     asgi(
         "hypercorn",
         *HYPERCORN,
-        covered=False,
         tells_codes=False,
         goodbye=frozenset({1001}),
     ),
