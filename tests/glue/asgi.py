@@ -63,7 +63,11 @@ class Loop:
     async def _find_tasks(self):
         gc.collect(1)  # a coroutine that nobody awaited, an exception that nobody saw
         await asyncio.sleep(0)
-        return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        own = {asyncio.current_task()}
+        ending = asyncio.all_tasks() - own
+        if ending:  # some may be about to
+            await asyncio.wait(ending, timeout=1)
+        return list(asyncio.all_tasks() - own)
 
 
 class AsgiClient(Client):

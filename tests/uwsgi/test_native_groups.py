@@ -253,7 +253,8 @@ def test_a_peer_that_stops_inside_a_message_holds_its_view_for_the_socket_timeou
     assert read_numbers(quick, 1) == [0]
     do(quick, "send", "goes on")
     assert read_text(quick) == "goes on"
-    assert journal.wait(name, "ended", timeout=15)["close_code"] == 1006
+    # By that time-out; on a busy machine by what waits behind the message, if that is sooner.
+    assert journal.wait(name, "ended", timeout=15)["close_code"] in (1006, 1013)
     wait_for_members(1)
 
 
