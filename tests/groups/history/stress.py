@@ -107,12 +107,15 @@ class Stress:
         return random.choice(self._servers)
 
     def run(self):
-        self.end = time.monotonic() + self._seconds
+        self.end = float("inf")
         senders = [threading.Thread(target=self._send) for _ in range(4)]
         pages = [threading.Thread(target=page.run) for page in self.pages]
-        for thread in senders:
-            thread.start()
         for thread in pages:
+            thread.start()
+        # What is sent from now on concerns them all.
+        wait_until(lambda: all(page.since for page in self.pages), "all have come", timeout=60)
+        self.end = time.monotonic() + self._seconds
+        for thread in senders:
             thread.start()
         for thread in senders:
             thread.join(self._seconds + 60)
