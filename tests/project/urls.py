@@ -1,5 +1,5 @@
 from django.apps import apps
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from dwebsocket import require_websocket
 
@@ -35,6 +35,18 @@ urlpatterns = [
     path("smuggled/", plain.smuggled),
     path("posted/", plain.posted),
     path("settings/", plain.change_settings),
+    # A case's own addresses: what the log says of them is of no other case.
+    re_path(
+        r"^told/[^/]+/",
+        include(
+            [
+                path("echo/", messages.echo),
+                path("plain/", plain.plain),
+                path("login/", placing.login),
+                path("guarded/", handlers.Guarded.as_view()),
+            ]
+        ),
+    ),
     # Where the decorator, the mark and the middleware may stand.
     path("placing/decorated/", placing.decorated),
     path("placing/with-arguments/", placing.with_arguments),
