@@ -11,30 +11,33 @@ ENDED = (
 )
 #: An address, or nothing where a Unix socket has none.
 ADDRESS = r"(?:127\.0\.0\.1|-)"
-PATHS = ["/echo/", "/async/echo/", "/handler/echo/", "/async/handler/echo/"]
+PATHS = ["echo/", "async/echo/", "handler/echo/", "async/handler/echo/"]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_one_line_at_the_open_and_one_at_the_end(server, row, new_client, address, path):
-    if not row.coroutines and path.startswith("/async/"):
+@pytest.fixture
+def told(case):
+    """Where addresses of this case alone begin: what is logged meanwhile is of others."""
+    return f"/told/{case}/"
+
+
+@pytest.mark.parametrize("below", PATHS)
+def test_one_line_at_the_open_and_one_at_the_end(server, row, new_client, address, told, below):
+    if not row.coroutines and below.startswith("async/"):
         pytest.skip("coroutines do not run here")
-    mark = server.log.mark()
+    path = told + below
     client = new_client()
     client.open(address(path))
-    about = {"path": path, "user": "-", "address": ADDRESS}
-    server.log.wait_for(OPENED.format(**about), since=mark)
+    about = {"path": re.escape(path), "user": "-", "address": ADDRESS}
+    server.log.wait_for(OPENED.format(**about))
     for text in ("one", "two", "three"):
         client.send_text(text)
         assert client.read_text() == text
     ended = ENDED.format(**about, code=row.heard(4321)[0], received="3 messages")
-    assert not re.findall(ended, server.log.text(mark), re.M)
+    assert not re.findall(ended, server.log.text(), re.M)
     client.send_close(4321)
     client.read_to_eof()
-    server.log.wait_for(ended, since=mark)
-    # Clients of other cases may leave meanwhile.
-    lines = [
-        re.findall(line, server.log.text(mark), re.M) for line in (OPENED.format(**about), ended)
-    ]
+    server.log.wait_for(ended)
+    lines = [re.findall(line, server.log.text(), re.M) for line in (OPENED.format(**about), ended)]
     assert [len(found) for found in lines] == [1, 1]
 
 
@@ -57,11 +60,10 @@ ANSWERS = {
     ],
 )
 def test_a_handshake_that_somebody_else_answers(
-    server, row, new_client, address, case, mount, below
+    server, row, new_client, address, case, told, mount, below
 ):
     status, words = ANSWERS[below]
-    # Of this case alone: what others have asked for may be logged meanwhile.
-    path = f"{mount}/told/{case}/{below}"
+    path = mount + told + below
     client = new_client()
     client.send_request(address(path))
     shown = status if row.denies else 403

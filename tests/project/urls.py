@@ -41,6 +41,9 @@ urlpatterns = [
         include(
             [
                 path("echo/", messages.echo),
+                path("async/echo/", asynchronous.echo),
+                path("handler/echo/", handlers.Echo.as_view()),
+                path("async/handler/echo/", asynchronous.Echo.as_view()),
                 path("plain/", plain.plain),
                 path("login/", placing.login),
                 path("guarded/", handlers.Guarded.as_view()),
