@@ -58,13 +58,13 @@ class Primitives:
         "_origin",
         "_read_lock",
         "_ready",
+        "_runner",
         "_sent",
         "_state",
-        "runner",
     )
 
     #: Where the code that uses it goes on; until the server's request has ended, or the view has.
-    runner: Runner | None
+    _runner: Runner | None
     _on_accept: Callable[[], None] | None  # called once it is accepted
     _connection_log: ConnectionLog | None  # if somebody reads it; until the end is in it
 
@@ -89,7 +89,7 @@ class Primitives:
         self._state = ConnectionState()
         self._has_listener = self._has_ended = False
         self._opened = self._sent = 0
-        self.runner = self._on_accept = self._connection_log = self._origin = None
+        self._runner = self._on_accept = self._connection_log = self._origin = None
 
     # The opening handshake
 
@@ -187,7 +187,7 @@ class Primitives:
 
     # The life of a request: called by upgrade
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         """Decide where goes on what is going to use this WebSocket, and reserve what it needs then,
         now or just before the 101.
 
@@ -208,7 +208,7 @@ class Primitives:
         """The server's event loop, in which coroutines serve it without a thread, if it has one."""
         return None
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""
 
 

@@ -246,7 +246,7 @@ class AsgiWebSocket(BaseWebSocket):
 
     # Who uses it
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
         return RUNNERS[use](self, self._connection)
 
     @property
@@ -260,6 +260,6 @@ class AsgiWebSocket(BaseWebSocket):
         self._has_listener = True
         return Calls(self, self._connection, self._inbox, listener).start
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._inbox.close_descriptor()
         self._serving.finish()

@@ -81,7 +81,7 @@ class SocketWebSocket(BaseWebSocket):
 
     # The opening handshake
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         assert self._takeover is not None
         return create_runner(self, self._takeover, request, use, accepts=accepts)
 
@@ -122,8 +122,8 @@ class SocketWebSocket(BaseWebSocket):
         self._writer.take(self._transport)
         try:
             self._transport.prepare_watching()
-            if isinstance(self.runner, DetachedRunner):
-                self.runner.detach(self._transport)
+            if isinstance(self._runner, DetachedRunner):
+                self._runner.detach(self._transport)
             takeover.leave()
         except BaseException:
             self._transport.give_back()
@@ -139,7 +139,7 @@ class SocketWebSocket(BaseWebSocket):
         if takeover is not None:
             takeover.finish_response()
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._transport.close()
         self._deregister()
 
