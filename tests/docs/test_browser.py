@@ -3,6 +3,7 @@
 import pytest
 
 from ..browser.conftest import chromium, context  # noqa: F401  (fixtures)
+from ..browser.released import serve_released
 from .pages import PAGES, page
 from .projects import make_project
 from .running import RunningServer
@@ -77,6 +78,25 @@ window.WebSocket = class extends WebSocket {
   constructor(url) { super(url); sockets.push(this); }
 };
 """
+
+
+def test_html_in_pages_with_htmx_and_turbo(serve, context):  # noqa: F811
+    serve_released(context)
+    with serve(page("docs/howto/html.md")) as server:
+        shown = {name: context.new_page() for name in ("htmx4", "htmx2", "turbo")}
+        for name, tab in shown.items():
+            with tab.expect_websocket() as opened:
+                tab.goto(f"http://127.0.0.1:{server.port}/{name}/")
+            opened.value.wait_for_event("framereceived", timeout=TIMEOUT)
+        for name, tab in shown.items():
+            tab.fill("[name=text]", f"<b>{name}</b>")
+            tab.click("button")
+            tab.wait_for_selector(f"li:has-text('<b>{name}</b>')", timeout=TIMEOUT)
+        shown["htmx4"].wait_for_selector("li:has-text('htmx2')", timeout=TIMEOUT)
+        texts = shown["htmx4"].locator("li").all_inner_texts()
+        assert texts == ["<b>htmx4</b>", "<b>htmx2</b>"]
+        assert shown["htmx2"].locator("li").all_inner_texts() == texts
+        assert shown["turbo"].locator("li").all_inner_texts() == ["<b>turbo</b>"]
 
 
 def test_chat_of_the_tutorial(serve, context):  # noqa: F811

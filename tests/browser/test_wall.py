@@ -1,0 +1,70 @@
+"""Released htmx 2, htmx 4 and Turbo show what a group sends as HTML."""
+
+from itertools import count
+
+import pytest
+from playwright.sync_api import expect
+
+from .released import serve_released
+
+RECONNECT = 30_000  # ms: htmx waits longer each time
+LIBRARIES = ["htmx2", "htmx4", "turbo"]
+
+numbers = count(1)
+
+
+@pytest.fixture(scope="module", params=["four processes"])
+def server(request, start_example):
+    return start_example(request.param)
+
+
+@pytest.fixture
+def open_wall(context, server):
+    serve_released(context)
+
+    def open_wall(library):
+        page = context.new_page()
+        with page.expect_websocket() as opened:
+            page.goto(f"{server.url}/wall/{library}/")
+        opened.value.wait_for_event("framereceived")
+        return page
+
+    return open_wall
+
+
+def stick(page):
+    text = f"<b>note {next(numbers)}</b>"
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("button", name="Stick").click()
+    return text
+
+
+def notes(page):
+    return page.get_by_label("Notes").get_by_role("listitem")
+
+
+def test_each_page_shows_what_any_page_sends(open_wall, screenshot):
+    pages = [open_wall(library) for library in LIBRARIES]
+    sent = []
+    for page in pages:
+        sent.insert(0, stick(page))
+        expect(page.get_by_label("Text")).to_have_value("")
+        for shown in pages:
+            expect(notes(shown)).to_have_text(sent)
+    expect(notes(open_wall("turbo"))).to_have_text(sent)  # who comes later
+    for page, library in zip(pages, LIBRARIES, strict=True):
+        screenshot(page, f"wall-{library}")
+
+
+def test_htmx_4_comes_back_when_the_server_was_restarted(open_wall, server):
+    """With all that is on the wall, and nothing twice."""
+    page = open_wall("htmx4")
+    before = stick(page)
+    expect(notes(page).first).to_have_text(before)
+    many = notes(page).count()
+    server.stop()
+    server.start()
+    after = stick(page)  # htmx keeps it until it can be sent
+    expect(notes(page).first).to_have_text(after, timeout=RECONNECT)
+    expect(notes(page)).to_have_count(many + 1)
+    expect(notes(page).nth(1)).to_have_text(before)
