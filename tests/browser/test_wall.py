@@ -45,7 +45,9 @@ def notes(page):
 
 def test_each_page_shows_what_any_page_sends(open_wall, screenshot):
     pages = [open_wall(library) for library in LIBRARIES]
-    sent = []
+    first = stick(pages[0])
+    expect(notes(pages[0]).first).to_have_text(first)
+    sent = notes(pages[0]).all_inner_texts()  # and what another test has left
     for page in pages:
         sent.insert(0, stick(page))
         expect(page.get_by_label("Text")).to_have_value("")
