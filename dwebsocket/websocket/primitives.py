@@ -15,7 +15,7 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import ConnectionState, Reading
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     from dwebsocket.backends.runner import Runner, Use
 
@@ -81,6 +81,9 @@ class Primitives:
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
 
+    #: Whether it carries a session, whose own WebSocket is the one that counts; no slot, again.
+    _carries_session: bool = False
+
     #: Whether the end is decided, or being decided: no group may add it any more.
     _has_ended: bool
 
@@ -92,6 +95,10 @@ class Primitives:
         self._runner = self._on_accept = self._connection_log = self._origin = None
 
     # The opening handshake
+
+    def _take_response(self) -> HttpResponse | None:
+        """What the server's request is to end with, once; ``None``: whatever it likes."""
+        return None
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         """Answer the handshake with 101.
@@ -151,6 +158,15 @@ class Primitives:
     def _find_address(self) -> str | None:
         """The address at the other end of the connection, if that is known."""
         return None
+
+    def _set_reading(self, on: bool) -> None:
+        """Whether the loop that reads on behalf of a listener goes on."""
+        raise NotImplementedError
+
+    @property
+    def transport(self) -> str:
+        """What carries it."""
+        return "websocket"
 
     # The end
 

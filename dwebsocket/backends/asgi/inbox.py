@@ -13,7 +13,7 @@ from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection
-from .readiness import Readiness
+from dwebsocket.backends.readiness import Readiness
 
 __all__ = ["Inbox", "in_time"]
 

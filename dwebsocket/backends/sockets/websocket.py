@@ -333,6 +333,10 @@ class SocketWebSocket(BaseWebSocket):
         self._has_listener = True
         return driver.start
 
+    def _set_reading(self, on: bool) -> None:
+        if self._writer.driver is not None:
+            self._writer.driver.set_reading(on)
+
     def _leave_reading_to(self, driver: Driver) -> None:
         """The driver alone reads from now on."""
         self._read_lock.close()
