@@ -109,8 +109,8 @@ class Group:
         added. The rest is for groups with a history.
 
         Args:
-            since: a position: what was sent behind it comes first. ``None`` or empty: there is
-                none.
+            since: a position: what was sent behind it comes first. ``None``: the one that the
+                page's client has brought, if it is ours. Empty: there is none.
             newest: without a position, or if something behind it is missing, so many of the newest
                 messages come first.
             positions: whether each message comes as JSON, with its position (``position``), the
@@ -134,6 +134,10 @@ class Group:
         rule = self._find_rule()
         backend = get_backend()
         joined = None
+        if rule is not None and member._positions is not None:
+            brought = member._positions.take(self.name)
+            if since is None and not rule.sends_newest:  # it gets the newest, whatever it has
+                since = brought
         try:
             if rule is None:
                 check_plain(self.name, since, newest, positions)
@@ -171,6 +175,8 @@ class Group:
         backend = find_backend()
         if backend is not None and backend.presence is not None:
             backend.presence.discard(self.name, member)
+        if websocket in self and member._positions is not None:
+            member._positions.forget(self.name)
         if get_members().discard(self.name, member):
             get_backend().unsubscribe(self.name)
 

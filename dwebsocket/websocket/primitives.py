@@ -81,6 +81,9 @@ class Primitives:
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
 
+    #: Of a client that keeps its positions in groups by itself; no slot, again.
+    _positions: groups.ClientPositions | None = None
+
     #: Whether it carries a session, whose own WebSocket is the one that counts; no slot, again.
     _carries_session: bool = False
 
