@@ -14,18 +14,19 @@ class Reply:
     """The answer to one request. It is given once, from any thread.
 
     Args:
-        render: makes the response of the text that is given.
+        render: makes the response of the text and the status that are given.
 
     Attributes:
         on_left: called, from any thread, when the client has left before it was given.
     """
 
-    __slots__ = ("_callback", "_lock", "_render", "_text", "on_left")
+    __slots__ = ("_callback", "_lock", "_render", "_status", "_text", "on_left")
 
-    def __init__(self, render: Callable[[str], HttpResponse]) -> None:
+    def __init__(self, render: Callable[[str, int], HttpResponse]) -> None:
         self._render = render
         self._lock = threading.Lock()  # held for an instant
         self._text: str | None = None
+        self._status = 0
         self._callback: Callable[[], None] | None = None
         self.on_left: Callable[[], None] | None = None
 
@@ -34,12 +35,12 @@ class Reply:
         """Whether there is an answer."""
         return self._text is not None
 
-    def give(self, text: str) -> None:
+    def give(self, text: str, status: int = 200) -> None:
         """Answer with this, unless that has been done."""
         with self._lock:
             if self._text is not None:
                 return
-            self._text = text
+            self._text, self._status = text, status
             callback, self._callback = self._callback, None
         if callback is not None:
             callback()
@@ -63,4 +64,4 @@ class Reply:
     def build(self) -> HttpResponse:
         """The response; there is an answer."""
         assert self._text is not None
-        return self._render(self._text)
+        return self._render(self._text, self._status)

@@ -20,9 +20,7 @@ def is_in_event_loop() -> bool:
     return True
 
 
-def call_in_loop(
-    loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any
-) -> None:
+def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
     """Have a loop call this, soon. From any thread; nothing happens if the loop has ended."""
     try:
         loop.call_soon_threadsafe(function, *args)

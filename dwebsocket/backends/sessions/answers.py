@@ -33,19 +33,19 @@ def allow_origin(origin: str | None, response: HttpResponse) -> HttpResponse:
     return response
 
 
-def renderer(request: HttpRequest) -> Callable[[str], HttpResponse]:
-    """What makes the answer to this request of a text. It does not keep the request."""
+def renderer(request: HttpRequest) -> Callable[[str, int], HttpResponse]:
+    """What makes the answer to this request of a text and a status. It does not keep the request."""
     meta = request.META
     accepts = "gzip" in meta.get("HTTP_ACCEPT_ENCODING", "").lower()
     return partial(render, accepts, meta.get("HTTP_ORIGIN"))
 
 
-def render(accepts_gzip: bool, origin: str | None, text: str) -> HttpResponse:
+def render(accepts_gzip: bool, origin: str | None, text: str, status: int) -> HttpResponse:
     content = text.encode()
     compressed = accepts_gzip and len(content) >= MIN_COMPRESSED
     if compressed:
         content = compress_string(content, max_random_bytes=MAX_RANDOM)
-    response = HttpResponse(content, content_type=TEXT)
+    response = HttpResponse(content, status=status, content_type=TEXT)
     if compressed:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Cache-Control"] = "no-store"

@@ -33,6 +33,10 @@ __all__ = [
 POLL_TIMEOUT = 25.0
 
 
+#: Seconds in which what a client has sent at once is taken in, one after the other.
+SETTLED = 0.05
+
+
 class SessionEnd(Protocol):
     """The session, for its carriers."""
 
@@ -98,6 +102,10 @@ class WebSocketCarrier:
     def set_reading(self, on: bool) -> None:
         """See ``Carrier``."""
         raise NotImplementedError
+
+    def call_behind(self, function: Callable[[], None]) -> None:
+        """Have this called when what the client has sent has been taken in, as far as it is here."""
+        function()
 
 
 class DrivenCarrier(WebSocketCarrier):
@@ -184,6 +192,9 @@ class AwaitedCarrier(WebSocketCarrier):
         if not on:
             self._gate = self._loop.create_future()
 
+    def call_behind(self, function: Callable[[], None]) -> None:
+        call_in_loop(self._loop, self._loop.call_later, SETTLED, function)
+
     async def run(self) -> None:
         """Read until the connection ends."""
         websocket = self._websocket
@@ -241,6 +252,13 @@ class Polls:
         reply, self._reply = self._reply, None
         if reply is not None:
             reply.give(encode_payload(packets, escapes=self._escapes))
+
+    def refuse(self) -> None:
+        """Another carrier takes over while a poll waits, whose client knows of it."""
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.give("", status=400)
+        self.set_reading(True)
 
     def tick(self, now: float) -> None:
         """Answer a poll whose time is up."""

@@ -160,24 +160,33 @@ class Session:
         if not may:
             carrier.finish(CloseCode.NORMAL_CLOSURE, "")
 
-    def _answer_probe(self, carrier: WebSocketCarrier, packets: list[Packet]) -> None:
-        """What comes on a probe; all of it is taken out, up to the upgrade."""
+    def _answer_probe(
+        self, carrier: WebSocketCarrier, packets: list[Packet]
+    ) -> WebSocketCarrier | None:
+        """What comes on a probe, of which all is taken out, up to the upgrade; the carrier, if it
+        still is a probe then.
+        """
         while packets and self._probe is carrier:
             packet = packets.pop(0)
             if packet == PROBE:
                 self._is_probed = True
                 carrier.send([PROBED])
-                if isinstance(self._carrier, Polls):
-                    self._carrier.send([NOOP])
             elif packet == UPGRADE:
                 old, self._carrier, self._probe = self._carrier, carrier, None
                 self.kind = carrier.kind
-                if old is not None:
-                    old.finish(CloseCode.NORMAL_CLOSURE, "")
+                if isinstance(old, Polls):
+                    old.refuse()
                 self._flush()
             else:
                 self._probe = None
                 carrier.finish(CloseCode.PROTOCOL_ERROR, "")
+        return self._probe
+
+    def _release_poll(self) -> None:
+        """Answer a poll that waits: its client changes over to a WebSocket when it has that."""
+        with self._lock:
+            if self._probe is not None and isinstance(self._carrier, Polls):
+                self._carrier.send([NOOP])
 
     # Polls
 
@@ -198,10 +207,11 @@ class Session:
                 carrier.send([NOOP])
                 carrier.wait(reply)
                 reply.on_left = lambda: self._forget(reply)
-                if self._is_probed and self._probe is not None:
-                    self._controls = self._controls or [NOOP]
                 self._flush()
+            probe = self._probe if self._is_probed else None
         self._wake()
+        if probe is not None:
+            probe.call_behind(self._release_poll)
         if twice:
             self.end(CloseCode.PROTOCOL_ERROR, "two polls at once", lingers=False)
         return not twice
@@ -257,33 +267,43 @@ class Session:
 
     def take_in(self, carrier: Carrier, packets: Sequence[Packet]) -> bool:
         """A carrier has brought packets; whether there is room for more."""
-        messages: list[Message] = []
-        closed: tuple[int, str] | None = None
-        rest = list(packets)
+        rest, messages, closed = list(packets), list[Message](), None
+        probe = None
+        has_room = True
         with self._lock:
-            if carrier is self._probe and isinstance(carrier, WebSocketCarrier):
-                self._answer_probe(carrier, rest)
-            if carrier is not self._carrier or self._ended is not None:
-                return True
-            try:
-                for packet in rest:
-                    if is_message(packet):
-                        messages.append(as_message(packet))
-                    elif closed is None:
-                        closed = self._obey(str(packet))
-            except (InvalidPacket, WrongCount) as error:
-                closed = CloseCode.PROTOCOL_ERROR, str(error)
-                self._has_failed = True
-            self.received += len(messages)
-            has_room = self._inbox.put(messages)
-            if not has_room:
-                carrier.set_reading(False)
+            if carrier is self._probe:
+                probe = self._answer_probe(self._probe, rest)
+            if carrier is self._carrier and self._ended is None:
+                closed = self._sort(rest, messages)
+                self.received += len(messages)
+                has_room = self._inbox.put(messages)
+                if not has_room:
+                    carrier.set_reading(False)
+        if probe is not None:
+            probe.call_behind(self._release_poll)
         if messages:
             self._inbox.wake()
         self._wake()
         if closed is not None:
             self.end(*closed, farewell=self._has_failed, lingers=False)
         return has_room
+
+    def _sort(self, packets: Sequence[Packet], messages: list[Message]) -> tuple[int, str] | None:
+        """Put what are messages into the list, and obey the rest; why the session ends, if it
+        does.
+        """
+        try:
+            for packet in packets:
+                if is_message(packet):
+                    messages.append(as_message(packet))
+                else:
+                    closed = self._obey(str(packet))
+                    if closed is not None:
+                        return closed
+        except (InvalidPacket, WrongCount) as error:
+            self._has_failed = True
+            return CloseCode.PROTOCOL_ERROR, str(error)
+        return None
 
     _has_failed = False  # the client has broken the protocol
 
