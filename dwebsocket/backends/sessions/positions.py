@@ -37,10 +37,19 @@ ID_BYTES = 12
 POSITIONS = "7"
 
 
-class SessionEnd(Protocol):
-    """The session, for these."""
+class Session(Protocol):
+    """What is sent in order."""
 
     def send(self, *packets: Packet) -> bool: ...
+
+
+class Owner(Protocol):
+    """The WebSocket."""
+
+    _sent: int  # messages
+
+    @property
+    def _session(self) -> Session: ...
 
 
 @lru_cache(4096)
@@ -70,11 +79,11 @@ class Positions:
             missing: when it has joined all of these groups again, or when ``settle`` is called.
     """
 
-    __slots__ = ("_brought", "_lock", "_recovered", "_session", "_taken", "_until", "_waits")
+    __slots__ = ("_brought", "_lock", "_owner", "_recovered", "_taken", "_until", "_waits")
 
-    def __init__(self, session: SessionEnd, brought: str | None) -> None:
+    def __init__(self, owner: Owner, brought: str | None) -> None:
         parsed = None if brought is None else parse_positions(brought)
-        self._session = session
+        self._owner = owner
         self._lock = threading.Lock()  # guards what follows; held for an instant
         self._brought = parsed or {}
         self._taken: set[str] = set()  # those that are being joined
@@ -118,7 +127,8 @@ class Positions:
     def send(self, group: str, position: str, message: PreparedMessage) -> None:
         """Send a message at that position."""
         told = json.dumps([identify(group), position], separators=(",", ":"))
-        self._session.send(POSITIONS + told, build_message(message))
+        self._owner._sent += 1
+        self._owner._session.send(POSITIONS + told, build_message(message))
 
     def forget(self, group: str) -> None:
         """The client is in this group no more."""
@@ -137,4 +147,4 @@ class Positions:
             self._tell({"recovered": recovered})
 
     def _tell(self, values: dict[str, Any]) -> None:
-        self._session.send(POSITIONS + json.dumps(values, separators=(",", ":")))
+        self._owner._session.send(POSITIONS + json.dumps(values, separators=(",", ":")))

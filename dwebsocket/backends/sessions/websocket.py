@@ -97,7 +97,7 @@ class SessionWebSocket(BaseWebSocket):
         session.owner = self._session_owner
         self._session = session
         if self._resumes:
-            self._positions, self._brought = Positions(session, self._brought), None
+            self._positions, self._brought = Positions(self, self._brought), None
         self._response = self._opening.open(session, subprotocol, headers)
         registry.add(session, self._place.start, self._place.sleep)
         websockets.add(self)
