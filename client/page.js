@@ -1,0 +1,13 @@
+// What the browser tells of the page and of its network.
+
+export function watchPage(session) {
+  const listening = new AbortController();
+  const listen = (target, type, listener) =>
+    target?.addEventListener(type, listener, { signal: listening.signal });
+  listen(globalThis, "online", () => session.wake(true));
+  listen(globalThis, "pageshow", () => session.wake());
+  listen(globalThis.document, "visibilitychange", () => document.hidden || session.wake());
+  // A page that is kept may come back, and its session with it.
+  listen(globalThis, "pagehide", (event) => event.persisted || session.leave());
+  return () => listening.abort();
+}
