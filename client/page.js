@@ -7,7 +7,6 @@ export function watchPage(session) {
   listen(globalThis, "online", () => session.wake(true));
   listen(globalThis, "pageshow", () => session.wake());
   listen(globalThis.document, "visibilitychange", () => document.hidden || session.wake());
-  // A page that is kept may come back, and its session with it.
-  listen(globalThis, "pagehide", (event) => event.persisted || session.leave());
+  listen(globalThis, "pagehide", () => session.leave());
   return () => listening.abort();
 }

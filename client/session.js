@@ -82,9 +82,13 @@ export class Session {
     else this.#silence.check();
   }
 
-  // The page is left for good.
+  // The page is left. Should it be shown again, it begins anew.
   leave() {
-    if (!this.#over) this.#leave(1001, "");
+    if (this.#over) return;
+    this.#leave(1001, "");
+    this.#forget();
+    this.#drop();
+    this.#schedule(this.#options.minDelay);
   }
 
   #leave(code, reason) {
@@ -178,15 +182,15 @@ export class Session {
 
   #closed(data) {
     const { code = 1005, reason = "" } = data ? JSON.parse(data) : {};
-    this.#rest();
-    this.#known = undefined;
+    this.#forget();
     this.#drop();
     this.#finish({ code, reason, wasClean: true });
   }
 
   // Whether what has been given has arrived is not known: only the rest waits for the next session.
-  #rest() {
+  #forget() {
     for (const message of this.outbox.restart()) this.outbox.add(message);
+    this.#known = undefined;
   }
 
   lost(how) {
@@ -209,10 +213,7 @@ export class Session {
 
   #broke(transport, { code, reason, wasClean, retryAfter }) {
     const final = isFinal(code) && code !== 1000 && (wasClean || transport === "polling");
-    if (final || !this.#known.resume) {
-      this.#rest();
-      this.#known = undefined;
-    }
+    if (final || !this.#known.resume) this.#forget();
     if (transport === "websocket") this.#network.broke();
     this.#finish(final ? { code, reason, wasClean } : { ...BREAK, retryAfter });
   }

@@ -2,6 +2,7 @@ import pytest
 
 from ..browser.conftest import TIMEOUT, chromium  # noqa: F401  (a fixture)
 from ..servers.process import ROOT
+from .driving import Driver
 from .peer import Peer
 
 STATIC = ROOT / "dwebsocket" / "static" / "dwebsocket"
@@ -37,3 +38,13 @@ def page(tab, peer):
     tab.goto("about:blank")  # it asks for no more
     errors, tab.script_errors = tab.script_errors[:], []
     assert errors == []
+
+
+@pytest.fixture
+def driver(page, peer):
+    return Driver(page, peer)
+
+
+@pytest.fixture
+def polling(driver):
+    return driver.make(transports=["polling"])
