@@ -77,7 +77,7 @@ class Firefox:
         self._ask("browsingContext.navigate", context=self._context, url=url, wait="complete")
 
     def evaluate(self, script, argument=None):
-        """As a page of playwright does it: the value of an expression, or of a call to a function."""
+        """As playwright does it: the value of an expression, or of a call to a function."""
         if re.match(r"(async )?\(.*?\) =>", script):
             value = f"({script})({json.dumps(argument)})"
         elif script.startswith("for ") or ";" in script:
