@@ -75,6 +75,7 @@ class WebSocketHandler(HandlerTasks, View):
 
     Attributes:
         subprotocols: those it speaks, the preferred first.
+        fallback: whether HTTP polls carry it where no WebSocket gets through.
         presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
         keep_request: ``False`` gives the request's memory back after ``on_open``; then
             ``self.request`` has ``user`` and ``path`` only.
@@ -82,6 +83,7 @@ class WebSocketHandler(HandlerTasks, View):
     """
 
     subprotocols: ClassVar[Sequence[str]] = ()
+    fallback: bool = True
     presence_limit: int | None = 1000
     keep_request: bool = True
     websocket: WebSocket
@@ -216,7 +218,7 @@ class WebSocketHandler(HandlerTasks, View):
         if not is_handshake and hasattr(self, "get"):
             tell_if_lost(request, type(self))
             return super().dispatch(request, *args, **kwargs)
-        options = HandshakeOptions(True, tuple(self.subprotocols))
+        options = HandshakeOptions(True, tuple(self.subprotocols), fallback=self.fallback)
         if not is_async(self):
             return call_handler(request, self, options)
         if is_handshake:

@@ -56,6 +56,11 @@ class WebSocket:
         """Whether the 101 has been sent."""
         raise NotImplementedError
 
+    @property
+    def transport(self) -> str:
+        """What carries it now: "websocket", or "polling" where HTTP does."""
+        raise NotImplementedError
+
     # Receiving
 
     def wait(self, timeout: float | None = None) -> Message | None:

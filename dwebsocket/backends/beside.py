@@ -111,10 +111,15 @@ class Beside:
         if self.shortage is not None:
             raise self.shortage
 
-    def leave(self) -> None:
-        """A view has accepted: let the server's request end."""
+    def leave(self, response: HttpResponse | None = None) -> None:
+        """A view has accepted: let the server's request end, with this response if there is one,
+        while the view's own goes on.
+        """
         if not self.left:
             self.left = True
+            if response is not None:
+                response.close = do_nothing  # type: ignore[method-assign]
+                self._response = response
             self._decided.release()
 
     def _run(self) -> None:
@@ -141,6 +146,10 @@ class Beside:
             response.close()
         else:
             self._response = response
+
+
+def do_nothing() -> None:
+    """Stands for the end of a request that goes on."""
 
 
 class LeftResponse(HttpResponse):

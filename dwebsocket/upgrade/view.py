@@ -103,7 +103,7 @@ class ViewRun:
             raise self._error
         if not self._websocket.accepted:
             return self._response
-        return LastResponse(self._request, goes_on=True)
+        return self._websocket._take_response() or LastResponse(self._request, goes_on=True)
 
     def run(self) -> Any:
         """Run the view; the response for Django."""

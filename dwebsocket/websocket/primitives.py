@@ -15,7 +15,7 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import ConnectionState, Reading
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     from dwebsocket.backends.runner import Runner, Use
 
@@ -81,6 +81,9 @@ class Primitives:
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
 
+    #: Whether it carries a session, whose own WebSocket is the one that counts; no slot, again.
+    _carries_session: bool = False
+
     #: Whether the end is decided, or being decided: no group may add it any more.
     _has_ended: bool
 
@@ -92,6 +95,10 @@ class Primitives:
         self.runner = self._on_accept = self._connection_log = self._origin = None
 
     # The opening handshake
+
+    def _take_response(self) -> HttpResponse | None:
+        """What the server's request is to end with, once; ``None``: whatever it likes."""
+        return None
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         """Answer the handshake with 101.
@@ -152,6 +159,15 @@ class Primitives:
         """The address at the other end of the connection, if that is known."""
         return None
 
+    def _set_reading(self, on: bool) -> None:
+        """Whether the loop that reads on behalf of a listener goes on."""
+        raise NotImplementedError
+
+    @property
+    def transport(self) -> str:
+        """What carries it."""
+        return "websocket"
+
     # The end
 
     def end(self, code: int, reason: str) -> bool:
@@ -187,7 +203,7 @@ class Primitives:
 
     # The life of a request: called by upgrade
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         """Decide where goes on what is going to use this WebSocket, and reserve what it needs then,
         now or just before the 101.
 

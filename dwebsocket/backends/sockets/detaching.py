@@ -174,7 +174,7 @@ def run_in_thread(owner: SocketOwner, run: Run) -> None:
 def create_runner(
     owner: SocketOwner, takeover: Takeover, request: HttpRequest, use: Use, *, accepts: bool
 ) -> Runner | None:
-    """As ``BaseWebSocket.create_runner``: handlers go on beside the server where that can be done;
+    """As ``BaseWebSocket._create_runner``: handlers go on beside the server where that can be done;
     views, where their request runs there.
     """
     if use is Use.VIEW:

@@ -81,7 +81,7 @@ class SocketWebSocket(BaseWebSocket):
 
     # The opening handshake
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         assert self._takeover is not None
         return create_runner(self, self._takeover, request, use, accepts=accepts)
 
@@ -332,6 +332,10 @@ class SocketWebSocket(BaseWebSocket):
         self._read_lock = ListenerLock(self._read_lock)
         self._has_listener = True
         return driver.start
+
+    def _set_reading(self, on: bool) -> None:
+        if self._writer.driver is not None:
+            self._writer.driver.set_reading(on)
 
     def _leave_reading_to(self, driver: Driver) -> None:
         """The driver alone reads from now on."""

@@ -69,7 +69,7 @@ class NativeWebSocket(SendingWebSocket):
 
     # The opening handshake
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         if use is Use.COROUTINE:
             raise SocketTakeoverError(
                 "WebSockets cannot work here: with --https-socket an async view or handler cannot "
