@@ -42,6 +42,7 @@ LAYERS = [
         "admin",
         "management",
         "models",
+        "templatetags",
     },
 ]
 #: What no module of a folder may import.
