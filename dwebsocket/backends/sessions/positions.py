@@ -19,13 +19,10 @@ from dwebsocket.protocol.prepared import PreparedMessage
 
 __all__ = ["Positions", "parse_positions"]
 
-#: Those in one request; a client that brings more is told that something is missing.
-MAX_BROUGHT = 100
-
 #: Characters of them all: beyond it is no client of ours.
-MAX_LENGTH = 8192
+MAX_LENGTH = 4096
 
-BROUGHT = re.compile(r"([\w-]{16})\.([0-9a-f]{8}:\d{1,18})", re.ASCII)
+BROUGHT = re.compile(r"([\w-]{16}),([0-9a-f]{8}:\d{1,18})(?:,|$)", re.ASCII)
 
 #: Seconds after which a view that has not waited for a message has joined all groups that it joins.
 SETTLING = 5.0
@@ -33,7 +30,7 @@ SETTLING = 5.0
 #: Bytes of what stands for the name of a group.
 ID_BYTES = 12
 
-#: The packet that tells of positions; it is in the order of messages, and counted as one.
+#: The type of packets that tell of positions.
 POSITIONS = "7"
 
 
@@ -63,12 +60,9 @@ def parse_positions(text: str) -> dict[str, str] | None:
     """What a client has brought, the position of each group by its id; ``None``: it is no such
     thing.
     """
-    if len(text) > MAX_LENGTH or text.count(",") >= MAX_BROUGHT:
+    if len(text) > MAX_LENGTH or BROUGHT.sub("", text):
         return None
-    found = [BROUGHT.fullmatch(one) for one in text.split(",")]
-    if None in found:
-        return None
-    return {one[1]: one[2] for one in found if one is not None}
+    return dict(BROUGHT.findall(text))
 
 
 class Positions:
@@ -120,15 +114,15 @@ class Positions:
             self._taken.discard(name)
             self._recovered &= recovered or not joins
             is_all = self._waits and joins and not (self._brought or self._taken)
-        self._tell(told if recovered or joins else {**told, "lost": True})
+        self._tell(told if recovered or joins else {**told, "gap": True})
         if is_all:
             self.settle()
 
     def send(self, group: str, position: str, message: PreparedMessage) -> None:
         """Send a message at that position."""
-        told = json.dumps([identify(group), position], separators=(",", ":"))
+        told = build_positions({"next": {identify(group): position}})
         self._owner._sent += 1
-        self._owner._session.send(POSITIONS + told, build_message(message))
+        self._owner._session.send(told, build_message(message))
 
     def forget(self, group: str) -> None:
         """The client is in this group no more."""
@@ -147,4 +141,9 @@ class Positions:
             self._tell({"recovered": recovered})
 
     def _tell(self, values: dict[str, Any]) -> None:
-        self._owner._session.send(POSITIONS + json.dumps(values, separators=(",", ":")))
+        self._owner._session.send(build_positions(values))
+
+
+def build_positions(values: dict[str, Any]) -> Packet:
+    """The packet that tells of positions; it is in the order of messages, and counted as one."""
+    return POSITIONS + json.dumps(values, separators=(",", ":"))
