@@ -7,6 +7,7 @@ outgoing  what waits to be sent, and what may have to be sent again
 from .outgoing import Outgoing, WrongCount
 from .packets import (
     CLOSE,
+    EMPTY,
     NOOP,
     PING,
     PROBE,
@@ -19,6 +20,7 @@ from .packets import (
     build_open,
     build_text,
     decode_payload,
+    decode_text,
     encode_payload,
     is_message,
     parse_close,
@@ -27,6 +29,7 @@ from .packets import (
 
 __all__ = [
     "CLOSE",
+    "EMPTY",
     "NOOP",
     "PING",
     "PROBE",
@@ -41,6 +44,7 @@ __all__ = [
     "build_open",
     "build_text",
     "decode_payload",
+    "decode_text",
     "encode_payload",
     "is_message",
     "parse_close",
