@@ -1,6 +1,7 @@
 """A wall of notes, for pages that are sent HTML: htmx 2, htmx 4 and Turbo put it where it belongs.
 
-What was sent is remembered (`Group(history=…)`), so whoever comes, or comes back, is sent it again.
+What was sent is remembered (`Group(history=…)`), so whoever comes, or comes back, is sent it: all
+of it, behind an empty wall, whatever the page has already (`since=""`).
 """
 
 from typing import Any
@@ -30,8 +31,8 @@ class HtmxWall(JsonWebSocketHandler):
     """One open page. htmx sends its forms through the WebSocket, as JSON."""
 
     def on_open(self) -> None:
-        self.send_html("wall/htmx/empty.html")  # a page that comes back has notes already
-        htmx_pages.add(self.websocket, newest=SHOWN)
+        self.send_html("wall/htmx/empty.html")
+        htmx_pages.add(self.websocket, since="", newest=SHOWN)
 
     def on_message(self, message: Any) -> None:
         match message:  # a browser is not to be trusted: whatever else it sends is passed over
@@ -45,7 +46,7 @@ class TurboWall(WebSocketHandler):
 
     def on_open(self) -> None:
         self.send_html("wall/turbo/empty.html")
-        turbo_pages.add(self.websocket, newest=SHOWN)
+        turbo_pages.add(self.websocket, since="", newest=SHOWN)
 
 
 def page(request: HttpRequest, template: str) -> HttpResponse:

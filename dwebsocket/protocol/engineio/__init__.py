@@ -7,6 +7,7 @@ outgoing  what waits to be sent, and what may have to be sent again
 from .outgoing import Outgoing, WrongCount
 from .packets import (
     CLOSE,
+    EMPTY,
     NOOP,
     PING,
     PROBE,
@@ -20,6 +21,7 @@ from .packets import (
     build_open,
     build_text,
     decode_payload,
+    decode_text,
     encode_payload,
     is_message,
     parse_close,
@@ -28,6 +30,7 @@ from .packets import (
 
 __all__ = [
     "CLOSE",
+    "EMPTY",
     "NOOP",
     "PING",
     "PROBE",
@@ -43,6 +46,7 @@ __all__ = [
     "build_open",
     "build_text",
     "decode_payload",
+    "decode_text",
     "encode_payload",
     "is_message",
     "parse_close",

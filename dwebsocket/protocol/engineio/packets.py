@@ -16,6 +16,7 @@ from dwebsocket.protocol.prepared import PreparedMessage
 
 __all__ = [
     "CLOSE",
+    "EMPTY",
     "MAX_PACKETS",
     "NOOP",
     "PING",
@@ -30,6 +31,7 @@ __all__ = [
     "build_open",
     "build_text",
     "decode_payload",
+    "decode_text",
     "encode_payload",
     "is_message",
     "parse_close",
@@ -54,6 +56,9 @@ SEPARATOR = "\x1e"
 
 #: In front of binary messages in such a body, and of text that holds the separator: base64.
 BINARY = "b"
+
+#: An empty binary message as text.
+EMPTY = BINARY
 ENCODED_TEXT = "t"
 
 #: Packets in one body.
@@ -128,10 +133,15 @@ def decode_payload(body: bytes) -> list[Packet]:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise InvalidPacket(f"not UTF-8: {error.reason}") from error
-    return [decode(packet) for packet in text.split(SEPARATOR)]
+    return [decode_text(packet) for packet in text.split(SEPARATOR)]
 
 
-def decode(packet: str) -> Packet:
+def decode_text(packet: str) -> Packet:
+    """The packet that a text stands for: it may be one of base64.
+
+    Raises:
+        InvalidPacket: it is not.
+    """
     if packet[:1] == BINARY:
         return decode_base64(packet[1:])
     if packet[:1] == ENCODED_TEXT:
