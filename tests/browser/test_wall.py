@@ -13,7 +13,7 @@ LIBRARIES = ["htmx2", "htmx4", "turbo"]
 numbers = count(1)
 
 
-@pytest.fixture(scope="module", params=["four processes"])
+@pytest.fixture(scope="module", params=["gunicorn-gthread"])
 def server(request, start_example):
     return start_example(request.param)
 
