@@ -4,8 +4,9 @@ import pytest
 
 from ..browser.conftest import chromium, context  # noqa: F401  (fixtures)
 from ..browser.released import serve_released
+from ..servers.process import find_free_port
 from .pages import PAGES, page
-from .projects import make_project
+from .projects import make_project, run
 from .running import RunningServer
 
 TIMEOUT = 10_000  # milliseconds
@@ -69,6 +70,27 @@ def test_a_page_that_breaks_and_comes_back(serve, context):  # noqa: F811
         second.evaluate(send, "three")
         first.wait_for_selector("li:has-text('three')", timeout=TIMEOUT)
         assert first.locator("li").all_inner_texts() == ["one", "two", "three"]
+
+
+def test_a_page_that_comes_back_after_the_server(skeleton, tmp_path, context):  # noqa: F811
+    """The client brings its positions to a server that has never seen it."""
+    project = make_project(skeleton, tmp_path / "project", page("docs/howto/history.md"))
+    port = find_free_port()
+    command = f"python manage.py runserver --noreload {port}"
+    tab = context.new_page()
+    with RunningServer(command, project, port):
+        tab.goto(f"http://127.0.0.1:{port}/board/")
+        tab.evaluate("socket.send('one')")
+        tab.wait_for_selector("li:has-text('one')", timeout=TIMEOUT)
+        tab.evaluate("list.firstChild.id = 'kept'")
+    send = "from chat.boards import board; board.send('missed')"
+    run(project, "python", "manage.py", "shell", "-c", send)
+    with RunningServer(command, project, port):
+        tab.wait_for_selector("li:has-text('missed')", timeout=4 * TIMEOUT)
+        tab.evaluate("socket.send('three')")
+        tab.wait_for_selector("li:has-text('three')", timeout=TIMEOUT)
+        assert tab.locator("li").all_inner_texts() == ["one", "missed", "three"]
+        assert tab.locator("li#kept").count() == 1  # it has not loaded anew
 
 
 #: What the page makes is within reach of the test.

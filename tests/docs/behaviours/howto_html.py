@@ -1,5 +1,6 @@
 from chat import handlers, views
 from django.contrib.auth.models import User
+from django.template.loader import render_to_string
 from django.test import TransactionTestCase
 
 from dwebsocket.testing import WebSocketClient
@@ -31,3 +32,7 @@ class HTML(TransactionTestCase):
         User.objects.create_user("ada")
         with self.client.websocket("/ws/people/") as page:
             assert page.receive().strip() == '<ul id="people"><li>ada</li></ul>'
+
+    def test_heads_load_the_client(self):
+        for name in ("head_htmx2.html", "head_turbo.html"):
+            assert '<script src="/static/dwebsocket/websocket.js">' in render_to_string(name)
