@@ -32,7 +32,7 @@ from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.upgrade.csrf import check_source
 from dwebsocket.upgrade.refusals import refuse, refuse_for
 
-__all__ = ["answer_carrier"]
+__all__ = ["MAX_OVERHEAD", "answer_carrier"]
 
 #: Bytes of the body of a POST besides a message of the greatest size, which may be base64.
 MAX_OVERHEAD = 65536

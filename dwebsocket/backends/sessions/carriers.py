@@ -105,7 +105,7 @@ class WebSocketCarrier:
         raise NotImplementedError
 
     def call_behind(self, function: Callable[[], None]) -> None:
-        """Have this called when what the client has sent has been taken in, as far as it is here."""
+        """Have this called when what the client has sent, as far as it is here, is taken in."""
         function()
 
 

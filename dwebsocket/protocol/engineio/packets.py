@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "Packet",
     "as_message",
     "build_close",
+    "build_error",
     "build_message",
     "build_open",
     "build_text",
@@ -66,6 +68,9 @@ MAX_PACKETS = 10_000
 
 #: The longest number that is read: more messages than anybody sends.
 MAX_DIGITS = 18
+
+#: Characters of an error that are shown.
+MAX_SHOWN = 20_000
 
 #: What Engine.IO's own close says nothing of.
 NORMAL, NO_STATUS = 1000, 1005
@@ -205,3 +210,14 @@ def parse_count(digits: str) -> int | None:
     if len(digits) > MAX_DIGITS or not (digits.isascii() and digits.isdigit()):
         raise InvalidPacket("a count that is no number")
     return int(digits)
+
+
+def build_error(error: BaseException) -> Packet:
+    """A packet for whoever writes the site: an error, with its traceback."""
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    values = {
+        "level": "error",
+        "message": "".join(traceback.format_exception_only(type(error), error)).strip()[:MAX_SHOWN],
+        "traceback": "".join(lines)[-MAX_SHOWN:],
+    }
+    return "8" + json.dumps(values)
