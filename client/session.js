@@ -285,6 +285,8 @@ export class Session {
   }
 
   changed(probe) {
+    // The server goes on from there, whatever it has answered to polls that were given up.
+    probe.sendPacket("5" + (this.#known.resume ? this.#count : ""));
     this.carrier.abandon();
     this.carrier = probe;
     this.#opened = Date.now();
