@@ -187,7 +187,7 @@ def leave_to_handler(view: Callable[..., Any], options: HandshakeOptions) -> Cal
     if options.subprotocols or not (options.auto_accept and options.fallback):
         raise TypeError(
             f"{view.view_class.__qualname__} is a handler and needs no decorator: "  # type: ignore[attr-defined]
-            "its subprotocols and fallback are attributes of the class, and its mixins refuse requests"
+            "its subprotocols and fallback are attributes of the class, its mixins refuse requests"
         )
     return view
 

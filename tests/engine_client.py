@@ -143,7 +143,7 @@ class EngineClient:
         frame = self.websocket.read_frame()
         if frame.opcode == CLOSE:
             return frame.close_code
-        packet = frame.payload.decode() if frame.opcode == TEXT else frame.payload
+        packet = decode(frame.payload.decode()) if frame.opcode == TEXT else frame.payload
         self.note(packet)
         return packet
 

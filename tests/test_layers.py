@@ -35,6 +35,7 @@ LAYERS = [
         "decorators",
         "middleware",
         "asgi",
+        "asgi_polls",
         "__init__",
         "checks",
         "testing",

@@ -32,7 +32,7 @@ from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.upgrade.csrf import check_source
 from dwebsocket.upgrade.refusals import refuse, refuse_for
 
-__all__ = ["answer_carrier"]
+__all__ = ["MAX_OVERHEAD", "answer_carrier"]
 
 #: Bytes of the body of a POST besides a message of the greatest size, which may be base64.
 MAX_OVERHEAD = 65536
@@ -62,11 +62,19 @@ class Owner(NamedTuple):
 class Refused(Exception):
     """A request that no session takes, in the words of Engine.IO."""
 
-    def __init__(self, code: int, message: str, why: str = "", status: int = 400) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        why: str = "",
+        status: int = 400,
+        level: int = logging.WARNING,
+    ) -> None:
         super().__init__(why or message)
         self.code = code
         self.message = message
         self.status = status
+        self.level = level
 
 
 def answer_carrier(request: HttpRequest, *, fallback: bool) -> HttpResponse | None:
@@ -151,7 +159,7 @@ def find_own(request: HttpRequest, owner: Owner) -> Session | None:
     if session is None or session.owner.path != owner.path:
         if "received" in query and request.method == "GET":
             return None
-        raise Refused(1, "Session ID unknown")
+        raise Refused(1, "Session ID unknown", level=logging.DEBUG)
     if not session.owner.admits(owner):
         raise Refused(4, "Forbidden", "The session is another user's.", 403)
     return session
@@ -213,9 +221,16 @@ def read_body(request: HttpRequest) -> bytes:
         raise Refused(3, "Bad request", "A POST says how long its body is (Content-Length).", 411)
     if int(length) > most:
         raise Refused(3, "Bad request", f"The body is longer than {most} bytes.", 413)
-    body: bytes = request.read(int(length))
+    try:
+        body: bytes = request.read(int(length))
+    except OSError as error:  # UnreadablePostError: the client has left
+        raise Refused(
+            3, "Bad request", f"The body breaks off: {error}.", level=logging.DEBUG
+        ) from error
     if len(body) < int(length):
-        raise Refused(3, "Bad request", "The body is shorter than its Content-Length.")
+        raise Refused(
+            3, "Bad request", "The body is shorter than its Content-Length.", level=logging.DEBUG
+        )
     return body
 
 
@@ -241,8 +256,7 @@ def connect(request: HttpRequest, factory: SessionFactory, session: Session) -> 
 
 def refuse_carrier(request: HttpRequest, error: Refused) -> HttpResponse:
     """The answer to a request that is refused: Engine.IO's JSON."""
-    level = logging.DEBUG if error.code == 1 else logging.WARNING
-    response = refuse(request, str(error), error.status, level=level)
+    response = refuse(request, str(error), error.status, level=error.level)
     if "X-DWebSocket-Debug" not in response.headers:
         response.headers["Content-Type"] = "application/json"
         response.content = f'{{"code":{error.code},"message":"{error.message}"}}'.encode()

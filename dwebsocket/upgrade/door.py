@@ -27,7 +27,7 @@ from dwebsocket.upgrade.attachment import attach
 from dwebsocket.upgrade.flat_middleware import flatten
 from dwebsocket.upgrade.other_answers import tell_of_answer
 
-__all__ = ["NEEDS_NO_THREAD", "run_again"]
+__all__ = ["NEEDS_NO_THREAD", "may_accept", "run_again"]
 
 #: Set on views that leave their request as soon as they have accepted.
 NEEDS_NO_THREAD = "leaves_request"

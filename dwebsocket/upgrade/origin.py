@@ -47,9 +47,9 @@ def check_fetch(request: HttpRequest) -> None:
     """
     meta = request.META
     site = meta.get("HTTP_SEC_FETCH_SITE", "same-origin")
-    if "HTTP_ORIGIN" not in meta and site not in ("same-origin", "none"):
-        if "*" not in conf.ALLOWED_ORIGINS:
-            raise InvalidOrigin(f"The request is one of another site's page ({site[:20]!r}).")
+    if "HTTP_ORIGIN" in meta or site in ("same-origin", "none") or "*" in conf.ALLOWED_ORIGINS:
+        return
+    raise InvalidOrigin(f"The request is one of another site's page ({site[:20]!r}).")
 
 
 def as_http(origin: str) -> str:

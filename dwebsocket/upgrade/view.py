@@ -21,7 +21,7 @@ from dwebsocket.running.coroutines import release_thread, surround_calls
 from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade import collectors
 from dwebsocket.upgrade.connection_log import tell_ended
-from dwebsocket.upgrade.error_log import log_error, report, tells_end
+from dwebsocket.upgrade.error_log import log_error, report, show_error, tells_end
 from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_response, tell_of_unsaved
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
@@ -225,6 +225,7 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
         report_unless_cancelled(error)  # who waits for the Close is to know it by then
         # The peer may take its time, and not every server ends a request whose client has left.
         websocket._release_database()
+        show_error(websocket, error)
         try:
             if error is None or isinstance(error, Exception):
                 websocket.close(find_close_code(error))
@@ -253,6 +254,7 @@ async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
         report_unless_cancelled(error)
         release_thread()
         await websocket._arelease_database()
+        show_error(websocket, error)
         await websocket.aclose(find_close_code(error))
     if websocket._loop is not None:
         end(websocket, error)

@@ -168,6 +168,11 @@ class Primitives:
         """What carries it."""
         return "websocket"
 
+    def _show_error(self, error: BaseException) -> None:
+        """Let the client have an error of what uses this, if it can show one to whoever writes the
+        site. Never raises.
+        """
+
     # The end
 
     def end(self, code: int, reason: str) -> bool:

@@ -1,4 +1,4 @@
-"""Engine.IO at the addresses of views and handlers: polls, a WebSocket, and both after each other."""
+"""Engine.IO at the addresses of views and handlers: polls, a WebSocket, and both."""
 
 import pytest
 

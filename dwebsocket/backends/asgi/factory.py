@@ -18,8 +18,8 @@ from .websocket import AsgiWebSocket
 __all__ = ["WebSocketFactory"]
 
 NO_POLLS = (
-    "Polls cannot open a WebSocket here: the request has not come through dwebsocket's application. "
-    "Have asgi.py say application = dwebsocket.asgi.get_websocket_application()."
+    "Polls cannot open a WebSocket here: the request has come to another application than "
+    "dwebsocket's. Have asgi.py say application = dwebsocket.asgi.get_websocket_application()."
 )
 
 

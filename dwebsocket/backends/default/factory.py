@@ -55,7 +55,11 @@ class WebSocketFactory(BaseWebSocketFactory):
         takeover = self.refusing_takeover
         if takeover is None or not (takeover.lets_go and self.find_transport_class().detaches):
             return super().defer(reply)
-        defer(takeover, reply)()
+        finish, beside = defer(takeover, reply), self.request.META.get(BESIDE)
+        if beside is None:
+            finish()
+        else:
+            beside.call_in_server(finish)
         return HttpResponse()
 
     @property

@@ -34,7 +34,7 @@ def allow_origin(origin: str | None, response: HttpResponse) -> HttpResponse:
 
 
 def renderer(request: HttpRequest) -> Callable[[str, int], HttpResponse]:
-    """What makes the answer to this request of a text and a status. It does not keep the request."""
+    """What makes the answer to this request, which is not kept, of a text and a status."""
     meta = request.META
     accepts = "gzip" in meta.get("HTTP_ACCEPT_ENCODING", "").lower()
     return partial(render, accepts, meta.get("HTTP_ORIGIN"))

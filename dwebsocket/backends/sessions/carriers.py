@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 from dwebsocket.backends.replies import Reply
 from dwebsocket.conf import conf
-from dwebsocket.protocol.engineio import NOOP, Packet, encode_payload
+from dwebsocket.protocol.engineio import EMPTY, NOOP, Packet, encode_payload
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.running.event_loop import call_in_loop, set_done
@@ -92,7 +92,8 @@ class WebSocketCarrier:
     def send(self, packets: Sequence[Packet]) -> None:
         """See ``Carrier``; so have the rest."""
         for packet in packets:
-            self._websocket.send_nowait(PreparedMessage(packet))
+            # One server throws empty messages away.
+            self._websocket.send_nowait(PreparedMessage(packet or EMPTY))
 
     def finish(self, code: int, reason: str) -> None:
         """See ``Carrier``."""
@@ -104,7 +105,7 @@ class WebSocketCarrier:
         raise NotImplementedError
 
     def call_behind(self, function: Callable[[], None]) -> None:
-        """Have this called when what the client has sent has been taken in, as far as it is here."""
+        """Have this called when what the client has sent, as far as it is here, is taken in."""
         function()
 
 

@@ -102,7 +102,7 @@ def find_interval() -> float:
 
 
 def find_stop_code() -> int | None:
-    """The close code for the end of the server, once it has been told to end, where one can know."""
+    """The close code for the end of the server, once it has been told to end, if one can know."""
     if "gunicorn.workers.base" not in sys.modules:
         return None
     find_code = find_stop_signal()
@@ -144,7 +144,7 @@ def forget() -> None:
 def end_all() -> None:
     """The interpreter ends: say so."""
     for session in list(sessions.values()):
-        session.end(sweeper.exit_code, "", lingers=False)
+        session.end(sweeper.get_exit_code(), "", lingers=False)
     if sessions:
         time.sleep(GRACE)
 

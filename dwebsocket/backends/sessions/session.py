@@ -28,6 +28,7 @@ from dwebsocket.protocol.engineio import (
     as_message,
     build_close,
     build_open,
+    decode_text,
     is_message,
     parse_close,
     parse_count,
@@ -295,7 +296,8 @@ class Session:
         does.
         """
         try:
-            for packet in packets:
+            for given in packets:
+                packet = decode_text(given) if isinstance(given, str) else given
                 if is_message(packet):
                     messages.append(as_message(packet))
                 else:

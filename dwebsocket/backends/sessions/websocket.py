@@ -24,7 +24,7 @@ from dwebsocket.backends.slow import count_slow
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.budget import RESERVE, cost_of
-from dwebsocket.protocol.engineio import Packet, build_text
+from dwebsocket.protocol.engineio import Packet, build_error, build_text
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
@@ -147,6 +147,10 @@ class SessionWebSocket(BaseWebSocket):
     def _closed_error(self) -> ConnectionClosed:
         note_end(self)
         return super()._closed_error()
+
+    def _show_error(self, error: BaseException) -> None:
+        if self._resumes:
+            self._session.tell(build_error(error))
 
     # Receiving
 

@@ -44,7 +44,7 @@ class SocketOwner(Owner, Protocol):
 
     _transport: Transport
 
-    def _deregister(self) -> None: ...
+    def _deregister(self, beside: Beside | None = None) -> None: ...
     def _attach_driver(self, listener: Listener) -> Callable[[], None]: ...
     def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
     def finish(self) -> None: ...
@@ -80,8 +80,8 @@ class DetachedRunner(Runner):
     def _drop_request(self) -> None:
         """Keep nothing of the server's request, which ends now, and forget this runner."""
         self._owner.runner = None
-        self._owner._deregister()
         request = self._request
+        self._owner._deregister(request.META.get(BESIDE))
         # The server goes on with its own dictionary.
         meta = {
             key: item

@@ -28,6 +28,7 @@ __all__ = [
     "discard",
     "expect",
     "expect_restart",
+    "get_exit_code",
     "give_up",
     "watch_deadline",
 ]
@@ -179,6 +180,11 @@ def look_after(
 
 #: The close code for the interpreter's end (RFC 6455, 7.4.1, and IANA's registry).
 exit_code: int = CloseCode.GOING_AWAY
+
+
+def get_exit_code() -> int:
+    """The close code for the end of the interpreter."""
+    return exit_code
 
 
 def expect_restart(**kwargs: Any) -> None:

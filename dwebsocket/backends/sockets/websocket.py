@@ -8,6 +8,7 @@ from time import monotonic
 from django.http import HttpRequest
 
 from dwebsocket.backends import room
+from dwebsocket.backends.beside import Beside
 from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.backends.listening import Listener, ListenerLock
 from dwebsocket.backends.runner import Run, Runner, Use
@@ -133,11 +134,15 @@ class SocketWebSocket(BaseWebSocket):
     def fileno(self) -> int:
         return self._transport.fileno() if self.accepted else -1
 
-    def _deregister(self) -> None:
-        """Keep nothing of the server's: its request is about to end."""
+    def _deregister(self, beside: Beside | None = None) -> None:
+        """Keep nothing of the server's: its request is about to end, which runs here or, with the
+        server's own functions, in the thread that waits beside.
+        """
         takeover, self._takeover = self._takeover, None
-        if takeover is not None:
+        if takeover is not None and beside is None:
             takeover.finish_response()
+        elif takeover is not None and beside is not None:
+            beside.call_in_server(takeover.finish_response)
 
     def finish(self) -> None:
         self._transport.close()

@@ -7,6 +7,7 @@ outgoing  what waits to be sent, and what may have to be sent again
 from .outgoing import Outgoing, WrongCount
 from .packets import (
     CLOSE,
+    EMPTY,
     NOOP,
     PING,
     PROBE,
@@ -16,9 +17,11 @@ from .packets import (
     Packet,
     as_message,
     build_close,
+    build_error,
     build_open,
     build_text,
     decode_payload,
+    decode_text,
     encode_payload,
     is_message,
     parse_close,
@@ -27,6 +30,7 @@ from .packets import (
 
 __all__ = [
     "CLOSE",
+    "EMPTY",
     "NOOP",
     "PING",
     "PROBE",
@@ -38,9 +42,11 @@ __all__ = [
     "WrongCount",
     "as_message",
     "build_close",
+    "build_error",
     "build_open",
     "build_text",
     "decode_payload",
+    "decode_text",
     "encode_payload",
     "is_message",
     "parse_close",

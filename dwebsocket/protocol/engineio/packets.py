@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
     "CLOSE",
+    "EMPTY",
     "MAX_PACKETS",
     "NOOP",
     "PING",
@@ -24,9 +26,11 @@ __all__ = [
     "Packet",
     "as_message",
     "build_close",
+    "build_error",
     "build_open",
     "build_text",
     "decode_payload",
+    "decode_text",
     "encode_payload",
     "is_message",
     "parse_close",
@@ -51,6 +55,9 @@ SEPARATOR = "\x1e"
 
 #: In front of binary messages in such a body, and of text that holds the separator: base64.
 BINARY = "b"
+
+#: An empty binary message as text.
+EMPTY = BINARY
 ENCODED_TEXT = "t"
 
 #: Packets in one body.
@@ -58,6 +65,9 @@ MAX_PACKETS = 10_000
 
 #: The longest number that is read: more messages than anybody sends.
 MAX_DIGITS = 18
+
+#: Characters of an error that are shown.
+MAX_SHOWN = 20_000
 
 #: What Engine.IO's own close says nothing of.
 NORMAL, NO_STATUS = 1000, 1005
@@ -118,10 +128,15 @@ def decode_payload(body: bytes) -> list[Packet]:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise InvalidPacket(f"not UTF-8: {error.reason}") from error
-    return [decode(packet) for packet in text.split(SEPARATOR)]
+    return [decode_text(packet) for packet in text.split(SEPARATOR)]
 
 
-def decode(packet: str) -> Packet:
+def decode_text(packet: str) -> Packet:
+    """The packet that a text stands for: it may be one of base64.
+
+    Raises:
+        InvalidPacket: it is not.
+    """
     if packet[:1] == BINARY:
         return decode_base64(packet[1:])
     if packet[:1] == ENCODED_TEXT:
@@ -185,3 +200,14 @@ def parse_count(digits: str) -> int | None:
     if len(digits) > MAX_DIGITS or not (digits.isascii() and digits.isdigit()):
         raise InvalidPacket("a count that is no number")
     return int(digits)
+
+
+def build_error(error: BaseException) -> Packet:
+    """A packet for whoever writes the site: an error, with its traceback."""
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    values = {
+        "level": "error",
+        "message": "".join(traceback.format_exception_only(type(error), error)).strip()[:MAX_SHOWN],
+        "traceback": "".join(lines)[-MAX_SHOWN:],
+    }
+    return "8" + json.dumps(values)
