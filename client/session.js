@@ -110,7 +110,7 @@ export class Session {
 
   get #positions() {
     const known = Object.entries(this.#at).filter(([, position]) => position);
-    return known.length && known.length <= MOST ? `&positions=${known}` : "";
+    return known[0] && !known[MOST] ? `&positions=${known}` : "";
   }
 
   #address(transport, query) {
@@ -324,6 +324,8 @@ export class Session {
   }
 
   changed(probe) {
+    // The server goes on from there, whatever it has answered to polls that were given up.
+    probe.sendPacket("5" + (this.#known.resume ? this.#count : ""));
     this.carrier.abandon();
     this.carrier = probe;
     this.#opened = Date.now();

@@ -48,7 +48,6 @@ export class Upgrade {
     if (this.#probe !== probe) return;
     this.#probe = undefined;
     this.changing = false;
-    probe.sendPacket("5");
     this.#session.changed(probe);
   }
 }

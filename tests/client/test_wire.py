@@ -438,7 +438,7 @@ class TestFallingBack:
             asked = driver.take(websocket=False)
             bodies.append(asked.body)
             asked.answer("ok" if asked.method == "POST" else "6")
-        assert probe.receive() == "5"
+        assert probe.receive() == "51"
         assert "4in between" in bodies or probe.receive() == "4in between"
         probe.send("4first frame")
         assert driver.event() == ["message", "last poll"]

@@ -172,7 +172,7 @@ class Session:
             if packet == PROBE:
                 self._is_probed = True
                 carrier.send([PROBED])
-            elif packet == UPGRADE:
+            elif packet == UPGRADE or (self.resumes and self._may_upgrade(packet)):
                 old, self._carrier, self._probe = self._carrier, carrier, None
                 self.kind = carrier.kind
                 if isinstance(old, Polls):
@@ -182,6 +182,20 @@ class Session:
                 self._probe = None
                 carrier.finish(CloseCode.PROTOCOL_ERROR, "")
         return self._probe
+
+    def _may_upgrade(self, packet: Packet) -> bool:
+        """Whether it says how many messages the client has got, which goes on from there: the last
+        poll that was answered may not have been the client's last one.
+        """
+        text = str(packet)
+        try:
+            count = parse_count(text[1:]) if text[:1] == UPGRADE else None
+        except InvalidPacket:
+            return False
+        if count is None or not self.may_rewind(count):
+            return False
+        self._outgoing.rewind(count)
+        return True
 
     def _release_poll(self) -> None:
         """Answer a poll that waits: its client changes over to a WebSocket when it has that."""
