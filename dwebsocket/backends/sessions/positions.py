@@ -120,9 +120,8 @@ class Positions:
 
     def send(self, group: str, position: str, message: PreparedMessage) -> None:
         """Send a message at that position."""
-        told = build_positions({"next": {identify(group): position}})
         self._owner._sent += 1
-        self._owner._session.send(told, build_message(message))
+        self._owner._session.send(build_next(group, position), build_message(message))
 
     def forget(self, group: str) -> None:
         """The client is in this group no more."""
@@ -142,6 +141,12 @@ class Positions:
 
     def _tell(self, values: dict[str, Any]) -> None:
         self._owner._session.send(build_positions(values))
+
+
+@lru_cache(256)  # the same for all members
+def build_next(group: str, position: str) -> Packet:
+    """The packet in front of a message."""
+    return build_positions({"next": {identify(group): position}})
 
 
 def build_positions(values: dict[str, Any]) -> Packet:
