@@ -31,9 +31,9 @@ class Proxy:
     """Serves the page with the script, and hands everything else on to the server at `port`.
 
     Attributes:
-        upgrade: answers a request for a WebSocket in the server's place: upgrade(browser, head) → what
-            goes to the server, or None.
-        longest: how many bytes a connection may carry at most before it is cut, each another number.
+        upgrade: answers a request for a WebSocket in the place of the server, if set:
+            upgrade(browser, head) → what goes to the server, or None.
+        longest: how many bytes a connection carries at most before it is cut, at random.
         refuses: whether it cuts every connection at once.
         breaks: how often it has cut one that had carried enough.
         carried: the first request of every connection.

@@ -156,9 +156,9 @@ def test_a_network_that_is_away_for_a_while(talk, tab, proxy):
     proxy.refuses = True
     tab.context.set_offline(True)
     proxy.cut()
-    talk.wait_for("socket.readyState === 0")
+    talk.wait_for("!navigator.onLine")  # and perhaps it hears that its connection is cut
     proxy.refuses = False
-    tab.context.set_offline(False)  # of which the browser tells the page
+    tab.context.set_offline(False)
     talk.wait_for("resumed.length > 1")
     told = talk.end()
     assert not told["resumed"].pop(0)
