@@ -30,7 +30,7 @@ export class PollingCarrier {
   async #open() {
     try {
       const packets = await this.#request(this.#address);
-      if (packets[0]?.slice(0, 2) !== "0{") throw { reason: "The answer is not Engine.IO" };
+      if (packets[0]?.slice(0, 2) !== "0{") throw { reason: "Not Engine.IO" };
       this.#deliver(packets);
     } catch (error) {
       this.#lost(error);

@@ -1,5 +1,5 @@
 // A session with the server: what carries it, how it is found again, and that nothing is lost or
-// doubled on the way. Its page is told: connecting(), opened(), message(), ended().
+// doubled on the way. Its page is told: connecting(), opened(), message(), lost(), ended().
 
 import { Network } from "./network.js";
 import { Outbox } from "./outbox.js";
@@ -10,6 +10,7 @@ import { Silence } from "./silence.js";
 import { Upgrade } from "./upgrade.js";
 import { WebSocketCarrier } from "./websocket_carrier.js";
 
+const MOST = 50; // groups whose positions are brought: an address has an end
 const STABLE = 5_000; // ms: what has lasted so long starts the delays anew
 const BREAK = { code: 1006, reason: "", wasClean: false };
 
@@ -24,6 +25,9 @@ export class Session {
   #network;
   #known; // the server's open packet, while the session may be found again
   #count = 0; // messages of this session that have come
+  #at = {}; // its positions in groups, which the server tells
+  #next; // what the next message adds to them
+  #held; // what has come of a new session before the server has told whether something is missing
   #attempt = 0;
   #opened = 0; // when the carrier did, or 0
   #closing = false;
@@ -48,7 +52,7 @@ export class Session {
   }
 
   flush() {
-    if (!this.#opened || this.#upgrade.changing) return;
+    if (!this.#opened || this.#held || this.#upgrade.changing) return;
     const { carrier } = this;
     this.outbox.flush((...message) => carrier.send(...message), this.#known.resume);
   }
@@ -104,6 +108,11 @@ export class Session {
     return `&sid=${encodeURIComponent(this.#known.sid)}`;
   }
 
+  get #positions() {
+    const known = Object.entries(this.#at).filter(([, position]) => position);
+    return known[0] && !known[MOST] ? `&positions=${known}` : "";
+  }
+
   #address(transport, query) {
     const url = new URL(this.#url);
     if (transport === "polling") url.protocol = url.protocol.replace("ws", "http");
@@ -121,7 +130,8 @@ export class Session {
   }
 
   #open(transport) {
-    const back = this.#known ? `${this.#sid}&received=${this.#count}` : "";
+    const known = this.#known ? `${this.#sid}&received=${this.#count}` : "";
+    const back = known + this.#positions;
     const owner = {
       count: () => this.#count,
       received: (type, data) => this.#receive(type, data),
@@ -144,11 +154,25 @@ export class Session {
     this.#silence.heard();
     if (type === "0" && !this.#opened) this.#welcome(JSON.parse(data));
     else if (type === "2") this.#answer(data);
-    else if (type === "4" || type === "b") {
-      this.#count++;
-      if (!this.#closing) this.#page.message(data);
-    } else if (type === "1") this.#closed(data);
+    else if ("4b7".includes(type)) this.#take(type === "7" && JSON.parse(data), data);
+    else if (type === "1") this.#closed(data);
     else if (type === "8") explain(JSON.parse(data));
+  }
+
+  // A message; or, where something is told, what is in its place among them.
+  #take(told, data) {
+    this.#count++;
+    if (!this.#held) this.#give(told, data);
+    else if (told.recovered != null) this.#begin(told.recovered);
+    else this.#held.push([told, data]);
+  }
+
+  #give(told, data) {
+    Object.assign(this.#at, told ? told.at : this.#next);
+    this.#next = told.next;
+    if (this.#closing) return;
+    if (!told) this.#page.message(data);
+    else if (told.gap) this.#page.lost();
   }
 
   #welcome(details) {
@@ -162,15 +186,26 @@ export class Session {
     if (resumed) {
       this.outbox.resume(details.received);
       this.flush();
-      this.#page.opened({ resumed });
+      if (!this.#held) this.#page.opened({ resumed, recovered: true });
       return;
     }
     this.#count = 0;
+    this.#rest();
+    this.#held = [];
+    if (details.recovered !== null) this.#begin(false);
+  }
+
+  // A new session is open for the page.
+  #begin(recovered) {
+    const held = this.#held;
+    this.#held = undefined;
+    this.#at = {};
     // What the page sends first in a new session stands before what has waited for it.
     const rest = this.outbox.restart();
-    this.#page.opened({ resumed });
+    this.#page.opened({ resumed: false, recovered });
     for (const message of rest) this.outbox.add(message);
     this.flush();
+    for (const one of held) this.#give(...one);
   }
 
   #answer(confirmed) {
@@ -189,8 +224,12 @@ export class Session {
 
   // Whether what has been given has arrived is not known: only the rest waits for the next session.
   #forget() {
+    this.#rest();
+    this.#known = this.#held = undefined;
+  }
+
+  #rest() {
     for (const message of this.outbox.restart()) this.outbox.add(message);
-    this.#known = undefined;
   }
 
   lost(how) {

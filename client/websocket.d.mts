@@ -34,12 +34,16 @@ export interface ConnectingEvent extends Event {
 export interface OpenEvent extends Event {
   /** The same session goes on: nothing was lost, nothing comes twice. */
   readonly resumed: boolean;
+  /** Nothing is missing, of groups with a history, either; false: load anew what the page shows. */
+  readonly recovered: boolean;
 }
 
 export interface DWebSocketEventMap {
   connecting: ConnectingEvent;
   open: OpenEvent;
   message: MessageEvent;
+  /** While it was open a message of a group with a history was lost: load anew. */
+  lost: Event;
   error: Event;
   /** Only at the end: it was closed, or has given up. */
   close: CloseEvent & Ending;
@@ -72,6 +76,7 @@ export default class DWebSocket extends EventTarget {
   onconnecting: ((this: DWebSocket, event: ConnectingEvent) => unknown) | null;
   onopen: ((this: DWebSocket, event: OpenEvent) => unknown) | null;
   onmessage: ((this: DWebSocket, event: MessageEvent) => unknown) | null;
+  onlost: ((this: DWebSocket, event: Event) => unknown) | null;
   onerror: ((this: DWebSocket, event: Event) => unknown) | null;
   onclose: ((this: DWebSocket, event: CloseEvent & Ending) => unknown) | null;
 

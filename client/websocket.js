@@ -25,7 +25,7 @@ export default class DWebSocket extends EventTarget {
     const names = typeof protocols === "string" ? [protocols] : [...protocols];
     const distinct = new Set(names.map((name) => name.toLowerCase()));
     if (distinct.size < names.length || !names.every((name) => TOKEN.test(name))) {
-      fail(`Wrong or repeated subprotocols: ${names}`, "SyntaxError");
+      fail(`Wrong subprotocols: ${names}`, "SyntaxError");
     }
     const settings = { ...OPTIONS, ...options };
     this.#maxBuffer = settings.maxBuffer;
@@ -33,6 +33,7 @@ export default class DWebSocket extends EventTarget {
       connecting: (details) => this.#change(CONNECTING, "connecting", details),
       opened: (details) => this.#change(OPEN, "open", details),
       message: (data) => this.#message(data),
+      lost: () => this.#dispatch(new Event("lost")),
       ended: (how) => this.#ended(how),
     });
     this.#unwatch = watchPage(this.#session);
@@ -71,11 +72,11 @@ export default class DWebSocket extends EventTarget {
   }
 
   send(data) {
-    if (this.#state > OPEN) fail("The connection is closed", "InvalidStateError");
+    if (this.#state > OPEN) fail("It is closed", "InvalidStateError");
     const message = copy(data);
     const away = this.#state === CONNECTING;
     if (away && this.#session.outbox.waiting + sizeOf(message) > this.#maxBuffer) {
-      fail(`More than ${this.#maxBuffer} bytes wait for a connection`, "QuotaExceededError");
+      fail(`More than ${this.#maxBuffer} bytes wait`, "QuotaExceededError");
     }
     this.#session.outbox.add(message);
     this.#session.flush();
@@ -86,7 +87,7 @@ export default class DWebSocket extends EventTarget {
       fail(`${code} is neither 1000 nor 3000 to 4999`, "InvalidAccessError");
     }
     if (sizeOf(String(reason)) > MAX_REASON) {
-      fail(`A reason has at most ${MAX_REASON} bytes`, "SyntaxError");
+      fail(`More than ${MAX_REASON} bytes`, "SyntaxError");
     }
     if (this.#state > OPEN) return;
     this.#state = CLOSING;
@@ -124,7 +125,7 @@ export default class DWebSocket extends EventTarget {
     for (const [name, value] of Object.entries(STATES)) {
       for (const owner of [this, this.prototype]) Object.defineProperty(owner, name, { value });
     }
-    for (const type of ["connecting", "open", "message", "error", "close"]) {
+    for (const type of ["connecting", "open", "message", "lost", "error", "close"]) {
       Object.defineProperty(this.prototype, `on${type}`, {
         get() {
           return this.#handlers[type] ?? null;

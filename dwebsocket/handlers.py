@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.views.generic import View
 
 from dwebsocket.groups import People
+from dwebsocket.html import AnyTemplate
 from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.messages import BytesLike, Message
@@ -150,6 +151,21 @@ class WebSocketHandler(HandlerTasks, View):
     def send_json(self, obj: Any) -> Delivery:
         """Send ``obj`` as JSON text."""
         self.websocket.send_json(obj)
+        return Delivery(self.websocket)
+
+    def send_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        *,
+        engine: str | None = None,
+    ) -> Delivery:
+        """Send what a template makes of ``context``, as text: see ``WebSocket.send_html``. In a
+        coroutine the template must not query the database: there ``websocket.asend_html`` is for
+        those that do.
+        """
+        self.websocket.send_html(template, context, request, engine=engine)
         return Delivery(self.websocket)
 
     def close(self, code: int = 1000, reason: str = "") -> Delivery:

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "dwebsocket"
 #: From the bottom to the top; a module imports its own layer or a lower one.
 LAYERS = [
     {"protocol", "supervisor"},
-    {"transports", "exceptions", "http"},
+    {"transports", "exceptions", "html", "http"},
     {"conf"},
     {"running", "machine"},
     {"groups"},

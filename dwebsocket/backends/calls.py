@@ -56,7 +56,7 @@ class Owner(Protocol):
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
         """Close the connection, and read nothing any more."""
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Note that the handler has ended."""
 
 
@@ -129,7 +129,7 @@ class Calls:
         except Exception:
             log_failure("A WebSocket that failed cannot be closed")
         finally:
-            self._owner.finish()
+            self._owner._finish()
 
     def _work_on(self) -> None:
         if monotonic() - self._since > SLOW:
@@ -156,7 +156,7 @@ class Calls:
         if reading:
             self._ended = True
             self._listener.end()
-            self._owner.finish()
+            self._owner._finish()
         return False
 
 

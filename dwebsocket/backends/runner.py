@@ -34,7 +34,7 @@ class Owner(Protocol):
     """What runners know of their WebSocket."""
 
     #: ``None`` once the server's request has ended, or is sure to end.
-    runner: Runner | None
+    _runner: Runner | None
     #: Called once, when the handshake has been accepted.
     _on_accept: Callable[[], None] | None
 

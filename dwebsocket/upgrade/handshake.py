@@ -67,7 +67,7 @@ def open_websocket(
     if websocket is None:
         return None
     accepts = options.auto_accept
-    websocket.runner = websocket._create_runner(request, use, accepts=accepts) or STAYING
+    websocket._runner = websocket._create_runner(request, use, accepts=accepts) or STAYING
     if accepts:
         accept(websocket, request, subprotocol)
     request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]

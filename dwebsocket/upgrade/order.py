@@ -81,7 +81,7 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     assert websocket is not None  # the request asks for one
-    runner = websocket.runner
+    runner = websocket._runner
     assert runner is not None
     calls = HandlerCalls(handler, websocket, contexts)
     with ending_on_error(websocket):
@@ -133,7 +133,7 @@ def call_async_handler(
 def start_coroutine(handler: AsyncHandler) -> bool:
     """Have the handler's time beside the request, which then ends; whether that is so."""
     websocket: BaseWebSocket = handler.websocket
-    contexts, runner, started = handler._contexts, websocket.runner, False
+    contexts, runner, started = handler._contexts, websocket._runner, False
     assert runner is not None
     if contexts is not None:
         contexts.begin()

@@ -58,13 +58,13 @@ class Primitives:
         "_origin",
         "_read_lock",
         "_ready",
+        "_runner",
         "_sent",
         "_state",
-        "runner",
     )
 
     #: Where the code that uses it goes on; until the server's request has ended, or the view has.
-    runner: Runner | None
+    _runner: Runner | None
     _on_accept: Callable[[], None] | None  # called once it is accepted
     _connection_log: ConnectionLog | None  # if somebody reads it; until the end is in it
 
@@ -81,6 +81,9 @@ class Primitives:
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
 
+    #: Of a client that keeps its positions in groups by itself; no slot, again.
+    _positions: groups.ClientPositions | None = None
+
     #: Whether it carries a session, whose own WebSocket is the one that counts; no slot, again.
     _carries_session: bool = False
 
@@ -92,7 +95,7 @@ class Primitives:
         self._state = ConnectionState()
         self._has_listener = self._has_ended = False
         self._opened = self._sent = 0
-        self.runner = self._on_accept = self._connection_log = self._origin = None
+        self._runner = self._on_accept = self._connection_log = self._origin = None
 
     # The opening handshake
 
@@ -229,7 +232,7 @@ class Primitives:
         """The server's event loop, in which coroutines serve it without a thread, if it has one."""
         return None
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""
 
 

@@ -19,6 +19,8 @@ import Socket from "./websocket.mjs";
 
 const socket = new Socket("/ws/", ["a"], { retry: ({ code, status }) => code > status! });
 socket.onopen = ({ resumed }) => socket.send(resumed ? "back" : new Uint8Array(1));
+socket.onopen = ({ recovered }) => recovered || location.reload();
+socket.addEventListener("lost", () => location.reload());
 socket.addEventListener("connecting", ({ attempt, delay }) => attempt + delay);
 socket.addEventListener("close", ({ code, reason, status }) => code);
 const same: DWebSocket = new DWebSocket("/ws/");

@@ -260,6 +260,6 @@ class AsgiWebSocket(BaseWebSocket):
         self._has_listener = True
         return Calls(self, self._connection.start_call, self._inbox, listener).start
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._inbox.close_descriptor()
         self._serving.finish()

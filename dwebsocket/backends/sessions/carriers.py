@@ -213,7 +213,7 @@ class AwaitedCarrier(WebSocketCarrier):
             self._session.lose(self)
             if not websocket.close_code:
                 websocket.close_nowait(CloseCode.NORMAL_CLOSURE, "")
-            websocket.finish()
+            websocket._finish()
 
 
 class Polls:

@@ -110,9 +110,9 @@ class Connection:
         """Send the 101."""
         websocket, loop = self._websocket, self._websocket._loop
         use = Use.HANDLER if loop is None else Use.COROUTINE
-        websocket.runner = websocket._create_runner(self._request, use, accepts=True) or STAYING
+        websocket._runner = websocket._create_runner(self._request, use, accepts=True) or STAYING
         websocket.accept(subprotocol, headers)
-        runner = websocket.runner
+        runner = websocket._runner
         assert runner is not None
         if loop is not None:
             awaited = self.carrier = AwaitedCarrier(self._session, websocket, loop)
@@ -147,5 +147,5 @@ class HoldingResponse(HttpResponse):
         try:
             self._carrier.hold()
         finally:
-            self._websocket.finish()
+            self._websocket._finish()
         return iter(())

@@ -63,7 +63,7 @@ class ViewRunner(SessionRunner):
 
     def _answer(self) -> None:
         """Let the server's request end; the view stays in its own."""
-        self._owner.runner = None
+        self._owner._runner = None
         self._place.answer(self._owner._take_response())
 
 
@@ -85,7 +85,7 @@ class CoroutineRunner(SessionRunner):
         self._place.cancel()
 
     def start_coroutine(self, run: Run) -> bool:
-        self._owner.runner = None
+        self._owner._runner = None
         self._place.start_coroutine(partial(run_watched, self._owner, run))
         return True
 
@@ -107,7 +107,7 @@ class HandlerRunner(SessionRunner):
     __slots__ = ()
 
     def drive(self, listener: Listener) -> Callable[[], None]:
-        self._owner.runner = None
+        self._owner._runner = None
         return self._owner._attach_listener(listener)
 
 

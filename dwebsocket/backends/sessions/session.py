@@ -55,6 +55,16 @@ class User(Protocol):
     def _note_too_slow(self) -> None:
         """It ends because too much waits."""
 
+    def _note_time(self, now: float) -> None:
+        """A clock looks after it."""
+
+    @property
+    def _awaits_positions(self) -> bool:
+        """Whether the client has brought positions, and is told later whether something is
+        missing.
+        """
+        ...
+
 
 class Session:
     """One client's.
@@ -134,6 +144,8 @@ class Session:
                 values["protocol"] = self.protocol
             if coming_back:
                 values["received"] = self.received
+            elif self._user._awaits_positions:
+                values["recovered"] = None
         return build_open(values)
 
     def may_rewind(self, received: int) -> bool:
@@ -342,16 +354,17 @@ class Session:
         """Bytes that the client may not have got."""
         return self._outgoing.size
 
-    def send(self, packet: Packet) -> bool:
-        """Send a message, or let it wait; ``False``: the session has ended, or does now, for too
-        much waits.
+    def send(self, *packets: Packet) -> bool:
+        """Send a message, or let it wait; several stay together. ``False``: the session has ended,
+        or does now, for too much waits.
         """
         with self._lock:
             if self._ended is not None:
                 return False
             too_slow = self._outgoing.size > conf.MAX_SEND_BUFFER
             if not too_slow:
-                self._outgoing.put(packet)
+                for packet in packets:
+                    self._outgoing.put(packet)
                 self._flush()
         if too_slow:
             self._user._note_too_slow()
@@ -514,6 +527,7 @@ class Session:
         if ends is not None:
             self.end(CloseCode.ABNORMAL_CLOSURE, ends, farewell=False)
         self._wake()
+        self._user._note_time(now)
 
 
 def without_first(packets: Sequence[Packet], count: int) -> list[Packet]:

@@ -18,13 +18,14 @@ from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.backends.sessions import registry
 from dwebsocket.backends.sessions.inbox import Inbox
 from dwebsocket.backends.sessions.opening import Opening
+from dwebsocket.backends.sessions.positions import Positions
 from dwebsocket.backends.sessions.runners import create_runner
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.backends.slow import count_slow
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.budget import RESERVE, cost_of
-from dwebsocket.protocol.engineio import Packet, build_error, build_text
+from dwebsocket.protocol.engineio import Packet, build_error, build_message, build_text
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
@@ -44,6 +45,7 @@ class SessionWebSocket(BaseWebSocket):
 
     __slots__ = (
         "_address",
+        "_brought",
         "_calls",
         "_inbox",
         "_knows_end",
@@ -57,8 +59,10 @@ class SessionWebSocket(BaseWebSocket):
         "_tell_coroutine",
     )
 
+    _brought: str | None  # the positions that the client has said, until it is accepted
     _calls: Calls | None  # of a handler
     _knows_end: bool  # see coroutine_end.Owner
+    _positions: Positions | None = None  # no slot, as the base class has it
     _response: HttpResponse | None  # what the server's request ends with
     _session: Session
     _task: asyncio.Task[None] | None
@@ -69,6 +73,7 @@ class SessionWebSocket(BaseWebSocket):
     ) -> None:
         super().__init__()
         self._resumes, self._session_owner = resumes, owner
+        self._brought = request.GET.get("positions") or None
         self._address: str | None = request.META.get("REMOTE_ADDR") or None
         self._place = place
         self._opening = opening
@@ -91,9 +96,27 @@ class SessionWebSocket(BaseWebSocket):
         )
         session.owner = self._session_owner
         self._session = session
+        if self._resumes:
+            self._positions, self._brought = Positions(self, self._brought), None
         self._response = self._opening.open(session, subprotocol, headers)
         registry.add(session, self._place.start, self._place.sleep)
         websockets.add(self)
+
+    # Positions
+
+    @property
+    def _awaits_positions(self) -> bool:
+        return self._positions is not None and self._positions.waits
+
+    def _settle_positions(self) -> None:
+        """Whoever uses it has joined the groups that it joins at first."""
+        if self._positions is not None and self._positions.waits:
+            self._positions.settle()
+
+    def _note_time(self, now: float) -> None:
+        """See ``User``. A handler has ``on_open``, whose end is the time."""
+        if self._positions is not None and not self._has_listener and self._positions.is_due(now):
+            self._positions.settle()
 
     def _take_response(self) -> HttpResponse | None:
         response, self._response = self._response, None
@@ -119,9 +142,7 @@ class SessionWebSocket(BaseWebSocket):
 
     def send_nowait(self, message: PreparedMessage) -> None:
         self._sent += 1
-        event = message.event
-        content = event["text"] if "text" in event else event["bytes"]
-        self._session.send(build_text(content) if isinstance(content, str) else content)
+        self._session.send(build_message(message))
 
     def send_ping(self, payload: bytes) -> None:
         self._check_open()  # the session pings, and has no payload for that
@@ -155,6 +176,7 @@ class SessionWebSocket(BaseWebSocket):
     # Receiving
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
+        self._settle_positions()
         while self._state.reading != CLOSED:
             messages = self._inbox.take_some(RESERVE)
             if messages or self._inbox.is_closed:
@@ -183,6 +205,7 @@ class SessionWebSocket(BaseWebSocket):
 
     async def areceive(self, timeout: float | None = None) -> Message | None:
         self._check_accepted()
+        self._settle_positions()
         try:
             end = None if timeout is None or timeout < 0 else monotonic() + timeout
         except TypeError as error:
@@ -266,7 +289,7 @@ class SessionWebSocket(BaseWebSocket):
         """Too much waits for the client: see ``User``."""
         count_slow()
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._inbox.close_descriptor()
 
     # Who uses it
@@ -285,7 +308,12 @@ class SessionWebSocket(BaseWebSocket):
         self._has_listener = True
         calls = Calls(self, self._place.start_call, self._inbox, listener)
         self._inbox.on_put = calls.wake
-        return calls.start
+
+        def start() -> None:
+            self._settle_positions()
+            calls.start()
+
+        return start
 
 
 #: Those that are open in this process.

@@ -47,7 +47,7 @@ class SocketOwner(Owner, Protocol):
     def _deregister(self, beside: Beside | None = None) -> None: ...
     def _attach_driver(self, listener: Listener) -> Callable[[], None]: ...
     def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
-    def finish(self) -> None: ...
+    def _finish(self) -> None: ...
     async def _run_watched(self, run: Run) -> None: ...
 
 
@@ -79,7 +79,7 @@ class DetachedRunner(Runner):
 
     def _drop_request(self) -> None:
         """Keep nothing of the server's request, which ends now, and forget this runner."""
-        self._owner.runner = None
+        self._owner._runner = None
         request = self._request
         self._owner._deregister(request.META.get(BESIDE))
         # The server goes on with its own dictionary.
@@ -167,7 +167,7 @@ def run_in_thread(owner: SocketOwner, run: Run) -> None:
     except BaseException:
         if owner._transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
             owner.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
-            owner.finish()
+            owner._finish()
         raise
 
 

@@ -123,8 +123,8 @@ class SocketWebSocket(BaseWebSocket):
         self._writer.take(self._transport)
         try:
             self._transport.prepare_watching()
-            if isinstance(self.runner, DetachedRunner):
-                self.runner.detach(self._transport)
+            if isinstance(self._runner, DetachedRunner):
+                self._runner.detach(self._transport)
             takeover.leave()
         except BaseException:
             self._transport.give_back()
@@ -144,7 +144,7 @@ class SocketWebSocket(BaseWebSocket):
         elif takeover is not None and beside is not None:
             beside.call_in_server(takeover.finish_response)
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._transport.close()
         self._deregister()
 

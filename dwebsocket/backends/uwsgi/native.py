@@ -215,7 +215,7 @@ class NativeWebSocket(SendingWebSocket):
         if self._transport.is_hung_up():
             self._answer_due = False
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         websockets.discard(self)
         if self.accepted:
             self._end(CloseCode.ABNORMAL_CLOSURE, "")

@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dwebsocket.protocol.prepared import PreparedMessage
+
 __all__ = [
     "CLOSE",
     "EMPTY",
@@ -27,6 +29,7 @@ __all__ = [
     "as_message",
     "build_close",
     "build_error",
+    "build_message",
     "build_open",
     "build_text",
     "decode_payload",
@@ -96,6 +99,13 @@ def build_text(message: str) -> Packet:
     if not message.isascii():
         message.encode()
     return MESSAGE + message
+
+
+def build_message(message: PreparedMessage) -> Packet:
+    """The packet of what is sent to many."""
+    event = message.event
+    packet: Packet = build_text(event["text"]) if "text" in event else event["bytes"]
+    return packet
 
 
 def encode_payload(packets: Iterable[Packet], *, escapes: bool) -> str:
