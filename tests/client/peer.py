@@ -19,7 +19,10 @@ from websockets.protocol import Protocol, Side, State
 from ..raw_client import BINARY, CLOSE, TEXT, accept_key, build_frame
 
 TIMEOUT = 20  # seconds
-PAGE = b"<!doctype html><title>Client</title><script src='/websocket.js'></script>"
+PAGE = (
+    b"<!doctype html><title>Client</title><link rel='icon' href='data:,'>"
+    b"<script src='/websocket.js'></script>"
+)
 
 
 @dataclass

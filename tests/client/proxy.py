@@ -30,9 +30,13 @@ class Connection:
 class Proxy:
     """Serves the page with the script, and hands everything else on to the server at `port`.
 
-    `upgrade` answers a request for a WebSocket in the server's place, if set: upgrade(proxy, browser,
-    head) → what goes to the server, or None. `longest` is how many bytes a connection may carry, about,
-    before it is cut.
+    Attributes:
+        upgrade: answers a request for a WebSocket in the place of the server, if set:
+            upgrade(browser, head) → what goes to the server, or None.
+        longest: how many bytes a connection carries at most before it is cut, at random.
+        refuses: whether it cuts every connection at once.
+        breaks: how often it has cut one that had carried enough.
+        carried: the first request of every connection.
     """
 
     def __init__(self, port, script):
@@ -41,7 +45,7 @@ class Proxy:
         self.longest = None
         self.breaks = 0
         self.refuses = False
-        self.carried = []  # the heads of all requests that began a connection
+        self.carried = []
         self._lock = Lock()
         self._connections = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
@@ -81,7 +85,7 @@ class Proxy:
             return
         self.carried.append(head)
         if self.upgrade and b"\r\nupgrade: websocket" in head.lower():
-            head = self.upgrade(self, browser, head)
+            head = self.upgrade(browser, head)
             if head is None:
                 return
         with socket.create_connection(("127.0.0.1", self.port)) as server:
@@ -144,7 +148,7 @@ def answer(body, content_type):
 # Values of Proxy.upgrade.
 
 
-def strip_upgrade(proxy, browser, head):
+def strip_upgrade(browser, head):
     """A proxy that does not know WebSockets: a plain GET arrives."""
     return b"\r\n".join(
         line
@@ -153,11 +157,11 @@ def strip_upgrade(proxy, browser, head):
     )
 
 
-def answer_200(proxy, browser, head):
+def answer_200(browser, head):
     browser.sendall(answer(b"<h1>Welcome", b"text/html"))
 
 
-def stay_silent(proxy, browser, head):
+def stay_silent(browser, head):
     """It opens, and nothing comes through."""
     lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n") if b": " in line)
     (key,) = [value for name, value in lines.items() if name.lower() == b"sec-websocket-key"]

@@ -93,6 +93,22 @@ def test_a_page_that_comes_back_after_the_server(skeleton, tmp_path, context):  
         assert tab.locator("li#kept").count() == 1  # it has not loaded anew
 
 
+def test_a_page_says_how_its_connection_is(serve, context):  # noqa: F811
+    with serve(page("docs/howto/client.md")) as server:
+        tab = context.new_page()
+        tab.goto(f"http://127.0.0.1:{server.port}/shout/")
+        tab.wait_for_selector("#state:has-text('Connected')", timeout=TIMEOUT)
+        tab.evaluate("socket.reconnect(1e8)")
+        tab.wait_for_selector("#state:has-text('Away: attempt 1 in 100000 s')", timeout=TIMEOUT)
+        tab.fill("input", "while away")
+        tab.click("button")
+        tab.evaluate("dispatchEvent(new Event('online'))")
+        tab.wait_for_selector("li:has-text('WHILE AWAY')", timeout=TIMEOUT)
+        assert tab.inner_text("#state") == "Back, and nothing is missing"
+        tab.evaluate("socket.close(4000, 'enough')")
+        tab.wait_for_selector("#state:has-text('The end: 4000')", timeout=TIMEOUT)
+
+
 #: What the page makes is within reach of the test.
 KEEP_SOCKETS = """
 window.sockets = [];
