@@ -91,7 +91,7 @@ class Session:
         self._probe: WebSocketCarrier | None = None  # that may become the carrier
         self._is_probed = False
         self._pulse = Pulse()
-        self._lost_since = 0.0
+        self._lost_since = monotonic()
         self._ended: tuple[int, str] | None = None
         self.is_gone = False  # nothing is left to say
         self._linger_until = 0.0

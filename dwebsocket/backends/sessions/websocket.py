@@ -91,9 +91,15 @@ class SessionWebSocket(BaseWebSocket):
         )
         session.owner = self._session_owner
         self._session = session
-        self._response = self._opening.open(session, subprotocol, headers)
+        # First: its client may come back before this goes on.
         registry.add(session, self._place.start, self._place.sleep)
         websockets.add(self)
+        try:
+            self._response = self._opening.open(session, subprotocol, headers)
+        except BaseException:
+            websockets.discard(self)
+            registry.discard(session)
+            raise
 
     def _take_response(self) -> HttpResponse | None:
         response, self._response = self._response, None
