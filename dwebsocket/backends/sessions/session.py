@@ -65,11 +65,21 @@ class Session:
         protocol: the subprotocol.
 
     Attributes:
+        is_gone: nothing is left to say.
         kind: of the carrier that is there, or was there last.
         owner: who may come with further carriers, as ``upgrade`` has it.
         protocol: the subprotocol.
         received: how many messages have come.
     """
+
+    __slots__ = (
+        *("_carrier", "_controls", "_ended", "_farewell", "_has_failed", "_inbox", "_is_probed"),
+        *("_linger_until", "_lock", "_lost_since", "_outgoing", "_probe", "_pulse"),
+        *("_room_waiters", "_user", "is_gone", "kind", "owner", "protocol", "received", "resumes"),
+        "sid",
+    )
+
+    _has_failed: bool  # the client has broken the protocol
 
     def __init__(
         self, sid: str, user: User, inbox: Inbox, *, resumes: bool, protocol: str | None
@@ -89,11 +99,11 @@ class Session:
         self._farewell: Packet | None = None  # behind them
         self._carrier: Carrier | None = None
         self._probe: WebSocketCarrier | None = None  # that may become the carrier
-        self._is_probed = False
+        self._is_probed = self._has_failed = False
         self._pulse = Pulse()
         self._lost_since = monotonic()
         self._ended: tuple[int, str] | None = None
-        self.is_gone = False  # nothing is left to say
+        self.is_gone = False
         self._linger_until = 0.0
         self._room_waiters: list[Callable[[], object]] = []
 
@@ -294,8 +304,6 @@ class Session:
             self._has_failed = True
             return CloseCode.PROTOCOL_ERROR, str(error)
         return None
-
-    _has_failed = False  # the client has broken the protocol
 
     def _obey(self, packet: str) -> tuple[int, str] | None:
         """A packet that is no message; why the session ends, if it says that."""

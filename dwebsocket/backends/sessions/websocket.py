@@ -71,7 +71,7 @@ class SessionWebSocket(BaseWebSocket):
         self._resumes, self._session_owner = resumes, owner
         self._address: str | None = request.META.get("REMOTE_ADDR") or None
         self._place = place
-        self._opening = opening
+        self._opening: Opening | None = opening
         self._read_lock = place.create_lock()
         self._inbox = Inbox(place.create_lock, conf.MAX_MESSAGE_SIZE)
         self._calls = self._task = self._tell_coroutine = self._response = None
@@ -80,6 +80,7 @@ class SessionWebSocket(BaseWebSocket):
     # The opening handshake
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        assert self._opening is not None
         check_response(subprotocol, headers.items())
         room.check_room(registry.count())
         session = Session(
@@ -100,6 +101,7 @@ class SessionWebSocket(BaseWebSocket):
             websockets.discard(self)
             registry.discard(session)
             raise
+        self._opening = None
 
     def _take_response(self) -> HttpResponse | None:
         response, self._response = self._response, None
@@ -107,7 +109,7 @@ class SessionWebSocket(BaseWebSocket):
 
     @property
     def transport(self) -> str:
-        return self._session.kind if self.accepted else self._opening.kind
+        return self._session.kind if self._opening is None else self._opening.kind
 
     # Sending
 
