@@ -50,6 +50,7 @@ def test_polls(row, new_engine, path):
     engine.take(response.body)
     assert engine.poll_until(len(PACKETS)) == PACKETS
     engine.post("1")
+    assert engine.poll() == ["6"]  # it may have crossed that
     assert engine.request(sid=engine.sid).status == 400
 
 

@@ -41,6 +41,9 @@ __all__ = ["Session", "User"]
 #: Codes that no Close may hold.
 UNSENDABLE = {CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE}
 
+#: Seconds in which a poll may cross the end that its client has sent.
+CROSSING = 1.0
+
 #: This part of WEBSOCKET_MAX_SEND_BUFFER may be on its way before the client is asked what it has
 #: got.
 ASKED = 8
@@ -283,8 +286,10 @@ class Session:
         if messages:
             self._inbox.wake()
         self._wake()
-        if closed is not None:
-            self.end(*closed, farewell=self._has_failed, lingers=False)
+        if closed is not None and self._has_failed:
+            self.end(*closed, lingers=False)
+        elif closed is not None:
+            self.end(*closed, farewell=False)
         return has_room
 
     def _sort(self, packets: Sequence[Packet], messages: list[Message]) -> tuple[int, str] | None:
@@ -453,13 +458,17 @@ class Session:
             if self._probe is not None:
                 self._probe.finish(CloseCode.NORMAL_CLOSURE, "")
             self._inbox.close()
-            if farewell:
-                if self.resumes or self.kind == "polling":
-                    self._farewell = build_close(code, reason, tells=self.resumes)
-                away = conf.RESUME_TIMEOUT if self.resumes else self._pulse.timeout
-                self._linger_until = monotonic() + away
+            polls = self.kind == "polling" and self._carrier is not None
+            away = conf.RESUME_TIMEOUT if self.resumes else self._pulse.timeout
+            if farewell and (self.resumes or polls):
+                self._farewell = build_close(code, reason, tells=self.resumes)
+            elif polls and lingers:  # one may be on its way
+                self._farewell, away = NOOP, CROSSING
+            lingers = lingers and (farewell or polls)
+            self._linger_until = monotonic() + away
+            if farewell or lingers:
                 self._flush()
-            if not (self.is_gone or (farewell and lingers)):
+            if not (self.is_gone or lingers):
                 self._conclude()
         self._inbox.wake()
         self._wake()
@@ -506,7 +515,7 @@ class Session:
                 if isinstance(self._carrier, Polls):
                     self._carrier.tick(now)
         if ends is not None:
-            self.end(CloseCode.ABNORMAL_CLOSURE, ends, farewell=False)
+            self.end(CloseCode.ABNORMAL_CLOSURE, ends, farewell=False, lingers=False)
         self._wake()
 
 
