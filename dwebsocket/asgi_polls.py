@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
 def is_poll(scope: Scope) -> bool:
     """Whether a request is one of Engine.IO, to a view that may take it."""
-    if b"EIO=" not in scope["query_string"] or scope["method"] not in METHODS:
+    if b"EIO=" not in scope.get("query_string", b"") or scope["method"] not in METHODS:
         return False
     try:
         request = ASGIRequest(scope, BytesIO())

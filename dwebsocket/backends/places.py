@@ -7,12 +7,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.beside import BESIDE, Beside
+from dwebsocket.backends.beside import BESIDE, Beside, drop_server
 from dwebsocket.backends.calls import callers
 from dwebsocket.backends.runner import Run
 from dwebsocket.exceptions import SocketTakeoverError
@@ -54,11 +54,17 @@ class Place(Protocol):
         """A lock that lets others go on while one waits for it."""
         ...
 
-    def start(self, function: Callable[[], None], name: str) -> None:
-        """Run a function beside the server, for long."""
+    @property
+    def start(self) -> Callable[..., Any]:
+        """Runs a function, which has a name, beside the server, for long; one object for all that
+        wait in the same way.
+        """
+        ...
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, in what ``start`` has started."""
+    @property
+    def sleep(self) -> Callable[[float], None]:
+        """How what that has started waits."""
+        ...
 
     def start_call(self, work: Callable[[], None]) -> None:
         """Have a thread or greenlet make a call of a handler, soon."""
@@ -88,6 +94,9 @@ class Place(Protocol):
     def cancel(self) -> None:
         """Give back what is reserved and has not been used. Idempotent."""
 
+    def forget_request(self) -> None:
+        """The server's request ends, which is nobody's business any more."""
+
 
 class BesidePlace:
     """Beside a WSGI server.
@@ -103,7 +112,7 @@ class BesidePlace:
     _thread: view_threads.ViewThread | None  # waits for a coroutine
 
     def __init__(self, request: HttpRequest, transport_class: type[Transport]) -> None:
-        self._request = request
+        self._request: HttpRequest | None = request
         self._transport_class = transport_class
         self._thread = None
 
@@ -116,13 +125,15 @@ class BesidePlace:
         """See ``Place``."""
         return self._transport_class.create_lock()
 
-    def start(self, function: Callable[[], None], name: str) -> None:
+    @property
+    def start(self) -> Callable[..., Any]:
         """See ``Place``."""
-        self._transport_class.start(function, name)
+        return self._transport_class.start
 
-    def sleep(self, seconds: float) -> None:
+    @property
+    def sleep(self) -> Callable[[float], None]:
         """See ``Place``."""
-        self._transport_class.sleep(seconds)
+        return self._transport_class.sleep
 
     def start_call(self, work: Callable[[], None]) -> None:
         """See ``Place``; where the system has no thread the caller makes it."""
@@ -136,6 +147,7 @@ class BesidePlace:
 
     def keep_view(self) -> None:
         """See ``Place``."""
+        assert self._request is not None
         beside: Beside | None = self._request.META.get(BESIDE)
         if beside is None:
             raise SocketTakeoverError(NO_THREAD)
@@ -143,7 +155,9 @@ class BesidePlace:
 
     def answer(self, response: HttpResponse | None) -> None:
         """See ``Place``."""
+        assert self._request is not None
         beside: Beside = self._request.META[BESIDE]
+        self.forget_request()
         beside.leave(response)
 
     def reserve_coroutine(self) -> None:
@@ -164,6 +178,12 @@ class BesidePlace:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.dismiss()
+
+    def forget_request(self) -> None:
+        """See ``Place``."""
+        request, self._request = self._request, None
+        if request is not None:
+            drop_server(request)
 
 
 def call(work: Callable[[], None]) -> None:

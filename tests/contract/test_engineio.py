@@ -1,5 +1,7 @@
 """Engine.IO at the addresses of views and handlers: polls, a WebSocket, and both."""
 
+import json
+
 import pytest
 
 from ..engine_client import EngineClient
@@ -48,6 +50,7 @@ def test_polls(row, new_engine, path):
     engine.take(response.body)
     assert engine.poll_until(len(PACKETS)) == PACKETS
     engine.post("1")
+    assert engine.poll() == ["6"]  # it may have crossed that
     assert engine.request(sid=engine.sid).status == 400
 
 
@@ -82,3 +85,59 @@ def test_an_upgrade(row, new_engine, path):
     engine.send("4over")
     assert engine.read_until(1) == ["4over"]
     assert engine.request(sid=engine.sid).status == 400
+
+
+CLOSING = [("/close/", "code=4001&reason=bye", 4001, "bye"), ("/ending/none/", "", 1000, "")]
+
+
+@pytest.mark.parametrize(("path", "query", "code", "reason"), CLOSING)
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.rows(typical=True)
+def test_a_view_ends(new_engine, path, query, code, reason, transport):
+    engine = new_engine(f"{path}?{query}&" if query else path, resume=True)
+    if transport == "polling":
+        packets = engine.open_polls()
+        while packets[-1][:1] != "1":
+            engine.post("4end") if packets[-1] == "4hello" else None
+            packets += engine.poll()
+        said = packets[-1]
+        assert engine.request(sid=engine.sid).status == 400
+    else:
+        said = engine.open_websocket()
+        while said[:1] != "1":
+            engine.send("4end")
+            said = engine.read()
+        assert engine.read() == code
+    assert json.loads(said[1:]) == {"code": code, "reason": reason}
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("debugs", [True, False])
+@pytest.mark.rows(typical=True, asgi=False)
+def test_errors_are_shown_with_debug_only(row, request, address, debugs, resume):
+    """And to clients of ours only."""
+    name = "lenient_server" if debugs else "plain_server"
+    server = request.getfixturevalue(name)
+    engine = EngineClient(server, address("/ending/error/"), resume=resume)
+    engine.open_websocket()
+    engine.send("4end")
+    packets = [engine.read()]
+    while not isinstance(packets[-1], int):
+        packets.append(engine.read())
+    engine.hang_up()
+    shown = [json.loads(packet[1:]) for packet in packets[:-1] if packet[:1] == "8"]
+    assert packets[-1] == 1011
+    assert [one["level"] for one in shown] == ["error"] * (debugs and resume)
+    assert all("DeliberateError" in one["message"] for one in shown)
+    assert all("in raise_error" in one["traceback"] for one in shown)
+
+
+@pytest.mark.rows(typical=True)
+def test_a_refusal_says_why_with_debug_only(lenient_server, server, address):
+    headers = {"Origin": "https://elsewhere.test"}
+    for one, shown in [(lenient_server, "1"), (server, None)]:
+        engine = EngineClient(one, address("/echo/"), resume=True, headers=headers)
+        response = engine.request()
+        engine.hang_up()
+        assert response.status == 403
+        assert response.headers.get("x-dwebsocket-debug") == shown

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpResponse
 
@@ -43,13 +44,15 @@ class AsgiPlace:
         """See ``Place``."""
         return threading.Lock()
 
-    def start(self, function: Callable[[], None], name: str) -> None:
+    @property
+    def start(self) -> Callable[..., Any]:
         """See ``Place``."""
-        start_thread(function, name)
+        return start_thread
 
-    def sleep(self, seconds: float) -> None:
+    @property
+    def sleep(self) -> Callable[[float], None]:
         """See ``Place``."""
-        time.sleep(seconds)
+        return time.sleep
 
     def start_call(self, work: Callable[[], None]) -> None:
         """See ``Place``."""
@@ -72,6 +75,9 @@ class AsgiPlace:
 
     def cancel(self) -> None:
         """See ``Place``."""
+
+    def forget_request(self) -> None:
+        """See ``Place``; the application does so."""
 
     def _begin(self, context: RequestContext, run: Run) -> None:
         task = context.copy_for_thread().run(self.loop.create_task, run_alone(run))

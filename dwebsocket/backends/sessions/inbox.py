@@ -43,7 +43,7 @@ class Inbox:
         self._create_lock = create_lock
         self._max_cost = max_size + RESERVE
         self._lock = threading.Lock()  # held for an instant
-        self._messages: deque[Message] = deque()
+        self._messages: deque[Message] | None = None  # an empty one takes space
         self._cost = 0
         self._is_closed = self._was_full = False
         self._waiters: list[Waiter] = []
@@ -54,7 +54,8 @@ class Inbox:
     def put(self, messages: Sequence[Message]) -> bool:
         """Add messages; whether there is room for more."""
         with self._lock:
-            if not self._is_closed:
+            if messages and not self._is_closed:
+                self._messages = self._messages or deque()
                 self._messages.extend(messages)
                 self._cost += cost_of(messages)
                 self._was_full = self._cost >= self._max_cost
@@ -109,8 +110,10 @@ class Inbox:
                 cost = cost_of([message])
                 room -= cost
                 self._cost -= cost
-            if self._readiness is not None and not self._messages and not self._is_closed:
-                self._readiness.clear()
+            if not self._messages:
+                self._messages = None
+                if self._readiness is not None and not self._is_closed:
+                    self._readiness.clear()
             has_room = self._was_full and self._cost < self._max_cost // 2
             if has_room:
                 self._was_full = False

@@ -17,7 +17,7 @@ from dwebsocket.backends.sockets import sweeper
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import Service, log_failure
 
-__all__ = ["add", "count", "create_sid", "find_session"]
+__all__ = ["add", "count", "create_sid", "discard", "find_session"]
 
 #: Random bytes of a sid.
 SID_BYTES = 16
@@ -132,6 +132,12 @@ def add(
         clock = clocks.setdefault(start, Clock(start, sleep))
     find_stop_code()  # here: a request is running, by which the worker is found
     clock.add(session)
+
+
+def discard(session: Session) -> None:
+    """Forget one that has not begun."""
+    session.is_gone = True
+    sessions.pop(session.sid, None)
 
 
 def forget() -> None:

@@ -86,6 +86,7 @@ class CoroutineRunner(SessionRunner):
 
     def start_coroutine(self, run: Run) -> bool:
         self._owner._runner = None
+        self._place.forget_request()
         self._place.start_coroutine(partial(run_watched, self._owner, run))
         return True
 
@@ -108,6 +109,7 @@ class HandlerRunner(SessionRunner):
 
     def drive(self, listener: Listener) -> Callable[[], None]:
         self._owner._runner = None
+        self._place.forget_request()
         return self._owner._attach_listener(listener)
 
 

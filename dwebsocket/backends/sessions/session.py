@@ -41,6 +41,9 @@ __all__ = ["Session", "User"]
 #: Codes that no Close may hold.
 UNSENDABLE = {CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE}
 
+#: Seconds in which a poll may cross the end that its client has sent.
+CROSSING = 1.0
+
 #: This part of WEBSOCKET_MAX_SEND_BUFFER may be on its way before the client is asked what it has
 #: got.
 ASKED = 8
@@ -75,11 +78,21 @@ class Session:
         protocol: the subprotocol.
 
     Attributes:
+        is_gone: nothing is left to say.
         kind: of the carrier that is there, or was there last.
         owner: who may come with further carriers, as ``upgrade`` has it.
         protocol: the subprotocol.
         received: how many messages have come.
     """
+
+    __slots__ = (
+        *("_carrier", "_controls", "_ended", "_farewell", "_has_failed", "_inbox", "_is_probed"),
+        *("_linger_until", "_lock", "_lost_since", "_outgoing", "_probe", "_pulse"),
+        *("_room_waiters", "_user", "is_gone", "kind", "owner", "protocol", "received", "resumes"),
+        "sid",
+    )
+
+    _has_failed: bool  # the client has broken the protocol
 
     def __init__(
         self, sid: str, user: User, inbox: Inbox, *, resumes: bool, protocol: str | None
@@ -99,11 +112,11 @@ class Session:
         self._farewell: Packet | None = None  # behind them
         self._carrier: Carrier | None = None
         self._probe: WebSocketCarrier | None = None  # that may become the carrier
-        self._is_probed = False
+        self._is_probed = self._has_failed = False
         self._pulse = Pulse()
-        self._lost_since = 0.0
+        self._lost_since = monotonic()
         self._ended: tuple[int, str] | None = None
-        self.is_gone = False  # nothing is left to say
+        self.is_gone = False
         self._linger_until = 0.0
         self._room_waiters: list[Callable[[], object]] = []
 
@@ -299,8 +312,10 @@ class Session:
         if messages:
             self._inbox.wake()
         self._wake()
-        if closed is not None:
-            self.end(*closed, farewell=self._has_failed, lingers=False)
+        if closed is not None and self._has_failed:
+            self.end(*closed, lingers=False)
+        elif closed is not None:
+            self.end(*closed, farewell=False)
         return has_room
 
     def _sort(self, packets: Sequence[Packet], messages: list[Message]) -> tuple[int, str] | None:
@@ -320,8 +335,6 @@ class Session:
             self._has_failed = True
             return CloseCode.PROTOCOL_ERROR, str(error)
         return None
-
-    _has_failed = False  # the client has broken the protocol
 
     def _obey(self, packet: str) -> tuple[int, str] | None:
         """A packet that is no message; why the session ends, if it says that."""
@@ -472,13 +485,17 @@ class Session:
             if self._probe is not None:
                 self._probe.finish(CloseCode.NORMAL_CLOSURE, "")
             self._inbox.close()
-            if farewell:
-                if self.resumes or self.kind == "polling":
-                    self._farewell = build_close(code, reason, tells=self.resumes)
-                away = conf.RESUME_TIMEOUT if self.resumes else self._pulse.timeout
-                self._linger_until = monotonic() + away
+            polls = self.kind == "polling" and self._carrier is not None
+            away = conf.RESUME_TIMEOUT if self.resumes else self._pulse.timeout
+            if farewell and (self.resumes or polls):
+                self._farewell = build_close(code, reason, tells=self.resumes)
+            elif polls and lingers:  # one may be on its way
+                self._farewell, away = NOOP, CROSSING
+            lingers = lingers and (farewell or polls)
+            self._linger_until = monotonic() + away
+            if farewell or lingers:
                 self._flush()
-            if not (self.is_gone or (farewell and lingers)):
+            if not (self.is_gone or lingers):
                 self._conclude()
         self._inbox.wake()
         self._wake()
@@ -525,7 +542,7 @@ class Session:
                 if isinstance(self._carrier, Polls):
                     self._carrier.tick(now)
         if ends is not None:
-            self.end(CloseCode.ABNORMAL_CLOSURE, ends, farewell=False)
+            self.end(CloseCode.ABNORMAL_CLOSURE, ends, farewell=False, lingers=False)
         self._wake()
         self._user._note_time(now)
 

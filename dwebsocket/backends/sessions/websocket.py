@@ -76,7 +76,7 @@ class SessionWebSocket(BaseWebSocket):
         self._brought = request.GET.get("positions") or None
         self._address: str | None = request.META.get("REMOTE_ADDR") or None
         self._place = place
-        self._opening = opening
+        self._opening: Opening | None = opening
         self._read_lock = place.create_lock()
         self._inbox = Inbox(place.create_lock, conf.MAX_MESSAGE_SIZE)
         self._calls = self._task = self._tell_coroutine = self._response = None
@@ -85,6 +85,7 @@ class SessionWebSocket(BaseWebSocket):
     # The opening handshake
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        assert self._opening is not None
         check_response(subprotocol, headers.items())
         room.check_room(registry.count())
         session = Session(
@@ -98,9 +99,16 @@ class SessionWebSocket(BaseWebSocket):
         self._session = session
         if self._resumes:
             self._positions, self._brought = Positions(self, self._brought), None
-        self._response = self._opening.open(session, subprotocol, headers)
+        # First: its client may come back before this goes on.
         registry.add(session, self._place.start, self._place.sleep)
         websockets.add(self)
+        try:
+            self._response = self._opening.open(session, subprotocol, headers)
+        except BaseException:
+            websockets.discard(self)
+            registry.discard(session)
+            raise
+        self._opening = None
 
     # Positions
 
@@ -124,7 +132,7 @@ class SessionWebSocket(BaseWebSocket):
 
     @property
     def transport(self) -> str:
-        return self._session.kind if self.accepted else self._opening.kind
+        return self._session.kind if self._opening is None else self._opening.kind
 
     # Sending
 

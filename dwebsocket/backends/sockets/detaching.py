@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from io import BytesIO
 from typing import Protocol
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.beside import BESIDE, Beside
+from dwebsocket.backends.beside import BESIDE, Beside, drop_server
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.runner import Owner, Run, Runner, Use
 from dwebsocket.backends.sockets.takeover import Takeover
@@ -32,11 +31,6 @@ NO_LOOP = (
     "with gevent and eventlet there is one thread for all. Write 'def' instead of 'async def', or "
     "take an ASGI server, or one with threads."
 )
-
-EMPTY = BytesIO()
-
-#: What a server says about itself in the environ. Its objects hold its parser, its response, ….
-PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
 
 
 class SocketOwner(Owner, Protocol):
@@ -80,16 +74,8 @@ class DetachedRunner(Runner):
     def _drop_request(self) -> None:
         """Keep nothing of the server's request, which ends now, and forget this runner."""
         self._owner._runner = None
-        request = self._request
-        self._owner._deregister(request.META.get(BESIDE))
-        # The server goes on with its own dictionary.
-        meta = {
-            key: item
-            for key, item in request.META.items()
-            if isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
-        }
-        meta["wsgi.input"] = request._stream = EMPTY  # the handshake has no body
-        request.META = request.environ = meta  # type: ignore[attr-defined]
+        self._owner._deregister(self._request.META.get(BESIDE))
+        drop_server(self._request)
 
 
 class ViewRunner(DetachedRunner):

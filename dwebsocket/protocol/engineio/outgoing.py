@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from sys import getsizeof
 
 from .packets import Packet
@@ -32,13 +31,13 @@ class Outgoing:
 
     __slots__ = ("_keeps", "_kept", "_pending", "size", "taken", "trimmed")
 
-    _kept: deque[tuple[Packet | None, int]]  # taken and not trimmed, each with its size
-    _pending: deque[tuple[Packet, int]]
+    _kept: list[tuple[Packet | None, int]]  # taken and not trimmed, each with its size
+    _pending: list[tuple[Packet, int]]
 
     def __init__(self, *, keeps: bool) -> None:
         self._keeps = keeps
-        self._kept = deque()
-        self._pending = deque()
+        self._kept = []
+        self._pending = []
         self.taken = self.trimmed = self.size = 0
 
     def put(self, packet: Packet) -> None:
@@ -54,13 +53,10 @@ class Outgoing:
 
     def take(self) -> list[Packet]:
         """All that waits, the oldest first."""
-        packets = []
-        while self._pending:
-            packet, size = self._pending.popleft()
-            packets.append(packet)
-            self._kept.append((packet if self._keeps else None, size))
-        self.taken += len(packets)
-        return packets
+        taken, self._pending = self._pending, []
+        self._kept += [(packet if self._keeps else None, size) for packet, size in taken]
+        self.taken += len(taken)
+        return [packet for packet, _ in taken]
 
     def trim(self, count: int) -> None:
         """The client has got the first ``count`` messages. An older count changes nothing.
@@ -70,9 +66,10 @@ class Outgoing:
         """
         if count > self.taken:
             raise WrongCount(f"{count} messages received of {self.taken}")
-        while self.trimmed < count:
-            self.size -= self._kept.popleft()[1]
-            self.trimmed += 1
+        new = max(0, count - self.trimmed)
+        self.size -= sum(size for _, size in self._kept[:new])
+        del self._kept[:new]
+        self.trimmed += new
 
     def rewind(self, count: int) -> None:
         """The client has got the first ``count`` messages: the next ``take`` goes on from there.
@@ -83,10 +80,9 @@ class Outgoing:
         self.trim(count)
         if count < self.trimmed:
             raise WrongCount(f"{count} messages received, after {self.trimmed}")
-        while self._kept:
-            packet, size = self._kept.pop()
-            assert packet is not None  # it keeps them
-            self._pending.appendleft((packet, size))
+        again = [(packet, size) for packet, size in self._kept if packet is not None]
+        self._pending[:0] = again
+        self._kept.clear()
         self.taken = self.trimmed
 
     def drop(self) -> None:
