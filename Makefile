@@ -105,7 +105,7 @@ $(VENV)/.demo-redis: $(VENV)/.demo
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	.ci/debian-packages chromium redis-server postgresql nginx haproxy gcc libcrypt-dev libssl-dev python3-dev
+	.ci/debian-packages chromium firefox-esr redis-server postgresql nginx haproxy gcc libcrypt-dev libssl-dev python3-dev
 	$(INSTALL) --upgrade pip
 	$(INSTALL) -e . --group test --group packages --group lint --group docs
 	@touch $@
