@@ -51,6 +51,11 @@ class Driver:
         websocket.send(opening(sid, **more))
         return websocket
 
+    def open_probed(self, sid="first", **more):
+        """→ the poll that waits, and the request for a WebSocket beside it, which comes at once."""
+        self.take(websocket=False).answer(opening(sid, **more))
+        return sorted([self.peer.next(), self.peer.next()], key=lambda asked: asked.is_websocket)
+
     def open_polling(self, sid="first", **more):
         """→ the poll that waits."""
         self.take(websocket=False).answer(opening(sid, **more))

@@ -8,6 +8,9 @@ import pytest
 from ..servers.process import wait_until
 from .driving import MAKE, RS, opening
 
+#: What it says to the console is told to `events`.
+HEAR_CONSOLE = "() => { console.error = (text) => events.push(['console.error', text]); }"
+
 
 class TestWebSocket:
     def test_messages_go_both_ways(self, driver):
@@ -339,11 +342,10 @@ class TestRefusals:
 
     def test_under_debug_the_page_is_told_why(self, driver):
         driver.make()
+        driver.run(HEAR_CONSOLE)
         driver.take().answer("", 403)
-        with driver.page.expect_console_message(lambda said: "no such origin" in said.text) as said:
-            asked = driver.take(websocket=False)
-            asked.answer("no such origin", 403, X_DWebSocket_Debug="1")
-        assert said.value.type == "error"
+        driver.take(websocket=False).answer("no such origin", 403, X_DWebSocket_Debug="1")
+        assert driver.event() == ["console.error", "HTTP 403: no such origin"]
         assert driver.event() == ["error"]
         assert driver.event() == ["close", 1006, "no such origin", False, 403]
 
@@ -419,9 +421,8 @@ class TestFallingBack:
     def test_it_changes_to_a_websocket_that_comes_through(self, driver):
         driver.make(minDelay=1)
         driver.take().answer("", 400)
-        poll = driver.open_polling()
+        poll, asked = driver.open_probed()
         assert driver.event() == ["open", False, "polling"]
-        asked = driver.take()
         assert asked.query["sid"] == "first"
         assert "received" not in asked.query
         probe = asked.accept()
@@ -448,9 +449,9 @@ class TestFallingBack:
     def test_a_probe_that_fails_costs_nothing(self, driver):
         driver.make(minDelay=1, upgradeInterval=50)
         driver.take().answer("", 400)
-        poll = driver.open_polling()
-        for _ in range(2):
-            driver.take().cut()
+        poll, probe = driver.open_probed()
+        probe.cut()
+        driver.take().cut()
         poll.answer("4still here")
         assert driver.event() == ["open", False, "polling"]
         assert driver.event() == ["message", "still here"]
@@ -530,6 +531,7 @@ class TestInterface:
     def test_the_servers_errors_are_told_in_the_console(self, driver):
         websocket = driver.make().open()
         said = {"level": "error", "message": "ValueError", "traceback": "line 5"}
-        with driver.page.expect_console_message(lambda said: "line 5" in said.text) as told:
-            websocket.send(f"8{json.dumps(said)}")
-        assert (told.value.type, told.value.text) == ("error", "ValueError\nline 5")
+        assert driver.event()[0] == "open"
+        driver.run(HEAR_CONSOLE)
+        websocket.send(f"8{json.dumps(said)}")
+        assert driver.event() == ["console.error", "ValueError\nline 5"]
