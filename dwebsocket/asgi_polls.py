@@ -50,7 +50,10 @@ class Answer(NamedTuple):
 
 def is_poll(scope: Scope) -> bool:
     """Whether a request is one of Engine.IO, to a view that may take it."""
-    if b"EIO=" not in scope.get("query_string", b"") or scope["method"] not in METHODS:
+    query = scope.get("query_string") or b""
+    if isinstance(query, str):  # Django's test client
+        query = query.encode()
+    if b"EIO=" not in query or scope["method"] not in METHODS:
         return False
     try:
         request = ASGIRequest(scope, BytesIO())

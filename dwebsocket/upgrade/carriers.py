@@ -22,6 +22,7 @@ from dwebsocket.backends.sessions.opening import OWNER, Connection
 from dwebsocket.backends.sessions.registry import find_session
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.conf import conf
+from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.engineio import (
     InvalidPacket,
     WrongCount,
@@ -29,6 +30,7 @@ from dwebsocket.protocol.engineio import (
     parse_count,
 )
 from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.upgrade.attachment import MARK
 from dwebsocket.upgrade.csrf import check_source
 from dwebsocket.upgrade.refusals import refuse, refuse_for
 
@@ -36,6 +38,9 @@ __all__ = ["MAX_OVERHEAD", "answer_carrier"]
 
 #: Bytes of the body of a POST besides a message of the greatest size, which may be base64.
 MAX_OVERHEAD = 65536
+
+#: Digits of the longest length that is compared with that.
+MAX_DIGITS = 18
 
 
 class Owner(NamedTuple):
@@ -89,15 +94,15 @@ def answer_carrier(request: HttpRequest, *, fallback: bool) -> HttpResponse | No
         return find_answer(request, fallback=fallback)
     except Refused as error:
         return refuse_carrier(request, error)
-    except InvalidHandshake as error:
+    except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
 
 
 def find_answer(request: HttpRequest, *, fallback: bool) -> HttpResponse | None:
     factory = get_factory(request)
     assert isinstance(factory, SessionFactory)
+    check_source(request)  # first: only who may connect can read the answers
     check_query(request, factory, fallback=fallback)
-    check_source(request)
     if request.method == "OPTIONS":
         return build_preflight(request)
     check_method(request, factory)
@@ -144,9 +149,9 @@ def check_method(request: HttpRequest, factory: SessionFactory) -> None:
 def find_owner(request: HttpRequest) -> Owner:
     """Whose the request is. Asks the database, as ``request.user`` does."""
     user = getattr(request, "user", None)
-    is_known = user is not None and user.is_authenticated
+    known = str(user.pk) if user is not None and user.is_authenticated else None
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None
-    return Owner(request.path, str(user.pk) if is_known else None, cookie)  # type: ignore[union-attr]
+    return Owner(request.path, known, cookie)
 
 
 def find_own(request: HttpRequest, owner: Owner) -> Session | None:
@@ -217,7 +222,7 @@ def read_body(request: HttpRequest) -> bytes:
     """The body, unless it is too long."""
     most = conf.MAX_MESSAGE_SIZE * 4 // 3 + MAX_OVERHEAD
     length = request.META.get("CONTENT_LENGTH") or ""
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit() and len(length) <= MAX_DIGITS):
         raise Refused(3, "Bad request", "A POST says how long its body is (Content-Length).", 411)
     if int(length) > most:
         raise Refused(3, "Bad request", f"The body is longer than {most} bytes.", 413)
@@ -244,6 +249,7 @@ def connect(request: HttpRequest, factory: SessionFactory, session: Session) -> 
     if received is not None and not session.may_rewind(received):
         raise Refused(3, "Bad request", f"{received} messages have not been sent.")
     connection.accept(session.protocol if received is not None else None, {})
+    request.META[MARK] = websocket  # the request has become a WebSocket
     if received is None:
         session.probe(connection.carrier)  # or closes it
     else:

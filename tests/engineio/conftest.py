@@ -20,13 +20,9 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def row():
-    return next(row for row in ROWS if row.name == "gunicorn-gthread")
-
-
-@pytest.fixture(scope="module")
-def server(row, start_server):
+@pytest.fixture(scope="session")
+def server(start_server):
+    row = next(row for row in ROWS if row.name == "gunicorn-gthread")
     process = start_server(row, SETTINGS)
     yield process
     process.stop()

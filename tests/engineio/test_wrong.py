@@ -49,7 +49,7 @@ def test_what_is_no_packet_ends_the_session(new_engine, journal, body):
     assert journal.wait(engine.case, "ended")["close_code"] == 1002
 
 
-@pytest.mark.parametrize("length", [str(LIMIT + 1), "1000000000000", "-1", "x", None])
+@pytest.mark.parametrize("length", [str(LIMIT + 1), "1000000000000", None])
 def test_a_body_that_is_too_long_is_not_read(new_engine, length):
     engine = new_engine("/echo/")
     engine.open_polls()

@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from dwebsocket.backends.readiness import Readiness
+from dwebsocket.backends.sessions.waiters import Waiter, Waiters
 from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.transports.base import Lock, remaining
 from dwebsocket.websocket import Message
 
 __all__ = ["Inbox"]
-
-Waiter = Callable[[], object]
 
 
 class Inbox:
@@ -46,7 +45,7 @@ class Inbox:
         self._messages: deque[Message] | None = None  # an empty one takes space
         self._cost = 0
         self._is_closed = self._was_full = False
-        self._waiters: list[Waiter] = []
+        self._waiters = Waiters()
         self._readiness: Readiness | None = None
         self.on_put: Callable[[], None] | None = None
         self.on_room: Callable[[], None] | None = None
@@ -68,11 +67,9 @@ class Inbox:
     def wake(self) -> None:
         """Wake those who wait: something has come, or the end."""
         with self._lock:
-            waiters, self._waiters = self._waiters, []
             if self._readiness is not None:
                 self._readiness.set()
-        for waiter in waiters:
-            waiter()
+        self._waiters.wake()
         if self.on_put is not None:
             self.on_put()
 
@@ -128,14 +125,12 @@ class Inbox:
         with self._lock:
             if self._messages or self._is_closed:
                 return False
-            self._waiters.append(waiter)
+            self._waiters.add(waiter)
             return True
 
     def discard_waiter(self, waiter: Waiter) -> None:
         """Have it called no more."""
-        with self._lock:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+        self._waiters.discard(waiter)
 
     def wait(self, deadline: float | None) -> None:
         """Wait, in a thread or greenlet, until something is here, or the end.

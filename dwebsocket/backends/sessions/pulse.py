@@ -30,6 +30,13 @@ class Pulse:
         self.timeout = conf.PING_TIMEOUT or TIMEOUT
         self.stop()
 
+    def describe(self) -> dict[str, int]:
+        """What the client is told of it, in milliseconds."""
+        return {
+            "pingInterval": round(self.interval * 1000),
+            "pingTimeout": round(self.timeout * 1000),
+        }
+
     def begin(self, now: float) -> None:
         """A carrier is there."""
         self.stop()

@@ -315,10 +315,10 @@ class SessionWebSocket(BaseWebSocket):
         self._read_lock = NO_READER
         self._has_listener = True
         calls = Calls(self, self._place.start_call, self._inbox, listener)
-        self._inbox.on_put = calls.wake
 
-        def start() -> None:
+        def start() -> None:  # what comes before that waits
             self._settle_positions()
+            self._inbox.on_put = calls.wake
             calls.start()
 
         return start

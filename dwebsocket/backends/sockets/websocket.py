@@ -43,7 +43,6 @@ from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
 __all__ = ["SocketWebSocket"]
 
 TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
-
 #: Below this, header and payload are joined: a copy is cheaper than a second part.
 MAX_JOINED = 8192
 
@@ -135,14 +134,11 @@ class SocketWebSocket(BaseWebSocket):
         return self._transport.fileno() if self.accepted else -1
 
     def _deregister(self, beside: Beside | None = None) -> None:
-        """Keep nothing of the server's: its request is about to end, which runs here or, with the
-        server's own functions, in the thread that waits beside.
-        """
+        """Keep nothing of the server's: its request, which may run ``beside``, is about to end."""
         takeover, self._takeover = self._takeover, None
-        if takeover is not None and beside is None:
-            takeover.finish_response()
-        elif takeover is not None and beside is not None:
-            beside.call_in_server(takeover.finish_response)
+        if takeover is not None:
+            finish = takeover.finish_response
+            finish() if beside is None else beside.call_in_server(finish)
 
     def _finish(self) -> None:
         self._transport.close()
