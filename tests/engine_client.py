@@ -46,7 +46,8 @@ class EngineClient:
         return f"{self.address}&transport={transport}{further}"
 
     def connect(self):
-        self._clients.append(RawClient(self.server))
+        next_server = getattr(self.server, "next_server", None)
+        self._clients.append(RawClient(next_server() if next_server else self.server))
         return self._clients[-1]
 
     def ask(self, method="GET", body=None, *, headers=(), **query):

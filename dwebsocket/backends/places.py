@@ -105,7 +105,7 @@ class BesidePlace:
         transport_class: says how its requests wait.
     """
 
-    __slots__ = ("_request", "_thread", "_transport_class")
+    __slots__ = ("_request", "_start_call", "_thread", "_transport_class")
 
     loop = None
 
@@ -114,6 +114,8 @@ class BesidePlace:
     def __init__(self, request: HttpRequest, transport_class: type[Transport]) -> None:
         self._request: HttpRequest | None = request
         self._transport_class = transport_class
+        # What comes may come in another thread than that of the greenlets.
+        self._start_call = transport_class.find_starter() if self.calls_anew else None
         self._thread = None
 
     @property
@@ -138,8 +140,8 @@ class BesidePlace:
     def start_call(self, work: Callable[[], None]) -> None:
         """See ``Place``; where the system has no thread the caller makes it."""
         try:
-            if self.calls_anew:
-                self.start(partial(call, work), "dwebsocket-handler")
+            if self._start_call is not None:
+                self._start_call(partial(call, work), "dwebsocket-handler")
             else:
                 callers.start(work)
         except NoThread:

@@ -55,6 +55,12 @@ class Reply:
                 return
         callback()
 
+    @property
+    def answer(self) -> tuple[str, int]:
+        """The text and the status; there is an answer."""
+        assert self._text is not None
+        return self._text, self._status
+
     def tell_left(self) -> None:
         """The client has left. From any thread."""
         on_left, self.on_left = self.on_left, None
@@ -63,5 +69,4 @@ class Reply:
 
     def build(self) -> HttpResponse:
         """The response; there is an answer."""
-        assert self._text is not None
-        return self._render(self._text, self._status)
+        return self._render(*self.answer)

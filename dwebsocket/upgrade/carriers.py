@@ -7,29 +7,42 @@ Middleware and the decorators above ours have seen each of them.
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import salted_hmac
 
 from dwebsocket.backends import get_factory
 from dwebsocket.backends.query import is_engine
 from dwebsocket.backends.replies import Reply
-from dwebsocket.backends.sessions.answers import allow_origin, build_preflight, renderer
-from dwebsocket.backends.sessions.carriers import Polls
+from dwebsocket.backends.sessions.answers import (
+    JSON,
+    allow_origin,
+    build_preflight,
+    describe,
+    renderer,
+)
+from dwebsocket.backends.sessions.carriers import SessionEnd
+from dwebsocket.backends.sessions.claims import (
+    Claim,
+    Owner,
+    Refused,
+    carry,
+    check_return,
+    find_claimed,
+    poll,
+    post,
+    unknown,
+)
+from dwebsocket.backends.sessions.elsewhere import Elsewhere, SessionElsewhere, find_elsewhere
 from dwebsocket.backends.sessions.factory import SessionFactory
 from dwebsocket.backends.sessions.opening import OWNER, Connection
-from dwebsocket.backends.sessions.registry import find_session
+from dwebsocket.backends.sessions.relay import NoSuchProcess, join
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
-from dwebsocket.protocol.engineio import (
-    InvalidPacket,
-    WrongCount,
-    decode_payload,
-    parse_count,
-)
 from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.upgrade.attachment import MARK
 from dwebsocket.upgrade.csrf import check_source
 from dwebsocket.upgrade.refusals import refuse, refuse_for
@@ -41,45 +54,6 @@ MAX_OVERHEAD = 65536
 
 #: Digits of the longest length that is compared with that.
 MAX_DIGITS = 18
-
-
-class Owner(NamedTuple):
-    """Whose a session is.
-
-    Attributes:
-        path: of the view's address.
-        user: the primary key of who is logged in.
-        cookie: that of Django's session.
-    """
-
-    path: str
-    user: str | None
-    cookie: str | None
-
-    def admits(self, other: Owner) -> bool:
-        """Whether another request may be of the same client."""
-        if self.user is not None:
-            return other.user == self.user
-        # Nobody is logged in: a sid is secret enough where there has not even been a cookie.
-        return self.cookie is None or (other.user is None and other.cookie == self.cookie)
-
-
-class Refused(Exception):
-    """A request that no session takes, in the words of Engine.IO."""
-
-    def __init__(
-        self,
-        code: int,
-        message: str,
-        why: str = "",
-        status: int = 400,
-        level: int = logging.WARNING,
-    ) -> None:
-        super().__init__(why or message)
-        self.code = code
-        self.message = message
-        self.status = status
-        self.level = level
 
 
 def answer_carrier(request: HttpRequest, *, fallback: bool) -> HttpResponse | None:
@@ -107,13 +81,11 @@ def find_answer(request: HttpRequest, *, fallback: bool) -> HttpResponse | None:
         return build_preflight(request)
     check_method(request, factory)
     owner = request.META[OWNER] = find_owner(request)
-    session = find_own(request, owner)
-    if session is None:
-        return None
-    if factory.is_upgrade:
-        return connect(request, factory, session)
-    answer = post if request.method == "POST" else poll
-    return answer(request, factory, session)
+    claim = read_claim(request, owner)
+    answer = None if claim is None else answer_claim(request, factory, claim)
+    if answer is None:
+        join()  # before others can know the sid
+    return answer
 
 
 # What is asked
@@ -151,71 +123,105 @@ def find_owner(request: HttpRequest) -> Owner:
     user = getattr(request, "user", None)
     known = str(user.pk) if user is not None and user.is_authenticated else None
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None
-    return Owner(request.path, known, cookie)
+    digest = cookie and salted_hmac("dwebsocket.session", cookie).hexdigest()
+    return Owner(request.path, known, digest)
 
 
-def find_own(request: HttpRequest, owner: Owner) -> Session | None:
-    """The session that the request names; ``None``: a new one is to be opened."""
+def read_claim(request: HttpRequest, owner: Owner) -> Claim | None:
+    """What the request says of its session; ``None``: it opens one."""
     query = request.GET
     sid = query.get("sid")
     if sid is None:
         return None
-    session = find_session(sid)
-    if session is None or session.owner.path != owner.path:
-        if "received" in query and request.method == "GET":
-            return None
-        raise Refused(1, "Session ID unknown", level=logging.DEBUG)
-    if not session.owner.admits(owner):
-        raise Refused(4, "Forbidden", "The session is another user's.", 403)
-    return session
-
-
-def read_count(request: HttpRequest, name: str, session: Session) -> int | None:
-    """A number of messages in the query, if the client is one that counts."""
-    if not session.resumes:
-        return None
-    try:
-        return parse_count(request.GET.get(name, ""))
-    except InvalidPacket as error:
-        raise Refused(3, "Bad request", f"{name} is no number of messages.") from error
+    received = query.get("received")
+    may_open = request.method == "GET" and received is not None
+    return Claim(sid, owner, may_open, received, query.get("after", ""), query.get("sent", ""))
 
 
 # What is answered
 
 
-def poll(request: HttpRequest, factory: SessionFactory, session: Session) -> HttpResponse:
-    """A GET: wait for something to say."""
+def answer_claim(
+    request: HttpRequest, factory: SessionFactory, claim: Claim
+) -> HttpResponse | None:
+    """The answer to a request of a session; ``None``: a new one is to be opened."""
+    elsewhere = find_elsewhere(claim.sid)
+    if elsewhere is not None:
+        try:
+            return answer_elsewhere(request, factory, claim, elsewhere)
+        except NoSuchProcess as error:
+            if claim.may_open:
+                return None
+            raise unknown() from error
+    session = find_claimed(claim)
+    if session is None:
+        return None
+    if factory.is_upgrade:
+        return connect_here(request, factory, claim, session)
     reply = Reply(renderer(request))
-    received = read_count(request, "received", session)
-    if received is not None:
-        polls = Polls(escapes=True)
-        polls.wait(reply)
-        adopt(session, polls, received)
-    elif not session.poll(reply, read_count(request, "after", session)):
-        raise Refused(3, "Bad request", "The session does not wait for this poll.")
+    if request.method == "POST":
+        post(session, claim, read_body(request), reply)
+    else:
+        poll(session, claim, reply)
+    return respond(factory, reply)
+
+
+def answer_elsewhere(
+    request: HttpRequest, factory: SessionFactory, claim: Claim, elsewhere: Elsewhere
+) -> HttpResponse | None:
+    """The same, of a session that another process may hold."""
+    create_lock = factory.find_place().create_lock
+    if factory.is_upgrade:
+        found = elsewhere.connect(claim, create_lock)
+        return None if found is None else connect_elsewhere(request, factory, *found)
+    reply = Reply(renderer(request))
+    if request.method == "POST":
+        elsewhere.post(claim, read_body(request), reply)
+    elif not elsewhere.poll(claim, reply, create_lock):
+        return None
+    return respond(factory, reply)
+
+
+def respond(factory: SessionFactory, reply: Reply) -> HttpResponse:
     return reply.build() if reply.is_given else factory.defer(reply)
 
 
-def adopt(session: Session, carrier: Polls, received: int) -> None:
-    try:
-        session.adopt(carrier, received)
-    except WrongCount as error:
-        raise Refused(3, "Bad request", str(error)) from error
+def connect_here(
+    request: HttpRequest, factory: SessionFactory, claim: Claim, session: Session
+) -> HttpResponse:
+    """A WebSocket: it comes back, or asks whether it may carry on."""
+    received = check_return(session, claim)
+    connection = accept(
+        request, factory, session, session.protocol if received is not None else None
+    )
+    carry(session, connection.carrier, received)
+    return connection.start() or HttpResponse(status=101)
 
 
-def post(request: HttpRequest, factory: SessionFactory, session: Session) -> HttpResponse:
-    """A POST: take the packets in."""
-    sent = read_count(request, "sent", session)
-    body = read_body(request)
+def connect_elsewhere(
+    request: HttpRequest, factory: SessionFactory, session: SessionElsewhere, protocol: str | None
+) -> HttpResponse:
+    """The same, of a session that another process holds."""
     try:
-        packets = decode_payload(body)
-    except InvalidPacket as error:
-        session.fail(str(error))
-        raise Refused(3, "Bad request", str(error)) from error
-    reply = Reply(renderer(request))
-    if not session.post(packets, sent, reply):
-        raise Refused(3, "Bad request", "The session does not take this.")
-    return reply.build() if reply.is_given else factory.defer(reply)
+        connection = accept(request, factory, session, protocol)
+    except BaseException:
+        session.end(CloseCode.ABNORMAL_CLOSURE, "")
+        raise
+    session.begin(connection.carrier)
+    return connection.start() or HttpResponse(status=101)
+
+
+def accept(
+    request: HttpRequest, factory: SessionFactory, session: SessionEnd, protocol: str | None
+) -> Connection:
+    """Answer the handshake of a WebSocket that is to carry a session."""
+    factory.check_handshake()
+    websocket = factory.server.create_websocket()
+    assert websocket is not None  # the request asks for one
+    connection = Connection(session, request, factory.find_place(), websocket)
+    connection.accept(protocol, {})
+    request.META[MARK] = websocket  # the request has become a WebSocket
+    return connection
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -239,24 +245,6 @@ def read_body(request: HttpRequest) -> bytes:
     return body
 
 
-def connect(request: HttpRequest, factory: SessionFactory, session: Session) -> HttpResponse:
-    """A WebSocket: it comes back, or asks whether it may carry on."""
-    received = read_count(request, "received", session)
-    factory.check_handshake()
-    websocket = factory.server.create_websocket()
-    assert websocket is not None  # the request asks for one
-    connection = Connection(session, request, factory.find_place(), websocket)
-    if received is not None and not session.may_rewind(received):
-        raise Refused(3, "Bad request", f"{received} messages have not been sent.")
-    connection.accept(session.protocol if received is not None else None, {})
-    request.META[MARK] = websocket  # the request has become a WebSocket
-    if received is None:
-        session.probe(connection.carrier)  # or closes it
-    else:
-        session.adopt(connection.carrier, received)
-    return connection.start() or HttpResponse(status=101)
-
-
 # Refusals
 
 
@@ -264,6 +252,6 @@ def refuse_carrier(request: HttpRequest, error: Refused) -> HttpResponse:
     """The answer to a request that is refused: Engine.IO's JSON."""
     response = refuse(request, str(error), error.status, level=error.level)
     if "X-DWebSocket-Debug" not in response.headers:
-        response.headers["Content-Type"] = "application/json"
-        response.content = f'{{"code":{error.code},"message":"{error.message}"}}'.encode()
+        response.headers["Content-Type"] = JSON
+        response.content = describe(error.code, error.message).encode()
     return allow_origin(request.META.get("HTTP_ORIGIN"), response)

@@ -9,6 +9,10 @@ probing    a WebSocket that may follow polls
 opening    how carriers begin
 answers    HTTP answers to polls
 registry   the sessions of this process, by their sids; what their time is looked at by
+claims     what a request says of its session, and what is done with it
+relayed    requests that have come to another process
+elsewhere  sessions of another process
+relay      streams between two processes
 inbox      what has come and has not been read
 waiters    who waits for that, or for room
 websocket  what a view or handler has

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_string
 
-__all__ = ["allow_origin", "build_preflight", "renderer"]
+__all__ = ["JSON", "UNKNOWN", "allow_origin", "build_preflight", "describe", "renderer"]
 
 TEXT = "text/plain; charset=UTF-8"
+JSON = "application/json"
 
 #: Below this, compressing costs more than it saves.
 MIN_COMPRESSED = 1024
@@ -21,6 +22,15 @@ MAX_RANDOM = 100
 
 #: Seconds for which a browser need not ask again whether a page of another site may poll.
 PREFLIGHT_AGE = "600"
+
+
+def describe(code: int, message: str) -> str:
+    """A refusal, as Engine.IO has it."""
+    return f'{{"code":{code},"message":"{message}"}}'
+
+
+#: That of a session which nobody knows.
+UNKNOWN = 1, "Session ID unknown"
 
 
 def allow_origin(origin: str | None, response: HttpResponse) -> HttpResponse:
@@ -45,7 +55,7 @@ def render(accepts_gzip: bool, origin: str | None, text: str, status: int) -> Ht
     compressed = accepts_gzip and len(content) >= MIN_COMPRESSED
     if compressed:
         content = compress_string(content, max_random_bytes=MAX_RANDOM)
-    response = HttpResponse(content, status=status, content_type=TEXT)
+    response = HttpResponse(content, status=status, content_type=TEXT if status < 400 else JSON)
     if compressed:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Cache-Control"] = "no-store"

@@ -72,6 +72,24 @@ class Carrier(Protocol):
         """Whether more is wanted."""
 
 
+class CarryingWebSocket(Protocol):
+    """A WebSocket, as far as it carries a session; it may be another process's."""
+
+    @property
+    def close_code(self) -> int | None:
+        """Why it has ended; ``None``: it has not."""
+        ...
+
+    def send_nowait(self, message: PreparedMessage) -> None:
+        """Send a message. Never waits, never raises."""
+
+    def close_nowait(self, code: int, reason: str) -> None:
+        """Begin the closing handshake behind that. Never waits, never raises."""
+
+    def _set_reading(self, on: bool) -> None:
+        """Whether a listener is told more."""
+
+
 class WebSocketCarrier:
     """A WebSocket."""
 
@@ -80,7 +98,7 @@ class WebSocketCarrier:
 
     __slots__ = ("_session", "_websocket")
 
-    def __init__(self, session: SessionEnd, websocket: BaseWebSocket) -> None:
+    def __init__(self, session: SessionEnd, websocket: CarryingWebSocket) -> None:
         self._session = session
         self._websocket = websocket
 
@@ -114,7 +132,7 @@ class DrivenCarrier(WebSocketCarrier):
 
     __slots__ = ("calls_anew", "stalled")
 
-    def __init__(self, session: SessionEnd, websocket: BaseWebSocket) -> None:
+    def __init__(self, session: SessionEnd, websocket: CarryingWebSocket) -> None:
         super().__init__(session, websocket)
         self.calls_anew = self.stalled = False
 
@@ -142,6 +160,7 @@ class HeldCarrier(WebSocketCarrier):
     __slots__ = ("_create_lock", "_gate")
 
     _gate: Lock | None  # held while nothing is to be read
+    _websocket: BaseWebSocket
 
     def __init__(
         self, session: SessionEnd, websocket: BaseWebSocket, create_lock: Callable[[], Lock]
@@ -178,6 +197,7 @@ class AwaitedCarrier(WebSocketCarrier):
     __slots__ = ("_gate", "_loop")
 
     _gate: asyncio.Future[None] | None  # done when more is to be read
+    _websocket: BaseWebSocket
 
     def __init__(
         self, session: SessionEnd, websocket: BaseWebSocket, loop: asyncio.AbstractEventLoop

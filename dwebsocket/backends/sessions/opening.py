@@ -16,6 +16,7 @@ from dwebsocket.backends.sessions.carriers import (
     DrivenCarrier,
     HeldCarrier,
     Polls,
+    SessionEnd,
     WebSocketCarrier,
 )
 from dwebsocket.backends.sessions.session import Session
@@ -96,7 +97,7 @@ class Connection:
     carrier: WebSocketCarrier
 
     def __init__(
-        self, session: Session, request: HttpRequest, place: Place, websocket: BaseWebSocket
+        self, session: SessionEnd, request: HttpRequest, place: Place, websocket: BaseWebSocket
     ) -> None:
         self._session = session
         self._request = request

@@ -12,12 +12,13 @@ from time import monotonic
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.sessions.relay import get_links
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import Service, log_failure
 
-__all__ = ["add", "count", "create_sid", "discard", "find_session"]
+__all__ = ["add", "count", "create_sid", "discard", "find_session", "find_stop_code"]
 
 #: Random bytes of a sid.
 SID_BYTES = 16
@@ -33,8 +34,9 @@ sessions: dict[str, Session] = {}
 
 
 def create_sid() -> str:
-    """A name that nobody guesses."""
-    return secrets.token_urlsafe(SID_BYTES)
+    """A name that nobody guesses. It says which process has the session, if there are others."""
+    links, secret = get_links(), secrets.token_urlsafe(SID_BYTES)
+    return secret if links is None else f"{links.name}.{secret}"
 
 
 def count() -> int:
