@@ -122,6 +122,7 @@ def test_both_tabs_come_back_after_the_server_was_restarted(join, server, screen
 def test_a_connection_that_is_cut(join, screenshot):
     """What is said meanwhile, on both sides, is there afterwards; nobody has left."""
     ada, bob = join("Ada"), join("Bob")
+    expect(ada.locator(".note").last).to_have_text("Bob joined")
     ada.get_by_role("button", name="Cut the connection").click()
     expect(ada.locator(".note").last).to_have_text(re.compile("^Connection lost"))
     expect(ada.get_by_text("retrying in")).to_be_visible()

@@ -47,7 +47,8 @@ class Links:
         name: of this process.
     """
 
-    accepted, _has_ended, _hooks = True, False, None
+    accepted, _has_ended = True, False
+    _hooks = _positions = None
 
     def __init__(self, backend: BaseGroupBackend) -> None:
         backend.listen()
