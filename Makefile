@@ -33,7 +33,7 @@ help:
 	@echo "make bench     measure"
 	@echo "make clean     remove the virtual environment and everything built"
 
-demo: $(VENV)/.demo $(if $(REDIS),$(VENV)/.demo-redis)
+demo: $(VENV)/.demo $(if $(WORKERS),$(VENV)/.demo-workers) $(if $(REDIS),$(VENV)/.demo-redis)
 	@echo
 	@echo "  The examples: http://127.0.0.1:$(PORT)/    (Ctrl-C ends)"
 	@echo
@@ -97,6 +97,10 @@ $(BIN)/python:
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.demo-workers: $(VENV)/.demo
+	$(INSTALL) gunicorn
 	@touch $@
 
 $(VENV)/.demo-redis: $(VENV)/.demo
