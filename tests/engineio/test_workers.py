@@ -312,16 +312,16 @@ def test_nginx_and_a_client_that_is_not_ours(start_server, certificates, tmp_pat
 
 def talk(nginx, certificates, transports):
     """Have an echo of some messages, by the client of python-engineio."""
-    got, sent = [], [f"message {number}" for number in range(10)]
+    got, sent = [], [f"message {number}" for number in range(50)]
     session = requests.Session()
     session.trust_env, session.verify = False, str(certificates.authority)
     client = engineio.Client(http_session=session, request_timeout=60)
     client.on("message", got.append)
     url = f"https://127.0.0.1:{nginx.port}/?case=relay"
     client.connect(url, transports=transports, engineio_path="handler/echo")
-    for number, message in enumerate(sent):  # it takes no more than 16 packets in one answer
+    for message in sent:  # it takes no more than 16 packets in one answer
         client.send(message)
-        wait_until(lambda n=number: len(got) > n, "it has come back", timeout=20)
+    wait_until(lambda: len(got) >= len(sent), "all has come back", timeout=20)
     wait_until(lambda: client.transport() == transports[-1], "it has changed over", timeout=20)
     assert got == sent
     client.disconnect()

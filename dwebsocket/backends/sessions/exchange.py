@@ -28,6 +28,9 @@ UNSENDABLE = {CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE}
 #: Seconds in which a poll may cross the end that its client has sent.
 CROSSING = 1.0
 
+#: Packets in the answer to a poll: clients of Engine.IO in Python refuse more.
+MAX_PACKETS = 16
+
 #: This part of WEBSOCKET_MAX_SEND_BUFFER may be on its way before the client is asked what it has
 #: got.
 ASKED = 8
@@ -165,16 +168,20 @@ class Exchange:
         carrier = self._carrier
         if carrier is None or not carrier.is_ready:
             return
-        packets = [*self._controls, *self._outgoing.take()]
+        most = None
+        if self.kind == "polling" and not self.resumes:
+            most = max(0, MAX_PACKETS - 1 - len(self._controls))  # and the farewell
+        packets = [*self._controls, *self._outgoing.take(most)]
         self._controls.clear()
-        if self._farewell is not None:
+        waits = self._outgoing.waits  # for the next poll
+        if self._farewell is not None and not waits:
             packets.append(self._farewell)
         if packets:
             carrier.send(packets)
-        if self._ended is not None:
-            self._conclude()
-        else:
+        if self._ended is None:
             self._ask_if_much()
+        elif not waits:
+            self._conclude()
 
     def _ask_if_much(self) -> None:
         """Ask the client what it has got, if much is on its way."""

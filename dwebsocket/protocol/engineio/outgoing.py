@@ -51,9 +51,10 @@ class Outgoing:
         """Whether there is something to take."""
         return bool(self._pending)
 
-    def take(self) -> list[Packet]:
-        """All that waits, the oldest first."""
-        taken, self._pending = self._pending, []
+    def take(self, most: int | None = None) -> list[Packet]:
+        """All that waits, or so many of it, the oldest first."""
+        taken = self._pending[:most]
+        del self._pending[: len(taken)]
         self._kept += [(packet if self._keeps else None, size) for packet, size in taken]
         self.taken += len(taken)
         return [packet for packet, _ in taken]
