@@ -100,6 +100,7 @@ def test_none_is_held_while_a_client_does_not_answer_the_close(
 
 @persistent
 def test_one_inside_atomic_is_kept(server, row, open_websocket, postgresql, alias):
+    wait_for_release(postgresql, row, alias)  # of the case before, whose views are ending yet
     client = open_websocket(f"/postgresql/{alias}/view/atomic/")
     first = ask(client)
     # The answer to the Ping shows that the view is inside its wait().
