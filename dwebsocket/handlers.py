@@ -26,6 +26,7 @@ from dwebsocket.upgrade.caches import vary_on_upgrade
 from dwebsocket.upgrade.door import NEEDS_NO_THREAD
 from dwebsocket.upgrade.handler import log_failure
 from dwebsocket.upgrade.handshake import HandshakeOptions
+from dwebsocket.upgrade.hints import tell_of_names
 from dwebsocket.upgrade.lost_upgrade import tell_if_lost
 from dwebsocket.upgrade.order import call_async_handler, call_handler
 from dwebsocket.upgrade.refusals import end_connection_behind
@@ -212,6 +213,7 @@ class WebSocketHandler(HandlerTasks, View):
             )
         check_dispatch(cls)
         check_hooks(cls)
+        tell_of_names(cls, WebSocketHandler, HOOKS)
         check_subprotocols(cls, initkwargs.get("subprotocols", cls.subprotocols))
         inner = super().as_view(**initkwargs)
 

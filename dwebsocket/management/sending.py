@@ -39,11 +39,21 @@ def send(options: dict[str, Any], stderr: OutputWrapper) -> None:
         if reason is not None and not backend.shared:
             raise CommandError(f"Nobody would get this: {reason}")
         group.send(message)
+        reason = reason or explain_no_members(group)
     except (GroupUnavailable, InvalidGroupBackend, ValueError) as error:
         raise CommandError(str(error)) from error
     if reason is not None:  # no error: perhaps nobody is connected just now
         kept = ", and its history keeps it" if find_rule(group.name) else ""
         stderr.write(f"Nobody gets this now{kept}: {reason}")
+
+
+def explain_no_members(group: Group) -> str | None:
+    """Why nobody gets what was sent although processes listen, if that is so."""
+    try:
+        members = len(group) or group.count()
+    except (GroupUnavailable, InvalidGroupBackend):  # nobody can say
+        return None
+    return None if members else f"the group {group.name!r} has no members. Is that its name?"
 
 
 def check_json(message: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import linecache
 import logging
 import re
+from collections.abc import Collection
+from difflib import get_close_matches
 from types import TracebackType
 
 from dwebsocket.http import WebSocket
 from dwebsocket.supervisor import log_failure
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["tell_hint"]
+__all__ = ["tell_hint", "tell_of_names"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -45,6 +47,26 @@ ELSEWHERE = {
     "state": "connected",
 }
 
+#: What the methods of a handler are called in other packages: Channels, Socket.IO, tornado, and in
+#: the browser.
+HANDLERS_ELSEWHERE = {
+    "connect": "on_open",
+    "on_connect": "on_open",
+    "onopen": "on_open",
+    "open": "on_open",
+    "receive": "on_message",
+    "receive_json": "on_message",
+    "on_receive": "on_message",
+    "onmessage": "on_message",
+    "disconnect": "on_close",
+    "on_disconnect": "on_close",
+    "onclose": "on_close",
+    "onerror": "on_error",
+}
+
+#: How like one of ours a name is that means it, from 0 to 1.
+LIKE = 0.85
+
 NOTHING_RECEIVED = (
     "wait() or read() has returned None to this view, for the connection has closed. Ask for that "
     "first, `if message is None: return`, or write `for message in request.websocket`"
@@ -75,6 +97,30 @@ def find_hint(websocket: BaseWebSocket | None, error: BaseException) -> str | No
     if "NoneType" in text and websocket is not None and websocket._told:
         return NOTHING_RECEIVED
     return None
+
+
+def tell_of_names(handler: type, base: type, hooks: Collection[str]) -> None:
+    """Log the methods of a handler that are probably meant to be called, and are named otherwise.
+
+    Args:
+        handler: the class, which is derived from ``base``.
+        hooks: the methods that are called. One that the class has is not looked for.
+    """
+    missing = [name for name in hooks if getattr(handler, name) is getattr(base, name)]
+    for name in sorted(set(dir(handler)).difference(dir(base))):
+        if find_hook(name, hooks) in missing and callable(getattr(handler, name)):
+            logger.warning(
+                "%s.%s is not called by dwebsocket: is it meant to be %s()?",
+                handler.__qualname__,
+                name,
+                find_hook(name, hooks),
+            )
+
+
+def find_hook(name: str, hooks: Collection[str]) -> str | None:
+    """The method of ours that a name means, if there is one."""
+    near = get_close_matches(name, hooks, n=1, cutoff=LIKE) if name.startswith("on") else []
+    return HANDLERS_ELSEWHERE.get(name) or next(iter(near), None)
 
 
 def find_awaited(traceback: TracebackType | None) -> str | None:

@@ -26,6 +26,13 @@ ANSWERED = (
     "connection to … failed', with code 1006."
 )
 
+FAILED = (
+    "an error, which the logger django.request has (with DEBUG = False Django mails it and writes "
+    "it nowhere, unless LOGGING says otherwise)"
+)
+
+MISSING = "; and {view} gets no request.websocket: decorate it with @require_websocket"
+
 
 def tell_of_answer(request: HttpRequest, response: Any, shown: int | None = None) -> None:
     """Log what has answered a handshake, unless that was a view with its WebSocket, or a refusal
@@ -63,15 +70,12 @@ def explain(request: HttpRequest, status: int, headers: Mapping[str, str]) -> st
     view = None if match is None else name_of(match.func)
     if "Location" in headers:
         return explain_redirect(request, headers["Location"])
+    undecorated = match is not None and not getattr(match.func, "accept_websocket", False)
     if status >= 500:
-        return (
-            "an error, which the logger django.request has (with DEBUG = False Django mails it and "
-            "writes it nowhere, unless LOGGING says otherwise)"
-        )
+        return FAILED + (MISSING.format(view=view) if undecorated else "")
     if view is None:
         return explain_unresolved(request, status)
-    assert match is not None
-    if status < 400 and not getattr(match.func, "accept_websocket", False):
+    if status < 400 and undecorated:
         return f"{view} has taken it for plain HTTP: decorate it with @require_websocket"
     if status == 405:
         return f"{view} takes no GET requests, and a handshake is one"
@@ -100,5 +104,5 @@ def explain_unresolved(request: HttpRequest, status: int) -> str:
             return "no URL pattern matches this path without a trailing slash: open it with one"
         return "no URL pattern matches this path"
     if status == 400:
-        return "Django refuses the request: is its host in ALLOWED_HOSTS?"
+        return "Django refuses the request, whose host may be missing in ALLOWED_HOSTS"
     return "middleware has answered, before any view"

@@ -151,6 +151,20 @@ def test_everything_arrives_once_and_in_order_whatever_breaks(talk, proxy, trans
     assert set(transports_of(proxy)) == set(transports)
 
 
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_the_view_hears_that_its_page_was_left(tab, proxy, journal, transport):
+    case = f"left-{transport}"
+    tab.goto(proxy.url)
+    opened = """([url, transports]) => new Promise((resolve) => {
+      window.socket = new DWebSocket(url, [], { transports });
+      socket.onopen = resolve;
+    })"""
+    tab.evaluate(opened, [f"/echo/?case={case}", [transport]])
+    journal.wait(case, "started")
+    tab.goto("about:blank")
+    assert journal.wait(case, "ended")["close_code"] == 1001
+
+
 def test_a_network_that_is_away_for_a_while(talk, tab, proxy):
     talk.start(minDelay=10**6, maxDelay=10**6).wait_for("got.length > 20")
     proxy.refuses = True

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 from importlib.util import find_spec
+from urllib.request import urlopen
 
 import pytest
 
@@ -50,6 +51,7 @@ def test_commands_of_the_page(shown, skeleton, tmp_path, certificates):
                 shell.run(command)
         elif shown.name == TUTORIAL and block.file is not None:
             write_file(shell.directory / block.file, block)
+            shell.has_script = shell.has_script or "websocket_script" in block.code
 
 
 class Shell:
@@ -59,6 +61,7 @@ class Shell:
         self.directory = directory
         self.certificates = certificates
         self.environment = environment()
+        self.has_script = False  # whether a page loads the client
 
     def run(self, command):
         words = shlex.split(command)
@@ -99,6 +102,8 @@ class Shell:
             open_websocket(server, ssl=tls) as websocket,
         ):
             check_echo(websocket)
+            if self.has_script:
+                check_script(server.port)
 
     def prepare_files(self, command):
         """A script names the port itself, and its certificates."""
@@ -123,6 +128,11 @@ def check_pip(words):
         name, _, extra = re.split(r"[<>=]", word)[0].rstrip("]").partition("[")
         assert name in servers | {"dwebsocket"}
         assert not extra or name != "dwebsocket" or extra in extras
+
+
+def check_script(port):
+    with urlopen(f"http://127.0.0.1:{port}/static/dwebsocket/websocket.js", timeout=30) as script:
+        assert b"DWebSocket" in script.read()
 
 
 def check_target(target):

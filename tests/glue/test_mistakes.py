@@ -16,6 +16,7 @@ from django.views import View
 from dwebsocket import (
     ConnectionClosed,
     Group,
+    JsonWebSocketHandler,
     WebSocketHandler,
     accept_websocket,
     require_websocket,
@@ -480,3 +481,27 @@ class TestHooks:
     )
     def test_one_that_can(self, name, hook):
         assert type("Fine", (WebSocketHandler,), {name: hook}).as_view()
+
+    @pytest.mark.parametrize(
+        ("names", "meant"),
+        [
+            (["receive"], ["on_message"]),
+            (["connect", "disconnect"], ["on_open", "on_close"]),
+            (["on_mesage"], ["on_message"]),
+            (["onmessage"], ["on_message"]),
+            (["on_opened"], ["on_open"]),
+            (["receive", "on_message"], []),
+            (["connect", "on_open"], []),
+            (["on_order", "online", "reply", "get", "_connect"], []),
+        ],
+    )
+    def test_one_that_is_called_otherwise(self, caplog, names, meant):
+        def method(self, *args):
+            pass
+
+        type("Old", (JsonWebSocketHandler,), dict.fromkeys(names, method)).as_view()
+        told = [record.getMessage() for record in caplog.records]
+        assert told == [
+            f"Old.{name} is not called by dwebsocket: is it meant to be {hook}()?"
+            for name, hook in zip(names, meant, strict=False)
+        ]

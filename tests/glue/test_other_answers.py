@@ -1,5 +1,7 @@
 """Handshakes that somebody else answers: one line says who, as far as that can be told."""
 
+from functools import wraps
+
 import pytest
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -36,6 +38,12 @@ def failing(request):
     raise ZeroDivisionError
 
 
+@wraps(view)
+def broken(request):
+    """Another decorator's, in front of that of the view."""
+    raise ZeroDivisionError
+
+
 class Guarded(LoginRequiredMixin, WebSocketHandler):
     pass
 
@@ -54,6 +62,7 @@ PATHS = [
     path("forgotten/", forgotten),
     path("denied/", denied),
     path("failing/", failing),
+    path("broken/", broken),
     path("login/", login_required(view)),
     path("guarded/", Guarded.as_view()),
     path("posted/", require_POST(view)),
@@ -67,7 +76,8 @@ ANSWERS = {
     "/nowhere/": (404, "no URL pattern matches this path"),
     "/forgotten/": (200, "decorate it with @require_websocket"),
     "/denied/": (403, "has refused this client"),
-    "/failing/": (500, "an error, which the logger django.request has"),
+    "/failing/": (500, "test_other_answers.failing gets no request.websocket: decorate it with"),
+    "/broken/": (500, "unless LOGGING says otherwise). A browser"),
     "/login/": (302, "redirects to /accounts/login/?next=/login/, which"),
     "/guarded/": (302, "the client is not logged in"),
     "/posted/": (405, "takes no GET requests"),
@@ -126,7 +136,7 @@ def test_a_host_that_is_none_of_the_site(serve_paths, caplog):
     with pytest.raises(WebSocketRefused):
         client.websocket("/echo/", headers={"Host": "other.example"})
     [record] = lines(caplog)
-    assert "is its host in ALLOWED_HOSTS?" in record.getMessage()
+    assert "missing in ALLOWED_HOSTS. A browser" in record.getMessage()
 
 
 @pytest.mark.parametrize("where", ["above", "below"])

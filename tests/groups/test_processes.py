@@ -202,6 +202,14 @@ def test_the_command_reaches_everybody(site):
         assert member.read_text() == "from the shell ✓"
 
 
+def test_the_command_says_that_nobody_is_in_the_group(site):
+    site.join_soon()
+    result = run_command(site.server, f"{site.name}s", "a slip")
+    assert result.returncode == 0
+    said = f"Nobody gets this now: the group '{site.name}s' has no members. Is that its name?"
+    assert result.stderr.strip() == said
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [(["", "message"], "name of a group"), (["a", "{", "--json"], "not JSON")],

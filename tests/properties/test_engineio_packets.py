@@ -69,7 +69,7 @@ def test_no_packets(body):
         decode_payload(body)
 
 
-@pytest.mark.parametrize("code", [1000, 3000, 4999])
+@pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
 def test_a_close_says_why(code):
     assert parse_close(build_close(code, "bye", tells=True)) == (code, "bye")
     assert build_close(code, "bye", tells=False) == "1"

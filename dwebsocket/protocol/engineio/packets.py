@@ -73,7 +73,7 @@ MAX_DIGITS = 18
 MAX_SHOWN = 20_000
 
 #: What Engine.IO's own close says nothing of.
-NORMAL, NO_STATUS = 1000, 1005
+NORMAL, GOING_AWAY, NO_STATUS = 1000, 1001, 1005
 
 
 class InvalidPacket(ValueError):
@@ -192,8 +192,8 @@ def parse_close(packet: str) -> tuple[int, str]:
     if not isinstance(values, dict):
         raise InvalidPacket("a close packet without a code")
     code, reason = values.get("code", NO_STATUS), values.get("reason", "")
-    # Those that a browser lets a page choose.
-    good = type(code) is int and (code in (NORMAL, NO_STATUS) or 3000 <= code < 5000)
+    # Those that a browser lets a page choose, and that of a page that is left.
+    good = type(code) is int and (code in (NORMAL, GOING_AWAY, NO_STATUS) or 3000 <= code < 5000)
     if not good or not isinstance(reason, str):
         raise InvalidPacket("a close packet with a wrong code or reason")
     return code, reason.encode(errors="replace")[:123].decode(errors="ignore")
