@@ -124,7 +124,7 @@ class SessionElsewhere:
         self._lock = threading.Lock()  # held for an instant, around calls of the carrier
         self._carrier: WebSocketCarrier | None = None
         self._flying = 0  # bytes that have not been taken in yet, as far as this side knows
-        self._is_wanted = self._is_reading = True
+        self._is_wanted, self._is_reading = False, True  # nothing before there is room
         self._is_over = False
 
     def begin(self, carrier: WebSocketCarrier) -> None:
@@ -136,6 +136,7 @@ class SessionElsewhere:
         if self._carrier is None:
             self._carrier = carrier
             self.stream.send("begin")
+            self._regulate()
             if self._is_over:
                 carrier.finish(CloseCode.GOING_AWAY, "")
 

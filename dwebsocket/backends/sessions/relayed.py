@@ -117,6 +117,7 @@ class RelayedCarrier:
         kind, *values = item
         if kind == "begin":
             carry(self._session, self._carrier, self._received)
+            self._session.start_reading(self._carrier)
         elif kind == "packets":
             self._take_in(*values)
         elif kind == "end":
