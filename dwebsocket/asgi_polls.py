@@ -21,6 +21,7 @@ from dwebsocket import ws_urls
 from dwebsocket.backends.asgi.answering import Answering
 from dwebsocket.backends.asgi.connection import POLL, AsgiConnection, Receive, Scope, Send
 from dwebsocket.backends.asgi.place import DeferredResponse
+from dwebsocket.backends.query import is_engine
 from dwebsocket.backends.replies import Reply
 from dwebsocket.backends.view_threads import NoFurtherThread
 from dwebsocket.conf import conf
@@ -60,7 +61,7 @@ def is_poll(scope: Scope) -> bool:
         match = ws_urls.resolve(request) or resolve(request.path_info)
     except Exception:  # nothing is there, or what is wrong is told to others
         return False
-    return may_accept(match.func)
+    return is_engine(request) and may_accept(match.func)
 
 
 async def serve_poll(

@@ -126,6 +126,48 @@ def test_what_is_not_read_waits_with_the_client(new_engine):
     assert waiting.read_response().body == b"ok"
 
 
+def come_back_with_more(engine, transport):
+    """Come back again and again, each time with what has not been taken; how much has been."""
+    taken = 0
+    for _ in range(20):
+        if transport == "polling":
+            engine.take(engine.request(sid=engine.sid, received=0).body)
+            taken = engine.opened["received"]
+            engine.ask("POST", b"40" + b"0" * (1 << 17), sid=engine.sid, sent=taken)
+        else:
+            engine.open_websocket(sid=engine.sid, received=0)
+            taken = engine.opened["received"]
+            for _ in range(2):
+                engine.send("40" + "0" * (1 << 17))
+            engine.websocket.hang_up()
+    return taken
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_coming_back_makes_no_room(new_engine, transport):
+    """The handler sleeps: no more is taken than there is room for, however it is brought."""
+    engine = new_engine("/handler/slow/", resume=True)
+    engine.open_polls()
+    engine.post("44", sent=0)  # seconds
+    assert come_back_with_more(engine, transport) <= 5
+
+
+def test_of_two_that_bring_what_there_is_no_room_for_one_waits(new_engine):
+    engine = new_engine("/handler/slow/", resume=True)
+    engine.open_polls()
+    engine.post("41", sent=0)
+    body = b"40.2" + b"0" * (1 << 17)
+    for sent in range(1, 4):
+        engine.ask("POST", body, sid=engine.sid, sent=sent).wait_readable(0.2)
+    first = engine.ask("POST", body, sid=engine.sid, sent=4)
+    assert not first.wait_readable(0.1)
+    second = engine.ask("POST", body, sid=engine.sid, sent=4)
+    assert first.read_response().status == 400
+    while not second.wait_readable(0):
+        engine.poll(after=len(engine.got))
+    assert second.read_response().body == b"ok"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_bytes(new_engine, seed):
     """Whatever comes, the server lives, and so do other sessions."""

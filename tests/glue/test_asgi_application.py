@@ -43,8 +43,8 @@ def plain(request):
     return HttpResponse(f"plain {request.method}")
 
 
-def get_page(loop, application):
-    scope = AsyncRequestFactory().get("/").scope
+def get_page(loop, application, address="/"):
+    scope = AsyncRequestFactory().get(address).scope
     channel = Channel(loop, application, {**scope, "headers": [(b"host", b"testserver")]})
     channel.put({"type": "http.request"})
     start, body = channel.get(), channel.get()
@@ -55,6 +55,20 @@ def get_page(loop, application):
 def test_http_goes_to_django(loop, serve):
     application = serve(plain).application
     assert get_page(loop, application) == (200, b"plain GET")
+
+
+def test_a_page_whose_query_looks_like_a_poll_goes_to_django(loop, serve):
+    """As does its body, which may be longer than that of a poll, and its stream."""
+
+    @accept_websocket
+    def stream(request):
+        return StreamingHttpResponse(parts())
+
+    async def parts():
+        yield "streamed"
+
+    application = serve(stream).application
+    assert get_page(loop, application, "/?notEIO=4") == (200, b"streamed")
 
 
 def test_our_middleware_takes_no_thread(loop, serve, monkeypatch):

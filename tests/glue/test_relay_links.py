@@ -2,14 +2,18 @@
 
 import random
 import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 import pytest
 
 from dwebsocket.backends.sessions.relay import NoSuchProcess, links
+from dwebsocket.backends.sessions.relay.link import Busy
 from dwebsocket.groups.base import BaseGroupBackend
 from dwebsocket.groups.current import get_members
 from dwebsocket.protocol.prepared import PreparedMessage
+
+from ..servers.process import wait_until
 
 STREAMS, ITEMS = 300, 5
 
@@ -20,8 +24,11 @@ class LossyBackend(BaseGroupBackend):
     def __init__(self, members):
         super().__init__(members, None, {})
         self.queue = SimpleQueue()
+        self.published = self.carried = self.most = 0  # bytes
 
     def publish(self, name, content):
+        self.published += len(content)
+        self.most = max(self.most, self.published - self.carried)
         self.queue.put((name, content))
 
     def count_listeners(self, name):
@@ -32,6 +39,7 @@ class LossyBackend(BaseGroupBackend):
         try:
             while True:
                 name, content = self.queue.get(timeout=0.02)
+                self.carried += len(content)
                 if not loses():
                     for member in self.members.of(name):
                         member.send_nowait(PreparedMessage(content))
@@ -70,7 +78,7 @@ class Echo(User):
         self.receive(item)
 
     def receive(self, item):
-        self.stream.send(*item)
+        self.stream.send(*item, size=sum(len(value) for value in item if isinstance(value, str)))
         super().receive(item)
 
 
@@ -129,6 +137,42 @@ def test_what_is_too_much_ends_the_streams(pair, monkeypatch):
     while not user.breaks and time.monotonic() < deadline:
         user.stream.send("said", 0, 0, size=1000)  # faster than any thread, at some time
     assert user.breaks == 1
+
+
+def test_no_more_is_on_its_way_than_the_other_side_takes(pair):
+    """In both directions at once, of which each waits for the other to say that it has it."""
+    here, there, backend = pair
+    text, users = "x" * (1 << 20), [User() for _ in range(8)]
+    for number, user in enumerate(users):
+        opener, peer = (here, there.name) if number % 2 else (there, here.name)
+        user.stream = opener.open(peer, user)
+        user.stream.open("said")
+        for _ in range(1, ITEMS):
+            user.stream.send("said", text, size=len(text))
+    while not all(is_settled(user) for user in users):
+        wait_until(lambda: not backend.queue.empty(), "something is sent")
+        backend.carry(lambda: False)
+    assert not any(user.breaks for user in users)
+    assert backend.most < 12 << 20  # of 64
+
+
+def test_what_is_large_leaves_room_for_others(pair):
+    here, there, backend = pair
+    opened, text = [], "x" * (1 << 20)
+    with suppress(Busy):
+        for _ in range(100):
+            user = User()
+            user.stream = here.open(there.name, user)
+            user.stream.open("said", text, size=len(text))
+            opened.append(user)
+    assert 10 < len(opened) < 100
+    small = User()
+    small.say(here, there.name, 0)
+    while not is_settled(small):
+        backend.carry(lambda: False)
+    assert any(not user.heard for user in opened)
+    while not all(user.heard for user in opened):
+        backend.carry(lambda: False)
 
 
 @pytest.mark.parametrize(

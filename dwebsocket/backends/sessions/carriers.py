@@ -180,15 +180,19 @@ class HeldCarrier(WebSocketCarrier):
     def hold(self) -> None:
         """Read until the connection ends."""
         try:
+            self._wait()
             for message in self._websocket:
-                gate = None
                 if not self._session.take_in(self, [message]):
-                    gate = self._gate
-                if gate is not None:
-                    gate.acquire()
+                    self._wait()
         finally:
             self._session.lose(self)
             self._websocket.close_connection(CloseCode.NORMAL_CLOSURE, "", conf.CLOSE_TIMEOUT)
+
+    def _wait(self) -> None:
+        """Wait until something is to be read."""
+        gate = self._gate
+        if gate is not None:
+            gate.acquire()
 
 
 class AwaitedCarrier(WebSocketCarrier):
@@ -220,12 +224,10 @@ class AwaitedCarrier(WebSocketCarrier):
         """Read until the connection ends."""
         websocket = self._websocket
         try:
+            await self._wait()
             async for message in websocket:
-                gate = None
                 if not self._session.take_in(self, [message]):
-                    gate = self._gate
-                if gate is not None:
-                    await gate
+                    await self._wait()
         except asyncio.CancelledError:  # the server ends
             self._session.end(CloseCode.GOING_AWAY, "")
             raise
@@ -234,6 +236,12 @@ class AwaitedCarrier(WebSocketCarrier):
             if not websocket.close_code:
                 websocket.close_nowait(CloseCode.NORMAL_CLOSURE, "")
             websocket._finish()
+
+    async def _wait(self) -> None:
+        """Wait until something is to be read."""
+        gate = self._gate
+        if gate is not None:
+            await gate
 
 
 class Polls:
@@ -245,13 +253,14 @@ class Polls:
 
     kind: ClassVar[str] = "polling"
 
-    __slots__ = ("_escapes", "_reply", "_until", "posted")
+    __slots__ = ("_escapes", "_held", "_reply", "_until", "posted")
 
     def __init__(self, *, escapes: bool) -> None:
         self._escapes = escapes
         self._reply: Reply | None = None
         self._until = 0.0
         self.posted: Reply | None = None
+        self._held: tuple[Reply, Callable[[], None]] | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -280,6 +289,7 @@ class Polls:
         if reply is not None:
             reply.give("", status=400)
         self.set_reading(True)
+        self._refuse_held()
 
     def tick(self, now: float) -> None:
         """Answer a poll whose time is up."""
@@ -290,9 +300,30 @@ class Polls:
         """See ``Carrier``."""
         self.send([NOOP])
         self.set_reading(True)
+        self._refuse_held()
 
     def set_reading(self, on: bool) -> None:
         """See ``Carrier``."""
         if on and self.posted is not None:
             self.posted.give("ok")
             self.posted = None
+
+    def hold(self, reply: Reply, again: Callable[[], None]) -> None:
+        """A POST comes while there is no room for what it brings; one that has been held before is
+        refused: its client has given it up.
+
+        Args:
+            again: called without the lock when there is room.
+        """
+        self._refuse_held()
+        self._held = reply, again
+
+    def take_held(self) -> Callable[[], None] | None:
+        """What is to be called now that there is room."""
+        held, self._held = self._held, None
+        return None if held is None else held[1]
+
+    def _refuse_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held[0].give("", status=400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,7 +13,7 @@ from dwebsocket.backends.sessions.carriers import WebSocketCarrier
 from dwebsocket.backends.sessions.claims import Claim, Refused, unknown
 from dwebsocket.backends.sessions.registry import find_stop_code
 from dwebsocket.backends.sessions.relay import NoSuchProcess, get_links, join, split_sid
-from dwebsocket.backends.sessions.relay.link import Stream
+from dwebsocket.backends.sessions.relay.link import Busy, Stream
 from dwebsocket.backends.sessions.relay.links import Links
 from dwebsocket.backends.sessions.relay.messages import Item, pack_packets, unpack_packets
 from dwebsocket.backends.sessions.relayed import WINDOW
@@ -94,7 +95,8 @@ class AskedElsewhere:
         if kind != "waits":
             self.stream.close()
         if kind == "answer":
-            self._reply.give(*values)
+            (text,) = unpack_packets(values[:1])
+            self._reply.give(str(text), values[1])
         if self._word is not None and self._word.tell(item):
             return
         if kind == "refused":
@@ -124,7 +126,7 @@ class SessionElsewhere:
         self._lock = threading.Lock()  # held for an instant, around calls of the carrier
         self._carrier: WebSocketCarrier | None = None
         self._flying = 0  # bytes that have not been taken in yet, as far as this side knows
-        self._is_wanted = self._is_reading = True
+        self._is_wanted, self._is_reading = False, True  # nothing before there is room
         self._is_over = False
 
     def begin(self, carrier: WebSocketCarrier) -> None:
@@ -136,6 +138,7 @@ class SessionElsewhere:
         if self._carrier is None:
             self._carrier = carrier
             self.stream.send("begin")
+            self._regulate()
             if self._is_over:
                 carrier.finish(CloseCode.GOING_AWAY, "")
 
@@ -237,15 +240,14 @@ class Elsewhere:
 
     def post(self, claim: Claim, body: bytes, reply: Reply) -> None:
         """Have a POST answered."""
-        text = body.decode("utf-8", "surrogateescape")
-        self._ask(reply, None, "post", claim, text, size=len(body))
+        self._ask(reply, None, "post", claim, *pack_packets([body]), size=len(body))
 
     def _ask(
         self, reply: Reply, word: FirstWord | None, kind: str, *values: object, size: int = 0
     ) -> None:
         user = AskedElsewhere(reply, word)
         user.stream = self._links.open(self._name, user)
-        user.stream.open(kind, *values, size=size)
+        open_stream(user.stream, kind, *values, size=size)
 
     def connect(
         self, claim: Claim, create_lock: Callable[[], Lock]
@@ -263,11 +265,24 @@ class Elsewhere:
         def ask() -> tuple[SessionElsewhere, str | None] | None:
             session = SessionElsewhere(create_lock)
             session.stream = self._links.open(self._name, session)
-            session.stream.open("websocket", claim)
+            open_stream(session.stream, "websocket", claim)
             values = session.word.wait(claim)
             return None if values is None else (session, values[0])
 
         return ask_twice(ask)
+
+
+def open_stream(stream: Stream, *item: object, size: int = 0) -> None:
+    """Send the first item.
+
+    Raises:
+        Refused: the other process has too much to do.
+    """
+    try:
+        stream.open(*item, size=size)
+    except Busy as error:
+        stream.close()
+        raise Refused(3, "Bad request", f"{error}.", 503, logging.INFO) from error
 
 
 def ask_twice(ask: Callable[[], Result]) -> Result:

@@ -109,9 +109,14 @@ class Exchange:
 
     def _read_on(self) -> None:
         """There is room again for what comes."""
+        again = None
         with self._lock:
             if self._carrier is not None:
                 self._carrier.set_reading(True)
+            if isinstance(self._carrier, Polls):
+                again = self._carrier.take_held()
+        if again is not None:
+            again()
 
     # What goes
 
@@ -232,7 +237,6 @@ class Exchange:
                 return False
             self._ended = code, reason
             self._probe.stop()
-            self._inbox.close()
             polls = self.kind == "polling" and self._carrier is not None
             away = conf.RESUME_TIMEOUT if self.resumes else self._pulse.timeout
             if farewell and (self.resumes or polls):
@@ -245,9 +249,10 @@ class Exchange:
                 self._flush()
             if not (self.is_gone or lingers):
                 self._conclude()
+        self._user._note_end(code, reason)
+        self._inbox.close()  # whoever finds that asks for the code
         self._inbox.wake()
         self._wake()
-        self._user._note_end(code, reason)
         return True
 
     def _conclude(self) -> None:

@@ -14,6 +14,9 @@ from dwebsocket.websocket import Message
 
 __all__ = ["Inbox"]
 
+#: So many times as much as there is room for is more than any carrier brings unasked.
+OVERFULL = 4
+
 
 class Inbox:
     """Put and taken from any thread or greenlet. What has been ``put`` is told by ``wake``, which
@@ -82,6 +85,13 @@ class Inbox:
     def has_room(self) -> bool:
         """Whether more may come."""
         return not self._was_full
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether far more has come than there is room for: some carriers bring what is on its way
+        when they are told that nothing is wanted, but none goes on.
+        """
+        return self._cost > OVERFULL * self._max_cost
 
     @property
     def is_empty(self) -> bool:

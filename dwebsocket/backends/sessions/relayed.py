@@ -44,7 +44,7 @@ class RelayedRequest:
 
     def _answer(self) -> None:
         text, status = self.reply.answer
-        self._stream.send("answer", text, status, size=len(text))
+        self._stream.send("answer", *pack_packets([text]), status, size=len(text))
         self._stream.close()
 
     def receive(self, item: Item) -> None:
@@ -70,8 +70,9 @@ def answer_poll(stream: Stream, session: Session, claim: Claim, rest: Item) -> S
 
 def answer_post(stream: Stream, session: Session, claim: Claim, rest: Item) -> StreamUser:
     request = RelayedRequest(stream)
-    (body,) = rest
-    post(session, claim, body.encode("utf-8", "surrogateescape"), request.reply)
+    (body,) = unpack_packets(rest)
+    assert isinstance(body, bytes)  # as ``Elsewhere.post`` has it
+    post(session, claim, body, request.reply)
     request.answer_soon()
     return request
 
@@ -117,6 +118,7 @@ class RelayedCarrier:
         kind, *values = item
         if kind == "begin":
             carry(self._session, self._carrier, self._received)
+            self._session.start_reading(self._carrier)
         elif kind == "packets":
             self._take_in(*values)
         elif kind == "end":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -16,6 +17,7 @@ from dwebsocket.protocol.engineio import (
     Packet,
     WrongCount,
     build_open,
+    is_message,
     parse_count,
 )
 from dwebsocket.protocol.frames import CloseCode
@@ -51,6 +53,12 @@ class Session(Exchange):
             if old is not None:
                 old.finish(CloseCode.NORMAL_CLOSURE, "")
             self._flush()
+
+    def start_reading(self, carrier: Carrier) -> None:
+        """Have a carrier bring something that has not before: one that does nothing unasked."""
+        with self._lock:
+            if self._inbox.has_room or carrier is not self._carrier:
+                carrier.set_reading(True)
 
     def _build_open(self, *, coming_back: bool) -> Packet:
         values: dict[str, Any] = {
@@ -168,18 +176,29 @@ class Session(Exchange):
             if sent is not None and sent > self.received:
                 return False
             twice = carrier.posted is not None and sent is None
+            held = not (twice or self._inbox.has_room) and any(map(is_message, packets))
+            if held:
+                carrier.hold(reply, partial(self._post_again, packets, sent, reply))
         if twice:
             self.end(CloseCode.PROTOCOL_ERROR, "two POST requests at once", lingers=False)
             return False
+        if held:
+            return True
         if not self.take_in(carrier, packets, sent):
             with self._lock:
                 if not self._inbox.has_room and carrier is self._carrier:
+                    carrier.set_reading(True)  # another one that waits has been taken in, too
                     carrier.posted = reply
                     return True
         if self._incoming.has_failed:
             return False
         reply.give("ok")
         return True
+
+    def _post_again(self, packets: Sequence[Packet], sent: int | None, reply: Reply) -> None:
+        """There is room for what a POST has brought."""
+        if not self.post(packets, sent, reply):
+            reply.give("", status=400)
 
     # What comes
 
@@ -204,6 +223,7 @@ class Session(Exchange):
                 if not has_room:
                     carrier.set_reading(False)
                 self._ask_if_much()
+            floods = self._inbox.is_overfull
         if probe is not None:
             probe.call_behind(self._release_poll)
         if messages:
@@ -213,4 +233,6 @@ class Session(Exchange):
             self.end(*closed, lingers=False)
         elif closed is not None:
             self.end(*closed, farewell=False)
+        elif floods:
+            self.fail("the client sends what it has been told to wait with")
         return has_room

@@ -3,6 +3,7 @@ one process is answered by another one.
 
 names     what a process is called in the sids of its sessions, and whether it is there
 messages  what passes between two processes
+window    how much may be on its way
 link      the streams between this process and another one: in order and without a gap, or ended
 links     all of them, and what has their time looked at
 """

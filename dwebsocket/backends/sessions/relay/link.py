@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
@@ -13,11 +14,19 @@ from typing import Protocol
 from dwebsocket.supervisor import log_failure
 
 from .messages import Item, RelayMessage
+from .window import Window
 
-__all__ = ["BEAT", "Link", "Stream", "StreamUser"]
+__all__ = ["BEAT", "Busy", "Link", "Stream", "StreamUser"]
 
 #: Bytes that may wait to be sent; and that are sent at a time.
 MAX_WAITING, BATCH = 64 << 20, 1 << 20
+
+#: A body of so many bytes is a small one.
+SMALL = 4096
+
+#: Bytes that may wait where a further request is relayed, with a small body or a larger one: those
+#: that are going on have room then.
+MAX_BEFORE_SMALL, MAX_BEFORE_LARGE = 32 << 20, 16 << 20
 
 #: Seconds that the other process may be silent for: at first, and once it has been heard.
 FIRST_PATIENCE, PATIENCE = 1.5, 6.0
@@ -32,8 +41,13 @@ STALE, FORGOTTEN = 60.0, 300.0
 #: What an item is counted for besides its texts.
 ITEM_COST = 100
 
-#: The kinds of the first item of a stream, and of one that says nothing.
-OPEN, ALIVE = "open", "alive"
+#: The kinds of the first item of a stream, and of those that are of none: one that says nothing, a
+#: question whether all has come up to here, and its answer.
+OPEN, ALIVE, ASK, GOT = "open", "alive", "ask", "got"
+
+
+class Busy(Exception):
+    """The other process does not take what is sent to it as fast as it comes."""
 
 
 class StreamUser(Protocol):
@@ -69,8 +83,13 @@ class Stream:
         return self._is_ours, self._number
 
     def open(self, *item: object, size: int = 0) -> None:
-        """Send the first item."""
-        self.send(OPEN, *item, size=size)
+        """Send the first item.
+
+        Raises:
+            Busy: too much waits before it.
+        """
+        self._link.check_room(size)
+        self._link.send(self, [self._is_ours, self._number, OPEN, *item], size, waits=size > SMALL)
 
     def send(self, *item: object, size: int = 0) -> None:
         """Send an item, a kind and what belongs to it. From any thread; never waits, and a stream
@@ -119,8 +138,11 @@ class Link:
         self._lock = threading.Lock()  # held for an instant
         self._streams: dict[tuple[bool, int], Stream] = {}
         self._opened = self._number = 0
-        self._waiting: list[tuple[Item, int]] = []
+        self._waiting: deque[tuple[Item, int]] = deque()
+        self._large: deque[tuple[Item, int]] = deque()  # one of them at a time
         self._size = 0
+        self._window = Window()
+        self._urgent: list[Item] = []  # of no stream: they wait for nothing
         self._known: str | None = None  # the epoch of the other side
         self._last = 0  # of its messages
 
@@ -147,7 +169,8 @@ class Link:
     @property
     def is_idle(self) -> bool:
         """Whether there is no stream, and nothing to be sent."""
-        return not (self._streams or self._waiting)
+        waits = self._waiting or self._large or self._window.is_asking
+        return not (self._streams or waits)
 
     @property
     def is_stale(self) -> bool:
@@ -156,35 +179,49 @@ class Link:
 
     # What goes
 
-    def send(self, stream: Stream, item: Item, size: int) -> None:
-        """See ``Stream.send``."""
+    def check_room(self, size: int) -> None:
+        """See ``Stream.open``."""
+        if self._size > (MAX_BEFORE_SMALL if size <= SMALL else MAX_BEFORE_LARGE):
+            raise Busy(f"{self._size} bytes wait for another process")
+
+    def send(self, stream: Stream, item: Item, size: int, *, waits: bool = False) -> None:
+        """See ``Stream.send``.
+
+        Args:
+            waits: whether what comes later may leave before it.
+        """
         with self._lock:
             if self._streams.get(stream.key) is not stream:
                 return
             if self._size > MAX_WAITING:
                 self.has_failed = True  # the caller may hold what its streams need for their end
                 return
-            self._put(item, size)
+            (self._large if waits else self._waiting).append((item, size + ITEM_COST))
+            self._size += size + ITEM_COST
         self._send_soon(self)
-
-    def _put(self, item: Item, size: int) -> None:
-        self._waiting.append((item, size + ITEM_COST))
-        self._size += size + ITEM_COST
 
     def take(self) -> RelayMessage | None:
         """What is to be sent next. Called by one thread at a time."""
         with self._lock:
-            if not self._waiting or self.is_broken or self.has_failed:
+            if self.is_broken or self.has_failed:
                 return None
-            items, size = list[Item](), 0
-            while self._waiting and size < BATCH:
-                item, cost = self._waiting.pop(0)
-                items.append(item)
-                size += cost
+            items, self._urgent = self._urgent, []
+            size = 0
+            if not self._window.is_full:
+                size = move(self._waiting, items, BATCH) + move(self._large, items, 1)
+            if not items:
+                return None
             self._size -= size
+            if self._window.begin(size):
+                items.append([True, 0, ASK])
             self._number += 1
             self._sent = monotonic()
             return RelayMessage(self._own, self.epoch, self._known, self._number, items)
+
+    def count(self, size: int) -> None:
+        """What has been taken is going to be sent, and has so many bytes."""
+        with self._lock:
+            self._window.add(size)
 
     # What comes
 
@@ -214,7 +251,8 @@ class Link:
 
     def _hand_on(self, item: Item) -> None:
         opened_there, number, *rest = item
-        if rest[0] == ALIVE:
+        if number == 0:
+            self._obey(rest[0])
             return
         key = not opened_there, number
         with self._lock:
@@ -236,6 +274,16 @@ class Link:
             stream.close()
             break_off_all([stream])
 
+    def _obey(self, kind: str) -> None:
+        """An item of no stream."""
+        with self._lock:
+            if kind == ASK:
+                self._urgent.append([True, 0, GOT])
+            elif kind == GOT:
+                self._window.answer()
+        if kind != ALIVE:
+            self._send_soon(self)
+
     def knows(self, epoch: str) -> bool:
         """Whether this is what the other side sends now."""
         with self._lock:
@@ -248,11 +296,11 @@ class Link:
         heard, while that is expected.
         """
         with self._lock:
-            if not self._streams:
+            if not (self._streams or self._window.is_asking):
                 return 0.0
-            beats = now > self._sent + BEAT and not self._waiting
+            beats = now > self._sent + BEAT and not self._urgent
             if beats:
-                self._put([True, 0, ALIVE], 0)
+                self._urgent.append([True, 0, ALIVE])
         if beats:
             self._send_soon(self)
         return now - self.heard
@@ -273,8 +321,19 @@ class Link:
             lost = list(self._streams.values())
             self._streams.clear()
             self._waiting.clear()
+            self._large.clear()
             self._size = 0
         break_off_all(lost)
+
+
+def move(queue: deque[tuple[Item, int]], items: list[Item], most: int) -> int:
+    """Take items out of a queue, until they cost so much; what they cost."""
+    size = 0
+    while queue and size < most:
+        item, cost = queue.popleft()
+        items.append(item)
+        size += cost
+    return size
 
 
 def break_off_all(streams: list[Stream]) -> None:

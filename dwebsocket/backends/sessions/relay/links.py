@@ -124,7 +124,9 @@ class Links:
         try:
             message = link.take()
             if message is not None:
-                self._publish(link.peer, message)
+                data = message.pack()
+                link.count(len(data))
+                self._publish(link.peer, data)
                 self._send_soon(link)  # others have their turn between
         except NoSuchProcess:
             self._end(link)
@@ -133,14 +135,14 @@ class Links:
                 log_now_and_then("relay", FAILED, error, exc_info=True)
             self._end(link)
 
-    def _publish(self, peer: str, message: RelayMessage) -> None:
+    def _publish(self, peer: str, data: bytes) -> None:
         if peer not in self._processes:
             self._processes[peer] = find_process(self._backend, peer)
         process, group = self._processes[peer], name_for_relay(peer)
         if process is None:
-            self._backend.publish(group, message.pack())
+            self._backend.publish(group, data)
         else:
-            self._backend.publish_to(process, group, message.pack())
+            self._backend.publish_to(process, group, data)
 
     def _reset(self, message: RelayMessage) -> None:
         """Tell who has sent this that it has not been understood."""
@@ -150,7 +152,7 @@ class Links:
 
     def _try_to_publish(self, peer: str, message: RelayMessage) -> None:
         with suppress(NoSuchProcess, GroupUnavailable):
-            self._publish(peer, message)
+            self._publish(peer, message.pack())
 
     # Receiving: a Member
 

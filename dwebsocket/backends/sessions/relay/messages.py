@@ -13,6 +13,9 @@ __all__ = ["RESET", "InvalidMessage", "Item", "RelayMessage", "pack_packets", "u
 
 VERSION = 1
 
+#: Characters of a text that stands there as it is.
+MAX_PLAIN = 4096
+
 #: The number of a message that says which epoch of its receiver is not understood.
 RESET = 0
 
@@ -66,10 +69,27 @@ class RelayMessage(NamedTuple):
 
 
 def pack_packets(packets: Iterable[Packet]) -> list[Any]:
-    """Packets as JSON has them: binary ones are a list of one text, base64."""
-    return [p if isinstance(p, str) else [b64encode(p).decode()] for p in packets]
+    """Packets as JSON has them: binary ones are a list of one text, base64; and so is long text,
+    with a word behind it, which JSON may make six times as long.
+    """
+    return [pack_packet(packet) for packet in packets]
+
+
+def pack_packet(packet: Packet) -> Any:
+    if isinstance(packet, bytes):
+        return [b64encode(packet).decode()]
+    if len(packet) <= MAX_PLAIN:
+        return packet
+    return [b64encode(packet.encode("utf-8", "surrogatepass")).decode(), "text"]
 
 
 def unpack_packets(values: Iterable[Any]) -> list[Packet]:
     """What ``pack_packets`` has made."""
-    return [value if isinstance(value, str) else b64decode(value[0]) for value in values]
+    return [unpack_packet(value) for value in values]
+
+
+def unpack_packet(value: Any) -> Packet:
+    if isinstance(value, str):
+        return value
+    data = b64decode(value[0])
+    return data if len(value) == 1 else data.decode("utf-8", "surrogatepass")
