@@ -14,7 +14,8 @@ from dwebsocket.supervisor import Service
 
 from .directory import RunDirectory, is_settled
 from .frames import Kind, build_frame
-from .listener import Listener, Receiver
+from .hearing import FrameReader, Receiver
+from .listener import Listener
 from .peer import Gone, Peer
 
 __all__ = ["Channel"]
@@ -66,7 +67,7 @@ class Channel:
         with self._lock:
             if self._listener is None and not self._hears_no_more:
                 try:
-                    self._listener = Listener(self.directory, self._receiver)
+                    self._listener = Listener(self.directory, FrameReader(self._receiver))
                 except (OSError, InvalidGroupBackend) as error:
                     self._tell_once(NOT_HEARD, error)
                     return False
