@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from asyncio import iscoroutine
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
@@ -14,7 +14,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 
+from dwebsocket.conf import conf
 from dwebsocket.groups import People
+from dwebsocket.handover import take_part
 from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.messages import BytesLike, Message
@@ -26,6 +28,7 @@ from dwebsocket.upgrade.door import NEEDS_NO_THREAD
 from dwebsocket.upgrade.handler import log_failure
 from dwebsocket.upgrade.handshake import HandshakeOptions
 from dwebsocket.upgrade.lost_upgrade import tell_if_lost
+from dwebsocket.upgrade.opening import as_opening
 from dwebsocket.upgrade.order import call_async_handler, call_handler
 from dwebsocket.upgrade.refusals import end_connection_behind
 from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
@@ -36,6 +39,7 @@ __all__ = [
     "Delivery",
     "JsonWebSocketHandler",
     "WebSocketHandler",
+    "is_async",
 ]
 
 NOT_JSON = "not JSON"
@@ -43,6 +47,8 @@ NOT_JSON = "not JSON"
 #: The methods that are called, and what with.
 HOOKS = {
     "on_open": (),
+    "on_resume": ("state",),
+    "get_state": (),
     "on_message": ("message",),
     "on_close": (),
     "on_error": ("error",),
@@ -76,6 +82,8 @@ class WebSocketHandler(HandlerTasks, View):
     Attributes:
         subprotocols: those it speaks, the preferred first.
         presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
+        resumable: whether the connection goes on in another process when this one ends;
+            ``None``: as ``WEBSOCKET_HANDOVER`` says. Not for handlers with ``async def`` methods.
         keep_request: ``False`` gives the request's memory back after ``on_open``; then
             ``self.request`` has ``user`` and ``path`` only.
         websocket: the WebSocket; ``send`` may be called from any thread, at any time.
@@ -84,10 +92,14 @@ class WebSocketHandler(HandlerTasks, View):
     subprotocols: ClassVar[Sequence[str]] = ()
     presence_limit: int | None = 1000
     keep_request: bool = True
+    resumable: ClassVar[bool | None] = None
     websocket: WebSocket
     request: WebSocketRequest
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+    #: What its methods are called with.
+    _hooks_given: ClassVar[Mapping[str, tuple[str, ...]]] = HOOKS
 
     _failure: BaseException | None = None
     _path: str = "(an address that its handler has thrown away)"
@@ -98,6 +110,21 @@ class WebSocketHandler(HandlerTasks, View):
     def on_open(self) -> Any:
         """The connection is open. Called in the request, whose middleware is still around it."""
         return NOTHING
+
+    @as_opening
+    def on_resume(self, state: dict[str, Any]) -> Any:
+        """The connection goes on in this process, in a new instance, in the place of ``on_open``:
+        ``state`` is what the old one's ``get_state`` returned. The request, its session and its
+        user are fresh. Unless it is written, ``on_open`` is called.
+        """
+        return self.on_open()
+
+    def get_state(self) -> dict[str, Any]:
+        """What ``on_resume`` is to know when the connection goes on in another process: a
+        dictionary, at most 64 KiB of JSON. Called when no other method runs, and behind it none is
+        called any more, not even ``on_close``.
+        """
+        return {}
 
     @empty
     def on_message(self, message: str | bytes) -> Any:
@@ -194,6 +221,7 @@ class WebSocketHandler(HandlerTasks, View):
             )
         check_dispatch(cls)
         check_hooks(cls)
+        check_resumable(cls)
         check_subprotocols(cls, initkwargs.get("subprotocols", cls.subprotocols))
         inner = super().as_view(**initkwargs)
 
@@ -218,12 +246,24 @@ class WebSocketHandler(HandlerTasks, View):
             return super().dispatch(request, *args, **kwargs)
         options = HandshakeOptions(True, tuple(self.subprotocols))
         if not is_async(self):
+            if is_handshake and self._is_resumable():
+                take_part()
             return call_handler(request, self, options)
         if is_handshake:
             look_up_user(request)
         return call_async_handler(request, self, options)
 
     # What the connection calls
+
+    @classmethod
+    def _is_resumable(cls) -> bool:
+        """Whether its connections may go to another process."""
+        wanted = conf.HANDOVER if cls.resumable is None else cls.resumable
+        return wanted and not is_async(cls)
+
+    def _get_opening(self) -> Callable[[], Any]:
+        """The function that is called when the connection opens."""
+        return self.on_open
 
     def _get_receiver(self) -> Callable[[Message], Any]:
         """The function that gets each message."""
@@ -247,7 +287,12 @@ def check_hooks(handler: type[WebSocketHandler]) -> None:
     """Raise ``ImproperlyConfigured`` for a method that does not take what it will be called with,
     as in code for other packages; otherwise the first client would find out.
     """
-    for name, given in HOOKS.items():
+    if iscoroutinefunction(handler.get_state):
+        raise ImproperlyConfigured(
+            f"{handler.__qualname__}.get_state is 'async def', and it is called when nothing of "
+            "the handler runs any more: write it as 'def'"
+        )
+    for name, given in handler._hooks_given.items():
         hook = inspect.getattr_static(handler, name)
         if not inspect.isfunction(hook):
             continue
@@ -258,6 +303,14 @@ def check_hooks(handler: type[WebSocketHandler]) -> None:
                 f"{handler.__qualname__}.{name} cannot be called as {name}({', '.join(given)}): "
                 f"{error}. Write 'def {name}({', '.join(['self', *given])})'"
             ) from error
+
+
+def check_resumable(handler: type[WebSocketHandler]) -> None:
+    if handler.resumable and is_async(handler):
+        raise ImproperlyConfigured(
+            f"{handler.__qualname__}.resumable is True, and it has 'async def' methods: what a "
+            "coroutine is doing cannot go to another process. Write 'def', or leave resumable out"
+        )
 
 
 def check_subprotocols(handler: type[WebSocketHandler], names: Any) -> None:

@@ -28,6 +28,7 @@ LAYERS = [
     {"backends", "factory"},
     {"connections"},
     {"upgrade"},
+    {"handover"},
     {
         "handlers",
         "ws_urls",

@@ -14,7 +14,10 @@ from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidWebSocketBackend
 
-__all__ = ["UWSGI", "check_factory_class", "get_factory", "get_usable_factory"]
+__all__ = ["MADE", "UWSGI", "check_factory_class", "get_factory", "get_usable_factory"]
+
+#: In the META of a request that no server has made: its factory.
+MADE = "dwebsocket.factory"
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
 ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"
@@ -29,6 +32,9 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
     Raises:
         InvalidWebSocketBackend: ``WEBSOCKET_FACTORY_CLASS`` names no class that is a factory.
     """
+    made: BaseWebSocketFactory | None = request.META.get(MADE)
+    if made is not None:
+        return made
     path = conf.FACTORY_CLASS
     if path is None:
         path = choose_path(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from typing import Protocol
 
@@ -37,6 +38,8 @@ class FrameReader:
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
+        self._lock = threading.Lock()  # held for an instant
+        self._reading = 0  # connections
 
     def read(self, connection: socket.socket) -> None:
         """See ``Reader``."""
@@ -44,11 +47,23 @@ class FrameReader:
         turn = time.monotonic() + TURN
         while data := connection.recv(CHUNK):
             buffer += data
-            for frame in parse_frames(buffer):
-                self._receiver.receive_frame(frame)
-                if time.monotonic() > turn:
-                    time.sleep(PAUSE)
-                    turn = time.monotonic() + TURN
+            self._count(1)
+            try:
+                for frame in parse_frames(buffer):
+                    self._receiver.receive_frame(frame)
+                    if time.monotonic() > turn:
+                        time.sleep(PAUSE)
+                        turn = time.monotonic() + TURN
+            finally:
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._reading += change
+
+    def is_reading(self) -> bool:
+        """See ``Reader``."""
+        return self._reading > 0
 
     def look_again(self) -> None:
         """See ``Reader``."""

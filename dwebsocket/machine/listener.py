@@ -13,6 +13,7 @@ from typing import Protocol
 
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.supervisor import try_start
+from dwebsocket.transports.poll import wait_readable
 
 from .directory import NEW, Claim, RunDirectory
 from .frames import InvalidFrame
@@ -45,6 +46,10 @@ class Reader(Protocol):
 
     def look_again(self) -> None:
         """One of them has gone, and may have been about to say something. Must not raise."""
+
+    def is_reading(self) -> bool:
+        """Whether something that has come is being handed on."""
+        ...
 
 
 class Listener:
@@ -177,6 +182,16 @@ class Listener:
         if what not in self._told:
             self._told.add(what)
             logger.warning("%s: %s. (This is said once.)", self._claim.socket, what)
+
+    def is_idle(self) -> bool:
+        """Whether all that has come has been handed on. Never waits."""
+        with self._lock:
+            connections = list(self._connections)
+        try:
+            unread = [one for one in connections if wait_readable(one.fileno(), 0)]
+        except (OSError, ValueError):  # one is being closed
+            return False
+        return not (unread or self._reader.is_reading())
 
     def close(self) -> None:
         """Hear nobody any more."""

@@ -30,6 +30,7 @@ class ConnectionLog(Protocol):
     """What is said of a WebSocket in the log."""
 
     def tell_opened(self) -> None: ...
+    def tell_resumed(self, seconds: float) -> None: ...
     def tell_ended(self, websocket: Any) -> None: ...
 
 
@@ -80,6 +81,11 @@ class Primitives:
 
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
+
+    #: What its handler had to say in the process that had the connection before; ``None``: none
+    #: had.
+    _kept_state: dict[str, Any] | None = None  # no slot: few have some
+    _kept_messages: int = 0  # so many had been worked on there
 
     #: Whether the end is decided, or being decided: no group may add it any more.
     _has_ended: bool

@@ -13,6 +13,7 @@ import resource
 import select
 import socket
 import threading
+from functools import partial
 
 from django.conf import settings
 
@@ -45,12 +46,21 @@ class Kept:
             socket.close(descriptor)
 
 
+class Receiver:
+    def __init__(self, take):
+        self.receive = take
+
+    def end(self):
+        pass
+
+
 class Taker:
     def __init__(self):
         self.begun = 0
         self.inheritable = []
         self.held = threading.Event()
-        kinds = {"keep": self.keep, "refuse": self.refuse, "fail": self.fail, "hold": self.hold}
+        takes = {"keep": self.keep, "refuse": self.refuse, "fail": self.fail, "hold": self.hold}
+        kinds = {kind: partial(Receiver, take) for kind, take in takes.items()}
         self.directory = find_passing_directory()
         self.server = PassingServer(self.directory, kinds, lambda: {"colour": "red"})
 

@@ -169,6 +169,7 @@ def test_the_taker_is_killed_in_the_middle(make_taker, passing, pairs):
     assert taker.answer() == "held"
     before = count_descriptors(giver.pid)
     taker.process.kill()
+    taker.process.wait(30)
     assert giver.answer()[0] == "Gone"
     wait_for_descriptors(giver.pid, before - 41)  # 20 pairs, the connection
     with pytest.raises(Gone, match="does not listen"):

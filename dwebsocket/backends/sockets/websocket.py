@@ -71,7 +71,7 @@ class SocketWebSocket(BaseWebSocket):
         self._stop_signal = None
         meta = request.META
         self._key = meta.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
-        self._extensions, deflate = negotiate_extensions(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
+        self._extensions, deflate = self._agree(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
         connection = ServerConnection(conf.MAX_MESSAGE_SIZE, deflate)
         self._reader = Reader(self, self._state, connection)
         self._writer = self._reader.outgoing = Writer(self, self._state, self._reader)
@@ -80,6 +80,10 @@ class SocketWebSocket(BaseWebSocket):
         self._pinged: float | None = None
 
     # The opening handshake
+
+    def _agree(self, offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
+        """What the 101 says about extensions, and what compresses."""
+        return negotiate_extensions(offer)
 
     def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         assert self._takeover is not None
@@ -222,6 +226,8 @@ class SocketWebSocket(BaseWebSocket):
     def send_nowait(self, message: PreparedMessage) -> None:
         frame, writer = message.frame, self._writer
         self._sent += 1
+        if writer.is_moving and writer.keep(message, self._frame_of(message)):
+            return
         if writer.deflate is not None and message.size >= MIN_COMPRESSED:
             self._send_compressed_nowait(writer.deflate, message)
             return
@@ -231,7 +237,7 @@ class SocketWebSocket(BaseWebSocket):
             writer.send_nowait(frame)
             return
         try:
-            if writer.outbox.frames or self._state.writing:
+            if writer.outbox.frames or self._state.writing or writer.held is not None:
                 writer.queue(frame)
             else:
                 sent = self._transport.try_send(frame)
@@ -243,6 +249,12 @@ class SocketWebSocket(BaseWebSocket):
             lock.release()
         if writer.outbox.frames or self._state.writing:
             writer.flush_after_writing()
+
+    def _frame_of(self, message: PreparedMessage) -> bytes:
+        """The frame for this connection, which keeps no context."""
+        deflate = self._writer.deflate
+        small = deflate is None or message.size < MIN_COMPRESSED
+        return message.frame if small else message.compress(deflate)  # type: ignore[arg-type]
 
     def _send_compressed_nowait(self, deflate: PerMessageDeflate, message: PreparedMessage) -> None:
         writer = self._writer
@@ -337,6 +349,14 @@ class SocketWebSocket(BaseWebSocket):
         """The driver alone reads from now on."""
         self._read_lock.close()
         self._read_lock = driver
+
+    def _let_go(self, reason: str) -> None:
+        """Another process has the connection, and goes on with it: without a word to the peer."""
+        sweeper.discard(self)
+        self._connection_log = self._origin = None
+        self.end(CloseCode.SERVICE_RESTART, reason)
+        self._ready.clear()
+        self._writer.let_go()
 
     def _release(self) -> None:
         """Give the descriptor back: the loop is done with this connection."""

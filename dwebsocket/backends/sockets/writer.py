@@ -8,17 +8,20 @@ again (``WriteWatcher``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Protocol
 
 from dwebsocket.backends.outbox import Outbox
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
+from dwebsocket.backends.sockets.holding import Expected, Held, HeldFrame
 from dwebsocket.backends.sockets.parts import Incoming
 from dwebsocket.backends.sockets.watching import WriteWatcher
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.deflate import PerMessageDeflate
 from dwebsocket.protocol.frames import build_close
+from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import ConnectionState, Writing
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock, remaining
@@ -52,7 +55,10 @@ class Writer:
         deflate: compresses messages, if that was agreed on.
         deflate_lock: held while it compresses and its frame is written, if it keeps a context.
         driver: what reads for a handler, and is told when the socket takes data again.
+        expected: what groups send twice, to this process and to the one that had the connection.
         gathered: bytes of the answers held back in the outbox.
+        held: what groups send, while the connection goes to another process, or has come from one:
+            nothing leaves then. Belongs to the holder of the lock.
         transport: from the handshake on.
     """
 
@@ -65,7 +71,9 @@ class Writer:
         "deflate",
         "deflate_lock",
         "driver",
+        "expected",
         "gathered",
+        "held",
         "lock",
         "outbox",
         "transport",
@@ -88,6 +96,8 @@ class Writer:
         self.deflate: PerMessageDeflate | None = None
         self.driver: Any = None
         self.gathered = 0
+        self.expected: Expected | None = None
+        self.held: Held | None = None
         self.outbox = Outbox(state)
 
     def take(self, transport: Transport) -> None:
@@ -151,7 +161,7 @@ class Writer:
             with self.lock:
                 if state.writing:
                     raise self._owner._closed_error()
-                if driver.blocked:
+                if driver.blocked or self.held is not None:
                     self.queue(frame + payload)
                     if state.writing:
                         raise self._owner._closed_error()
@@ -274,7 +284,7 @@ class Writer:
             writing = self._state.writing
             if writing == LOST:
                 return True
-            if self.is_blocked:
+            if self.is_blocked or self.held is not None:
                 return False
             if writing == CLOSE_SENT or not (self.outbox.frames or writing):
                 return True
@@ -286,6 +296,8 @@ class Writer:
             self.try_flush()
 
     def _flush(self) -> None:
+        if self.held is not None:
+            return
         state = self._state
         if state.writing == CLOSE_QUEUED:
             self._final = self.take_outgoing() + self.outbox.close
@@ -329,6 +341,76 @@ class Writer:
         with self.lock:
             driver.watch()
         self.flush_after_writing()
+
+    # On the way to another process
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it goes to one, or has come from one just now."""
+        return self.held is not None or self.expected is not None
+
+    def hold(self) -> None:
+        """Let nothing leave from now on: what is sent waits."""
+        with self.lock:
+            self.held = Held()
+
+    def keep(self, message: PreparedMessage, frame: bytes) -> bool:
+        """Keep what a group sends, if nothing may leave, or drop it, if it came to another process
+        before; whether that was done.
+        """
+        with self.lock:
+            if self.held is not None:
+                if not self._state.writing:
+                    self.held.put(message.identity, frame)
+                return True
+            if self.expected is None:
+                return False
+            has_come = self.expected.take(message.identity)
+            if self.expected.is_over:
+                self.expected = None
+            return has_come
+
+    def take_waiting(self) -> bytes:
+        """Take out what waits, but for what groups have sent since ``hold``: the socket may have
+        taken a part of the first frame.
+        """
+        with self.lock:
+            return self.take_outgoing()
+
+    def put_first(self, data: bytes) -> None:
+        """Let this wait in front of all: what ``take_waiting`` has given, or that of another
+        process.
+        """
+        with self.lock:
+            self.outbox.put_back(data)
+
+    def put_last(self, data: bytes) -> None:
+        """Let whole frames wait behind those that do."""
+        with self.lock:
+            self.queue(data)
+
+    def take_held(self) -> list[HeldFrame]:
+        """Take out what groups have sent since ``hold``."""
+        with self.lock:
+            return [] if self.held is None else self.held.take()
+
+    def release(self, earlier: Iterable[HeldFrame] = (), *, is_too_much: bool = False) -> None:
+        """Let what waits leave when somebody flushes, and then what groups have sent.
+
+        Args:
+            earlier: what they have sent to another process that had the connection.
+            is_too_much: whether something is missing there.
+        """
+        with self.lock:
+            held, self.held = self.held, None
+            if held is None:
+                return
+            frames, expected = held.merge(earlier)
+            self.expected = Expected(expected) if expected else None
+            for frame in frames:
+                self.queue(frame)
+            if (is_too_much or held.is_too_much) and self.queue_close(*TOO_SLOW):
+                count_slow()
 
     # The end
 
@@ -383,6 +465,15 @@ class Writer:
             self._state.lose()
             self.transport.shutdown()
             self.transport.close()
+        self._drop()
+        self.driver = None
+
+    def let_go(self) -> None:
+        """Another process has the connection: give our descriptor back, and nothing else."""
+        with self.lock:
+            self._state.lose()
+            self.transport.let_go()
+            self.held = None
         self._drop()
         self.driver = None
 

@@ -11,8 +11,9 @@ that what groups send never waits for it. A connection carries one offer after t
 """
 
 from .errors import Gone, NoAnswer, PassingError, Refused
+from .process import add_fact, add_kind, find_others, get_name, listen, stop_listening
 from .sender import Sender
-from .server import PassingServer, Prepared, find_passing_directory
+from .server import PassingServer, Prepared, Receiver, find_passing_directory
 from .wire import MAX_DESCRIPTORS
 
 __all__ = [
@@ -22,7 +23,14 @@ __all__ = [
     "PassingError",
     "PassingServer",
     "Prepared",
+    "Receiver",
     "Refused",
     "Sender",
+    "add_fact",
+    "add_kind",
+    "find_others",
     "find_passing_directory",
+    "get_name",
+    "listen",
+    "stop_listening",
 ]

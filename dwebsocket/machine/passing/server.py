@@ -15,7 +15,7 @@ from dwebsocket.transports.descriptors import count_room
 from .errors import Refused
 from .wire import Packet, Step, close_all, receive_packet, send_packet
 
-__all__ = ["PassingServer", "Prepared", "Receive", "find_passing_directory"]
+__all__ = ["PassingServer", "Prepared", "Receiver", "find_passing_directory"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -43,16 +43,24 @@ class Prepared(Protocol):
         """It stays the sender's: close the descriptors, and forget it."""
 
 
-#: Gets the body and the descriptors. What it raises is told the sender (``Refused``), or logged;
-#: then the descriptors are closed.
-Receive = Callable[[bytes, Sequence[int]], Prepared]
+class Receiver(Protocol):
+    """Takes over what comes of one kind over one connection."""
+
+    def receive(self, body: bytes, descriptors: Sequence[int]) -> Prepared:
+        """Make it ready. What this raises is told the sender (``Refused``), or logged; then the
+        descriptors are closed.
+        """
+        ...
+
+    def end(self) -> None:
+        """The connection has ended."""
 
 
 class PassingServer:
     """Listens for offers, each connection in a thread or greenlet.
 
     Args:
-        receivers: by kind, who takes it over.
+        receivers: by kind, what makes a receiver for a connection.
         describe: what is said of this process to whoever connects, for JSON.
 
     Attributes:
@@ -66,7 +74,7 @@ class PassingServer:
     def __init__(
         self,
         directory: RunDirectory,
-        receivers: Mapping[str, Receive],
+        receivers: Mapping[str, Callable[[], Receiver]],
         describe: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._receivers = receivers
@@ -91,15 +99,20 @@ class PassingServer:
         """Take over what one process offers, until it hangs up."""
         hello = {**self._describe(), "room": count_room()}
         send_packet(connection, Packet(Step.HELLO, body=json.dumps(hello).encode()))
-        while (offer := receive_packet(connection, None)) is not None:
-            if offer.step != Step.OFFER:
-                close_all(offer.descriptors)
-                return
-            self._take(connection, offer)
-
-    def _take(self, connection: socket.socket, offer: Packet) -> None:
+        found: dict[str, Receiver] = {}
         try:
-            prepared = self._prepare(offer)
+            while (offer := receive_packet(connection, None)) is not None:
+                if offer.step != Step.OFFER:
+                    close_all(offer.descriptors)
+                    return
+                self._take(connection, offer, found)
+        finally:
+            for receiver in found.values():
+                receiver.end()
+
+    def _take(self, connection: socket.socket, offer: Packet, found: dict[str, Receiver]) -> None:
+        try:
+            prepared = self._prepare(offer, found)
         except Refused as refusal:
             send_packet(connection, Packet(Step.REFUSED, body=str(refusal).encode()))
             return
@@ -119,14 +132,15 @@ class PassingServer:
             except Exception:
                 logger.exception("What another process has passed on (%s) fails", offer.name)
 
-    def _prepare(self, offer: Packet) -> Prepared:
+    def _prepare(self, offer: Packet, found: dict[str, Receiver]) -> Prepared:
         try:
             if offer.lost:
                 raise Refused(NO_ROOM % (offer.lost, offer.lost + len(offer.descriptors)))
-            receive = self._receivers.get(offer.name)
-            if receive is None:
+            if offer.name not in self._receivers:
                 raise Refused(f"this process knows no {offer.name!r}: another version, perhaps")
-            return receive(offer.body, offer.descriptors)
+            if offer.name not in found:
+                found[offer.name] = self._receivers[offer.name]()
+            return found[offer.name].receive(offer.body, offer.descriptors)
         except BaseException as error:
             close_all(offer.descriptors)
             if isinstance(error, Refused) or not isinstance(error, Exception):
@@ -136,6 +150,10 @@ class PassingServer:
 
     def look_again(self) -> None:
         """See ``Reader``."""
+
+    def is_reading(self) -> bool:
+        """See ``Reader``: nobody asks."""
+        return False
 
 
 def find_passing_directory() -> RunDirectory:
