@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.listening import Listener
-from dwebsocket.backends.sockets import sweeper
+from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.departing import Content, Late
 from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.backends.sockets.websocket import SocketWebSocket
@@ -155,9 +155,9 @@ class ArrivedWebSocket(SocketWebSocket):
         sweeper.expect(self, self._takeover.max_connections)
         try:
             unread = self._take_connection(self._takeover)
-            self._writer.hold()
+            transit.hold(self._writer)
             if content.unsent:
-                self._writer.put_first(content.unsent)
+                transit.put_first(self._writer, content.unsent)
             self._state.open()
             sweeper.add(self)
         finally:
@@ -179,11 +179,11 @@ class ArrivedWebSocket(SocketWebSocket):
         self._arrival = None
         writer = self._writer
         if late is None:
-            writer.release()
+            transit.release(writer)
         else:
             if late.unsent:
-                writer.put_last(late.unsent)
-            writer.release(late.held, is_too_much=late.is_too_much)
+                transit.put_last(writer, late.unsent)
+            transit.release(writer, late.held, is_too_much=late.is_too_much)
             if late.close is not None:
                 self.close_nowait(*late.close)
         self._start()

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.driver import Driver
 from dwebsocket.backends.sockets.holding import HeldFrame
 from dwebsocket.backends.sockets.websocket import SocketWebSocket
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.messages import Message
 
 __all__ = ["MOVED", "Content", "Departure", "Late"]
@@ -86,7 +88,7 @@ class Departure:
     def suspend(self) -> None:
         """Have nothing called any more, and nothing sent. What is being called goes on."""
         self._driver.suspend()
-        self._writer.hold()
+        transit.hold(self._writer)
 
     @property
     def is_still(self) -> bool:
@@ -111,7 +113,7 @@ class Departure:
         self._content = Content(
             unread=unread,
             ready=list(websocket._ready),
-            unsent=self._writer.take_waiting(),
+            unsent=transit.take_waiting(self._writer),
             subprotocol=websocket.subprotocol,
             deflate=None if deflate is None else deflate.bits,
             stamp=websocket._opened,
@@ -122,24 +124,29 @@ class Departure:
 
     def take_late(self) -> Late:
         """Take out what has come since."""
-        state, held = self.websocket._state, self._writer.take_held()
+        state, held = self.websocket._state, transit.take_held(self._writer)
         is_too_much = self._writer.held is not None and self._writer.held.is_too_much
         close = None
         if state.writing and state.code is not None:
             close = int(state.code), state.reason or ""
-        return Late(self._writer.take_waiting(), held, is_too_much, close)
+        return Late(transit.take_waiting(self._writer), held, is_too_much, close)
 
     def let_go(self) -> None:
         """Another process goes on with it."""
+        websocket = self.websocket
         self._driver.stop_timing()
-        self.websocket._let_go(MOVED)
+        sweeper.discard(websocket)
+        websocket._connection_log = websocket._origin = None
+        websocket.end(CloseCode.SERVICE_RESTART, MOVED)
+        websocket._ready.clear()
+        transit.let_go(self._writer)
 
     def go_on(self) -> None:
         """It stays here."""
         content = self._content
         if content is not None and content.unsent:
-            self._writer.put_first(content.unsent)
-        self._writer.release()
+            transit.put_first(self._writer, content.unsent)
+        transit.release(self._writer)
         self._driver.resume()
 
 

@@ -11,7 +11,7 @@ from dwebsocket.backends import room
 from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.backends.listening import Listener, ListenerLock
 from dwebsocket.backends.runner import Run, Runner, Use
-from dwebsocket.backends.sockets import sweeper
+from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.coroutines import CoroutineUse
 from dwebsocket.backends.sockets.detaching import DetachedRunner, create_runner
 from dwebsocket.backends.sockets.driver import Driver
@@ -83,7 +83,9 @@ class SocketWebSocket(BaseWebSocket):
 
     def _agree(self, offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
         """What the 101 says about extensions, and what compresses."""
-        return negotiate_extensions(offer)
+        if not conf.COMPRESSION:
+            return None, None
+        return negotiate(offer, context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER)
 
     def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         assert self._takeover is not None
@@ -226,7 +228,7 @@ class SocketWebSocket(BaseWebSocket):
     def send_nowait(self, message: PreparedMessage) -> None:
         frame, writer = message.frame, self._writer
         self._sent += 1
-        if writer.is_moving and writer.keep(message, self._frame_of(message)):
+        if (writer.held or writer.expected) and transit.keep(writer, message, MIN_COMPRESSED):
             return
         if writer.deflate is not None and message.size >= MIN_COMPRESSED:
             self._send_compressed_nowait(writer.deflate, message)
@@ -249,12 +251,6 @@ class SocketWebSocket(BaseWebSocket):
             lock.release()
         if writer.outbox.frames or self._state.writing:
             writer.flush_after_writing()
-
-    def _frame_of(self, message: PreparedMessage) -> bytes:
-        """The frame for this connection, which keeps no context."""
-        deflate = self._writer.deflate
-        small = deflate is None or message.size < MIN_COMPRESSED
-        return message.frame if small else message.compress(deflate)  # type: ignore[arg-type]
 
     def _send_compressed_nowait(self, deflate: PerMessageDeflate, message: PreparedMessage) -> None:
         writer = self._writer
@@ -350,14 +346,6 @@ class SocketWebSocket(BaseWebSocket):
         self._read_lock.close()
         self._read_lock = driver
 
-    def _let_go(self, reason: str) -> None:
-        """Another process has the connection, and goes on with it: without a word to the peer."""
-        sweeper.discard(self)
-        self._connection_log = self._origin = None
-        self.end(CloseCode.SERVICE_RESTART, reason)
-        self._ready.clear()
-        self._writer.let_go()
-
     def _release(self) -> None:
         """Give the descriptor back: the loop is done with this connection."""
         sweeper.discard(self)
@@ -406,10 +394,3 @@ class SocketWebSocket(BaseWebSocket):
             return False
         self._lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True
-
-
-def negotiate_extensions(offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
-    """What the 101 says about extensions, and what compresses, if the client offers that."""
-    if not conf.COMPRESSION:
-        return None, None
-    return negotiate(offer, context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER)

@@ -8,20 +8,18 @@ again (``WriteWatcher``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Protocol
 
 from dwebsocket.backends.outbox import Outbox
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
-from dwebsocket.backends.sockets.holding import Expected, Held, HeldFrame
+from dwebsocket.backends.sockets.holding import Expected, Held
 from dwebsocket.backends.sockets.parts import Incoming
 from dwebsocket.backends.sockets.watching import WriteWatcher
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.deflate import PerMessageDeflate
 from dwebsocket.protocol.frames import build_close
-from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import ConnectionState, Writing
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock, remaining
@@ -63,20 +61,8 @@ class Writer:
     """
 
     __slots__ = (
-        "_final",
-        "_incoming",
-        "_owner",
-        "_state",
-        "_watcher",
-        "deflate",
-        "deflate_lock",
-        "driver",
-        "expected",
-        "gathered",
-        "held",
-        "lock",
-        "outbox",
-        "transport",
+        *("_final", "_incoming", "_owner", "_state", "_watcher", "deflate", "deflate_lock"),
+        *("driver", "expected", "gathered", "held", "lock", "outbox", "transport"),
     )
 
     transport: Transport
@@ -342,76 +328,6 @@ class Writer:
             driver.watch()
         self.flush_after_writing()
 
-    # On the way to another process
-
-    @property
-    def is_moving(self) -> bool:
-        """Whether it goes to one, or has come from one just now."""
-        return self.held is not None or self.expected is not None
-
-    def hold(self) -> None:
-        """Let nothing leave from now on: what is sent waits."""
-        with self.lock:
-            self.held = Held()
-
-    def keep(self, message: PreparedMessage, frame: bytes) -> bool:
-        """Keep what a group sends, if nothing may leave, or drop it, if it came to another process
-        before; whether that was done.
-        """
-        with self.lock:
-            if self.held is not None:
-                if not self._state.writing:
-                    self.held.put(message.identity, frame)
-                return True
-            if self.expected is None:
-                return False
-            has_come = self.expected.take(message.identity)
-            if self.expected.is_over:
-                self.expected = None
-            return has_come
-
-    def take_waiting(self) -> bytes:
-        """Take out what waits, but for what groups have sent since ``hold``: the socket may have
-        taken a part of the first frame.
-        """
-        with self.lock:
-            return self.take_outgoing()
-
-    def put_first(self, data: bytes) -> None:
-        """Let this wait in front of all: what ``take_waiting`` has given, or that of another
-        process.
-        """
-        with self.lock:
-            self.outbox.put_back(data)
-
-    def put_last(self, data: bytes) -> None:
-        """Let whole frames wait behind those that do."""
-        with self.lock:
-            self.queue(data)
-
-    def take_held(self) -> list[HeldFrame]:
-        """Take out what groups have sent since ``hold``."""
-        with self.lock:
-            return [] if self.held is None else self.held.take()
-
-    def release(self, earlier: Iterable[HeldFrame] = (), *, is_too_much: bool = False) -> None:
-        """Let what waits leave when somebody flushes, and then what groups have sent.
-
-        Args:
-            earlier: what they have sent to another process that had the connection.
-            is_too_much: whether something is missing there.
-        """
-        with self.lock:
-            held, self.held = self.held, None
-            if held is None:
-                return
-            frames, expected = held.merge(earlier)
-            self.expected = Expected(expected) if expected else None
-            for frame in frames:
-                self.queue(frame)
-            if (is_too_much or held.is_too_much) and self.queue_close(*TOO_SLOW):
-                count_slow()
-
     # The end
 
     def close(self, frame: bytes, deadline: float | None) -> None:
@@ -465,15 +381,6 @@ class Writer:
             self._state.lose()
             self.transport.shutdown()
             self.transport.close()
-        self._drop()
-        self.driver = None
-
-    def let_go(self) -> None:
-        """Another process has the connection: give our descriptor back, and nothing else."""
-        with self.lock:
-            self._state.lose()
-            self.transport.let_go()
-            self.held = None
         self._drop()
         self.driver = None
 
