@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from asyncio import iscoroutine
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
@@ -26,6 +26,7 @@ from dwebsocket.upgrade.door import NEEDS_NO_THREAD
 from dwebsocket.upgrade.handler import log_failure
 from dwebsocket.upgrade.handshake import HandshakeOptions
 from dwebsocket.upgrade.lost_upgrade import tell_if_lost
+from dwebsocket.upgrade.opening import as_opening
 from dwebsocket.upgrade.order import call_async_handler, call_handler
 from dwebsocket.upgrade.refusals import end_connection_behind
 from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
@@ -36,6 +37,7 @@ __all__ = [
     "Delivery",
     "JsonWebSocketHandler",
     "WebSocketHandler",
+    "is_async",
 ]
 
 NOT_JSON = "not JSON"
@@ -43,6 +45,8 @@ NOT_JSON = "not JSON"
 #: The methods that are called, and what with.
 HOOKS = {
     "on_open": (),
+    "on_resume": ("state",),
+    "get_state": (),
     "on_message": ("message",),
     "on_close": (),
     "on_error": ("error",),
@@ -89,6 +93,9 @@ class WebSocketHandler(HandlerTasks, View):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
+    #: What its methods are called with.
+    _hooks_given: ClassVar[Mapping[str, tuple[str, ...]]] = HOOKS
+
     _failure: BaseException | None = None
     _path: str = "(an address that its handler has thrown away)"
 
@@ -98,6 +105,21 @@ class WebSocketHandler(HandlerTasks, View):
     def on_open(self) -> Any:
         """The connection is open. Called in the request, whose middleware is still around it."""
         return NOTHING
+
+    @as_opening
+    def on_resume(self, state: dict[str, Any]) -> Any:
+        """The connection goes on in this process, in a new instance, in the place of ``on_open``:
+        ``state`` is what the old one's ``get_state`` returned. The request, its session and its
+        user are fresh. Unless it is written, ``on_open`` is called.
+        """
+        return self.on_open()
+
+    def get_state(self) -> dict[str, Any]:
+        """What ``on_resume`` is to know when the connection goes on in another process: a
+        dictionary, at most 64 KiB of JSON. Called when no other method runs, and behind it none is
+        called any more, not even ``on_close``.
+        """
+        return {}
 
     @empty
     def on_message(self, message: str | bytes) -> Any:
@@ -225,6 +247,10 @@ class WebSocketHandler(HandlerTasks, View):
 
     # What the connection calls
 
+    def _get_opening(self) -> Callable[[], Any]:
+        """The function that is called when the connection opens."""
+        return self.on_open
+
     def _get_receiver(self) -> Callable[[Message], Any]:
         """The function that gets each message."""
         return self.on_message
@@ -247,7 +273,12 @@ def check_hooks(handler: type[WebSocketHandler]) -> None:
     """Raise ``ImproperlyConfigured`` for a method that does not take what it will be called with,
     as in code for other packages; otherwise the first client would find out.
     """
-    for name, given in HOOKS.items():
+    if iscoroutinefunction(handler.get_state):
+        raise ImproperlyConfigured(
+            f"{handler.__qualname__}.get_state is 'async def', and it is called when nothing of "
+            "the handler runs any more: write it as 'def'"
+        )
+    for name, given in handler._hooks_given.items():
         hook = inspect.getattr_static(handler, name)
         if not inspect.isfunction(hook):
             continue

@@ -18,6 +18,7 @@ __all__ = ["UWSGI", "check_factory_class", "get_factory", "get_usable_factory"]
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
 ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"
+GATEWAY = "dwebsocket.backends.gateway.factory.WebSocketFactory"
 UWSGI = "dwebsocket.backends.uwsgi.factory.uWsgiWebSocketFactory"
 
 
@@ -59,6 +60,8 @@ def choose_path(request: HttpRequest) -> str:
     """The path of the factory, chosen by what only one kind of server gives to a request."""
     if hasattr(request, "scope"):
         return ASGI
+    if "dwebsocket.gateway" in request.META:
+        return GATEWAY
     return UWSGI if "uwsgi.version" in request.META else DEFAULT
 
 

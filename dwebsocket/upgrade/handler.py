@@ -26,6 +26,7 @@ from dwebsocket.upgrade.error_log import log_error, tells_end
 from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.hooks import Turns, hears
 from dwebsocket.upgrade.lost_changes import tell_of_unsaved
+from dwebsocket.upgrade.opening import find_opening
 from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = ["Handler", "HandlerCalls", "KeptRequest", "keep", "log_failure"]
@@ -40,7 +41,9 @@ class Handler(Protocol):
     request: Any
     websocket: Any  # a BaseWebSocket, of which a handler shows less
 
-    def on_open(self) -> Any: ...
+    def _get_opening(self) -> Callable[[], Any]: ...
+    def on_resume(self, state: Any) -> Any: ...
+    def get_state(self) -> Any: ...
     def _get_receiver(self) -> Callable[[Message], Any]: ...
     def on_close(self) -> Any: ...
     def on_error(self, error: Any) -> Any: ...
@@ -115,6 +118,10 @@ class HandlerCalls:
         """For those who ask who is connected: see ``Origin``."""
         return getattr(self._handler, "request", None), "handler", type(self._handler)
 
+    def get_state(self) -> Any:
+        """What the handler wants to be known where its connection goes on."""
+        return self._context.copy_for_thread().run(self._call_in_turn, self._handler.get_state)
+
     def hold(self, request: HttpRequest) -> None:
         """Make all calls in this thread, where the server does not let go of the
         connection.
@@ -137,9 +144,9 @@ class HandlerCalls:
             self._turns.begin()
 
     def open(self) -> None:
-        """Call ``on_open`` in the request."""
+        """Call ``on_open``, or ``on_resume``, in the request."""
         try:
-            self._handler.on_open()
+            find_opening(self._handler, self._websocket)()
             if not self._handler.keep_request:
                 keep(self._handler, self._contexts)
         except Exception as error:

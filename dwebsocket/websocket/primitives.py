@@ -81,6 +81,10 @@ class Primitives:
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
 
+    #: What its handler had to say in the process that had it before; ``None``: none had it.
+    _kept_state: dict[str, Any] | None = None  # no slot: few have some
+    _kept_messages: int = 0  # so many had been worked on there
+
     #: Whether the end is decided, or being decided: no group may add it any more.
     _has_ended: bool
 

@@ -370,6 +370,17 @@ ROWS = [
         tells_reasons=False,
     ),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
+    # Its front, and a process with handlers: what is said of descriptors, and of the process that
+    # views run in, is not said of the one that is started here.
+    Row(
+        "gateway",
+        ("-m", "django", "run_wsserver", "127.0.0.1:0", "--noreload"),
+        package="zmq",
+        goodbye=frozenset({1012}),
+        few_threads=True,
+        covered=False,
+        extra=True,
+    ),
     haproxy("haproxy-gthread", *GTHREAD),
     haproxy("haproxy-gevent-tls", "--worker-class", "gevent", tls=True, coroutines=False),
 ]
