@@ -58,7 +58,7 @@ class Command:
 class Gateway:
     """A front with its handlers, in a run directory of its own."""
 
-    def __init__(self, *front, settings=None, environment=None):
+    def __init__(self, *options, front=True, settings=None, environment=None):
         self.run_directory = Path(tempfile.mkdtemp(prefix="dw-"))
         self._environment = {
             **os.environ,
@@ -70,13 +70,15 @@ class Gateway:
             **(environment or {}),
         }
         self._commands = []
-        self._front_options = front
+        self._options = options
         self.front, self.port = None, 0
-        self.start_front()
+        if front:
+            self.start_front()
 
-    def start_front(self):
-        """Start the front, or start it again, at its port."""
-        self.front = self.run(f"127.0.0.1:{self.port}", "--front", *self._front_options)
+    def start_front(self, *options, whole=False):
+        """Start the front, or start it again, at its port; with handlers if it is to be ``whole``."""
+        part = "--noreload" if whole else "--front"
+        self.front = self.run(f"127.0.0.1:{self.port}", part, *self._options, *options)
         self.port = int(self.front.log.wait_for(LISTENING, timeout=60)[1])
 
     def run(self, *arguments):

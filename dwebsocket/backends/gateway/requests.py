@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.servers.basehttp import get_internal_wsgi_application
 from django.http import Http404, HttpRequest
 from django.urls import ResolverMatch
 from django.utils.module_loading import import_string
@@ -29,6 +30,7 @@ __all__ = [
     "build_environ",
     "check_handlers",
     "find_handlers",
+    "load_application",
     "refuse",
     "respond",
 ]
@@ -111,6 +113,15 @@ class GatewayHandler(WSGIHandler):
         return match
 
 
+def load_application() -> Callable[..., Any]:
+    """What answers requests: the site's WSGI application, as runserver finds it.
+
+    Raises:
+        ImproperlyConfigured: it cannot be imported.
+    """
+    return GatewayHandler() if find_handlers() else get_internal_wsgi_application()
+
+
 def build_environ(handshake: dict[str, Any]) -> dict[str, Any]:
     """The environ (PEP 3333) of the request that the front has received."""
     environ: dict[str, Any] = {
@@ -140,18 +151,18 @@ def build_environ(handshake: dict[str, Any]) -> dict[str, Any]:
     return environ
 
 
-def respond(handler: WSGIHandler, serving: Serving) -> None:
+def respond(application: Callable[..., Any], serving: Serving) -> None:
     """Run the request, and tell the front what came of it, unless it has been accepted. Never
     raises.
     """
     started: list[Any] = []
     try:
         environ = {**serving.environ, SERVING: serving}
-        response: Any = handler(environ, lambda *given: started.extend(given))  # type: ignore[arg-type]
+        response: Any = application(environ, lambda *given: started.extend(given))
         try:
             body = b"".join(response) if serving.flow.user is None else b""
         finally:
-            response.close()
+            getattr(response, "close", bool)()  # WSGI middleware may give something else
         if serving.flow.user is None:
             status, headers = started[0], started[1]
             refuse(serving, int(status.split()[0]), headers, body)

@@ -8,8 +8,6 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
-from django.core.handlers.wsgi import WSGIHandler
-
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.supervisor import log_failure, log_now_and_then
@@ -19,7 +17,7 @@ from .calls import Leader
 from .flow import Flow
 from .link import Link
 from .moving import move_all
-from .requests import GatewayHandler, build_environ, refuse, respond
+from .requests import build_environ, load_application, refuse, respond
 from .serving import Serving
 from .wire import Kind, Packet, pack, read_close, read_count, read_json, unpack
 
@@ -57,7 +55,7 @@ class Worker:
         self._threads = Threads(MAX_HANDSHAKES, "dwebsocket-handshake")
         self._own_threads = own_threads
         self._has_greenlets = has_greenlets
-        self._handler: WSGIHandler = GatewayHandler()
+        self._application = load_application()
         self._front: bytes | None = None
         self._servings: dict[bytes, Serving] = {}
         self._asked: set[bytes] = set()  # whose request is running
@@ -164,7 +162,7 @@ class Worker:
 
     def _answer(self, serving: Serving) -> None:
         try:
-            respond(self._handler, serving)
+            respond(self._application, serving)
         finally:
             self._asked.discard(serving.flow.id)
             if serving.flow.user is None:
