@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from dwebsocket.backends.gateway.flow import CREDIT_COST
+from dwebsocket.backends.gateway.flow import CREDIT_COST, CREDIT_STEP
 from dwebsocket.backends.gateway.wire import (
     Kind,
     Packet,
@@ -26,9 +26,6 @@ from dwebsocket.protocol.messages import Message
 from .websocket import FrontWebSocket
 
 __all__ = ["Answer", "Connection"]
-
-#: Bytes that a client has taken before the process that sent them is told so.
-CREDIT_STEP = 16384
 
 
 class Answer(NamedTuple):

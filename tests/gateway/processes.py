@@ -76,7 +76,7 @@ class Gateway:
             self.start_front()
 
     def start_front(self, *options, whole=False):
-        """Start the front, or start it again, at its port; with handlers if it is to be ``whole``."""
+        """Start the front, or start it again, at its port; ``whole``: with handlers."""
         part = "--noreload" if whole else "--front"
         self.front = self.run(f"127.0.0.1:{self.port}", part, *self._options, *options)
         self.port = int(self.front.log.wait_for(LISTENING, timeout=60)[1])
@@ -116,9 +116,9 @@ class Gateway:
             command.kill()
         shutil.rmtree(self.run_directory, ignore_errors=True)
 
-    def text(self):
-        """All that the processes have logged."""
-        return "\n".join(command.log.text() for command in self._commands)
+    def find_faults(self):
+        """What no process should have logged."""
+        return [fault for command in self._commands for fault in command.log.find_faults()]
 
 
 def wait_for_line(command, text, timeout=20):

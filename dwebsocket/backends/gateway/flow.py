@@ -12,10 +12,13 @@ from .inbox import Inbox, Received
 from .link import Link
 from .wire import Kind, Packet, pack, pack_close
 
-__all__ = ["CREDIT_COST", "Flow", "User", "credited"]
+__all__ = ["CREDIT_COST", "CREDIT_STEP", "Flow", "User", "credited"]
 
 #: Bytes counted for each message on its way to the client, besides its own.
 CREDIT_COST = 16
+
+#: Bytes that a client has taken before the process that sent them is told so.
+CREDIT_STEP = 16384
 
 #: What all wait for that wait for the front: bytes that a client has taken, or its end. Such waits
 #: are few.

@@ -141,5 +141,6 @@ def create_runner(
 
 
 def is_handler(request: HttpRequest) -> bool:
+    """Whether its view is a handler's: a decorated one has the attributes of what is inside."""
     match = request.resolver_match
-    return match is not None and bool(getattr(match.func, "handles_websocket", False))
+    return match is not None and hasattr(getattr(match.func, "view_class", None), "get_state")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.coroutine_end import wait_for_task
+from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import Threads
 
 from .calls import Calls, Leader, OwnThread
@@ -100,6 +101,13 @@ class Serving:
 
     async def run_watched(self, websocket: Coroutine, run: Callable[[], Any]) -> None:
         """Run a coroutine; cancel it when its client has left while it waits for something else."""
+        own_thread()
+        try:
+            await self._run_watched(websocket, run)
+        finally:
+            end_thread()
+
+    async def _run_watched(self, websocket: Coroutine, run: Callable[[], Any]) -> None:
         self._is_idle = False
         websocket._done = asyncio.get_running_loop().create_future()
         task = websocket._task = asyncio.ensure_future(run())

@@ -23,11 +23,12 @@ from dwebsocket.protocol.frames import CloseCode, build_close, check_close
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
+from dwebsocket.running.coroutines import release_thread
 from dwebsocket.running.event_loop import is_in_event_loop, set_done
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, wrong_timeout
 
 from .calls import Calls, OwnThread
-from .flow import Flow
+from .flow import CREDIT_STEP, Flow
 from .inbox import Received
 from .loop import is_loop
 from .runners import create_runner
@@ -226,6 +227,7 @@ class GatewayWebSocket(BaseWebSocket):
             None if self._state.reading == CLOSED else self._flow.inbox.take_blocking(deadline)
         )
         if received is None or self._state.reading == CLOSED:
+            self._end_answers()
             return []
         return [self._note(received)]
 
@@ -245,7 +247,8 @@ class GatewayWebSocket(BaseWebSocket):
         return self._flow.received
 
     def _count_waiting(self) -> int:
-        return self._flow.waiting
+        waiting = self._flow.waiting
+        return waiting if waiting > CREDIT_STEP else 0  # the front does not say it of each
 
     def _find_address(self) -> str | None:
         address: str | None = self._serving.environ.get("REMOTE_ADDR")
@@ -280,13 +283,21 @@ class GatewayWebSocket(BaseWebSocket):
         self._note_taken()
         inbox = self._flow.inbox
         if inbox.is_empty:
+            release_thread()
             await self._arelease_database()
         await self._serving.wait_for_message(timeout)
         received = None if self._state.reading == CLOSED else inbox.take()
         if received is None:
+            self._end_answers()
             note_end(self)
             return None
         return self._note(received)
+
+    def _end_answers(self) -> None:
+        """All that came before the client's Close has been answered."""
+        if self._may_answer:
+            self._may_answer = False
+            self._flow.acknowledge()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         receive = self._receive_next if self._is_in_loop() else super().areceive
