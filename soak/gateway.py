@@ -53,9 +53,11 @@ class Client:
     def send(self) -> None:
         """Send the next message."""
         self.sent += 1
-        payload = b"%d" % self.sent
+        self._write(0x81, b"%d" % self.sent)
+
+    def _write(self, first: int, payload: bytes) -> None:
         # The mask is zero: what it is for does not matter here.
-        self._writer.write(struct.pack("!BB4x", 0x81, 0x80 | len(payload)) + payload)
+        self._writer.write(struct.pack("!BB4x", first, 0x80 | len(payload)) + payload)
 
     async def read(self) -> None:
         """Read answers until the connection ends."""
@@ -66,6 +68,8 @@ class Client:
                 if first & 15 == 8:
                     self.code = int.from_bytes(payload[:2], "big")
                     break
+                if first & 15 == 9:
+                    self._write(0x8A, payload)
                 if first & 15 == 1:
                     self._take(payload.decode())
         except (asyncio.IncompleteReadError, ConnectionError):

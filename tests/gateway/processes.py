@@ -87,6 +87,11 @@ class Gateway:
         self._commands.append(command)
         return command
 
+    def manage(self, *arguments):
+        """What another command of the site prints."""
+        command = [sys.executable, "-m", "django", *arguments]
+        return subprocess.check_output(command, cwd=ROOT, env=self._environment, text=True)
+
     def start_handlers(self, *options, wait_for=None):
         """Start a process with handlers; wait until the front knows it."""
         wait_for = self.health()["handlers"] + 1 if wait_for is None else wait_for

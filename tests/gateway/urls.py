@@ -3,7 +3,6 @@
 import os
 import time
 
-from django.http import HttpResponse
 from django.urls import path
 
 from dwebsocket import WebSocketHandler, gateway, require_websocket
@@ -120,15 +119,6 @@ class AsyncFirst(gateway.WebSocketHandler):
 def view(request):
     for message in request.websocket:
         request.websocket.send(f"{message} {os.getpid()}")
-
-
-def login(request):
-    from django.contrib.auth import get_user_model
-    from django.contrib.auth import login as log_in
-
-    user, _ = get_user_model().objects.get_or_create(username="ann")
-    log_in(request, user)
-    return HttpResponse()
 
 
 urlpatterns = [

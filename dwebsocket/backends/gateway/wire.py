@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 __all__ = [
+    "HEAD",
     "MAX_STATE",
     "NOBODY",
     "VERSION",
