@@ -74,6 +74,8 @@ class Shell:
         program = words[2] if words[1:2] == ["-m"] else words[0]
         if program in SERVERS or words[2:3] in (["runserver"], ["runserver_plus"]):
             self.serve(command)
+        elif words[2:3] == ["run_wsserver"] and "8000" in command:
+            self.serve(command)
         elif program == "pip":
             check_pip(words[3:])
         elif program == "make":
