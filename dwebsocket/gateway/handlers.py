@@ -19,18 +19,18 @@ def open_silently() -> Any:
     return NOTHING
 
 
-class WebSocketHandler(handlers.WebSocketHandler):
+class WebSocketHandler(handlers.BaseWebSocketHandler):
     """``dwebsocket.WebSocketHandler``, but for ``on_open``. It works on every server."""
 
     _hooks_given: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        **handlers.WebSocketHandler._hooks_given,
+        **handlers.BaseWebSocketHandler._hooks_given,
         "on_open": ("message",),
     }
 
     _is_opened = False
 
     @empty
-    def on_open(self, message: str | bytes) -> Any:  # type: ignore[override]
+    def on_open(self, message: str | bytes) -> Any:
         """The first message has come. Unless this returns something, ``True`` or ``False`` for
         instance, ``on_message`` gets it, too.
         """
