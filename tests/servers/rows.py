@@ -88,6 +88,10 @@ class Row:
     # A view that sends too much is made to wait; otherwise all of it waits in the server's memory.
     paces: bool = True
 
+    # Pages come from it, too, and the process that is started has the sockets: otherwise it takes
+    # WebSockets alone, and passes their messages on.
+    pages: bool = True
+
     # Each request has a database connection of its own: not so where Django was loaded before
     # gevent patched, or is not patched at all.
     database: bool = True
@@ -378,6 +382,7 @@ ROWS = [
         package="zmq",
         goodbye=frozenset({1012}),
         few_threads=True,
+        pages=False,
         covered=False,
         extra=True,
     ),
