@@ -99,10 +99,8 @@ class Packets:
                 parts = incoming.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return False
-            if len(parts) == 2:
-                self._take_in(parts[0], parts[1])
-            else:
-                self._take_in(parts[0], b"")
+            for data in parts[1:] or (b"",):
+                self._take_in(parts[0], data)
         return True
 
     def on_writable(self) -> None:

@@ -99,6 +99,13 @@ class Gateway:
         self.wait_for_handlers(wait_for)
         return command
 
+    def stop_handlers(self):
+        """End all of them at once; wait until the front knows."""
+        for command in self._commands:
+            if command is not self.front:
+                command.kill()
+        self.wait_for_handlers(0)
+
     def wait_for_handlers(self, count):
         wait_until(lambda: self.health()["handlers"] == count, f"{count} with handlers", 60)
 

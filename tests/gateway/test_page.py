@@ -112,41 +112,48 @@ def test_one_command_at_the_pages_sockets_and_url(tmp_path):
         gateway.stop()
 
 
+@pytest.fixture(scope="module")
+def own_front():
+    """With the URLconf."""
+    gateway = Gateway()
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def own(own_front):
+    """The same, without handlers at first."""
+    yield own_front
+    own_front.stop_handlers()
+
+
 @pytest.mark.parametrize("way", ["--threaded", "--gevent"])
-def test_every_connection_has_a_thread_or_a_greenlet(way):
+def test_every_connection_has_a_thread_or_a_greenlet(own, way):
     """«Every websocket connection creates and mantains one thread», «… one greenlet»: a method may
     loop for ever, and the client's Close ends it.
     """
-    own = Gateway()
-    try:
-        handlers = own.start_handlers(way)
-        with connect(own.url("/endless/")) as first, connect(own.url("/endless/")) as second:
-            first.send("go")
-            second.send("go")
-            for number in range(3):
-                assert first.recv(TIMEOUT) == f"{handlers.pid} {number}"
-                assert second.recv(TIMEOUT) == f"{handlers.pid} {number}"
-            with connect(own.url("/counter/")) as third:
-                assert ask(third, "a").startswith("1 a ")
-        wait_for_line(handlers, "CLOSED endless 1000")
-    finally:
-        own.stop()
+    handlers = own.start_handlers(way)
+    with connect(own.url("/endless/")) as first, connect(own.url("/endless/")) as second:
+        first.send("go")
+        second.send("go")
+        for number in range(3):
+            assert first.recv(TIMEOUT) == f"{handlers.pid} {number}"
+            assert second.recv(TIMEOUT) == f"{handlers.pid} {number}"
+        with connect(own.url("/counter/")) as third:
+            assert ask(third, "a").startswith("1 a ")
+    wait_for_line(handlers, "CLOSED endless 1000")
 
 
-def test_a_process_for_each_connection():
+def test_a_process_for_each_connection(own):
     """«Same as --threaded but this mantains one python process for each websocket connection.»
     They are bounded; and one that is killed is none of the others' business.
     """
-    own = Gateway()
-    try:
-        own.run("--handlers", "1", "--multiprocess", "--max-processes", "3")
-        own.wait_for_handlers(2)
-        with connect(own.url("/counter/")) as first, connect(own.url("/counter/")) as second:
-            pids = {int(ask(client, "a").split()[3]) for client in (first, second)}
-            assert len(pids) == 2
-            os.kill(int(ask(first, "b").split()[3]), signal.SIGKILL)
-            assert ask(second, "b").split()[:2] == ["2", "b"]
-            again = ask(first, "c").split()
-            assert again[1] == "c" or first.recv(TIMEOUT).split()[1] == "c"
-    finally:
-        own.stop()
+    own.run("--handlers", "1", "--multiprocess", "--max-processes", "3")
+    own.wait_for_handlers(2)
+    with connect(own.url("/counter/")) as first, connect(own.url("/counter/")) as second:
+        pids = {int(ask(client, "a").split()[3]) for client in (first, second)}
+        assert len(pids) == 2
+        os.kill(int(ask(first, "b").split()[3]), signal.SIGKILL)
+        assert ask(second, "b").split()[:2] == ["2", "b"]
+        again = ask(first, "c").split()
+        assert again[1] == "c" or first.recv(TIMEOUT).split()[1] == "c"

@@ -25,10 +25,7 @@ def handlers(gateway):
     """A process with handlers that is there alone at first."""
     command = gateway.start_handlers(wait_for=1)
     yield command
-    for command in gateway._commands:
-        if command is not gateway.front:
-            command.kill()
-    gateway.wait_for_handlers(0)
+    gateway.stop_handlers()
 
 
 def ask(client, message):
@@ -62,10 +59,10 @@ def test_without_on_resume_it_is_opened_again(gateway, handlers):
 
 def test_a_call_that_runs_is_finished_first(gateway, handlers):
     with connect(gateway.url("/slow/")) as client:
+        other = gateway.start_handlers(wait_for=2)
         client.send("1")
         client.send("0")
-        wait_for_line(handlers, "opened: /slow/")
-        other = gateway.start_handlers(wait_for=2)
+        wait_for_line(handlers, "BEGUN 1")
         handlers.terminate()
         assert client.recv(TIMEOUT) == f"done {handlers.pid}"
         assert client.recv(TIMEOUT) == f"done {other.pid}"

@@ -68,6 +68,7 @@ class Slow(WebSocketHandler):
     """Takes its time with each message."""
 
     def on_message(self, message):
+        print("BEGUN", message, flush=True)
         time.sleep(float(message))
         self.send(f"done {os.getpid()}")
 

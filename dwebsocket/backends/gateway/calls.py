@@ -284,12 +284,14 @@ class Leader:
             self._call_ready(me)
 
     def _call_ready(self, me: object) -> None:
-        ready = self.ready
+        ready, link = self.ready, self._link
+        if len(ready) > 1:
+            link.start_gathering()
         while ready and self._leads is me:
             try:
                 calls = ready.popleft()
             except IndexError:
-                return
+                break
             self._turn += 1
             self._in_call = True
             if self._quiet:
@@ -304,6 +306,8 @@ class Leader:
                 ready.append(calls)
             elif more:
                 self._work_through(calls)
+        if self._leads is me:
+            link.stop_gathering()
 
     def _wake_alarm(self) -> None:
         with self._alarm:
@@ -331,6 +335,7 @@ class Leader:
                 return
             self._in_call = False
             leads, self._leads = self._leads, None
+        self._link.stop_gathering()  # others do not wait for the slow one
         try:
             self._threads.start(self._lead)
         except NoThread:  # then it goes on when its call is done

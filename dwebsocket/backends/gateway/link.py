@@ -25,6 +25,9 @@ BEAT_INTERVAL = 1.0
 #: Seconds after which what has been worked on is acknowledged, if no message has done it.
 ACK_DELAY = 0.05
 
+#: Packets that leave together, each a part of one ZeroMQ message.
+MAX_GATHERED = 64
+
 #: Milliseconds for what waits to leave when this process ends.
 LINGER = 3000
 
@@ -50,6 +53,8 @@ class Link:
         self._incoming = self._connect(addresses.push, addresses)
         self._outgoing = self._connect(addresses.sub, addresses)
         self._lock = threading.Lock()  # whoever sends
+        self._gatherer = 0  # the thread whose packets leave together
+        self._gathered: list[bytes] = []
         self._due: set[Acknowledging] = set()
         self._wanted = threading.Event()
         self._closed = False
@@ -80,15 +85,36 @@ class Link:
 
     def send(self, data: bytes) -> None:
         """Send a packet. From any thread; never waits, and never raises."""
-        with self._lock:
-            if not self._closed:
-                self._outgoing.send(data, self._zmq.NOBLOCK)
+        self.send_numbered(lambda: data)
 
     def send_numbered(self, build: Callable[[], bytes]) -> None:
         """Send what ``build`` returns, which is called when nobody else sends."""
         with self._lock:
-            if not self._closed:
-                self._outgoing.send(build(), self._zmq.NOBLOCK)
+            if self._closed:
+                return
+            self._gathered.append(build())
+            if self._gatherer != threading.get_ident() or len(self._gathered) >= MAX_GATHERED:
+                self._send_gathered()
+
+    def start_gathering(self) -> None:
+        """The running thread makes many calls in a row: what they send leaves together, with
+        ``stop_gathering``, or before what another thread sends.
+        """
+        self._gatherer = threading.get_ident()
+
+    def stop_gathering(self) -> None:
+        """Let what has been gathered leave. From any thread."""
+        with self._lock:
+            self._gatherer = 0
+            if self._gathered and not self._closed:
+                self._send_gathered()
+
+    def _send_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if len(gathered) == 1:
+            self._outgoing.send(gathered[0], self._zmq.NOBLOCK)
+        else:
+            self._outgoing.send_multipart(gathered, self._zmq.NOBLOCK)
 
     def tell_worked_on(self, connection: Acknowledging) -> None:
         """Something of it has been worked on: acknowledge that soon."""
@@ -173,6 +199,8 @@ class Link:
         with self._lock:
             if self._closed:
                 return
+            if self._gathered:
+                self._send_gathered()
             self._closed = True
             self._outgoing.close(linger=LINGER)
         ended = start_thread(self._context.term, "dwebsocket-gateway-end")
