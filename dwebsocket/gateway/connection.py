@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from dwebsocket.backends.gateway.flow import CREDIT_COST, CREDIT_STEP
@@ -54,9 +54,10 @@ class Owner(Protocol):
 
     lock: Any
 
-    def send_to_owner(self, connection: Any, data: bytes) -> None: ...
+    def send_to_owner(self, connection: Any, *packets: bytes) -> None: ...
     def note_end(self, connection: Any) -> None: ...
     def note_slow(self, connection: Any) -> None: ...
+    def note_paused(self, connection: Any) -> None: ...
 
 
 class Connection:
@@ -125,30 +126,30 @@ class Connection:
 
     def receive(self, messages: list[Message]) -> None:
         with self._hub.lock:
-            while messages:
-                message = messages.pop()
-                text = isinstance(message, str)
-                self._add(
-                    Kind.TEXT if text else Kind.BINARY,
-                    message.encode() if isinstance(message, str) else message,
-                )
+            added = [self._add(messages.pop()) for _ in range(len(messages))]
+            if self.owner is not None:
+                self._deliver(added)
             if self._cost > RESERVE and self.websocket is not None:
                 self.websocket._front_driver.pause(True)
+                self._hub.note_paused(self)
 
-    def _add(self, kind: Kind, body: bytes) -> None:
+    def _add(self, message: Message) -> Unanswered:
+        text = isinstance(message, str)
+        body = message.encode() if isinstance(message, str) else message
         self._number += 1
         self._cost += len(body) + MESSAGE_COST
-        one = Unanswered(self._number, kind, body)
+        one = Unanswered(self._number, Kind.TEXT if text else Kind.BINARY, body)
         if self._unanswered is None:
             self._unanswered = deque()
         self._unanswered.append(one)
-        if self.owner is not None:
-            self._deliver(one)
+        return one
 
-    def _deliver(self, one: Unanswered) -> None:
+    def _deliver(self, messages: Iterable[Unanswered]) -> None:
+        self._hub.send_to_owner(self, *map(self._pack, messages))
+
+    def _pack(self, one: Unanswered) -> bytes:
         again = one.number <= self._is_sent_to
-        data = pack(one.kind, self.id, one.number, body=one.body, redelivered=again)
-        self._hub.send_to_owner(self, data)
+        return pack(one.kind, self.id, one.number, body=one.body, redelivered=again)
 
     def holds_end(self) -> bool:
         """The client has begun the closing handshake; whether answers may still come."""
@@ -186,8 +187,7 @@ class Connection:
         }
         body = b'{"handshake":' + self._handshake + b"," + pack_json(opening)[1:]
         self._tell_owner(Kind.OPEN, body)
-        for one in self._unanswered or ():
-            self._deliver(one)
+        self._deliver(self._unanswered or ())
         self.tell_end()
 
     def tell_end(self) -> None:
@@ -315,6 +315,17 @@ class Connection:
         if waiting:
             self._hub.note_slow(self)
         return not waiting
+
+    def check_paused(self) -> bool:
+        """Whether nothing is read of the client still; if it has hung up, it is let go."""
+        websocket = self.websocket
+        if websocket is None or not websocket._front_driver.is_paused:
+            return False
+        if not websocket._transport.is_hung_up():
+            return True
+        websocket._lose("the peer hung up")
+        websocket._front_driver.pause(False)
+        return False
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, or answer that of the client."""

@@ -26,6 +26,10 @@ NO_HANDLER = (
     "No process with handlers has room for this connection. Try again later. (Is one running? "
     "`manage.py run_wsserver --handlers 1` starts one.)\n"
 )
+
+#: Seconds between two looks at clients of whom nothing is read.
+HANG_UP_INTERVAL = 0.5
+
 FOREIGN = "A packet was dropped that is none of a process with handlers, or comes twice"
 
 
@@ -49,6 +53,8 @@ class Hub:
         self._connections: dict[bytes, Connection] = {}
         self._waiting: dict[bytes, Connection] = {}  # in the order in which they came
         self._slow: set[Connection] = set()
+        self._paused: set[Connection] = set()
+        self._looked = 0.0
 
     def start(self) -> None:
         """Work from now on."""
@@ -99,6 +105,7 @@ class Hub:
         self._connections.pop(connection.id, None)
         self._waiting.pop(connection.id, None)
         self._slow.discard(connection)
+        self._paused.discard(connection)
         worker = self._workers.get(connection.owner or b"")
         if worker is not None:
             was_full = not worker.has_room
@@ -108,10 +115,11 @@ class Hub:
 
     # What connections say, with the lock held
 
-    def send_to_owner(self, connection: Connection, data: bytes) -> None:
-        """Send a packet to the process whose it is."""
+    def send_to_owner(self, connection: Connection, *packets: bytes) -> None:
+        """Send packets to the process whose it is."""
         assert connection.owner is not None
-        self._packets.send(connection.owner, data)
+        if packets:
+            self._packets.send(connection.owner, *packets)
 
     def note_end(self, connection: Connection) -> None:
         """The client's side has ended: somebody is told so, now or later."""
@@ -126,6 +134,10 @@ class Hub:
         if connection not in self._slow:
             connection.slow_until = monotonic() + conf.CLOSE_TIMEOUT
             self._slow.add(connection)
+
+    def note_paused(self, connection: Connection) -> None:
+        """Nobody reads of it, and so nobody would see that its client has left."""
+        self._paused.add(connection)
 
     # What processes say
 
@@ -233,6 +245,11 @@ class Hub:
                 self._slow.discard(connection)
                 if connection.websocket is not None:
                     connection.websocket._front_driver.release()
+        if now - self._looked > HANG_UP_INTERVAL:
+            self._looked = now
+            for connection in list(self._paused):
+                if not connection.check_paused():
+                    self._paused.discard(connection)
         for connection in list(self._waiting.values()):
             if now > connection.until:
                 self._give_up(connection)

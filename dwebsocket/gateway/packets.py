@@ -72,10 +72,10 @@ class Packets:
         """Read from now on."""
         get_loop().add(Watch(self._incoming.getsockopt(zmq.FD), self, more=True))
 
-    def send(self, name: bytes, data: bytes) -> bool:
-        """Send a packet; whether there is such a process. One thread at a time."""
+    def send(self, name: bytes, *packets: bytes) -> bool:
+        """Send packets; whether there is such a process. One thread at a time."""
         try:
-            self._outgoing.send_multipart((name, data), zmq.NOBLOCK)
+            self._outgoing.send_multipart((name, *packets), zmq.NOBLOCK)
         except zmq.ZMQError:
             return False
         return True

@@ -56,6 +56,11 @@ class FrontDriver(Driver):
         self._passing = passing
         self._is_held = self._is_paused = False
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read, for nobody works on what has come."""
+        return self._is_paused and not self._is_held
+
     def pause(self, paused: bool) -> None:
         """Read nothing from now on, or go on. From any thread."""
         if paused is not self._is_paused:

@@ -285,8 +285,7 @@ class Leader:
 
     def _call_ready(self, me: object) -> None:
         ready, link = self.ready, self._link
-        if len(ready) > 1:
-            link.start_gathering()
+        link.start_gathering()
         while ready and self._leads is me:
             try:
                 calls = ready.popleft()

@@ -176,13 +176,13 @@ class Link:
         """
         zmq, incoming = self._zmq, self._incoming
         try:
-            found = [incoming.recv()]
+            found: list[bytes] = incoming.recv_multipart()
         except zmq.ContextTerminated:
             incoming.close()
             return []
         try:
             while len(found) < 100:
-                found.append(incoming.recv(zmq.NOBLOCK))
+                found += incoming.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             pass
         except zmq.ContextTerminated:
