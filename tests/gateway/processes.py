@@ -75,10 +75,10 @@ class Gateway:
         if front:
             self.start_front()
 
-    def start_front(self, *options, whole=False):
-        """Start the front, or start it again, at its port; ``whole``: with handlers."""
-        part = "--noreload" if whole else "--front"
-        self.front = self.run(f"127.0.0.1:{self.port}", part, *self._options, *options)
+    def start_front(self, *options, part="--front"):
+        """Start the front, or start it again, at its port; no ``part`` is both, with a reloader."""
+        parts = [part] if part else []
+        self.front = self.run(f"127.0.0.1:{self.port}", *parts, *self._options, *options)
         self.port = int(self.front.log.wait_for(LISTENING, timeout=60)[1])
 
     def run(self, *arguments):

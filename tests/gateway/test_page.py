@@ -102,7 +102,7 @@ def test_one_command_at_the_pages_sockets_and_url(tmp_path):
     try:
         sockets = ("--push-socket", f"ipc://{tmp_path}/ws_push")
         sockets += ("--sub-socket", f"ipc://{tmp_path}/ws_sub")
-        gateway.start_front(*sockets, whole=True)
+        gateway.start_front(*sockets, part="--noreload")
         gateway.wait_for_handlers(1)
         assert (tmp_path / "ws_push").stat().st_mode & 0o777 == 0o600
         with connect(gateway.url("/socket")) as client:

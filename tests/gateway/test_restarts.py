@@ -8,6 +8,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.servers.process import ROOT, wait_until
+
 from .processes import Gateway, wait_for_line
 
 TIMEOUT = 30
@@ -120,6 +122,30 @@ def test_the_front_says_1012_at_its_end_and_the_handlers_find_the_next(gateway, 
     gateway.wait_for_handlers(1)
     with connect(gateway.url("/counter/")) as client:
         assert ask(client, "b").split()[:2] == ["1", "b"]
+
+
+def test_code_that_changes_is_loaded_anew_and_connections_stay():
+    """As runserver does it, without options."""
+    gateway = Gateway(front=False)
+    try:
+        gateway.start_front(part=None)
+        with connect(gateway.url("/counter/")) as client:
+            sent, pids = 0, set()
+
+            def change():
+                """Once more: what changes before the reloader first looks it does not notice."""
+                nonlocal sent
+                os.utime(ROOT / "tests" / "gateway" / "urls.py")
+                sent += 1
+                count, _, redelivered, pid = ask(client, str(sent)).split()
+                assert (count, redelivered) == (str(sent), "0")
+                pids.add(pid)
+                return len(pids) > 1
+
+            wait_until(change, "another process answers", TIMEOUT, pause=0.3)
+        assert gateway.front.stop() == 0
+    finally:
+        gateway.stop()
 
 
 def test_many_talk_while_handlers_are_replaced(gateway, handlers):

@@ -11,8 +11,9 @@ from dwebsocket.backends.coroutine_end import wait_for_task
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import Threads
 
-from .calls import Calls, Leader, OwnThread
+from .calls import Calls, OwnThread
 from .flow import Flow
+from .leader import Leader
 from .loop import get_loop
 
 __all__ = ["Coroutine", "Serving"]

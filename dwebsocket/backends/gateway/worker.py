@@ -13,8 +13,8 @@ from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.supervisor import log_failure, log_now_and_then
 
 from .addresses import Addresses
-from .calls import Leader
 from .flow import Flow
+from .leader import Leader
 from .link import Link
 from .moving import move_all
 from .requests import build_environ, load_application, refuse, respond
