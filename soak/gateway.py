@@ -38,11 +38,11 @@ class Client:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
-    async def open(self, port: int) -> None:
+    async def open(self, port: int, path: str) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
         key = base64.b64encode(os.urandom(16)).decode()
         self._writer.write(
-            f"GET /counter/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
@@ -91,11 +91,11 @@ class Client:
 
 
 @asynccontextmanager
-async def crowd(port: int, count: int) -> AsyncIterator[list[Client]]:
+async def crowd(port: int, count: int, path: str = "/counter/") -> AsyncIterator[list[Client]]:
     """So many clients, connected."""
     clients = [Client() for _ in range(count)]
     for start in range(0, count, AT_ONCE):
-        await asyncio.gather(*(one.open(port) for one in clients[start : start + AT_ONCE]))
+        await asyncio.gather(*(one.open(port, path) for one in clients[start : start + AT_ONCE]))
     readers = [asyncio.ensure_future(client.read()) for client in clients]
     try:
         yield clients
@@ -140,10 +140,11 @@ def memory(pid: int) -> int:
 async def measure(gateway: Gateway, handlers: Command, options: argparse.Namespace) -> None:
     """Print what a connection holds, and what a message takes."""
     pids = (gateway.front.pid, handlers.pid)
-    async with crowd(gateway.port, 20):  # what starts with the first ones
+    path = "/light/" if options.light else "/counter/"
+    async with crowd(gateway.port, 20, path):  # what starts with the first ones
         pass
     before = [memory(pid) for pid in pids]
-    async with crowd(gateway.port, options.clients) as clients:
+    async with crowd(gateway.port, options.clients, path) as clients:
         after = [memory(pid) for pid in pids]
         held = [(a - b) / options.clients / 1024 for a, b in zip(after, before, strict=True)]
         print(f"an idle connection: front {held[0]:.1f} KiB, handlers {held[1]:.1f} KiB")
@@ -210,6 +211,7 @@ def main() -> int:
     parser.add_argument("--restarts", type=int, default=10, help="default: %(default)s")
     parser.add_argument("--kill", action="store_true", help="by SIGKILL instead of SIGTERM")
     parser.add_argument("--measure", action="store_true", help="measure instead")
+    parser.add_argument("--light", action="store_true", help="handlers keep no request")
     parser.add_argument("--busy-rate", type=float, default=4000, help="of --measure")
     parser.add_argument("--seconds", type=float, default=5, help="of --measure")
     return asyncio.run(run(parser.parse_args()))

@@ -124,6 +124,7 @@ def view(request):
 
 urlpatterns = [
     path("counter/", Counter.as_view()),
+    path("light/", Counter.as_view(keep_request=False)),
     path("async/", AsyncCounter.as_view()),
     path("reopened/", Reopened.as_view()),
     path("mine/", Mine.as_view()),

@@ -28,6 +28,9 @@ ACK_DELAY = 0.05
 #: Packets that leave together, each a part of one ZeroMQ message.
 MAX_GATHERED = 64
 
+#: Packets that are taken in before handlers are called.
+BATCH = 100
+
 #: Milliseconds for what waits to leave when this process ends.
 LINGER = 3000
 
@@ -181,10 +184,8 @@ class Link:
             incoming.close()
             return []
         try:
-            while len(found) < 100:
+            while len(found) < BATCH and incoming.getsockopt(zmq.EVENTS) & zmq.POLLIN:
                 found += incoming.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            pass
         except zmq.ContextTerminated:
             pass  # next time
         return found

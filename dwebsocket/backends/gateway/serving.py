@@ -80,6 +80,11 @@ class Serving:
         self._is_idle = True
         self._threads = threads
 
+    def forget_request(self) -> None:
+        """The request has ended: keep nothing of the handshake but what is asked for later."""
+        self.environ = {"REMOTE_ADDR": self.environ.get("REMOTE_ADDR")}
+        self.flow.content = {}
+
     def keep_thread(self) -> None:
         """Leave the running thread to a coroutine that may be long; another one takes its place.
 

@@ -164,6 +164,7 @@ class Worker:
         try:
             respond(self._application, serving)
         finally:
+            serving.forget_request()
             self._asked.discard(serving.flow.id)
             if serving.flow.user is None:
                 self._servings.pop(serving.flow.id, None)
