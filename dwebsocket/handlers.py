@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.views.generic import View
 
 from dwebsocket.groups import People
+from dwebsocket.html import AnyTemplate
 from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.messages import BytesLike, Message
@@ -72,6 +73,7 @@ class BaseWebSocketHandler(HandlerTasks, View):
     """``WebSocketHandler``, but for what is called first."""
 
     subprotocols: ClassVar[Sequence[str]] = ()
+    fallback: bool = True
     presence_limit: int | None = 1000
     keep_request: bool = True
     websocket: WebSocket
@@ -153,6 +155,21 @@ class BaseWebSocketHandler(HandlerTasks, View):
         self.websocket.send_json(obj)
         return Delivery(self.websocket)
 
+    def send_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        *,
+        engine: str | None = None,
+    ) -> Delivery:
+        """Send what a template makes of ``context``, as text: see ``WebSocket.send_html``. In a
+        coroutine the template must not query the database: there ``websocket.asend_html`` is for
+        those that do.
+        """
+        self.websocket.send_html(template, context, request, engine=engine)
+        return Delivery(self.websocket)
+
     def close(self, code: int = 1000, reason: str = "") -> Delivery:
         """Close the connection, without waiting for the peer; ``on_close`` is called in the end."""
         self.websocket.close(code, reason)
@@ -219,7 +236,7 @@ class BaseWebSocketHandler(HandlerTasks, View):
         if not is_handshake and hasattr(self, "get"):
             tell_if_lost(request, type(self))
             return super().dispatch(request, *args, **kwargs)
-        options = HandshakeOptions(True, tuple(self.subprotocols))
+        options = HandshakeOptions(True, tuple(self.subprotocols), fallback=self.fallback)
         if not is_async(self):
             return call_handler(request, self, options)
         if is_handshake:
@@ -249,6 +266,7 @@ class WebSocketHandler(BaseWebSocketHandler):
 
     Attributes:
         subprotocols: those it speaks, the preferred first.
+        fallback: whether HTTP polls carry it where no WebSocket gets through.
         presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
         keep_request: ``False`` gives the request's memory back after ``on_open``; then
             ``self.request`` has ``user`` and ``path`` only.

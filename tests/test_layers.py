@@ -20,7 +20,7 @@ PACKAGE = ROOT / "dwebsocket"
 #: From the bottom to the top; a module imports its own layer or a lower one.
 LAYERS = [
     {"protocol", "supervisor"},
-    {"transports", "exceptions", "http"},
+    {"transports", "exceptions", "html", "http"},
     {"conf"},
     {"running", "machine"},
     {"groups"},
@@ -36,6 +36,7 @@ LAYERS = [
         "gateway",
         "middleware",
         "asgi",
+        "asgi_polls",
         "__init__",
         "checks",
         "testing",
@@ -43,6 +44,7 @@ LAYERS = [
         "admin",
         "management",
         "models",
+        "templatetags",
     },
 ]
 #: What no module of a folder may import.

@@ -133,6 +133,7 @@ NUMBERS = {
     "PING_TIMEOUT": ("E006", [*NO_NUMBERS, *FLOATS, 0, 0.0]),
     "CLOSE_TIMEOUT": ("E007", [*NO_NUMBERS, *FLOATS, None]),
     "PRESENCE_GRACE": ("E024", [*NO_NUMBERS, *FLOATS, None]),
+    "RESUME_TIMEOUT": ("E026", [*NO_NUMBERS, *FLOATS, None]),
     "SEND_TIMEOUT": ("E008", [*NO_NUMBERS, *FLOATS, 0, 0.0]),
     "MAX_CONNECTIONS": ("E009", [*NO_NUMBERS, *FLOATS, 0, 2.5]),
     "MAX_SEND_BUFFER": ("E014", [*NO_NUMBERS, *FLOATS, 0, None, 1e6]),
@@ -144,6 +145,7 @@ FLAGS = {
     "COMPRESSION": "E012",
     "COMPRESSION_CONTEXT_TAKEOVER": "E013",
     "GROUPS_ON_COMMIT": "E021",
+    "FALLBACK": "E025",
 }
 BAD += [(check, name, value) for name, (check, values) in NUMBERS.items() for value in values]
 BAD += [
@@ -166,6 +168,8 @@ GOOD = [
     ("PING_TIMEOUT", None),
     ("CLOSE_TIMEOUT", 0),
     ("PRESENCE_GRACE", 0),
+    ("RESUME_TIMEOUT", 0),
+    ("FALLBACK", False),
     ("SEND_TIMEOUT", None),
     ("MAX_CONNECTIONS", None),
     ("MAX_CONNECTIONS", 1),

@@ -57,7 +57,7 @@ class ViewRunner(Runner):
             self._owner._on_accept = self._leave
 
     def _leave(self) -> None:
-        self._owner.runner = None
+        self._owner._runner = None
         self._beside.leave()
 
 
@@ -72,7 +72,7 @@ class LoopRunner(Runner):
 
     def start_coroutine(self, run: Run) -> bool:
         owner, loop = self._owner, self._serving.use_loop()
-        owner.runner = None
+        owner._runner = None
         context = capture_context()
 
         def begin() -> None:
@@ -106,7 +106,7 @@ class HandlerRunner(Runner):
             self._thread.cancel()
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
-        self._owner.runner = None
+        self._owner._runner = None
         if self._thread is None:
             return self._owner._attach_calls(Calls(self._owner, listener, self._serving.leader))
         self._thread.listen(listener)
@@ -116,7 +116,7 @@ class HandlerRunner(Runner):
 def create_runner(
     owner: GatewayOwner, serving: Serving, request: HttpRequest, use: Use, *, accepts: bool
 ) -> Runner | None:
-    """As ``BaseWebSocket.create_runner``."""
+    """As ``BaseWebSocket._create_runner``."""
     serving.is_handler = use is Use.HANDLER or (use is Use.COROUTINE and is_handler(request))
     if serving.flow.is_resumed and not serving.is_handler:
         raise NotResumable("This address is that of a view, which cannot go on in the middle.")

@@ -108,7 +108,7 @@ class GatewayWebSocket(BaseWebSocket):
 
     # The opening handshake
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         return create_runner(self, self._serving, request, use, accepts=accepts)
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
@@ -354,7 +354,7 @@ class GatewayWebSocket(BaseWebSocket):
         self._flow.send(Kind.ABORT)
         self._note_end(CloseCode.ABNORMAL_CLOSURE, reason, may_answer=False)
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._flow.inbox.close_descriptor()
         if not self._flow.is_over:
             self._flow.acknowledge()
