@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests wait more than they compute; tests/conftest.py says which stay together.
-PARALLEL ?= -n 4 --dist loadgroup --no-loadscope-reorder
+PARALLEL ?= -n 6 --dist loadgroup --no-loadscope-reorder
 
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet
@@ -33,7 +33,7 @@ help:
 	@echo "make bench     measure"
 	@echo "make clean     remove the virtual environment and everything built"
 
-demo: $(VENV)/.demo $(if $(REDIS),$(VENV)/.demo-redis)
+demo: $(VENV)/.demo $(if $(WORKERS),$(VENV)/.demo-workers) $(if $(REDIS),$(VENV)/.demo-redis)
 	@echo
 	@echo "  The examples: http://127.0.0.1:$(PORT)/    (Ctrl-C ends)"
 	@echo
@@ -99,13 +99,17 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e .
 	@touch $@
 
+$(VENV)/.demo-workers: $(VENV)/.demo
+	$(INSTALL) gunicorn
+	@touch $@
+
 $(VENV)/.demo-redis: $(VENV)/.demo
 	.ci/debian-packages redis-server
 	$(INSTALL) -e ".[redis]" gunicorn
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	.ci/debian-packages chromium redis-server postgresql nginx haproxy gcc libcrypt-dev libssl-dev python3-dev
+	.ci/debian-packages chromium firefox-esr redis-server postgresql nginx haproxy gcc libcrypt-dev libssl-dev python3-dev
 	$(INSTALL) --upgrade pip
 	$(INSTALL) -e . --group test --group packages --group lint --group docs
 	@touch $@

@@ -24,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, set_script_prefix
 
+from dwebsocket.asgi_polls import is_poll, serve_poll
 from dwebsocket.backends.asgi.answering import Answering
 from dwebsocket.backends.asgi.connection import (
     CONNECTION,
@@ -98,7 +99,7 @@ class WebSocketApplication:
         self._call = Call(type(self)._run, self)
         self._http_app: Application = http_app or ASGIHandler()
         # Django knows nothing of it; another application may have something to start.
-        self._answers_lifespan = isinstance(self._http_app, ASGIHandler)
+        self._is_django = self._answers_lifespan = isinstance(self._http_app, ASGIHandler)
         self._handler = HandshakeHandler()
 
     @property
@@ -111,6 +112,8 @@ class WebSocketApplication:
             await self._serve(scope, receive, send)
         elif scope["type"] == "lifespan" and self._answers_lifespan:
             await answer_lifespan(receive, send)
+        elif scope["type"] == "http" and self._is_django and is_poll(scope):
+            await serve_poll(self._handler, handshakes, scope, receive, send)
         else:
             await self._http_app(scope, receive, send)
 

@@ -114,6 +114,8 @@ SETTINGS: dict[str, tuple[str, Callable[[], object]]] = {
     "WEBSOCKET_GROUPS_ON_COMMIT": ("dwebsocket.E021", reader("GROUPS_ON_COMMIT")),
     "WEBSOCKET_GROUP_HISTORY": ("dwebsocket.E022", reader("GROUP_HISTORY")),
     "WEBSOCKET_PRESENCE_GRACE": ("dwebsocket.E024", reader("PRESENCE_GRACE")),
+    "WEBSOCKET_FALLBACK": ("dwebsocket.E025", reader("FALLBACK")),
+    "WEBSOCKET_RESUME_TIMEOUT": ("dwebsocket.E026", reader("RESUME_TIMEOUT")),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
@@ -11,7 +12,7 @@ from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from dwebsocket.handlers import WebSocketHandler
+from dwebsocket.handlers import BaseWebSocketHandler
 from dwebsocket.http import HttpOrWebSocketRequest, WebSocket
 from dwebsocket.running.database import EveryDatabase
 from dwebsocket.upgrade.attachment import attach
@@ -82,10 +83,14 @@ def accept_websocket(
 def accept_websocket(view: Callable[Concatenate[Either, P], AsyncAnswer]) -> AsyncView[P]: ...
 @overload
 def accept_websocket(
-    *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+    *, subprotocols: Sequence[str] = (), auto_accept: bool = True, fallback: bool = True
 ) -> AcceptWebSocket: ...
 def accept_websocket(
-    view: Any = None, *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+    view: Any = None,
+    *,
+    subprotocols: Sequence[str] = (),
+    auto_accept: bool = True,
+    fallback: bool = True,
 ) -> Any:
     """The view answers WebSockets and plain HTTP; ``request.is_websocket()`` tells which.
 
@@ -94,8 +99,9 @@ def accept_websocket(
             offers is agreed on and is ``request.websocket.subprotocol``.
         auto_accept: ``False`` leaves the 101 to the view, which calls
             ``request.websocket.accept()`` or returns an ordinary response to refuse.
+        fallback: ``False``: HTTP polls do not carry it where no WebSocket gets through.
     """
-    return decorate(view, False, subprotocols, auto_accept)
+    return decorate(view, HandshakeOptions(False, subprotocols, auto_accept, fallback))
 
 
 @overload
@@ -104,21 +110,25 @@ def require_websocket(view: Callable[Concatenate[Request, P], Answer]) -> View[P
 def require_websocket(view: Callable[Concatenate[Request, P], AsyncAnswer]) -> AsyncView[P]: ...
 @overload
 def require_websocket(
-    *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+    *, subprotocols: Sequence[str] = (), auto_accept: bool = True, fallback: bool = True
 ) -> RequireWebSocket: ...
 def require_websocket(
-    view: Any = None, *, subprotocols: Sequence[str] = (), auto_accept: bool = True
+    view: Any = None,
+    *,
+    subprotocols: Sequence[str] = (),
+    auto_accept: bool = True,
+    fallback: bool = True,
 ) -> Any:
     """The view answers WebSockets only; plain HTTP gets a 400. Takes what ``accept_websocket``
     takes.
     """
-    return decorate(view, True, subprotocols, auto_accept)
+    return decorate(view, HandshakeOptions(True, subprotocols, auto_accept, fallback))
 
 
-def decorate(view: Any, required: bool, subprotocols: Sequence[str], auto_accept: bool) -> Any:
-    if isinstance(subprotocols, str):
-        raise TypeError(f"subprotocols is {subprotocols!r}, it must be a list of names")
-    options = HandshakeOptions(required, tuple(subprotocols), auto_accept)
+def decorate(view: Any, options: HandshakeOptions) -> Any:
+    if isinstance(options.subprotocols, str):
+        raise TypeError(f"subprotocols is {options.subprotocols!r}, it must be a list of names")
+    options = replace(options, subprotocols=tuple(options.subprotocols))
     return wrap(view, options) if view is not None else lambda view: wrap(view, options)
 
 
@@ -127,14 +137,14 @@ def wrap(view: Callable[..., Any], options: HandshakeOptions) -> Callable[..., A
     if not callable(view):
         raise TypeError(
             f"a WebSocket decorator takes a view, not {view!r}; its options are named: "
-            "subprotocols=…, auto_accept=…"
+            "subprotocols=…, auto_accept=…, fallback=…"
         )
     if isinstance(view, type):
         raise TypeError(
             f"a WebSocket decorator takes a view, and {view.__qualname__} is a class: decorate "
             f"{view.__qualname__}.as_view(), or nothing if it is a WebSocketHandler"
         )
-    if issubclass(getattr(view, "view_class", object), WebSocketHandler):
+    if issubclass(getattr(view, "view_class", object), BaseWebSocketHandler):
         return leave_to_handler(view, options)
     wrapper: Callable[..., Any]
     if iscoroutinefunction(view) or is_method_of_async_view(view):
@@ -174,10 +184,10 @@ def mark(wrapper: Any, *, required: bool) -> None:
 
 def leave_to_handler(view: Callable[..., Any], options: HandshakeOptions) -> Callable[..., Any]:
     """A handler accepts by itself, and does not hold the thread of a view."""
-    if options.subprotocols or not options.auto_accept:
+    if options.subprotocols or not (options.auto_accept and options.fallback):
         raise TypeError(
             f"{view.view_class.__qualname__} is a handler and needs no decorator: "  # type: ignore[attr-defined]
-            "its subprotocols are an attribute of the class, and its mixins refuse requests"
+            "its subprotocols and fallback are attributes of the class, its mixins refuse requests"
         )
     return view
 

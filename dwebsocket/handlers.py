@@ -17,6 +17,7 @@ from django.views.generic import View
 from dwebsocket.conf import conf
 from dwebsocket.groups import People
 from dwebsocket.handover import take_part
+from dwebsocket.html import AnyTemplate
 from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.messages import BytesLike, Message
@@ -36,6 +37,7 @@ from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, Han
 __all__ = [
     "TASK_DUPLICATE_STARTED",
     "TASK_WS_CLOSED",
+    "BaseWebSocketHandler",
     "Delivery",
     "JsonWebSocketHandler",
     "WebSocketHandler",
@@ -69,27 +71,11 @@ class Delivery:
         return self._websocket.adrain().__await__()
 
 
-class WebSocketHandler(HandlerTasks, View):
-    """A class-based view for WebSockets: one instance for each connection.
-
-    The methods below are called one after the other, never two at once; those of different
-    connections run side by side. Each runs in the context of the request. Whatever one raises is
-    logged as the error of a view, and closes its connection with 1011.
-
-    Any of them may be ``async def``. Then all are called in an event loop, plain ones in a thread
-    of it, after the request has ended, and the handler may have tasks.
-
-    Attributes:
-        subprotocols: those it speaks, the preferred first.
-        presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
-        resumable: whether the connection goes on in another process when this one ends;
-            ``None``: as ``WEBSOCKET_HANDOVER`` says. Not for handlers with ``async def`` methods.
-        keep_request: ``False`` gives the request's memory back after ``on_open``; then
-            ``self.request`` has ``user`` and ``path`` only.
-        websocket: the WebSocket; ``send`` may be called from any thread, at any time.
-    """
+class BaseWebSocketHandler(HandlerTasks, View):
+    """``WebSocketHandler``, but for what is called first."""
 
     subprotocols: ClassVar[Sequence[str]] = ()
+    fallback: bool = True
     presence_limit: int | None = 1000
     keep_request: bool = True
     resumable: ClassVar[bool | None] = None
@@ -106,18 +92,13 @@ class WebSocketHandler(HandlerTasks, View):
 
     # What you write. What a plain method returns is not looked at, a coroutine is awaited.
 
-    @empty
-    def on_open(self) -> Any:
-        """The connection is open. Called in the request, whose middleware is still around it."""
-        return NOTHING
-
     @as_opening
     def on_resume(self, state: dict[str, Any]) -> Any:
         """The connection goes on in this process, in a new instance, in the place of ``on_open``:
         ``state`` is what the old one's ``get_state`` returned. The request, its session and its
         user are fresh. Unless it is written, ``on_open`` is called.
         """
-        return self.on_open()
+        return self._get_opening()()
 
     def get_state(self) -> dict[str, Any]:
         """What ``on_resume`` is to know when the connection goes on in another process: a
@@ -175,6 +156,21 @@ class WebSocketHandler(HandlerTasks, View):
     def send_json(self, obj: Any) -> Delivery:
         """Send ``obj`` as JSON text."""
         self.websocket.send_json(obj)
+        return Delivery(self.websocket)
+
+    def send_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        *,
+        engine: str | None = None,
+    ) -> Delivery:
+        """Send what a template makes of ``context``, as text: see ``WebSocket.send_html``. In a
+        coroutine the template must not query the database: there ``websocket.asend_html`` is for
+        those that do.
+        """
+        self.websocket.send_html(template, context, request, engine=engine)
         return Delivery(self.websocket)
 
     def close(self, code: int = 1000, reason: str = "") -> Delivery:
@@ -244,7 +240,7 @@ class WebSocketHandler(HandlerTasks, View):
         if not is_handshake and hasattr(self, "get"):
             tell_if_lost(request, type(self))
             return super().dispatch(request, *args, **kwargs)
-        options = HandshakeOptions(True, tuple(self.subprotocols))
+        options = HandshakeOptions(True, tuple(self.subprotocols), fallback=self.fallback)
         if not is_async(self):
             if is_handshake and self._is_resumable():
                 take_part()
@@ -263,19 +259,49 @@ class WebSocketHandler(HandlerTasks, View):
 
     def _get_opening(self) -> Callable[[], Any]:
         """The function that is called when the connection opens."""
-        return self.on_open
+        raise NotImplementedError
 
     def _get_receiver(self) -> Callable[[Message], Any]:
         """The function that gets each message."""
         return self.on_message
 
 
-def is_async(handler: WebSocketHandler | type[WebSocketHandler]) -> bool:
+class WebSocketHandler(BaseWebSocketHandler):
+    """A class-based view for WebSockets: one instance for each connection.
+
+    The methods below are called one after the other, never two at once; those of different
+    connections run side by side. Each runs in the context of the request. Whatever one raises is
+    logged as the error of a view, and closes its connection with 1011.
+
+    Any of them may be ``async def``. Then all are called in an event loop, plain ones in a thread
+    of it, after the request has ended, and the handler may have tasks.
+
+    Attributes:
+        subprotocols: those it speaks, the preferred first.
+        fallback: whether HTTP polls carry it where no WebSocket gets through.
+        presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
+        resumable: whether the connection goes on in another process when this one ends;
+            ``None``: as ``WEBSOCKET_HANDOVER`` says. Not for handlers with ``async def`` methods.
+        keep_request: ``False`` gives the request's memory back after ``on_open``; then
+            ``self.request`` has ``user`` and ``path`` only.
+        websocket: the WebSocket; ``send`` may be called from any thread, at any time.
+    """
+
+    @empty
+    def on_open(self) -> Any:
+        """The connection is open. Called in the request, whose middleware is still around it."""
+        return NOTHING
+
+    def _get_opening(self) -> Callable[[], Any]:
+        return self.on_open
+
+
+def is_async(handler: BaseWebSocketHandler | type[BaseWebSocketHandler]) -> bool:
     """Whether a method is ``async def``."""
     return any(iscoroutinefunction(getattr(handler, name)) for name in HOOKS)
 
 
-def check_dispatch(handler: type[WebSocketHandler]) -> None:
+def check_dispatch(handler: type[BaseWebSocketHandler]) -> None:
     if iscoroutinefunction(handler.dispatch):
         raise ImproperlyConfigured(
             f"{handler.__qualname__}.dispatch is 'async def', and it is called in a thread, before "
@@ -283,7 +309,7 @@ def check_dispatch(handler: type[WebSocketHandler]) -> None:
         )
 
 
-def check_hooks(handler: type[WebSocketHandler]) -> None:
+def check_hooks(handler: type[BaseWebSocketHandler]) -> None:
     """Raise ``ImproperlyConfigured`` for a method that does not take what it will be called with,
     as in code for other packages; otherwise the first client would find out.
     """
@@ -305,7 +331,7 @@ def check_hooks(handler: type[WebSocketHandler]) -> None:
             ) from error
 
 
-def check_resumable(handler: type[WebSocketHandler]) -> None:
+def check_resumable(handler: type[BaseWebSocketHandler]) -> None:
     if handler.resumable and is_async(handler):
         raise ImproperlyConfigured(
             f"{handler.__qualname__}.resumable is True, and it has 'async def' methods: what a "
@@ -313,7 +339,7 @@ def check_resumable(handler: type[WebSocketHandler]) -> None:
         )
 
 
-def check_subprotocols(handler: type[WebSocketHandler], names: Any) -> None:
+def check_subprotocols(handler: type[BaseWebSocketHandler], names: Any) -> None:
     if isinstance(names, str):  # its characters would be the names
         raise TypeError(
             f"{handler.__qualname__}.subprotocols is {names!r}, it must be a list of names"

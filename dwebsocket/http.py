@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 
 from django.http import HttpRequest
 
+from dwebsocket.html import AnyTemplate
 from dwebsocket.protocol.messages import BytesLike, Message
 
 __all__ = ["HttpOrWebSocketRequest", "WebSocket", "WebSocketRequest"]
@@ -54,6 +55,11 @@ class WebSocket:
     @property
     def accepted(self) -> bool:
         """Whether the 101 has been sent."""
+        raise NotImplementedError
+
+    @property
+    def transport(self) -> str:
+        """What carries it now: "websocket", or "polling" where HTTP does."""
         raise NotImplementedError
 
     # Receiving
@@ -131,6 +137,29 @@ class WebSocket:
         """Send ``obj`` as JSON text; dates, decimals and UUIDs as Django's encoder writes them."""
         raise NotImplementedError
 
+    def send_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        *,
+        engine: str | None = None,
+    ) -> None:
+        """Send what a template makes of ``context``, as text.
+
+        Args:
+            template: its name, a list of names of which the first that exists is taken, or a
+                template.
+            request: for context processors and ``{% csrf_token %}``; without one there are none.
+            engine: the ``NAME`` of the engine, where ``TEMPLATES`` has several.
+
+        Raises:
+            ConnectionClosed: the connection is closed.
+            TemplateDoesNotExist: no engine has the template.
+            TypeError: ``context`` is no dictionary, or ``template`` of another type.
+        """
+        raise NotImplementedError
+
     def ping(self, data: str | BytesLike = b"") -> None:
         """Send a Ping with up to 125 bytes; the library consumes the Pong.
 
@@ -199,6 +228,19 @@ class WebSocket:
 
     async def asend(self, message: str | BytesLike) -> None:
         """``send()`` for an async view."""
+        raise NotImplementedError
+
+    async def asend_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        *,
+        engine: str | None = None,
+    ) -> None:
+        """``send_html()`` for async code: the template is rendered in a thread, and may query the
+        database.
+        """
         raise NotImplementedError
 
     async def adrain(self) -> None:

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "dwebsocket"
 #: From the bottom to the top; a module imports its own layer or a lower one.
 LAYERS = [
     {"protocol", "supervisor"},
-    {"transports", "exceptions", "http"},
+    {"transports", "exceptions", "html", "http"},
     {"conf"},
     {"running", "machine"},
     {"groups"},
@@ -34,8 +34,10 @@ LAYERS = [
         "ws_urls",
         "contexts",
         "decorators",
+        "gateway",
         "middleware",
         "asgi",
+        "asgi_polls",
         "__init__",
         "checks",
         "testing",
@@ -43,6 +45,7 @@ LAYERS = [
         "admin",
         "management",
         "models",
+        "templatetags",
     },
 ]
 #: What no module of a folder may import.
@@ -232,6 +235,11 @@ OPTIONAL = {
         "simple_history",
         "threadlocals",
     },
+    "backends/gateway/addresses": {"zmq"},
+    "backends/gateway/link": {"zmq"},
+    "gateway/packets": {"zmq"},
+    "gateway/server": {"tornado"},
+    "management/commands/run_wsserver": {"gevent"},
     "backends/gunicorn_worker": {"gunicorn"},
     "backends/default/servers/cheroot": {"cheroot"},
     "backends/asgi/http2": {"h2", "hypercorn"},

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.query import is_engine
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidWebSocketBackend
 
@@ -21,6 +22,8 @@ MADE = "dwebsocket.factory"
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
 ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"
+GATEWAY = "dwebsocket.backends.gateway.factory.WebSocketFactory"
+SESSIONS = "dwebsocket.backends.sessions.factory.SessionFactory"
 UWSGI = "dwebsocket.backends.uwsgi.factory.uWsgiWebSocketFactory"
 
 
@@ -38,7 +41,7 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
     path = conf.FACTORY_CLASS
     if path is None:
         path = choose_path(request)
-    return load(path)(request)
+    return make(path, request)
 
 
 def get_usable_factory(request: HttpRequest) -> BaseWebSocketFactory:
@@ -48,7 +51,16 @@ def get_usable_factory(request: HttpRequest) -> BaseWebSocketFactory:
     try:
         return get_factory(request)
     except ImproperlyConfigured:
-        return load(choose_path(request))(request)
+        return make(choose_path(request), request)
+
+
+def make(path: str, request: HttpRequest) -> BaseWebSocketFactory:
+    """The factory of this path for the request; behind another one for a request of Engine.IO."""
+    factory = load(path)(request)
+    if not is_engine(request):
+        return factory
+    made: BaseWebSocketFactory = import_string(SESSIONS)(factory)
+    return made
 
 
 def check_factory_class() -> None:
@@ -65,6 +77,8 @@ def choose_path(request: HttpRequest) -> str:
     """The path of the factory, chosen by what only one kind of server gives to a request."""
     if hasattr(request, "scope"):
         return ASGI
+    if "dwebsocket.gateway" in request.META:
+        return GATEWAY
     return UWSGI if "uwsgi.version" in request.META else DEFAULT
 
 

@@ -19,13 +19,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from dwebsocket.backends.beside import Starter
+from dwebsocket.backends.places import BesidePlace, Place
+from dwebsocket.backends.replies import Reply
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.legacy import legacy_class
 from dwebsocket.protocol.handshake import HandshakeRequest, check_request
+from dwebsocket.transports import Transport
+from dwebsocket.transports.threads import PlainTransport
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["BaseWebSocketFactory", "read_handshake"]
@@ -93,6 +97,28 @@ class BaseWebSocketFactory:
         """See to it that nothing is read as a request behind a refusal, which has been
         written.
         """
+
+    def find_transport_class(self) -> type[Transport]:
+        """Says how the requests of this server wait."""
+        return PlainTransport
+
+    def find_place(self) -> Place:
+        """Where what uses a session goes on, whose request ends.
+
+        Raises:
+            SocketTakeoverError: nothing can go on beside this server.
+        """
+        return BesidePlace(self.request, self.find_transport_class())
+
+    def defer(self, reply: Reply) -> HttpResponse:
+        """What the server gets for a request that is answered when the reply is given. Waits for
+        that here, unless the connection can leave the server.
+        """
+        decided = self.find_transport_class().create_lock()
+        decided.acquire()
+        reply.when_given(decided.release)
+        decided.acquire()
+        return reply.build()
 
     def create_websocket(self) -> BaseWebSocket | None:
         """The WebSocket, or ``None`` when the request does not ask for one.

@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from typing import Any, NamedTuple
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.room import NoRoom
@@ -20,7 +21,7 @@ from dwebsocket.running import database
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock
 
-__all__ = ["BESIDE", "THREADS", "Beside", "Starter", "run_in"]
+__all__ = ["BESIDE", "THREADS", "Beside", "Starter", "drop_server", "run_in"]
 
 #: In request.META, which wrappers of the request share.
 BESIDE = "dwebsocket.beside"
@@ -111,10 +112,15 @@ class Beside:
         if self.shortage is not None:
             raise self.shortage
 
-    def leave(self) -> None:
-        """A view has accepted: let the server's request end."""
+    def leave(self, response: HttpResponse | None = None) -> None:
+        """A view has accepted: let the server's request end, with this response if there is one,
+        while the view's own goes on.
+        """
         if not self.left:
             self.left = True
+            if response is not None:
+                response.close = do_nothing  # type: ignore[method-assign]
+                self._response = response
             self._decided.release()
 
     def _run(self) -> None:
@@ -141,6 +147,28 @@ class Beside:
             response.close()
         else:
             self._response = response
+
+
+#: What a server says about itself in the environ. Its objects hold its parser, its response, ….
+PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
+
+EMPTY = BytesIO()
+
+
+def drop_server(request: HttpRequest) -> None:
+    """Have a request that goes on hold nothing of the server, whose own ends."""
+    # The server goes on with its own dictionary.
+    meta = {
+        key: item
+        for key, item in request.META.items()
+        if isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+    }
+    meta["wsgi.input"] = request._stream = EMPTY  # there is no body
+    request.META = request.environ = meta  # type: ignore[attr-defined]
+
+
+def do_nothing() -> None:
+    """Stands for the end of a request that goes on."""
 
 
 class LeftResponse(HttpResponse):

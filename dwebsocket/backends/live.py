@@ -14,5 +14,6 @@ sources: list[Callable[[], Iterable[Any]]] = []
 
 
 def find_all() -> list[Any]:
-    """All of them, as they are now."""
-    return [websocket for source in sources for websocket in source()]
+    """All of them, as they are now; of a session its own, and not what carries it."""
+    found = (websocket for source in sources for websocket in source())
+    return [websocket for websocket in found if not websocket._carries_session]

@@ -3,7 +3,7 @@
 It may stay in the server's thread, run beside the server in a thread or greenlet, in an event loop
 (the server's, or one in a thread of ours), or be called by a loop that reads for all connections.
 Each backend has its own runners for that, and picks one of them in
-``BaseWebSocket.create_runner``. Only ``upgrade`` calls them.
+``BaseWebSocket._create_runner``. Only ``upgrade`` calls them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Owner(Protocol):
     """What runners know of their WebSocket."""
 
     #: ``None`` once the server's request has ended, or is sure to end.
-    runner: Runner | None
+    _runner: Runner | None
     #: Called once, when the handshake has been accepted.
     _on_accept: Callable[[], None] | None
 

@@ -182,6 +182,18 @@ class Conf:
         return self._get("RUN_DIR", None, directory)
 
     @property
+    def FALLBACK(self) -> bool:
+        """Whether HTTP polls carry what no WebSocket gets through to."""
+        return self._get("FALLBACK", True, flag)
+
+    @property
+    def RESUME_TIMEOUT(self) -> float:
+        """Seconds for which what uses a WebSocket goes on without its connection, until the client
+        comes back; 0: not at all.
+        """
+        return self._get("RESUME_TIMEOUT", 30, seconds_or_zero)
+
+    @property
     def HANDOVER(self) -> bool:
         """Whether the connections of handlers go to another process when theirs ends, unless the
         handler says otherwise.

@@ -37,6 +37,7 @@ class Connection(NamedTuple):
         groups: the groups in which it is.
         host: the name of its process's machine.
         pid: the number of its process there.
+        transport: what carries it now: "websocket", or "polling".
     """
 
     id: str
@@ -55,6 +56,7 @@ class Connection(NamedTuple):
     groups: tuple[str, ...]
     host: str
     pid: int
+    transport: str = "websocket"
 
 
 class ThisProcess:
@@ -98,6 +100,7 @@ def describe(websocket: BaseWebSocket) -> Connection:
         groups=tuple(get_members().groups_of(websocket)),
         host=this_process.host,
         pid=this_process.pid,
+        transport=websocket.transport,
     )
 
 

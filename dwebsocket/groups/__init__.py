@@ -6,10 +6,11 @@ from .base import Counts
 from .current import count_slow, find_backend, get_backend, get_members, get_slow
 from .group import Group
 from .history import Joined, Recall
-from .members import Hooks, Member
+from .members import ClientPositions, Hooks, Member
 from .presence import People
 
 __all__ = [
+    "ClientPositions",
     "Counts",
     "Group",
     "Hooks",

@@ -85,6 +85,20 @@ class BaseGroupBackend:
         self.receive(name, content, exclude)
         self.publish(name, content)
 
+    def publish_to(self, process: str, name: str, content: Envelope) -> None:
+        """As ``publish``, where only this process has members of the group; a backend that does not
+        override it carries it to all.
+
+        Args:
+            process: one of ``list_processes()``.
+        """
+        self.publish(name, content)
+
+    def listen(self) -> None:
+        """Hear others from now on: ``get_name()`` is known then, if it ever is. May wait a moment;
+        never raises.
+        """
+
     def subscribe(self, name: str) -> None:
         """A member has joined the group in this process; not always its first. May wait a moment;
         never raises.

@@ -101,7 +101,8 @@ def deliver(
     origin: bytes | None = None,
 ) -> None:
     """Hand what was sent to these members, but ``exclude``, with the position to those who are told
-    it. Never waits; a member that cannot be sent to is logged, and those behind it get it.
+    it, or whose clients are. Never waits; a member that cannot be sent to is logged, and those
+    behind it get it.
     """
     message = content if isinstance(content, Closing) else Message(group, content, position, origin)
     for member, positions in members:
@@ -110,18 +111,27 @@ def deliver(
         try:
             if isinstance(message, Closing):
                 member.close_nowait(*message)
+            elif positions:
+                member.send_nowait(message.with_position)
+            elif position is not None and member._positions is not None:
+                member._positions.send(group, position, message.plain)
             else:
-                member.send_nowait(message.with_position if positions else message.plain)
+                member.send_nowait(message.plain)
         except Exception:  # a WebSocket that breaks its promise is not the others' loss
             logger.exception(FAILED, group)
 
 
-def tell_position(group: str, member: Member, position: str, *, recovered: bool) -> None:
-    """Tell a member where the group is, and whether nothing was missed. Never waits, never
-    raises.
+def tell_position(
+    group: str, member: Member, position: str, *, recovered: bool, in_messages: bool
+) -> None:
+    """Tell a member, or its client, where the group is, and whether nothing was missed; nobody, if
+    neither asks for positions. Never waits, never raises.
     """
     told = {"group": group, "position": position, "recovered": recovered}
     try:
-        member.send_nowait(PreparedMessage(json.dumps(told, ensure_ascii=False)))
+        if in_messages:
+            member.send_nowait(PreparedMessage(json.dumps(told, ensure_ascii=False)))
+        elif member._positions is not None:
+            member._positions.tell(group, position, recovered=recovered)
     except Exception:
         logger.exception(FAILED, group)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest
 
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import GroupUnavailable
+from dwebsocket.html import AnyTemplate, arender_html, render_html
 from dwebsocket.http import WebSocket
 from dwebsocket.protocol.frames import check_close
 from dwebsocket.protocol.messages import BytesLike, as_bytes
@@ -26,12 +27,13 @@ from .arguments import (
     get_presence,
 )
 from .commit import call_on_commit
+from .counting import count_everywhere
 from .current import find_backend, get_backend, get_members
 from .envelope import Closing
 from .history import Joined, Recall, Rule, check_whole, create_rule, find_rule
 from .members import Member
 from .presence import Key, check_key, encode_info
-from .survey import answer_with, ask, check_name
+from .survey import check_name
 
 __all__ = ["Group"]
 
@@ -107,8 +109,8 @@ class Group:
         added. The rest is for groups with a history.
 
         Args:
-            since: a position: what was sent behind it comes first. ``None`` or empty: there is
-                none.
+            since: a position: what was sent behind it comes first. ``None``: the one that the
+                page's client has brought, if it is ours. Empty: there is none.
             newest: without a position, or if something behind it is missing, so many of the newest
                 messages come first.
             positions: whether each message comes as JSON, with its position (``position``), the
@@ -132,6 +134,10 @@ class Group:
         rule = self._find_rule()
         backend = get_backend()
         joined = None
+        if rule is not None and member._positions is not None:
+            brought = member._positions.take(self.name)
+            if since is None and not rule.sends_newest:  # it gets the newest, whatever it has
+                since = brought
         try:
             if rule is None:
                 check_plain(self.name, since, newest, positions)
@@ -169,6 +175,8 @@ class Group:
         backend = find_backend()
         if backend is not None and backend.presence is not None:
             backend.presence.discard(self.name, member)
+        if websocket in self and member._positions is not None:
+            member._positions.forget(self.name)
         if get_members().discard(self.name, member):
             get_backend().unsubscribe(self.name)
 
@@ -258,6 +266,48 @@ class Group:
         text = json.dumps(obj, cls=DjangoJSONEncoder)
         self.send(text, exclude, keep=keep, on_commit=on_commit, using=using)
 
+    def send_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        exclude: WebSocket | None = None,
+        *,
+        engine: str | None = None,
+        keep: bool = True,
+        on_commit: bool | None = None,
+        using: str | None = None,
+    ) -> None:
+        """Send what a template makes of ``context``, as text: rendered now and once, whoever gets
+        it, so in the language of the sender, and with what ``request`` knows of the sender.
+
+        Args:
+            template, context, request, engine: as ``WebSocket.send_html()`` has them.
+            exclude, keep, on_commit, using: as ``send()`` has them; ``using`` is a database.
+
+        Raises:
+            TemplateDoesNotExist: no engine has the template.
+            TypeError: ``context`` is no dictionary, or ``template`` of another type.
+        """
+        text = render_html(template, context, request, engine)
+        self.send(text, exclude, keep=keep, on_commit=on_commit, using=using)
+
+    async def asend_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        exclude: WebSocket | None = None,
+        *,
+        engine: str | None = None,
+        keep: bool = True,
+    ) -> None:
+        """``send_html()`` for async code: the template is rendered in a thread, and may query the
+        database.
+        """
+        text = await arender_html(template, context, request, engine)
+        await self.asend(text, exclude, keep=keep)
+
     async def asend(
         self, message: str | BytesLike, exclude: WebSocket | None = None, *, keep: bool = True
     ) -> None:
@@ -296,8 +346,7 @@ class Group:
             GroupUnavailable: the other processes cannot be asked.
             SynchronousOnlyOperation: the caller runs in an event loop.
         """
-        survey = ask(COUNT, {"group": self.name}, timeout)
-        return sum(sum(rows) for rows in survey.rows.values())
+        return count_everywhere(self.name, timeout)
 
     async def acount(self, *, timeout: float = 1.0) -> int:
         """``count()`` for async code."""
@@ -345,15 +394,3 @@ class Group:
         """What it remembers: as it was made, or as the setting says."""
         rule = self._rule
         return find_rule(self.name) if rule is None and conf.GROUP_HISTORY else rule
-
-
-#: The question of ``count()``.
-COUNT = "count"
-
-
-def count_members(args: Mapping[str, Any]) -> Iterable[list[int]]:
-    """The answer of this process."""
-    yield [get_members().count(args["group"])]
-
-
-answer_with(COUNT, count_members)

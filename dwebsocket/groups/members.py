@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from dwebsocket.protocol.prepared import PreparedMessage
 
-__all__ = ["Hooks", "Member", "Members"]
+__all__ = ["ClientPositions", "Hooks", "Member", "Members"]
 
 
 class Hooks(Protocol):
@@ -39,6 +39,28 @@ class Hooks(Protocol):
         ...
 
 
+class ClientPositions(Protocol):
+    """Those of a client that keeps by itself where it is in each group with a history, and says so
+    when it comes back. Nothing here waits or raises.
+    """
+
+    def take(self, group: str) -> str | None:
+        """The position that it has brought of this group, once."""
+        ...
+
+    def tell(self, group: str, position: str, *, recovered: bool) -> None:
+        """It is here now: it has joined, and whether nothing is missing; or something is lost."""
+        ...
+
+    def send(self, group: str, position: str, message: PreparedMessage) -> None:
+        """As ``Member.send_nowait``, of a message at that position."""
+        ...
+
+    def forget(self, group: str) -> None:
+        """It is in this group no more."""
+        ...
+
+
 class Member(Protocol):
     """What a group knows of a WebSocket. Hashable, and compares by identity."""
 
@@ -55,6 +77,11 @@ class Member(Protocol):
     @property
     def _hooks(self) -> Hooks | None:
         """Those of its handler; ``None``: it has written none of them, or is a view."""
+        ...
+
+    @property
+    def _positions(self) -> ClientPositions | None:
+        """Of a client that keeps them by itself; ``None``: it is another."""
         ...
 
     def send_nowait(self, message: PreparedMessage) -> None:

@@ -97,13 +97,15 @@ class Channel:
 
     # Sending
 
-    def send(self, kind: Kind, name: str, body: bytes) -> bool:
-        """Send to all others; whether there are any. Never waits.
+    def send(self, kind: Kind, name: str, body: bytes, process: str | None = None) -> bool:
+        """Send to all others, or to the one of this name; whether there are any. Never waits.
 
         Raises:
             InvalidFrame: it is too long.
         """
         peers = self._find_peers()
+        if process is not None:
+            peers = [peer for peer in peers if peer.name == process]
         if not peers:
             return False
         frame = build_frame(kind, name, body)

@@ -38,7 +38,7 @@ def row_of(one: Connection) -> tuple[str, ...]:
         show_age(one.age),
         clean(one.user),
         clean(one.path),
-        clean(one.address),
+        clean(one.address) + " (polling)" * (one.transport == "polling"),
         f"{show_count(one.received)} / {one.sent}",
         f"{show_size(one.bytes_in)} / {show_size(one.bytes_out)}",
         show_size(one.waiting),

@@ -42,7 +42,7 @@ class PreparedMessage:
         else:
             self._opcode, self._payload = int(Opcode.BINARY), message
         kind = "text" if isinstance(message, str) else "bytes"
-        self.event = {"type": "websocket.send", kind: message}
+        self.event: dict[str, Any] = {"type": "websocket.send", kind: message}
         self.size = len(self._payload)
         self.frame = build_frame_header(self._opcode, self.size) + self._payload
         self.encoded: Any = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-__all__ = ["is_in_event_loop", "set_done", "uncancel", "wait_for"]
+__all__ = ["call_in_loop", "is_in_event_loop", "set_done", "uncancel", "wait_for"]
 
 
 def is_in_event_loop() -> bool:
@@ -18,6 +18,14 @@ def is_in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
+    """Have a loop call this, soon. From any thread; nothing happens if the loop has ended."""
+    try:
+        loop.call_soon_threadsafe(function, *args)
+    except RuntimeError:
+        pass
 
 
 def set_done(future: asyncio.Future[Any]) -> None:

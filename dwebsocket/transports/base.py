@@ -179,6 +179,13 @@ class Transport:
         """
         start_thread(function, name)
 
+    @classmethod
+    def find_starter(cls) -> Callable[[Callable[[], None], str], None]:
+        """What does the same from any thread: it runs the function where the caller of this runs
+        things.
+        """
+        return cls.start
+
     @staticmethod
     def sleep(seconds: float) -> None:
         """Wait, letting others go on."""

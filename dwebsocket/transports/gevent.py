@@ -91,6 +91,19 @@ class GeventTransport(GreenletTransport):
         started = gevent.spawn_raw(function)  # a Greenlet costs 1 KiB more
         started.gr_context = copy_context()
 
+    @classmethod
+    def find_starter(cls) -> Callable[[Callable[[], None], str], None]:
+        hub = get_hub()
+
+        def start(function: Callable[[], None], name: str) -> None:
+            if get_hub() is hub:
+                cls.start(function, name)
+            else:
+                run = copy_context().run
+                hub.loop.run_callback_threadsafe(run, cls.start, function, name)
+
+        return start
+
     @staticmethod
     def sleep(seconds: float) -> None:
         gevent.sleep(seconds)

@@ -14,7 +14,7 @@ from dwebsocket.conf.validators import import_callable
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running.call_contexts import CallContexts, NotEntered
 from dwebsocket.running.threads import in_thread
-from dwebsocket.upgrade.error_log import tells_end
+from dwebsocket.upgrade.error_log import show_error, tells_end
 from dwebsocket.upgrade.handler import Handler, keep, log_failure
 from dwebsocket.upgrade.hooks import AsyncTurns, hears
 from dwebsocket.upgrade.opening import find_opening
@@ -257,6 +257,7 @@ async def fail(handler: AsyncHandler, websocket: BaseWebSocket, error: BaseExcep
             await tell(handler, error)
     except Exception as further:
         await log(handler, further)
+    show_error(websocket, error)
     await websocket.aclose(CloseCode.INTERNAL_ERROR)
 
 

@@ -22,11 +22,12 @@ from dwebsocket.backends import get_factory
 from dwebsocket.backends.beside import BESIDE, Beside, Starter
 from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
+from dwebsocket.conf import conf
 from dwebsocket.upgrade.attachment import attach
 from dwebsocket.upgrade.flat_middleware import flatten
 from dwebsocket.upgrade.other_answers import tell_of_answer
 
-__all__ = ["NEEDS_NO_THREAD", "run_again"]
+__all__ = ["NEEDS_NO_THREAD", "may_accept", "run_again"]
 
 #: Set on views that leave their request as soon as they have accepted.
 NEEDS_NO_THREAD = "leaves_request"
@@ -42,13 +43,14 @@ class Door:
         if not attach(request):
             return self._get_response(request)
         response = self._respond(request)
-        tell_of_answer(request, response)
+        if "HTTP_UPGRADE" in request.META:
+            tell_of_answer(request, response)
         return response
 
     def _respond(self, request: HttpRequest) -> Any:
         if BESIDE not in request.META:
             starter = find_starter(request)
-            if starter is not None and not needs_no_thread(request):
+            if starter is not None and needs_thread(request):
                 try:
                     return run_beside(request, starter, self._get_response)
                 except NoRoom:  # a view says so; others do not need it
@@ -58,7 +60,9 @@ class Door:
 
 def meet(environ: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
     """A request begins. If it is a handshake see to it that its handler has a door."""
-    if environ is None or "HTTP_UPGRADE" not in environ:
+    if environ is None:
+        return
+    if "HTTP_UPGRADE" not in environ and "EIO=" not in environ.get("QUERY_STRING", ""):
         return
     for handler in running_handlers():
         if not isinstance(handler.get_response, Door):
@@ -86,13 +90,27 @@ def find_starter(request: HttpRequest) -> Starter | None:
         return None
 
 
-def needs_no_thread(request: HttpRequest) -> bool:
-    """Whether the address is known to be that of a handler, or of an ``async`` view."""
+def needs_thread(request: HttpRequest) -> bool:
+    """Whether the address is not known to be that of a handler, or of an ``async`` view, nor, for
+    a poll, of what takes no WebSockets.
+    """
     try:
         view = resolve(request.path_info).func
     except Exception:  # middleware may choose another URLconf; what is wrong with it is told later
+        return True
+    if "HTTP_UPGRADE" not in request.META and not may_accept(view):
         return False
-    return bool(getattr(view, NEEDS_NO_THREAD, False)) or iscoroutinefunction(view)
+    return not (getattr(view, NEEDS_NO_THREAD, False) or iscoroutinefunction(view))
+
+
+def may_accept(view: Any) -> bool:
+    """Whether a view may be one that accepts WebSockets, by what marks it."""
+    method = getattr(getattr(view, "view_class", None), "get", None)
+    return conf.ACCEPT_ALL or any(
+        getattr(one, mark, False)
+        for one in (view, method)
+        for mark in ("accept_websocket", "require_websocket")
+    )
 
 
 def run_beside(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from django.conf import settings
 from django.core.handlers.exception import response_for_exception
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
@@ -17,8 +18,9 @@ from django.utils.log import log_response
 
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.supervisor import log_failure
+from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["log_error", "report", "reporter", "tells_end"]
+__all__ = ["log_error", "report", "reporter", "show_error", "tells_end"]
 
 #: ``BaseExceptionGroup``, from Python 3.11 on.
 ExceptionGroups: Any = getattr(builtins, "BaseExceptionGroup", ())
@@ -61,6 +63,18 @@ def log_error(request: HttpRequest | None, path: str, error: BaseException) -> N
         logger.error("Internal Server Error: %s", shown, exc_info=error)
     except Exception:
         log_failure("Logging the error of a WebSocket failed: Internal Server Error: %s", shown)
+
+
+def show_error(websocket: BaseWebSocket, error: BaseException | None) -> None:
+    """With ``DEBUG``, and never without, let a page show the error to whoever writes it; the
+    connection is going to be closed. Never raises.
+    """
+    if error is None or not settings.DEBUG or tells_end(error):
+        return
+    try:
+        websocket._show_error(error)
+    except Exception:  # an error that cannot be shown
+        log_failure("Showing the error of a WebSocket failed")
 
 
 def tells_end(error: BaseException | None) -> bool:

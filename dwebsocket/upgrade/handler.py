@@ -22,7 +22,7 @@ from dwebsocket.running.call_contexts import CallContexts, NotEntered
 from dwebsocket.running.context import RequestContext, capture_context
 from dwebsocket.supervisor import ends_process
 from dwebsocket.upgrade.connection_log import tell_ended
-from dwebsocket.upgrade.error_log import log_error, tells_end
+from dwebsocket.upgrade.error_log import log_error, show_error, tells_end
 from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.hooks import Turns, hears
 from dwebsocket.upgrade.kept_facts import Facts, PackedFacts, find_facts
@@ -321,6 +321,7 @@ class HandlerCalls:
             log_failure(self._handler, error)
         else:
             self._tell(error)
+        show_error(websocket, error)
         websocket.close(CloseCode.INTERNAL_ERROR)
 
     def _tell(self, error: BaseException) -> None:

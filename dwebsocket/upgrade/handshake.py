@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from dwebsocket.backends import check_factory_class, get_factory
+from dwebsocket.backends.query import is_engine
 from dwebsocket.backends.runner import STAYING, Use
 from dwebsocket.conf import conf
 from dwebsocket.connections import answer_questions
@@ -37,11 +38,13 @@ class HandshakeOptions:
         required: whether plain HTTP is refused.
         subprotocols: those it speaks, the preferred first.
         auto_accept: whether the 101 is sent before the view runs.
+        fallback: whether polls may carry it.
     """
 
     required: bool = False
     subprotocols: Sequence[str] = ()
     auto_accept: bool = True
+    fallback: bool = True
 
 
 def open_websocket(
@@ -64,7 +67,7 @@ def open_websocket(
     if websocket is None:
         return None
     accepts = options.auto_accept
-    websocket.runner = websocket.create_runner(request, use, accepts=accepts) or STAYING
+    websocket._runner = websocket._create_runner(request, use, accepts=accepts) or STAYING
     if accepts:
         accept(websocket, request, subprotocol)
     request.META[MARK] = request.websocket = websocket  # type: ignore[attr-defined]
@@ -80,13 +83,19 @@ def create_websocket(
     factory = get_factory(request)
     factory.check_handshake()
     check_origin(request)
-    subprotocol = select_subprotocol(
-        request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL"), options.subprotocols
-    )
+    subprotocol = select_subprotocol(find_offered(request), options.subprotocols)
     websocket = factory.create_websocket()
     if websocket is not None:
         websocket._connection_log = create_log(request, factory.find_request_log())
     return websocket, subprotocol
+
+
+def find_offered(request: HttpRequest) -> str | None:
+    """The subprotocols that the client offers; a poll has no header for them."""
+    offered: str | None = request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
+    if offered is None and is_engine(request):
+        return request.GET.get("protocols")
+    return offered
 
 
 def look_for_contexts(request: HttpRequest, *, in_coroutine: bool = False) -> CallContexts | None:
@@ -103,7 +112,7 @@ def accept(websocket: BaseWebSocket, request: HttpRequest, subprotocol: str | No
     """Send the 101."""
     with ending_on_error(websocket):
         websocket.accept(subprotocol)
-        offered = request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
+        offered = find_offered(request)
         if offered and subprotocol is None:
             logger.warning(
                 "WebSocket accepted without a subprotocol: %s: the client offers %s, and the view "

@@ -17,7 +17,7 @@ logger = logging.getLogger("dwebsocket.connection")
 
 #: A plain method of a WebSocket where only a coroutine can stand: `await request.websocket.send(`
 AWAITED = re.compile(
-    r"\bawait\s+([\w.]+)\.(accept|close|disconnect|ping|read|send|send_json|wait|wait_json)\("
+    r"\bawait\s+([\w.]+)\.(accept|close|disconnect|ping|read|send|send_html|send_json|wait|wait_json)\("
 )
 
 #: What stands in the place of a plain method in async code; the others have no twin.
@@ -25,6 +25,7 @@ TWINS = {
     "close": "await {0}.aclose(…)",
     "disconnect": "await {0}.aclose(…)",
     "send": "await {0}.asend(…)",
+    "send_html": "await {0}.asend_html(…)",
     "wait": "await {0}.areceive()",
     "wait_json": "json.loads(await {0}.areceive())",
 }

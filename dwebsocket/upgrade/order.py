@@ -11,8 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 
+from dwebsocket.backends.query import is_engine
 from dwebsocket.backends.runner import Use
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
@@ -29,6 +31,7 @@ from dwebsocket.upgrade.async_handler import (
 )
 from dwebsocket.upgrade.attachment import attach, is_upgraded
 from dwebsocket.upgrade.caches import vary_on_upgrade
+from dwebsocket.upgrade.carriers import answer_carrier
 from dwebsocket.upgrade.door import run_again
 from dwebsocket.upgrade.handler import Handler, HandlerCalls
 from dwebsocket.upgrade.handshake import HandshakeOptions, look_for_contexts, open_websocket
@@ -50,7 +53,7 @@ def call_view(
 ) -> Any:
     """Run a view whose request may ask for a WebSocket; its response."""
     if attach(request) and not is_upgraded(request):
-        response = run_again(request)
+        response = answer_carrier(request, fallback=options.fallback) or run_again(request)
         if response is not None:
             return response
     session, refusal = open_session(request, view, args, kwargs, options)
@@ -69,13 +72,16 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
+    answer = answer_carrier(request, fallback=options.fallback)
+    if answer is not None:
+        return answer
     contexts = look_for_contexts(request)
     try:
         websocket = open_websocket(request, options, Use.HANDLER)
     except (InvalidHandshake, SocketTakeoverError) as error:
         return refuse_for(request, error)
     assert websocket is not None  # the request asks for one
-    runner = websocket.runner
+    runner = websocket._runner
     assert runner is not None
     calls = HandlerCalls(handler, websocket, contexts)
     with ending_on_error(websocket):
@@ -91,7 +97,7 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
         calls.leave_request()
         start()
         calls.begin()
-    return LastResponse(request, goes_on=True)
+    return websocket._take_response() or LastResponse(request, goes_on=True)
 
 
 def call_async_handler(
@@ -106,6 +112,9 @@ def call_async_handler(
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
+    answer = answer_carrier(request, fallback=options.fallback)
+    if answer is not None:
+        return answer
     load_middleware()  # what is wrong with it is told with a 500
     handler._contexts = look_for_contexts(request, in_coroutine=True)
     try:
@@ -116,7 +125,7 @@ def call_async_handler(
     handler.websocket = websocket
     websocket._origin = AsyncOrigin(handler)
     if start_coroutine(handler):
-        return LastResponse(request, goes_on=True)
+        return websocket._take_response() or LastResponse(request, goes_on=True)
     hold_coroutine(handler)
     return SwitchedResponse(request, websocket)
 
@@ -124,7 +133,7 @@ def call_async_handler(
 def start_coroutine(handler: AsyncHandler) -> bool:
     """Have the handler's time beside the request, which then ends; whether that is so."""
     websocket: BaseWebSocket = handler.websocket
-    contexts, runner, started = handler._contexts, websocket.runner, False
+    contexts, runner, started = handler._contexts, websocket._runner, False
     assert runner is not None
     if contexts is not None:
         contexts.begin()
@@ -178,6 +187,10 @@ async def acall_view(
     options: HandshakeOptions,
 ) -> Any:
     """``call_view`` for an ``async def`` view."""
+    if is_engine(request) and not is_upgraded(request):  # who asks may be in the database
+        answer = await sync_to_async(answer_carrier)(request, fallback=options.fallback)
+        if answer is not None:
+            return answer
     session, refusal = open_session(request, view, args, kwargs, options, in_coroutine=True)
     if refusal is not None:
         return refusal

@@ -13,7 +13,7 @@ from django.utils.http import is_same_domain
 from dwebsocket.conf import conf
 from dwebsocket.protocol.exceptions import InvalidOrigin
 
-__all__ = ["check_origin"]
+__all__ = ["check_fetch", "check_origin"]
 
 
 def check_origin(request: HttpRequest) -> None:
@@ -36,6 +36,20 @@ def check_origin(request: HttpRequest) -> None:
         "WEBSOCKET_ALLOWED_ORIGINS or CSRF_TRUSTED_ORIGINS if its pages may connect. Behind a "
         "proxy check USE_X_FORWARDED_HOST and SECURE_PROXY_SSL_HEADER."
     )
+
+
+def check_fetch(request: HttpRequest) -> None:
+    """Let requests without an Origin pass that a browser makes for the site's own page: it sends
+    none with a GET there (Fetch Metadata). Other clients say nothing of the kind.
+
+    Raises:
+        InvalidOrigin: another site's page has made it.
+    """
+    meta = request.META
+    site = meta.get("HTTP_SEC_FETCH_SITE", "same-origin")
+    if "HTTP_ORIGIN" in meta or site in ("same-origin", "none") or "*" in conf.ALLOWED_ORIGINS:
+        return
+    raise InvalidOrigin(f"The request is one of another site's page ({site[:20]!r}).")
 
 
 def as_http(origin: str) -> str:

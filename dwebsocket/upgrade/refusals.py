@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from dwebsocket.backends import get_usable_factory
+from dwebsocket.backends.query import is_engine
 from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
@@ -91,6 +93,8 @@ def refuse(
         headers=headers,
     )
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django would add a second line
+    if settings.DEBUG and is_engine(request) and request.GET.get("resume") == "1":
+        response.headers["X-DWebSocket-Debug"] = "1"  # our client shows the reason
     forbid_storing(response)
     end_connection_behind(request, response)
     return response

@@ -21,7 +21,7 @@ from dwebsocket.running.coroutines import release_thread, surround_calls
 from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade import collectors
 from dwebsocket.upgrade.connection_log import tell_ended
-from dwebsocket.upgrade.error_log import log_error, report, tells_end
+from dwebsocket.upgrade.error_log import log_error, report, show_error, tells_end
 from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.lost_changes import LastResponse, tell_of_late_response, tell_of_unsaved
 from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
@@ -87,7 +87,7 @@ class ViewRun:
         contexts = self._contexts
         if contexts is not None:
             contexts.begin()
-        runner, started = self._websocket.runner, False
+        runner, started = self._websocket._runner, False
         assert runner is not None  # its request has not ended
         try:
             with ending_on_error(self._websocket):
@@ -103,15 +103,15 @@ class ViewRun:
             raise self._error
         if not self._websocket.accepted:
             return self._response
-        return LastResponse(self._request, goes_on=True)
+        return self._websocket._take_response() or LastResponse(self._request, goes_on=True)
 
     def run(self) -> Any:
         """Run the view; the response for Django."""
         resume = collectors.pause()
         view_threads.begin(self)
         try:
-            if self._websocket.runner is not None:
-                self._websocket.runner.start_view()
+            if self._websocket._runner is not None:
+                self._websocket._runner.start_view()
             outcome = self._view(self._request, *self._args, **self._kwargs)
         except BaseException as error:
             view_threads.end(self)
@@ -202,7 +202,7 @@ class SwitchedResponse(LastResponse):
 
     def __iter__(self) -> Iterator[bytes]:
         # Some servers want to be told in the very thread that iterates: not so in an async view.
-        self._websocket.finish()
+        self._websocket._finish()
         return iter(())
 
 
@@ -219,12 +219,13 @@ def ending_on_error(websocket: BaseWebSocket) -> Iterator[None]:
 def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
     """The view has ended, ``error`` is why: close with the code that tells (RFC 6455, 7.4.1)."""
     websocket._origin = None
-    if websocket.runner is not None:  # it may have reserved something
+    if websocket._runner is not None:  # it may have reserved something
         forget_runner(websocket)
     if websocket.accepted:
         report_unless_cancelled(error)  # who waits for the Close is to know it by then
         # The peer may take its time, and not every server ends a request whose client has left.
         websocket._release_database()
+        show_error(websocket, error)
         try:
             if error is None or isinstance(error, Exception):
                 websocket.close(find_close_code(error))
@@ -232,7 +233,7 @@ def end(websocket: BaseWebSocket, error: BaseException | None) -> None:
                 websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         finally:
             tell_ended(websocket)
-            websocket.finish()
+            websocket._finish()
 
 
 def report_unless_cancelled(error: BaseException | None) -> None:
@@ -242,7 +243,7 @@ def report_unless_cancelled(error: BaseException | None) -> None:
 
 def forget_runner(websocket: BaseWebSocket) -> None:
     """Give back what the runner has reserved and not used. The two refer to each other."""
-    runner, websocket.runner, websocket._on_accept = websocket.runner, None, None
+    runner, websocket._runner, websocket._on_accept = websocket._runner, None, None
     assert runner is not None
     runner.cancel()
 
@@ -253,6 +254,7 @@ async def aend(websocket: BaseWebSocket, error: Exception | None) -> None:
         report_unless_cancelled(error)
         release_thread()
         await websocket._arelease_database()
+        show_error(websocket, error)
         await websocket.aclose(find_close_code(error))
     if websocket._loop is not None:
         end(websocket, error)

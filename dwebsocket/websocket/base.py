@@ -10,11 +10,13 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest
 
 from dwebsocket import http
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidState
 from dwebsocket.groups.survey import join_soon
+from dwebsocket.html import AnyTemplate, arender_html, render_html
 from dwebsocket.protocol.frames import MAX_CONTROL_SIZE, check_close
 from dwebsocket.protocol.messages import BytesLike, Message, as_bytes
 from dwebsocket.protocol.state import Reading
@@ -215,6 +217,16 @@ class BaseWebSocket(Primitives, http.WebSocket):
     def send_json(self, obj: Any) -> None:
         self.send(json.dumps(obj, cls=DjangoJSONEncoder))
 
+    def send_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        *,
+        engine: str | None = None,
+    ) -> None:
+        self.send(render_html(template, context, request, engine))
+
     def ping(self, data: str | BytesLike = b"") -> None:
         if not isinstance(data, (str, bytes, bytearray, memoryview)):
             raise TypeError(
@@ -280,6 +292,16 @@ class BaseWebSocket(Primitives, http.WebSocket):
 
     async def asend(self, message: str | BytesLike) -> None:
         await in_thread(self.send, message)
+
+    async def asend_html(
+        self,
+        template: AnyTemplate,
+        context: dict[str, Any] | None = None,
+        request: HttpRequest | None = None,
+        *,
+        engine: str | None = None,
+    ) -> None:
+        await self.asend(await arender_html(template, context, request, engine))
 
     async def adrain(self) -> None:
         pass

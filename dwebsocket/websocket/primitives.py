@@ -15,7 +15,7 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import ConnectionState, Reading
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     from dwebsocket.backends.runner import Runner, Use
 
@@ -59,13 +59,13 @@ class Primitives:
         "_origin",
         "_read_lock",
         "_ready",
+        "_runner",
         "_sent",
         "_state",
-        "runner",
     )
 
     #: Where the code that uses it goes on; until the server's request has ended, or the view has.
-    runner: Runner | None
+    _runner: Runner | None
     _on_accept: Callable[[], None] | None  # called once it is accepted
     _connection_log: ConnectionLog | None  # if somebody reads it; until the end is in it
 
@@ -82,10 +82,15 @@ class Primitives:
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
 
-    #: What its handler had to say in the process that had the connection before; ``None``: none
-    #: had.
+    #: What its handler had to say in the process that had it before; ``None``: none had it.
     _kept_state: dict[str, Any] | None = None  # no slot: few have some
     _kept_messages: int = 0  # so many had been worked on there
+
+    #: Of a client that keeps its positions in groups by itself; no slot, again.
+    _positions: groups.ClientPositions | None = None
+
+    #: Whether it carries a session, whose own WebSocket is the one that counts; no slot, again.
+    _carries_session: bool = False
 
     #: Whether the end is decided, or being decided: no group may add it any more.
     _has_ended: bool
@@ -95,9 +100,13 @@ class Primitives:
         self._state = ConnectionState()
         self._has_listener = self._has_ended = False
         self._opened = self._sent = 0
-        self.runner = self._on_accept = self._connection_log = self._origin = None
+        self._runner = self._on_accept = self._connection_log = self._origin = None
 
     # The opening handshake
+
+    def _take_response(self) -> HttpResponse | None:
+        """What the server's request is to end with, once; ``None``: whatever it likes."""
+        return None
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         """Answer the handshake with 101.
@@ -158,6 +167,20 @@ class Primitives:
         """The address at the other end of the connection, if that is known."""
         return None
 
+    def _set_reading(self, on: bool) -> None:
+        """Whether the loop that reads on behalf of a listener goes on."""
+        raise NotImplementedError
+
+    @property
+    def transport(self) -> str:
+        """What carries it."""
+        return "websocket"
+
+    def _show_error(self, error: BaseException) -> None:
+        """Let the client have an error of what uses this, if it can show one to whoever writes the
+        site. Never raises.
+        """
+
     # The end
 
     def end(self, code: int, reason: str) -> bool:
@@ -193,7 +216,7 @@ class Primitives:
 
     # The life of a request: called by upgrade
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         """Decide where goes on what is going to use this WebSocket, and reserve what it needs then,
         now or just before the 101.
 
@@ -214,7 +237,7 @@ class Primitives:
         """The server's event loop, in which coroutines serve it without a thread, if it has one."""
         return None
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Tell the server that this request is answered. The last thing done to a WebSocket."""
 
 

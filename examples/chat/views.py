@@ -1,7 +1,7 @@
 """A chat with rooms: what was said, who is here, and who is just typing.
 
 The room remembers what was said and knows who is in it (`Group`), in all processes of the site. A
-page keeps the position of the last message it has shown, and says it when it comes back.
+page that comes back says the position of the last message it has got, which its script keeps.
 """
 
 from datetime import datetime, timezone

@@ -19,6 +19,7 @@ INSTALLED_APPS = [
     "notifications",
     "ticker",
     "terminal",
+    "wall",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

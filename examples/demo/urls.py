@@ -12,6 +12,7 @@ urlpatterns = [
     path("notifications/", include("notifications.urls")),
     path("ticker/", include("ticker.urls")),
     path("terminal/", include("terminal.urls")),
+    path("wall/", include("wall.urls")),
     # runserver serves static files by itself; the other servers need this (DEBUG only).
     *staticfiles_urlpatterns(),
 ]

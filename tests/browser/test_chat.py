@@ -1,5 +1,6 @@
 """Two tabs of a real browser talk through the chat, also across a restart of the server."""
 
+import re
 from itertools import count
 
 import pytest
@@ -105,18 +106,35 @@ def test_both_tabs_come_back_after_the_server_was_restarted(join, server, screen
         expect(state(page)).to_have_text("Connection lost")
         expect(page.get_by_text("retrying in")).to_be_visible()
     ada.get_by_role("textbox").fill("after")
-    ada.keyboard.press("Enter")
-    expect(ada.get_by_role("textbox")).to_have_value("after")  # kept until it can be sent
+    ada.keyboard.press("Enter")  # it is sent when the connection is back
+    expect(ada.get_by_role("textbox")).to_have_value("")
     screenshot(ada, "chat-connection-lost")
 
     server.start()
     for page in (ada, bob):
         expect(state(page)).to_have_text("Connected", timeout=RECONNECT)
         expect(page.locator("#count")).to_have_text("2 people")
-    ada.keyboard.press("Enter")
     for page in (ada, bob):
         expect(messages(page)).to_have_text(["before", "after"])
     screenshot(bob, "chat-connected-again")
+
+
+def test_a_connection_that_is_cut(join, screenshot):
+    """What is said meanwhile, on both sides, is there afterwards; nobody has left."""
+    ada, bob = join("Ada"), join("Bob")
+    expect(ada.locator(".note").last).to_have_text("Bob joined")
+    ada.get_by_role("button", name="Cut the connection").click()
+    expect(ada.locator(".note").last).to_have_text(re.compile("^Connection lost"))
+    expect(ada.get_by_text("retrying in")).to_be_visible()
+    say(ada, "from away")
+    say(bob, "meanwhile")
+    screenshot(ada, "chat-cut")
+    ada.get_by_role("button", name="Retry now").click()
+    expect(state(ada)).to_have_text("Connected")
+    for page in (ada, bob):
+        expect(messages(page)).to_have_text(["meanwhile", "from away"])
+    expect(ada.locator(".note").last).to_have_text("You are back")
+    expect(bob.locator(".note")).to_have_count(0)
 
 
 def test_what_people_write_is_shown_as_text(join):

@@ -27,7 +27,7 @@ def test_pages(server, context, screenshot):
     """One test for a server: starting it takes longer than any page."""
     index = context.new_page()
     index.goto(server.url)
-    expect(index.get_by_role("navigation").get_by_role("link")).to_have_count(6)
+    expect(index.get_by_role("navigation").get_by_role("link")).to_have_count(7)
 
     echo = open_page(context, server, "/echo/")
     echo.get_by_label("Message", exact=True).fill("Grüße")

@@ -5,6 +5,7 @@ import pytest
 from dwebsocket import Group, connections
 
 from ..asking import among
+from ..engine_client import EngineClient
 from ..servers.process import wait_until
 
 TEXT = "x" * 1000
@@ -47,7 +48,8 @@ def test_what_is_told(row, only, open_websocket, path):
     assert (found.received, found.sent) == (1, 1)
     assert found.address in ("127.0.0.1", None)  # a proxy's Unix socket has none
     assert 0 < found.age < 60
-    assert found.waiting == 0
+    # What the client has may be the server's still, for a moment.
+    wait_until(lambda: [one.waiting for one in only(path) if one.id == found.id] == [0], "all left")
     assert (found.user, found.groups) == (None, ())
     if found.bytes_in is not None:
         assert found.bytes_in > len(TEXT)
@@ -55,6 +57,26 @@ def test_what_is_told(row, only, open_websocket, path):
     client.send_close()
     client.read_close()
     wait_until(lambda: found.id not in {one.id for one in only(path)}, "it is not told of any more")
+
+
+@pytest.mark.rows(typical=True, concurrent=True)
+def test_what_polls_is_told_once_whatever_carries_it(server, only, address):
+    path = "/handler/echo/"
+    engine = EngineClient(server, address(path), resume=True)
+    before = {one.id for one in only(path)}
+    engine.open_polls()
+    (found,) = [one for one in only(path) if one.id not in before]
+    assert (found.transport, found.kind) == ("polling", "handler")
+    engine.upgrade()
+    engine.send("4over")
+    assert engine.read() == "4over"
+    (later,) = [one for one in only(path) if one.id not in before]
+    assert (later.id, later.transport) == (found.id, "websocket")
+    assert connections.close(ids=[found.id], code=4001, reason="enough", timeout=5) == 1
+    while not isinstance(code := engine.read(), int):
+        pass
+    assert code == 4001
+    engine.hang_up()
 
 
 def test_closing_one_of_them(row, only, open_websocket):

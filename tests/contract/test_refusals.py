@@ -7,6 +7,8 @@ import pytest
 
 from ..raw_client import KEY, build_request
 
+pytestmark = pytest.mark.rows(pages=True)  # plain HTTP is asked of the site, too
+
 #: A handshake as nginx passes it on if it is not told to pass Upgrade on.
 LOST = {"Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13"}
 REFUSED = {

@@ -40,7 +40,7 @@ def start_nginx(server, certificates, tmp_path):
     started = []
 
     def start(**changes):
-        started.append(Nginx(tmp_path / "nginx", server.port, certificates, changes))
+        started.append(Nginx(tmp_path / "nginx", [server.port], certificates, changes))
         return started[-1].port
 
     yield start

@@ -119,7 +119,7 @@ def start_nginx(server, tmp_path, certificates):
 
     def start(upstream=server, certificates=certificates, **changes):
         directory = tmp_path / f"nginx-{next(numbers)}"
-        started.append(Nginx(directory, upstream.port, certificates, changes))
+        started.append(Nginx(directory, [upstream.port], certificates, changes))
         return started[-1].port
 
     yield start

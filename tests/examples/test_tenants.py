@@ -1,6 +1,7 @@
 """Many clients of two tenants at once: not one row in the wrong schema."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from ..servers.process import wait_until
 from ..servers.tenants import COMMANDS, FOLDER, TenantServer, make_environment, prepare
 
 TIMEOUT = 60  # seconds, for all of them
-CLIENTS = 200
+CLIENTS = int(os.environ.get("DWEBSOCKET_TEST_CLIENTS", "80"))
 MESSAGES = 2
 TENANTS = ["acme", "globex"]
 PATHS = ["/handler/", "/async-handler/", "/async-view/"]

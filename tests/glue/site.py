@@ -174,8 +174,21 @@ class Site:
             client.hang_up()
         for client in self._clients:
             client.join()
+        end_sessions()
         while self._overrides:
             self._overrides.pop().disable()
+
+
+def end_sessions():
+    """Those that would wait for their clients to come back, and the threads of their views."""
+    from dwebsocket.backends import view_threads
+    from dwebsocket.backends.sessions import registry
+
+    sessions = list(registry.sessions.values())
+    for session in sessions:
+        session.end(1001, "", farewell=False, lingers=False)
+    if sessions:
+        wait_until(lambda: view_threads.running == 0)
 
 
 @pytest.fixture(name="site")

@@ -136,6 +136,7 @@ NUMBERS = {
     "PING_TIMEOUT": ("E006", [*NO_NUMBERS, *FLOATS, 0, 0.0]),
     "CLOSE_TIMEOUT": ("E007", [*NO_NUMBERS, *FLOATS, None]),
     "PRESENCE_GRACE": ("E024", [*NO_NUMBERS, *FLOATS, None]),
+    "RESUME_TIMEOUT": ("E026", [*NO_NUMBERS, *FLOATS, None]),
     "HANDOVER_TIMEOUT": ("E032", [*NO_NUMBERS, *FLOATS, None]),
     "DRAIN": ("E033", [*NO_NUMBERS, *FLOATS, None]),
     "SEND_TIMEOUT": ("E008", [*NO_NUMBERS, *FLOATS, 0, 0.0]),
@@ -149,6 +150,7 @@ FLAGS = {
     "COMPRESSION": "E012",
     "COMPRESSION_CONTEXT_TAKEOVER": "E013",
     "GROUPS_ON_COMMIT": "E021",
+    "FALLBACK": "E025",
 }
 BAD += [(check, name, value) for name, (check, values) in NUMBERS.items() for value in values]
 BAD += [
@@ -171,6 +173,8 @@ GOOD = [
     ("PING_TIMEOUT", None),
     ("CLOSE_TIMEOUT", 0),
     ("PRESENCE_GRACE", 0),
+    ("RESUME_TIMEOUT", 0),
+    ("FALLBACK", False),
     ("HANDOVER_TIMEOUT", 0),
     ("DRAIN", 0),
     ("SEND_TIMEOUT", None),

@@ -60,18 +60,18 @@ def test_nobody_waits_while_a_handler_opens_or_when_it_has_closed(site, reports)
 
 class Plain(WebSocketHandler):
     def on_message(self, message):
-        self.send(str(self.websocket.runner))
+        self.send(str(self.websocket._runner))
 
 
 class Async(WebSocketHandler):
     async def on_message(self, message):
-        await self.send(str(self.websocket.runner))
+        await self.send(str(self.websocket._runner))
 
 
 @require_websocket
 async def coroutine(request):
     await request.websocket.areceive()
-    await request.websocket.asend(str(request.websocket.runner))
+    await request.websocket.asend(str(request.websocket._runner))
 
 
 @pytest.mark.parametrize("view", [Plain.as_view(), Async.as_view(), coroutine])
@@ -98,7 +98,7 @@ def test_a_view_that_has_ended_is_referred_to_by_nobody(site, reports, accepts):
         client.send_close()
     client.read_to_eof()
     client.join()
-    assert (view.websocket.runner, view.websocket._on_accept) == (None, None)
+    assert (view.websocket._runner, view.websocket._on_accept) == (None, None)
 
 
 def test_an_async_handler_inside_of_a_coroutine_that_has_left(site):

@@ -22,7 +22,7 @@ RULE = Rule(100_000, 600.0)  # more than any test sends
 class Member:
     """Keeps what it is sent."""
 
-    accepted, _has_ended, _hooks = True, False, None
+    accepted, _has_ended, _hooks, _positions = True, False, None, None
 
     def __init__(self):
         self._got = SimpleQueue()

@@ -1,5 +1,5 @@
 """Redis goes, comes back, and has lost something: who was a member of a group that remembers has
-all that there is, once and in order, or is told. A longer run: DWEBSOCKET_CHAOS_SECONDS=60.
+all that there is, once and in order, or is told. A longer run: DWEBSOCKET_TEST_CHAOS=60.
 """
 
 import os
@@ -13,7 +13,7 @@ from ..servers.process import wait_until
 from .pages import Page, Traffic, break_at_random, traffic
 from .peers import BUSY
 
-CHAOS = float(os.environ.get("DWEBSOCKET_CHAOS_SECONDS", "1.5"))
+CHAOS = float(os.environ.get("DWEBSOCKET_TEST_CHAOS", "1.5"))
 
 PERSISTENT = ("--appendonly", "yes", "--appendfsync", "always")
 

@@ -19,12 +19,13 @@ http {{
     client_body_temp_path {directory}; proxy_temp_path {directory};
     fastcgi_temp_path {directory}; uwsgi_temp_path {directory}; scgi_temp_path {directory};
     map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+    {site}
     server {{
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {certificates.certificate};
         ssl_certificate_key {certificates.key};
         location / {{
-            proxy_pass http://127.0.0.1:{upstream};
+            proxy_pass http://{upstream};
             {lines}
         }}
     }}
@@ -43,19 +44,24 @@ LINES = {
 
 
 class Nginx:
-    """Started with LINES, some of which are changed, or left out where the change is empty."""
+    """Started with LINES, some of which are changed, or left out where the change is empty. Each
+    request goes to the next of the ports `upstream`.
+    """
 
     def __init__(self, directory, upstream, certificates, changes):
         if NGINX is None:
             pytest.skip("nginx is not installed")
         self.port = find_free_port()
+        self.host, self.client_context = "127.0.0.1", certificates.client_context
         directory.mkdir()
+        servers = [f"127.0.0.1:{port}" for port in upstream]
         configuration = directory / "nginx.conf"
         configuration.write_text(
             MAIN.format(
                 directory=directory,
                 port=self.port,
-                upstream=upstream,
+                site=f"upstream site {{ {' '.join(f'server {one};' for one in servers)} }}",
+                upstream="site" if len(servers) > 1 else servers[0],
                 certificates=certificates,
                 lines=" ".join({**LINES, **changes}.values()),
             )

@@ -9,13 +9,16 @@ from contextvars import Context, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dwebsocket.backends.calls import callers
+from dwebsocket.running.threads import NoThread
+
 from .call_queue import Flushing, get_call_queue
 from .turns import get_turns
 
 if TYPE_CHECKING:
     from .answering import Answering
 
-__all__ = ["CONNECTION", "AsgiConnection", "Event", "Receive", "Scope", "Send", "explain"]
+__all__ = ["CONNECTION", "POLL", "AsgiConnection", "Event", "Receive", "Scope", "Send", "explain"]
 
 Event = Mapping[str, Any]
 Scope = dict[str, Any]
@@ -25,8 +28,14 @@ Send = Callable[[Event], Awaitable[None]]
 #: Seconds that a busy loop may take for a round before a thread goes on without it.
 MAX_LOOP_ROUND = 1.0
 
+#: Seconds after which a call is tried again for which the system had no thread.
+RETRY = 0.1
+
 #: In request.META, which wrappers of the request share.
 CONNECTION = "dwebsocket.asgi"
+
+#: In the same place, for a request that is plain HTTP, and may begin a session.
+POLL = "dwebsocket.asgi.poll"
 
 
 class Serving(Protocol):
@@ -103,6 +112,13 @@ class AsgiConnection:
                 self.loop.call_soon_threadsafe(function, *args, context=context)
         except RuntimeError:  # the loop is closed: the server has ended
             pass
+
+    def start_call(self, work: Callable[[], None]) -> None:
+        """Have a thread call what a handler has to do; later, if the system has none now."""
+        try:
+            callers.start(work)
+        except NoThread:  # or the interpreter ends, and so does the loop
+            self.call(self.loop.call_later, RETRY, self.start_call, work)
 
     def let_loop_work(self) -> None:
         """Wait, in a thread, until the loop has done what it had to do when we came."""

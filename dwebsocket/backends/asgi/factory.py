@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from django.http import HttpResponse
+
 from dwebsocket.backends.base import BaseWebSocketFactory, read_handshake
+from dwebsocket.backends.places import Place
+from dwebsocket.backends.replies import Reply
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.handshake import check_request
 from dwebsocket.websocket import BaseWebSocket
 
-from .connection import CONNECTION
+from .connection import CONNECTION, POLL, AsgiConnection
+from .place import AsgiPlace, DeferredResponse
 from .websocket import AsgiWebSocket
 
 __all__ = ["WebSocketFactory"]
+
+NO_POLLS = (
+    "Polls cannot open a WebSocket here: the request has come to another application than "
+    "dwebsocket's. Have asgi.py say application = dwebsocket.asgi.get_websocket_application()."
+)
 
 
 class WebSocketFactory(BaseWebSocketFactory):
@@ -27,6 +37,23 @@ class WebSocketFactory(BaseWebSocketFactory):
         """Check what the server has checked: not every one has looked at all of it."""
         if self.get_http_version().startswith("HTTP/1"):  # HTTP/2 has a handshake of its own
             check_request(read_handshake(self.request, self.get_http_version()))
+
+    def find_place(self) -> Place:
+        connection = self.find_connection()
+        if connection is None:
+            raise SocketTakeoverError(NO_POLLS)
+        return AsgiPlace(connection)
+
+    def find_connection(self) -> AsgiConnection | None:
+        """The call of the server that this request is of."""
+        meta = self.request.META
+        found: AsgiConnection | None = meta.get(CONNECTION) or meta.get(POLL)
+        return found
+
+    def defer(self, reply: Reply) -> HttpResponse:
+        if self.find_connection() is None:
+            return super().defer(reply)
+        return DeferredResponse(reply)
 
     def create_websocket(self) -> BaseWebSocket | None:
         connection = self.request.META.get(CONNECTION)

@@ -8,12 +8,12 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
+from dwebsocket.backends.readiness import Readiness
 from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import Message
 
 from .connection import AsgiConnection
-from .readiness import Readiness
 
 __all__ = ["Inbox", "in_time"]
 

@@ -77,7 +77,7 @@ class ThreadRunner(AsgiRunner):
 
     def _end_handshake(self) -> None:
         """Let the server's call go on; the view stays in its request."""
-        self._owner.runner = None
+        self._owner._runner = None
         self._connection.call(self._owner._reader.start_pump)
         self._connection.answering.answer([])
 
@@ -91,7 +91,7 @@ class LoopRunner(AsgiRunner):
         context, loop = capture_context(), self._connection.loop
         serving = self._owner._serving
         serving.start_task = lambda: context.copy_for_thread().run(loop.create_task, run())
-        self._owner.runner = None
+        self._owner._runner = None
         return True
 
     async def astart_coroutine(self, run: Run) -> bool:
@@ -121,7 +121,7 @@ class HandlerRunner(AsgiRunner):
     __slots__ = ()
 
     def drive(self, listener: Listener) -> Callable[[], None]:
-        self._owner.runner = None
+        self._owner._runner = None
         start = self._owner._attach_listener(listener)
         self._connection.call(self._owner._reader.start_pump)  # while it opens, too
         return start

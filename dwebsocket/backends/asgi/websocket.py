@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from django.http import HttpRequest
 
+from dwebsocket.backends.calls import Calls
 from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.backends.listening import NO_READER, Listener
 from dwebsocket.backends.runner import Runner, Use
@@ -20,7 +21,6 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading, Writing
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, wrong_timeout
 
-from .calls import Calls
 from .closing import Closing
 from .connection import AsgiConnection
 from .events import EVENT_COST, as_event, build_accept
@@ -246,7 +246,7 @@ class AsgiWebSocket(BaseWebSocket):
 
     # Who uses it
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
         return RUNNERS[use](self, self._connection)
 
     @property
@@ -258,8 +258,8 @@ class AsgiWebSocket(BaseWebSocket):
         listener.calls_anew = False
         self._read_lock = NO_READER
         self._has_listener = True
-        return Calls(self, self._connection, self._inbox, listener).start
+        return Calls(self, self._connection.start_call, self._inbox, listener).start
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._inbox.close_descriptor()
         self._serving.finish()

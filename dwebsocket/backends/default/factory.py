@@ -6,13 +6,17 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from django.http import HttpResponse
+
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.beside import BESIDE, THREADS, Beside, Starter, run_in
 from dwebsocket.backends.default.servers import SocketTakeover, find_takeover
+from dwebsocket.backends.replies import Reply
 from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.backends.sockets.deferred import defer
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
-from dwebsocket.transports import create_transport, find_transport_class
+from dwebsocket.transports import Transport, create_transport, find_transport_class
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["WebSocketFactory"]
@@ -40,6 +44,23 @@ class WebSocketFactory(BaseWebSocketFactory):
         if takeover.few_threads:
             return THREADS if conf.VIEW_THREADS > 0 else None
         return run_in(transport_class) if transport_class.frees_memory else None
+
+    def find_transport_class(self) -> type[Transport]:
+        try:
+            return find_transport_class(self.takeover.get_socket())
+        except SocketTakeoverError:  # polls need none
+            return super().find_transport_class()
+
+    def defer(self, reply: Reply) -> HttpResponse:
+        takeover = self.refusing_takeover
+        if takeover is None or not (takeover.lets_go and self.find_transport_class().detaches):
+            return super().defer(reply)
+        finish, beside = defer(takeover, reply), self.request.META.get(BESIDE)
+        if beside is None:
+            finish()
+        else:
+            beside.call_in_server(finish)
+        return HttpResponse()
 
     @property
     def refusing_takeover(self) -> SocketTakeover | None:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from io import BytesIO
 from typing import Protocol
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from dwebsocket.backends import view_threads
-from dwebsocket.backends.beside import BESIDE, Beside
+from dwebsocket.backends.beside import BESIDE, Beside, drop_server
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.runner import Owner, Run, Runner, Use
 from dwebsocket.backends.sockets.takeover import Takeover
@@ -33,21 +32,16 @@ NO_LOOP = (
     "take an ASGI server, or one with threads."
 )
 
-EMPTY = BytesIO()
-
-#: What a server says about itself in the environ. Its objects hold its parser, its response, ….
-PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
-
 
 class SocketOwner(Owner, Protocol):
     """What these know of their WebSocket."""
 
     _transport: Transport
 
-    def _deregister(self) -> None: ...
+    def _deregister(self, beside: Beside | None = None) -> None: ...
     def _attach_driver(self, listener: Listener) -> Callable[[], None]: ...
     def close_connection(self, code: int, reason: str, timeout: float) -> None: ...
-    def finish(self) -> None: ...
+    def _finish(self) -> None: ...
     async def _run_watched(self, run: Run) -> None: ...
 
 
@@ -79,17 +73,9 @@ class DetachedRunner(Runner):
 
     def _drop_request(self) -> None:
         """Keep nothing of the server's request, which ends now, and forget this runner."""
-        self._owner.runner = None
-        self._owner._deregister()
-        request = self._request
-        # The server goes on with its own dictionary.
-        meta = {
-            key: item
-            for key, item in request.META.items()
-            if isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
-        }
-        meta["wsgi.input"] = request._stream = EMPTY  # the handshake has no body
-        request.META = request.environ = meta  # type: ignore[attr-defined]
+        self._owner._runner = None
+        self._owner._deregister(self._request.META.get(BESIDE))
+        drop_server(self._request)
 
 
 class ViewRunner(DetachedRunner):
@@ -167,14 +153,14 @@ def run_in_thread(owner: SocketOwner, run: Run) -> None:
     except BaseException:
         if owner._transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
             owner.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
-            owner.finish()
+            owner._finish()
         raise
 
 
 def create_runner(
     owner: SocketOwner, takeover: Takeover, request: HttpRequest, use: Use, *, accepts: bool
 ) -> Runner | None:
-    """As ``BaseWebSocket.create_runner``: handlers go on beside the server where that can be done;
+    """As ``BaseWebSocket._create_runner``: handlers go on beside the server where that can be done;
     views, where their request runs there.
     """
     if use is Use.VIEW:

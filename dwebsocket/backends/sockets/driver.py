@@ -46,7 +46,16 @@ class Driver(WriteWatcher):
         busy: whether the listener is being called.
     """
 
-    __slots__ = ("_ended", "_failed", "_listener", "_reader", "_rest", "_websocket", "busy")
+    __slots__ = (
+        "_ended",
+        "_failed",
+        "_listener",
+        "_paused",
+        "_reader",
+        "_rest",
+        "_websocket",
+        "busy",
+    )
 
     _writer: Writer
 
@@ -60,6 +69,7 @@ class Driver(WriteWatcher):
         self.busy = True  # with the opening
         self._ended = False  # the listener has been told
         self._failed = False  # a call has raised, and our Close says so
+        self._paused = False  # the listener wants nothing for now
         self._rest = MAX_DISCARDED
 
     def start(self) -> None:
@@ -102,7 +112,7 @@ class Driver(WriteWatcher):
         self._watched = True
         self._transport.watch(
             self,
-            reading=not self.blocked or self._closing,
+            reading=not (self.blocked or self._paused) or self._closing,
             writing=self.blocked,
             more=self._has_early,
         )
@@ -138,6 +148,12 @@ class Driver(WriteWatcher):
         """No time is running out here any more."""
         self._deadline = None
 
+    def set_reading(self, on: bool) -> None:
+        """Have the loop read, or not. From any thread, but not with the write lock held."""
+        with self._writer.lock:
+            self._paused = not on
+            self._set_interest(writing=self.blocked)
+
     @property
     def _has_early(self) -> bool:
         """Whether there is something to do before anything else comes."""
@@ -151,6 +167,8 @@ class Driver(WriteWatcher):
         if self._ended:
             self._discard()
             return False
+        if self._paused and not self._closing:
+            return True  # called again when it is read on
         if websocket._ready:  # what the last turn has left
             self._work_through(websocket._ready)
         else:
@@ -218,7 +236,7 @@ class Driver(WriteWatcher):
 
     def _set_interest(self, *, writing: bool) -> None:
         if self._watched:
-            reading = not writing or self._closing
+            reading = not (writing or self._paused) or self._closing
             self._transport.set_interest(reading=reading, writing=writing)
 
     def _end(self) -> None:

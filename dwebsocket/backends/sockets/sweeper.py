@@ -29,6 +29,7 @@ __all__ = [
     "discard",
     "expect",
     "expect_restart",
+    "get_exit_code",
     "give_up",
     "watch_deadline",
 ]
@@ -215,6 +216,11 @@ def look_after(
 exit_code: int = CloseCode.GOING_AWAY
 
 
+def get_exit_code() -> int:
+    """The close code for the end of the interpreter."""
+    return exit_code
+
+
 def expect_restart(**kwargs: Any) -> None:
     """Say 1012 at the end of the interpreter: Django's autoreloader starts it anew."""
     global exit_code
@@ -227,21 +233,25 @@ sweepers: dict[Any, Sweeper] = {}
 
 def add(websocket: Swept) -> None:
     """Look after a connection from now on."""
-    transport = websocket._transport
-    sweeper = sweepers.get(transport.start)
-    if sweeper is None:
-        sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
+    sweeper = get_sweeper(websocket._transport)
     with coming_lock:
         sweeper.add(websocket)
         coming.discard(websocket)
 
 
+def get_sweeper(transport: Transport) -> Sweeper:
+    """The one for connections that wait in this way."""
+    sweeper = sweepers.get(transport.start)
+    if sweeper is None:
+        sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
+    return sweeper
+
+
 def watch_deadline(websocket: Timed) -> None:
     """Ask it now and then whether its time is up."""
-    sweeper = sweepers.get(websocket._transport.start)
-    if sweeper is not None:
-        sweeper.timed.add(websocket)
-        sweeper.service.ensure()
+    sweeper = get_sweeper(websocket._transport)
+    sweeper.timed.add(websocket)
+    sweeper.service.ensure()
 
 
 def discard(websocket: Swept) -> None:

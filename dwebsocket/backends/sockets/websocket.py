@@ -8,6 +8,7 @@ from time import monotonic
 from django.http import HttpRequest
 
 from dwebsocket.backends import room
+from dwebsocket.backends.beside import Beside
 from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.backends.listening import Listener, ListenerLock
 from dwebsocket.backends.runner import Run, Runner, Use
@@ -42,7 +43,6 @@ from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
 __all__ = ["SocketWebSocket"]
 
 TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
-
 #: Below this, header and payload are joined: a copy is cheaper than a second part.
 MAX_JOINED = 8192
 
@@ -87,7 +87,7 @@ class SocketWebSocket(BaseWebSocket):
             return None, None
         return negotiate(offer, context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER)
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         assert self._takeover is not None
         return create_runner(self, self._takeover, request, use, accepts=accepts)
 
@@ -128,8 +128,8 @@ class SocketWebSocket(BaseWebSocket):
         self._writer.take(self._transport)
         try:
             self._transport.prepare_watching()
-            if isinstance(self.runner, DetachedRunner):
-                self.runner.detach(self._transport)
+            if isinstance(self._runner, DetachedRunner):
+                self._runner.detach(self._transport)
             takeover.leave()
         except BaseException:
             self._transport.give_back()
@@ -139,13 +139,14 @@ class SocketWebSocket(BaseWebSocket):
     def fileno(self) -> int:
         return self._transport.fileno() if self.accepted else -1
 
-    def _deregister(self) -> None:
-        """Keep nothing of the server's: its request is about to end."""
+    def _deregister(self, beside: Beside | None = None) -> None:
+        """Keep nothing of the server's: its request, which may run ``beside``, is about to end."""
         takeover, self._takeover = self._takeover, None
         if takeover is not None:
-            takeover.finish_response()
+            finish = takeover.finish_response
+            finish() if beside is None else beside.call_in_server(finish)
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self._transport.close()
         self._deregister()
 
@@ -340,6 +341,10 @@ class SocketWebSocket(BaseWebSocket):
         self._read_lock = ListenerLock(self._read_lock)
         self._has_listener = True
         return driver.start
+
+    def _set_reading(self, on: bool) -> None:
+        if self._writer.driver is not None:
+            self._writer.driver.set_reading(on)
 
     def _leave_reading_to(self, driver: Driver) -> None:
         """The driver alone reads from now on."""

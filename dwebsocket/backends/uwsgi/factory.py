@@ -5,17 +5,22 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.beside import THREADS, Starter, run_in
+from dwebsocket.backends.places import Place
+from dwebsocket.backends.replies import Reply
 from dwebsocket.backends.sockets import SocketWebSocket
+from dwebsocket.backends.sockets.deferred import defer
 from dwebsocket.backends.uwsgi.advice import check_server, warn_once
 from dwebsocket.backends.uwsgi.native import NativeWebSocket
 from dwebsocket.backends.uwsgi.server import Server
 from dwebsocket.backends.uwsgi.takeover import UwsgiTakeover
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
+from dwebsocket.transports import Transport
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["uWsgiNativeWebSocketFactory", "uWsgiWebSocketFactory"]
@@ -29,12 +34,34 @@ class uWsgiWebSocketFactory(BaseWebSocketFactory):  # noqa: N801 (the name since
         if server.ends_tls(find_descriptor(server, self.request.META)):
             return None
         if server.is_gevent:
-            from dwebsocket.transports.gevent import PlainTransport
-
-            return run_in(PlainTransport)
+            return run_in(self.find_transport_class())
         # A view that waits would stop all others that take turns with it.
         needed = server.is_shared or conf.VIEW_THREADS > 0
         return THREADS if server.has_threads and needed else None
+
+    def find_transport_class(self) -> type[Transport]:
+        if not find_server().is_gevent:
+            return super().find_transport_class()
+        from dwebsocket.transports.gevent import PlainTransport
+
+        return PlainTransport
+
+    def find_place(self) -> Place:
+        server = find_server()
+        if not (server.is_gevent or server.has_threads):
+            raise SocketTakeoverError(
+                "A WebSocket that goes on without its connection cannot work here: give uWSGI "
+                "--enable-threads."
+            )
+        return super().find_place()
+
+    def defer(self, reply: Reply) -> HttpResponse:
+        server = find_server()
+        fd = find_descriptor(server, self.request.META)
+        if server.ends_tls(fd):
+            return super().defer(reply)
+        defer(UwsgiTakeover(self.request, server, fd), reply)()
+        return HttpResponse()
 
     def expect_refusal(self, response: Any = None) -> None:
         # It passes on what the application says, closes behind each response, and says nothing.

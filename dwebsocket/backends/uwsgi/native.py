@@ -69,7 +69,7 @@ class NativeWebSocket(SendingWebSocket):
 
     # The opening handshake
 
-    def create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         if use is Use.COROUTINE:
             raise SocketTakeoverError(
                 "WebSockets cannot work here: with --https-socket an async view or handler cannot "
@@ -215,7 +215,7 @@ class NativeWebSocket(SendingWebSocket):
         if self._transport.is_hung_up():
             self._answer_due = False
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         websockets.discard(self)
         if self.accepted:
             self._end(CloseCode.ABNORMAL_CLOSURE, "")

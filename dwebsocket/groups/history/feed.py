@@ -331,8 +331,8 @@ class Feed:
             self._deliver(data, self._hearers())
 
     def _tell_lost_to(self, member: Member, positions: bool) -> None:
-        if positions:
-            tell_position(self._name, member, str(self.position), recovered=False)
+        at = str(self.position)
+        tell_position(self._name, member, at, recovered=False, in_messages=positions)
         hooks = member._hooks
         if hooks is not None and hooks.hears_loss:
             hooks.tell("on_history_lost", self._name, lambda: (self._name,))

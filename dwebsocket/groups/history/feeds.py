@@ -160,9 +160,8 @@ class Feeds:
             feed.hold_until(member, since.offset)  # elsewhere it was handed more than here
             here = since
         kept = [one for one in log.kept if one.offset <= here.offset]  # the others come to all
-        if wish.positions:
-            start = Position(here.epoch, kept[0].offset - 1) if kept else here
-            tell_position(name, member, str(start), recovered=recovered)
+        start = Position(here.epoch, kept[0].offset - 1) if kept else here
+        tell_position(name, member, str(start), recovered=recovered, in_messages=wish.positions)
         for offset, data in kept:
             hand_to(name, [(member, wish.positions)], Position(here.epoch, offset), data)
         feed.joining.discard(member)  # before anybody else has the lock

@@ -85,6 +85,9 @@ class MachineGroupBackend(BaseGroupBackend):
             published, unavailable = self._published, self._unavailable
         return Counts(published, unavailable, tally.received, tally.lost)
 
+    def listen(self) -> None:
+        self._channel.listen()
+
     def subscribe(self, name: str) -> None:
         self._may_be_alone = False
         self._channel.listen()
@@ -117,13 +120,17 @@ class MachineGroupBackend(BaseGroupBackend):
         kind, body = encode(content)
         return pack(kind, body, *self._numberer.next(name))
 
+    def publish_to(self, process: str, name: str, content: Envelope) -> None:
+        kind, body = encode(content)
+        self._send(Kind.MESSAGE, name, pack(kind, body, *self._numberer.next(name)), process)
+
     def _carry(self, name: str, position: Position, data: bytes) -> None:
         self.history.feeds.receive(name, position, data)
         self._send(Kind.KEPT, name, pack_position(position) + data)
 
-    def _send(self, kind: Kind, name: str, body: bytes) -> None:
+    def _send(self, kind: Kind, name: str, body: bytes, process: str | None = None) -> None:
         try:
-            reached = self._channel.send(kind, name, body)
+            reached = self._channel.send(kind, name, body, process)
         except InvalidFrame as error:
             with self._lock:
                 self._unavailable += 1

@@ -9,6 +9,6 @@ asking     what the one who asks does
 
 from .answering import answer_with, join_soon
 from .asking import Survey, ask
-from .forms import Process, check_name
+from .forms import Process, check_name, name_for_relay
 
-__all__ = ["Process", "Survey", "answer_with", "ask", "check_name", "join_soon"]
+__all__ = ["Process", "Survey", "answer_with", "ask", "check_name", "join_soon", "name_for_relay"]

@@ -63,7 +63,7 @@ class Answerer:
         has_joined: it is in that group, or is about to.
     """
 
-    accepted, _has_ended, _hooks = True, False, None
+    accepted, _has_ended, _hooks, _positions = True, False, None, None
 
     def __init__(self) -> None:
         self.has_joined = False

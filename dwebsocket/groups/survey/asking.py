@@ -108,7 +108,7 @@ def build_process(name: str) -> Process:
 class Collector:
     """The member to whom the answers come; whoever brings them does not unpack them."""
 
-    accepted, _has_ended, _hooks = True, False, None
+    accepted, _has_ended, _hooks, _positions = True, False, None, None
 
     def __init__(self) -> None:
         self._come: Queue[Any] = Queue()

@@ -7,11 +7,20 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["QUESTIONS", "Answer", "Process", "Question", "check_name", "name_for_answers"]
+__all__ = [
+    "QUESTIONS",
+    "Answer",
+    "Process",
+    "Question",
+    "check_name",
+    "name_for_answers",
+    "name_for_relay",
+]
 
 #: How the names of our own groups begin: no group of a site may.
 RESERVED = "\0dwebsocket:"
 QUESTIONS = f"{RESERVED}questions"
+RELAY = f"{RESERVED}relay:"
 
 #: Bytes of an answer, unpacked: far more than one has.
 MAX_SIZE = 64 << 20
@@ -28,6 +37,11 @@ def check_name(name: str) -> None:
 def name_for_answers(question: str) -> str:
     """The group in which the answers to a question come."""
     return f"{RESERVED}answers:{question}"
+
+
+def name_for_relay(process: str) -> str:
+    """The group in which a process gets what others relay to it."""
+    return f"{RELAY}{process}"
 
 
 class Process(NamedTuple):

@@ -39,3 +39,8 @@ class History(SimpleTestCase):
         gauges.measured(21)
         assert json.loads(gauges.temperature.history().messages[-1]) == {"degrees": 21}
         assert gauges.temperature._find_rule() == (1, 3600.0, True)
+
+    def test_board(self):
+        with self.client.websocket("/ws/board/") as page:
+            page.send("plain")
+            assert page.receive() == "plain"

@@ -4,7 +4,7 @@ late, or is lost, as a test wants it.
 
 import json
 
-from dwebsocket.groups.history import Keeper, Rule
+from dwebsocket.groups.history import Keeper, Rule, parse_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer
 
@@ -36,6 +36,23 @@ class Told(Member):
         told = [self.next() for _ in range(count)]
         assert not self.count(), self.take()
         return told
+
+
+class Keeping(Member):
+    """Its client keeps positions by itself: of each packet the offset, and what it says."""
+
+    def __init__(self):
+        super().__init__()
+        self._positions = self
+
+    def take(self, group):
+        return None
+
+    def tell(self, group, position, *, recovered):
+        self._got.put((parse_position(position).offset, recovered))
+
+    def send(self, group, position, message):
+        self._got.put((parse_position(position).offset, message.event["text"]))
 
 
 class Place:

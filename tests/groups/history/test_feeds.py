@@ -11,7 +11,7 @@ from dwebsocket.groups.history.positions import parse_position
 
 from ...servers.process import wait_until
 from ..peers import Failing, Member
-from .places import Place, Told, texts
+from .places import Keeping, Place, Told, texts
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_what_is_lost_is_told_and_the_rest_comes(here, there, caplog):
     """Those that are known behind the gap come, to members that see no positions, too."""
     member, _ = here.come()
     plain, _ = here.come(kind=Member)
+    keeping, _ = here.come(kind=Keeping)
     small = Rule(2, 300.0)
     sent = [there.send(str(number), rule=small) for number in range(10)]
     here.hear(sent[0], sent[6], sent[7])
@@ -78,6 +79,8 @@ def test_what_is_lost_is_told_and_the_rest_comes(here, there, caplog):
     assert told[2]["recovered"] is False
     assert [parse_position(one["position"]).offset for one in told] == [0, 1, 6, 7, 8, 9, 10]
     assert [plain.next() for _ in range(5)] == ["0", "6", "7", "8", "9"]
+    told = [(0, True), (1, "0"), (6, False), (7, "6"), (8, "7"), (9, "8"), (10, "9")]
+    assert [keeping.next() for _ in range(7)] == told
     assert "Messages are lost" in caplog.text
 
 

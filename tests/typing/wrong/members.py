@@ -84,7 +84,7 @@ class Handler(WebSocketHandler):
         self.request.websocket.send("text")
         self.kwargs.room  # wrong: attr-defined reportAttributeAccessIssue
         self.args.append(1)  # wrong: attr-defined reportAttributeAccessIssue
-        self.websocket.runner  # wrong: attr-defined reportAttributeAccessIssue
+        self.websocket.send_nowait  # wrong: attr-defined reportAttributeAccessIssue
 
     def on_message(self, message: str | bytes) -> None:
         self.send(message)

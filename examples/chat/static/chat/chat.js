@@ -8,13 +8,13 @@ const $ = (id) => document.getElementById(id);
 const socketPath = document.querySelector(".chat").dataset.socket;
 const author = (sessionStorage.chatAuthor ??= Math.random().toString(36).slice(2));
 const shown = new Set(); // ids of messages: after a long absence the newest ones come again
+const CUT = 5000; // milliseconds
 const people = new Map(); // by their tabs
-let connection, position = "", heard, gone = false;
+let connection, heard, gone = false;
 
-// The server is told where we are: it sends what we have missed.
 function path() {
   const name = sessionStorage.chatName;
-  return `${socketPath}?${new URLSearchParams({ name, author, since: position })}`;
+  return `${socketPath}?${new URLSearchParams({ name, author })}`;
 }
 
 function start() {
@@ -23,13 +23,13 @@ function start() {
   connection = connect(path, { state: document.querySelector(".state"), onopen, onmessage, onlost });
 }
 
-function onopen() {
-  heard = false; // the first we hear of who is here is all of them
+function onopen(resumed) {
+  if (resumed) showBack(true);
+  else heard = false; // the first we hear of who is here is all of them
 }
 
 function onmessage(data) {
   const event = JSON.parse(data);
-  if (event.position) position = event.position;
   if ("recovered" in event) showBack(event.recovered);
   else receive(event.data ? JSON.parse(event.data) : event);
 }
@@ -68,15 +68,15 @@ function show(message) {
 }
 
 function onlost() {
-  if (!gone) showNote("Connection lost. What you write stays here until it is back.");
+  if (!gone) showNote("Connection lost. What you write is sent when it is back.");
   gone = true;
 }
 
 $("composer").onsubmit = (event) => {
   event.preventDefault();
   const text = $("text").value.trim();
-  if (!text || !connection?.isOpen()) return;
-  connection.send(JSON.stringify({ text }));
+  if (!text || !connection) return;
+  connection.send(JSON.stringify({ text })); // while the connection is away it waits
   $("text").value = "";
   told = 0;
   $("text").focus();
@@ -97,6 +97,9 @@ $("text").onkeydown = (event) => {
 };
 
 $("rename").onclick = askName;
+
+// As a network does that breaks.
+$("cut").onclick = () => connection?.cut(CUT);
 
 function askName() {
   $("name").value = sessionStorage.chatName ?? "";

@@ -14,11 +14,15 @@ let me, lost = false;
 
 const connection = connect(`${card.dataset.socket}?${new URLSearchParams({ name })}`, {
   state: card.querySelector(".state"),
+  onopen(resumed) {
+    if (resumed) back(); // nobody has noticed
+    else here.clear();
+  },
   onlost() {
     if (!lost) note("The connection is lost. This page connects again by itself.");
     lost = true;
-    here.clear();
-    showWindows();
+    count.textContent = "Not connected";
+    list.replaceChildren();
   },
   onmessage: (data) => receive(JSON.parse(data)),
 });
@@ -27,8 +31,8 @@ const receivers = {
   welcome(window) {
     me = window.id;
     add(window);
-    note(lost ? "Connected again." : `You are ${window.name}.`);
-    lost = false;
+    if (!lost) note(`You are ${window.name}.`);
+    back();
   },
   came(window) {
     add(window);
@@ -43,6 +47,12 @@ const receivers = {
     note(`${name} has left.`);
   },
 };
+
+function back() {
+  if (lost) note("Connected again.");
+  lost = false;
+  showWindows();
+}
 
 function receive({ type, ...window }) {
   receivers[type](window);

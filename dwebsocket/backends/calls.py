@@ -1,10 +1,11 @@
-"""The calls of a handler, which are synchronous: in threads of a small pool, in order."""
+"""The calls of a handler where no loop reads for it: in order, as what has come says."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+from collections.abc import Callable
 from functools import cache
 from time import monotonic
 from typing import Protocol
@@ -12,14 +13,12 @@ from typing import Protocol
 from dwebsocket.backends.listening import Listener
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.state import ConnectionState, Reading
-from dwebsocket.running.threads import NoThread, Threads
+from dwebsocket.running.threads import Threads
 from dwebsocket.supervisor import log_failure
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
+from dwebsocket.websocket import Message
 
-from .connection import AsgiConnection
-from .inbox import Inbox
-
-__all__ = ["Calls"]
+__all__ = ["Calls", "callers"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -29,14 +28,21 @@ MAX_IN_A_ROW = 16
 #: Seconds a call may wait for a thread before the log says so.
 SLOW = 1.0
 
-#: Seconds after which a call is tried again for which the system had no thread.
-RETRY = 0.1
-
 #: Guards what each connection's calls are doing; held for an instant.
 lock = threading.Lock()
 
 #: The threads that call the handlers of this process.
-threads = Threads(MAX_WORKERS, "dwebsocket-handler")
+callers = Threads(MAX_WORKERS, "dwebsocket-handler")
+
+Start = Callable[[Callable[[], None]], None]
+
+
+class Inbox(Protocol):
+    """What has come and has not been read."""
+
+    def take(self) -> Message | None:
+        """One message, ``None`` when there is none."""
+        ...
 
 
 class Owner(Protocol):
@@ -50,30 +56,32 @@ class Owner(Protocol):
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
         """Close the connection, and read nothing any more."""
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Note that the handler has ended."""
 
 
 class Calls:
-    """Calls the listener of one connection: never two calls at once."""
+    """Calls the listener of one connection: never two calls at once.
+
+    Args:
+        start: has a thread or greenlet call a function, soon.
+    """
 
     __slots__ = (
-        "_connection",
         "_ended",
         "_inbox",
         "_listener",
         "_owner",
         "_since",
+        "_start",
         "_state",
         "_wanted",
         "_working",
     )
 
-    def __init__(
-        self, owner: Owner, connection: AsgiConnection, inbox: Inbox, listener: Listener
-    ) -> None:
+    def __init__(self, owner: Owner, start: Start, inbox: Inbox, listener: Listener) -> None:
         self._owner = owner
-        self._connection = connection
+        self._start = start
         self._state = owner._state
         self._inbox = inbox
         self._listener = listener
@@ -100,11 +108,7 @@ class Calls:
 
     def _submit(self) -> None:
         self._since = monotonic()
-        try:
-            threads.start(self._work)
-        except NoThread:  # or the interpreter ends, and so does the loop
-            connection = self._connection
-            connection.call(connection.loop.call_later, RETRY, self._submit)
+        self._start(self._work)
 
     def _work(self) -> None:
         """Call the listener; what fails there ends this connection."""
@@ -125,7 +129,7 @@ class Calls:
         except Exception:
             log_failure("A WebSocket that failed cannot be closed")
         finally:
-            self._owner.finish()
+            self._owner._finish()
 
     def _work_on(self) -> None:
         if monotonic() - self._since > SLOW:
@@ -152,7 +156,7 @@ class Calls:
         if reading:
             self._ended = True
             self._listener.end()
-            self._owner.finish()
+            self._owner._finish()
         return False
 
 

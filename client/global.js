@@ -1,0 +1,4 @@
+// For a classic script.
+import DWebSocket from "./websocket.js";
+
+globalThis.DWebSocket = DWebSocket;

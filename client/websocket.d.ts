@@ -1,0 +1,6 @@
+import type Client from "./websocket.mjs";
+
+declare global {
+  var DWebSocket: typeof Client;
+  type DWebSocket = Client;
+}

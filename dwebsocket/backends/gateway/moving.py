@@ -1,0 +1,101 @@
+"""A process with handlers ends: its connections go on in another one, and their clients notice
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from dwebsocket import groups
+from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.supervisor import log_failure
+
+from .serving import Serving
+from .websocket import GatewayWebSocket, forget
+from .wire import MAX_STATE, Kind, pack_json
+
+__all__ = ["InvalidKeptState", "move_all"]
+
+#: Seconds between two looks at calls that are running.
+LOOK_INTERVAL = 0.01
+
+
+class InvalidKeptState(ValueError):
+    """What ``get_state()`` has returned cannot be kept."""
+
+
+def move_all(servings: Iterable[Serving], timeout: float) -> None:
+    """Give all connections back to the front, as soon as the call that runs there is done. Those
+    that no other process can go on with, and those whose call takes longer than ``timeout``
+    seconds, get a Close with 1012.
+    """
+    waiting = {
+        one: one.flow.user for one in servings if isinstance(one.flow.user, GatewayWebSocket)
+    }
+    for serving, websocket in list(waiting.items()):
+        if not serving.is_handler:
+            websocket.close_nowait(CloseCode.SERVICE_RESTART, "")
+            del waiting[serving]
+    until = time.monotonic() + timeout
+    while waiting:
+        for serving, websocket in list(waiting.items()):
+            if is_done(serving, websocket):
+                del waiting[serving]
+        if waiting and time.monotonic() > until:
+            break
+        if waiting:
+            time.sleep(LOOK_INTERVAL)
+    for websocket in waiting.values():
+        websocket.close_nowait(CloseCode.SERVICE_RESTART, "")
+
+
+def is_done(serving: Serving, websocket: GatewayWebSocket) -> bool:
+    """Whether nobody has to wait for it any more: it has been given back, or has ended here."""
+    if websocket._state.reading:
+        return serving.flow.is_over
+    if not serving.freeze(websocket._calls):
+        return False
+    give_back(serving, websocket)
+    return True
+
+
+def give_back(serving: Serving, websocket: GatewayWebSocket) -> None:
+    """Let another process have it."""
+    try:
+        state = read_state(websocket)
+    except Exception:
+        log_failure("get_state() failed, and its WebSocket is closed")
+        websocket.close_nowait(CloseCode.INTERNAL_ERROR, "")
+        return
+    flow = serving.flow
+    flow.is_given_back = True
+    flow.send(Kind.BYE, pack_json({"state": state, "user": serving.user}))
+    forget(websocket)
+    groups.leave_all(websocket)
+    flow.end()
+
+
+def read_state(websocket: GatewayWebSocket) -> dict[str, Any]:
+    """What its handler wants to be known there.
+
+    Raises:
+        InvalidKeptState: it is no JSON object, or too long.
+    """
+    origin: Any = websocket._origin
+    state = {} if origin is None else origin.get_state()
+    try:
+        size = len(json.dumps(state))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidKeptState(f"get_state() has returned what is not JSON: {error}") from error
+    if not isinstance(state, dict):
+        raise InvalidKeptState(
+            f"get_state() has returned {type(state).__name__}, it must be a dictionary"
+        )
+    if size > MAX_STATE:
+        raise InvalidKeptState(
+            f"get_state() has returned {size} bytes of JSON, and {MAX_STATE} are kept at most"
+        )
+    return state

@@ -1,0 +1,22 @@
+"""Sessions: a WebSocket that outlives its connections, which are its carriers.
+
+session    the carriers that come, and what they bring
+exchange   what is sent, and kept until the client has it; and when that ends
+incoming   what a client says
+pulse      the heartbeat
+carriers   a WebSocket, or polls
+probing    a WebSocket that may follow polls
+opening    how carriers begin
+answers    HTTP answers to polls
+registry   the sessions of this process, by their sids; what their time is looked at by
+claims     what a request says of its session, and what is done with it
+relayed    requests that have come to another process
+elsewhere  sessions of another process
+relay      streams between two processes
+inbox      what has come and has not been read
+waiters    who waits for that, or for room
+websocket  what a view or handler has
+positions  where a client is in groups with a history
+runners    where that goes on
+factory    makes it of the request that opens a session
+"""
