@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import has_successor
+from dwebsocket.backends.kept_state import InvalidKeptState, check_state
 from dwebsocket.backends.sockets.departing import Departure
 from dwebsocket.conf import conf
 from dwebsocket.groups import settle
@@ -22,8 +23,7 @@ from dwebsocket.supervisor import log_failure
 from dwebsocket.upgrade.handler import HandlerCalls
 
 from .kinds import JOINED, KIND, LATE, OPEN
-from .records import Moved, pack_late, pack_moved
-from .states import InvalidKeptState, check_state, name_of_class
+from .records import Moved, name_of_class, pack_late, pack_moved
 from .successors import Successors
 
 __all__ = ["hand_over"]
@@ -93,7 +93,7 @@ class Leaving:
                 return False
             self.moved = Moved(content, handler, facts.meta, state, facts.user)
         except InvalidKeptState as error:
-            logger.error("What %s.get_state() returns cannot be handed over: %s", handler, error)
+            logger.error("A connection of %s cannot be handed over: %s", handler, error)
         except Exception:
             log_failure("A WebSocket of %s cannot be handed over", handler)
         return self.moved is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import find_stop_signal, is_worker
+from dwebsocket.backends.gunicorn_worker import find_stop_signal
 from dwebsocket.backends.sockets import ending
 from dwebsocket.conf import conf
 from dwebsocket.machine.passing import add_fact, add_kind, find_others, listen
@@ -32,23 +32,18 @@ BEGAN = time.monotonic()
 
 
 def take_part() -> None:
-    """Take connections of others, and give ours away when this process ends, where its server lets
-    both be done. Never raises.
-    """
+    """See ``handover.take_part``."""
     try:
-        if is_worker():
-            add_kind(KIND, Taking)
-            add_fact(FACT, describe)
-            ending.add_mover(hand_over)
-            listen()
+        add_kind(KIND, Taking)
+        add_fact(FACT, describe)
+        ending.add_mover(hand_over)
+        listen()
     except Exception:
         log_failure("This process takes no part in handing WebSockets over")
 
 
 def expect() -> None:
-    """The apps are ready: other processes may have connections for this one, before any request
-    has come to it.
-    """
+    """See ``handover.expect``."""
     try:
         wanted = conf.HANDOVER or bool(find_others())
     except Exception:  # a wrong setting, which a check tells of

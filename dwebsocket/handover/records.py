@@ -13,7 +13,15 @@ from dwebsocket.backends.sockets.departing import Content, Late
 from dwebsocket.backends.sockets.holding import HeldFrame
 from dwebsocket.protocol.messages import Message
 
-__all__ = ["InvalidRecord", "Moved", "pack_late", "pack_moved", "unpack_late", "unpack_moved"]
+__all__ = [
+    "InvalidRecord",
+    "Moved",
+    "name_of_class",
+    "pack_late",
+    "pack_moved",
+    "unpack_late",
+    "unpack_moved",
+]
 
 HEADER = struct.Struct("!I")
 
@@ -163,3 +171,8 @@ def unpack_late(data: bytes) -> list[Late]:
         ]
     except (TypeError, KeyError, ValueError, IndexError) as error:
         raise InvalidRecord(f"it cannot be understood: {error!r}") from error
+
+
+def name_of_class(handler: type) -> str:
+    """How another process knows it."""
+    return f"{handler.__module__}.{handler.__qualname__}"

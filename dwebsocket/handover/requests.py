@@ -19,8 +19,7 @@ from dwebsocket.backends.sockets.arriving import Arrival, ArrivedFactory
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 
-from .records import Moved
-from .states import name_of_class
+from .records import Moved, name_of_class
 
 __all__ = ["resume"]
 

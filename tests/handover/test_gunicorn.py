@@ -147,7 +147,7 @@ def test_reload(run, connect, worker):
     for client in rooms:
         assert [client.read_text().split()[1] for _ in range(50)] == [*map(str, range(50))]
     faults = [line for line in server.log.find_faults() if "no state today" not in line]
-    assert "bytes of JSON, and at most 65536 go" in server.log.text()
+    assert "bytes of JSON, and 65536 are kept at most" in server.log.text()
     assert "cannot go on" in server.log.text()
     assert len(faults) <= 6, faults
 

@@ -4,27 +4,23 @@ nothing.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from dwebsocket import groups
+from dwebsocket.backends.kept_state import check_state
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 
 from .serving import Serving
 from .websocket import GatewayWebSocket, forget
-from .wire import MAX_STATE, Kind, pack_json
+from .wire import Kind, pack_json
 
-__all__ = ["InvalidKeptState", "move_all"]
+__all__ = ["move_all"]
 
 #: Seconds between two looks at calls that are running.
 LOOK_INTERVAL = 0.01
-
-
-class InvalidKeptState(ValueError):
-    """What ``get_state()`` has returned cannot be kept."""
 
 
 def move_all(servings: Iterable[Serving], timeout: float) -> None:
@@ -65,7 +61,8 @@ def is_done(serving: Serving, websocket: GatewayWebSocket) -> bool:
 def give_back(serving: Serving, websocket: GatewayWebSocket) -> None:
     """Let another process have it."""
     try:
-        state = read_state(websocket)
+        origin: Any = websocket._origin
+        state = check_state({} if origin is None else origin.get_state())
     except Exception:
         log_failure("get_state() failed, and its WebSocket is closed")
         websocket.close_nowait(CloseCode.INTERNAL_ERROR, "")
@@ -76,26 +73,3 @@ def give_back(serving: Serving, websocket: GatewayWebSocket) -> None:
     forget(websocket)
     groups.leave_all(websocket)
     flow.end()
-
-
-def read_state(websocket: GatewayWebSocket) -> dict[str, Any]:
-    """What its handler wants to be known there.
-
-    Raises:
-        InvalidKeptState: it is no JSON object, or too long.
-    """
-    origin: Any = websocket._origin
-    state = {} if origin is None else origin.get_state()
-    try:
-        size = len(json.dumps(state))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidKeptState(f"get_state() has returned what is not JSON: {error}") from error
-    if not isinstance(state, dict):
-        raise InvalidKeptState(
-            f"get_state() has returned {type(state).__name__}, it must be a dictionary"
-        )
-    if size > MAX_STATE:
-        raise InvalidKeptState(
-            f"get_state() has returned {size} bytes of JSON, and {MAX_STATE} are kept at most"
-        )
-    return state

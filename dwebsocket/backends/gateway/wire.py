@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "HEAD",
-    "MAX_STATE",
     "NOBODY",
     "VERSION",
     "Kind",
@@ -38,9 +37,6 @@ CLOSE, COUNT = struct.Struct("!H"), struct.Struct("!Q")
 
 #: The id in packets that concern no connection.
 NOBODY = bytes(16)
-
-#: Bytes of what ``get_state()`` returned, as JSON.
-MAX_STATE = 65536
 
 
 class Kind(IntEnum):

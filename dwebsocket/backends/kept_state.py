@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["MAX_STATE", "InvalidKeptState", "check_state", "name_of_class"]
+__all__ = ["InvalidKeptState", "check_state"]
 
 #: Bytes of JSON that ``get_state`` may return.
 MAX_STATE = 64 << 10
 
 
-class InvalidKeptState(Exception):
+class InvalidKeptState(ValueError):
     """What ``get_state`` has returned cannot go."""
-
-
-def name_of_class(handler: type) -> str:
-    """How another process knows it."""
-    return f"{handler.__module__}.{handler.__qualname__}"
 
 
 def check_state(state: Any) -> dict[str, Any]:
@@ -27,12 +22,16 @@ def check_state(state: Any) -> dict[str, Any]:
         InvalidKeptState: it is no dictionary, no JSON, or too long.
     """
     if not isinstance(state, dict):
-        raise InvalidKeptState(f"it is {type(state).__name__}, and must be a dictionary")
+        raise InvalidKeptState(
+            f"get_state() has returned {type(state).__name__}, it must be a dictionary"
+        )
     try:
         text = json.dumps(state)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidKeptState(f"it is no JSON: {error}") from error
+        raise InvalidKeptState(f"get_state() has returned what is not JSON: {error}") from error
     if len(text) > MAX_STATE:
-        raise InvalidKeptState(f"it is {len(text)} bytes of JSON, and at most {MAX_STATE} go")
+        raise InvalidKeptState(
+            f"get_state() has returned {len(text)} bytes of JSON, and {MAX_STATE} are kept at most"
+        )
     found: dict[str, Any] = json.loads(text)
     return found
