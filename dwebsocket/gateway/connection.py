@@ -28,6 +28,9 @@ from .websocket import FrontWebSocket
 __all__ = ["Answer", "Connection"]
 
 
+TEXT, BINARY = Kind.TEXT, Kind.BINARY
+
+
 class Answer(NamedTuple):
     """What a process says to a handshake: a status and headers; with 101 a subprotocol, else a
     body.
@@ -55,6 +58,7 @@ class Owner(Protocol):
     lock: Any
 
     def send_to_owner(self, connection: Any, *packets: bytes) -> None: ...
+    def let_leave(self) -> None: ...
     def note_end(self, connection: Any) -> None: ...
     def note_slow(self, connection: Any) -> None: ...
     def note_paused(self, connection: Any) -> None: ...
@@ -129,6 +133,7 @@ class Connection:
             added = [self._add(messages.pop()) for _ in range(len(messages))]
             if self.owner is not None:
                 self._deliver(added)
+            self._hub.let_leave()
             if self._cost > RESERVE and self.websocket is not None:
                 self.websocket._front_driver.pause(True)
                 self._hub.note_paused(self)
@@ -138,7 +143,7 @@ class Connection:
         body = message.encode() if isinstance(message, str) else message
         self._number += 1
         self._cost += len(body) + MESSAGE_COST
-        one = Unanswered(self._number, Kind.TEXT if text else Kind.BINARY, body)
+        one = Unanswered(self._number, TEXT if text else BINARY, body)
         if self._unanswered is None:
             self._unanswered = deque()
         self._unanswered.append(one)
@@ -161,6 +166,7 @@ class Connection:
             if self.owner is not None:
                 code, reason = websocket.close_code or 1005, websocket.close_reason or ""
                 self._tell_owner(Kind.CLOSE, pack_close(code, reason))
+                self._hub.let_leave()
             self._hub.note_slow(self)
         return True
 
@@ -172,6 +178,7 @@ class Connection:
         with self._hub.lock:
             self.closing = code, reason
             self._hub.note_end(self)
+            self._hub.let_leave()
 
     # Whose it is
 
@@ -223,15 +230,31 @@ class Connection:
             if packet.kind is Kind.BYE:
                 self._keep(read_json(packet.body))
                 return True
-            if packet.kind is Kind.REFUSE:
+            if packet.kind in (Kind.REFUSE, Kind.ACK):
                 return True
-            if self.websocket is None:
-                if self._backlog is None:
-                    self._backlog = []
-                self._backlog.append(packet)
+            if self._keeps(packet):
                 return True
         self._pass_on(packet)
         return True
+
+    def take_in_messages(self, packets: list[Packet]) -> bool:
+        """Send messages to the client; whether all of them were the next ones."""
+        with self._hub.lock:
+            fresh = [packet for packet in packets if packet.number > self._heard]
+            if not fresh:
+                return False
+            self._heard = fresh[-1].number
+            self._acknowledge(fresh[-1].acknowledged)
+            if self.websocket is None and self._keeps(*fresh):
+                return True
+        self._send(fresh)
+        return len(fresh) == len(packets)
+
+    def _keeps(self, *packets: Packet) -> bool:
+        """Whether the packets wait until the handshake has been answered."""
+        if self.websocket is None:
+            self._backlog = [*(self._backlog or ()), *packets]
+        return self.websocket is None
 
     def _note_acceptance(self, content: dict[str, Any]) -> None:
         self._user = content["user"]
@@ -284,10 +307,8 @@ class Connection:
         websocket, kind = self.websocket, packet.kind
         assert websocket is not None
         try:
-            if kind is Kind.TEXT:
-                websocket.send(packet.body.decode())
-            elif kind is Kind.BINARY:
-                websocket.send(packet.body)
+            if kind is TEXT or kind is BINARY:
+                self._send([packet])
             elif kind is Kind.PING:
                 websocket._ping(packet.body)
             elif kind is Kind.CLOSE:
@@ -295,8 +316,17 @@ class Connection:
             elif kind is Kind.ABORT:
                 websocket._lose("the view has given up on the peer")
         except ConnectionClosed:
-            return  # its end tells the process
-        self._sent_bytes += len(packet.body) + CREDIT_COST
+            pass  # its end tells the process
+
+    def _send(self, packets: list[Packet]) -> None:
+        """Send messages to the client. Never waits."""
+        websocket = self.websocket
+        assert websocket is not None
+        try:
+            websocket._send_many(packets)
+        except ConnectionClosed:
+            return
+        self._sent_bytes += sum(len(packet.body) + CREDIT_COST for packet in packets)
         if self._sent_bytes - self._credited >= CREDIT_STEP:
             self.give_credit()
 
@@ -312,6 +342,7 @@ class Connection:
             with self._hub.lock:
                 if self.owner is not None:
                     self._tell_owner(Kind.CREDIT, pack_count(taken))
+                    self._hub.let_leave()
         if waiting:
             self._hub.note_slow(self)
         return not waiting

@@ -6,18 +6,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
 from dwebsocket.backends.gateway.addresses import Addresses
-from dwebsocket.backends.gateway.wire import VERSION, Kind, Packet, pack, read_json, unpack
+from dwebsocket.backends.gateway.wire import VERSION, Kind, Packet, pack, read_json
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure, log_now_and_then
 
 from .connection import Answer, Connection
-from .packets import Packets
+from .packets import FOREIGN, Packets
 from .workers import Worker, choose
 
 __all__ = ["Hub"]
@@ -27,10 +27,10 @@ NO_HANDLER = (
     "`manage.py run_wsserver --handlers 1` starts one.)\n"
 )
 
+MESSAGES = frozenset({Kind.TEXT, Kind.BINARY})
+
 #: Seconds between two looks at clients of whom nothing is read.
 HANG_UP_INTERVAL = 0.5
-
-FOREIGN = "A packet was dropped that is none of a process with handlers, or comes twice"
 
 
 class Hub:
@@ -78,6 +78,7 @@ class Hub:
         with self.lock:
             self._connections[connection.id] = connection
             self._place(connection)
+            self._packets.flush()
         return connection
 
     def _place(self, connection: Connection) -> None:
@@ -118,8 +119,12 @@ class Hub:
     def send_to_owner(self, connection: Connection, *packets: bytes) -> None:
         """Send packets to the process whose it is."""
         assert connection.owner is not None
-        if packets:
-            self._packets.send(connection.owner, *packets)
+        for packet in packets:
+            self._packets.send(connection.owner, packet)
+
+    def let_leave(self) -> None:
+        """Let the packets leave, unless more of them come at once."""
+        self._packets.flush_last()
 
     def note_end(self, connection: Connection) -> None:
         """The client's side has ended: somebody is told so, now or later."""
@@ -141,20 +146,24 @@ class Hub:
 
     # What processes say
 
-    def take_in(self, name: bytes, data: bytes) -> None:
-        """Do what a packet says. Never raises."""
-        packet = unpack(data)
-        try:
-            if packet is not None and self._do(name, packet):
-                return
-        except (ValueError, KeyError, TypeError):
-            pass
-        except Exception:
-            log_failure("A packet of a process with handlers could not be worked on")
-            return
-        log_now_and_then("gateway", FOREIGN)
+    def take_in(self, name: bytes, packets: list[Packet]) -> None:
+        """Do what packets of a process say. Never raises."""
+        worker = self._workers.get(name)
+        if worker is not None:
+            worker.hear(monotonic())
+        for run in find_runs(packets):
+            try:
+                if not self._do(name, run):
+                    log_now_and_then("gateway", FOREIGN)
+            except (ValueError, KeyError, TypeError):
+                log_now_and_then("gateway", FOREIGN)
+            except Exception:
+                log_failure("A packet of a process with handlers could not be worked on")
+        with self.lock:
+            self._packets.flush()
 
-    def _do(self, name: bytes, packet: Packet) -> bool:
+    def _do(self, name: bytes, run: list[Packet]) -> bool:
+        packet = run[0]
         kind = packet.kind
         if kind is Kind.HELLO:
             return self._meet(name, read_json(packet.body))
@@ -163,7 +172,9 @@ class Hub:
             with self.lock:
                 self._packets.send(name, pack(Kind.BEAT))
             return kind in (Kind.BEAT, Kind.LEAVING, Kind.GONE, Kind.ACK)
-        worker.hear(monotonic())
+        if kind in MESSAGES:
+            connection = self._find(worker, packet)
+            return connection is None or connection.take_in_messages(run)
         if kind is Kind.BEAT:
             with self.lock:
                 self._packets.send(name, pack(Kind.BEAT, self._epoch))
@@ -183,19 +194,29 @@ class Hub:
             before = self._workers.get(name)
             if before is not None:
                 self._lose(before)
-            if not self._packets.send(name, pack(Kind.WELCOME, self._epoch)):
+            self._workers[name] = worker  # before it knows
+            if not self._packets.send_now(name, pack(Kind.WELCOME, self._epoch)):
+                del self._workers[name]
                 return True  # its other socket is not connected yet: it says hello again
-            self._workers[name] = worker
             self._place_waiting()
         return True
 
-    def _do_to_connection(self, worker: Worker, packet: Packet) -> bool:
+    def _find(self, worker: Worker, packet: Packet) -> Connection | None:
+        """The connection of a packet; ``None``: its client has just left.
+
+        Raises:
+            ValueError: it is not this process's.
+        """
         connection = self._connections.get(packet.connection)
+        if connection is not None and connection.owner != worker.name:
+            raise ValueError("another's")
+        return connection
+
+    def _do_to_connection(self, worker: Worker, packet: Packet) -> bool:
+        connection = self._find(worker, packet)
         if connection is None:
-            return True  # its client has just left
-        if connection.owner != worker.name or packet.kind >= Kind.WELCOME:
-            return False
-        if not connection.take_in(packet):
+            return True
+        if packet.kind >= Kind.WELCOME or not connection.take_in(packet):
             return False
         if packet.kind is Kind.BYE:
             with self.lock:
@@ -253,6 +274,8 @@ class Hub:
         for connection in list(self._waiting.values()):
             if now > connection.until:
                 self._give_up(connection)
+        with self.lock:
+            self._packets.flush()
 
     def _give_up(self, connection: Connection) -> None:
         if not connection.is_accepted:
@@ -264,3 +287,17 @@ class Hub:
             self._waiting.pop(connection.id, None)
             if connection.closing is not None or not connection.is_accepted:
                 self._forget(connection)
+
+
+def find_runs(packets: list[Packet]) -> Iterator[list[Packet]]:
+    """Messages of one connection that follow each other together, each other packet alone."""
+    run: list[Packet] = []
+    for packet in packets:
+        last = run[-1] if run else packet
+        together = packet.kind in MESSAGES and last.kind in MESSAGES
+        if run and not (together and packet.connection == last.connection):
+            yield run
+            run = []
+        run.append(packet)
+    if run:
+        yield run

@@ -14,30 +14,42 @@ from django.core.exceptions import ImproperlyConfigured
 from zmq.auth.thread import ThreadAuthenticator
 
 from dwebsocket.backends.gateway.addresses import Addresses
+from dwebsocket.backends.gateway.wire import Packet, unpack
+from dwebsocket.supervisor import log_now_and_then
 from dwebsocket.transports.thread_loop import Watch, get_loop
 
-__all__ = ["Packets"]
+__all__ = ["FOREIGN", "Packets"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
-#: Packets that are worked on before sockets have their turn.
-BATCH = 200
+#: ZeroMQ messages that are worked on before sockets have their turn.
+BATCH = 32
+
+#: Bytes that leave together.
+MAX_GATHERED = 65536
+
+FOREIGN = "A packet was dropped that is none of a process with handlers, or comes twice"
 
 
 class Packets:
     """Sends to whoever has said who he is; the loop of the sockets reads.
 
     Args:
-        take_in: is called with the sender's name and what it has sent. Must not raise.
+        take_in: is called with the sender's name and the packets that it has sent. Must not raise.
     """
 
-    def __init__(self, addresses: Addresses, take_in: Callable[[bytes, bytes], None]) -> None:
+    def __init__(
+        self, addresses: Addresses, take_in: Callable[[bytes, list[Packet]], None]
+    ) -> None:
         self._take_in = take_in
         self._locks = [hold(file) for file in addresses.files]
         self._context: Any = zmq.Context()
         self._authenticator = self._authenticate(addresses)
         self._outgoing = self._bind(addresses.push, addresses)
         self._incoming = self._bind(addresses.sub, addresses)
+        self._waiting: dict[bytes, list[bytes]] = {}  # for each process
+        self._waiting_size = 0
+        self._loop = get_loop()
 
     def _authenticate(self, addresses: Addresses) -> ThreadAuthenticator | None:
         """Let nobody in but who has the handlers' key."""
@@ -70,12 +82,35 @@ class Packets:
 
     def start(self) -> None:
         """Read from now on."""
-        get_loop().add(Watch(self._incoming.getsockopt(zmq.FD), self, more=True))
+        self._loop.add(Watch(self._incoming.getsockopt(zmq.FD), self, more=True))
 
-    def send(self, name: bytes, *packets: bytes) -> bool:
-        """Send packets; whether there is such a process. One thread at a time."""
+    # Sending, one thread at a time
+
+    def send(self, name: bytes, packet: bytes) -> None:
+        """Let a packet wait for ``flush``."""
+        waiting = self._waiting.get(name)
+        if waiting is None:
+            waiting = self._waiting[name] = []
+        waiting.append(packet)
+        self._waiting_size += len(packet)
+        if self._waiting_size > MAX_GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits: what is for one process is one ZeroMQ message."""
+        waiting, self._waiting, self._waiting_size = self._waiting, {}, 0
+        for name, packets in waiting.items():
+            self.send_now(name, b"".join(packets))
+
+    def flush_last(self) -> None:
+        """The same, if none of those whom the loop has found is going to do it."""
+        if not self._loop.has_found:
+            self.flush()
+
+    def send_now(self, name: bytes, packet: bytes) -> bool:
+        """Send a packet; whether there is such a process."""
         try:
-            self._outgoing.send_multipart((name, *packets), zmq.NOBLOCK)
+            self._outgoing.send_multipart((name, packet), zmq.NOBLOCK)
         except zmq.ZMQError:
             return False
         return True
@@ -97,9 +132,13 @@ class Packets:
         for _ in range(BATCH):
             if not incoming.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # cheaper than an exception
                 return False
-            parts = incoming.recv_multipart(zmq.NOBLOCK)
-            for data in parts[1:] or (b"",):
-                self._take_in(parts[0], data)
+            name, *parts = incoming.recv_multipart(zmq.NOBLOCK)
+            try:
+                packets = unpack(b"".join(parts))
+            except ValueError:
+                log_now_and_then("gateway", FOREIGN)
+            else:
+                self._take_in(name, packets)
         return True
 
     def on_writable(self) -> None:

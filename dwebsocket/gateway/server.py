@@ -34,6 +34,15 @@ NOT_HERE = (
     "This port takes WebSockets only: it is the front of a dwebsocket gateway (manage.py "
     "run_wsserver). Pages come from the site's other server.\n"
 )
+NOTHING = Answer(404, [("Content-Type", "text/plain")], None, NOT_HERE.encode())
+
+#: As with WEBSOCKET_FALLBACK = False: a client of ours goes on with WebSockets then.
+NO_POLLS = Answer(
+    400,
+    [("Content-Type", "application/json")],
+    None,
+    describe(0, "Transport unknown").encode(),
+)
 
 #: Headers of a response that are tornado's to write.
 OWN_HEADERS = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
@@ -58,9 +67,10 @@ class Entrance(RequestHandler):
             return
         upgrade = self.request.headers.get("Upgrade", "").lower()
         asks = "websocket" in (part.strip() for part in upgrade.split(","))
-        found = self.front.match(self.request.path) if asks else None
-        if found is None:
-            self._write(Answer(404, [("Content-Type", "text/plain")], None, NOT_HERE.encode()))
+        found = self.front.match(self.request.path)
+        if found is None or not asks:
+            polls = found is not None and self.get_query_arguments("EIO")
+            self._write(NO_POLLS if polls else NOTHING)
             return
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()

@@ -5,20 +5,24 @@ connection that passes its messages on.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
 from django.http import HttpRequest
 
+from dwebsocket.backends.gateway.wire import Kind, Packet
 from dwebsocket.backends.listening import Listener, ListenerLock
 from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.backends.sockets.driver import Driver
 from dwebsocket.backends.sockets.takeover import Takeover
+from dwebsocket.backends.sockets.websocket import MIN_COMPRESSED
 from dwebsocket.protocol.frames import Opcode, build_frame_header
 from dwebsocket.transports import Transport, create_transport
 
 __all__ = ["FrontWebSocket", "Passing"]
+
+BINARY = Kind.BINARY
 
 
 class Passing(Listener, Protocol):
@@ -112,6 +116,23 @@ class FrontWebSocket(SocketWebSocket):
         self._has_listener = True
         self._takeover = None
         return driver.start
+
+    def _send_many(self, packets: Sequence[Packet]) -> None:
+        """Send messages, which leave together if they are small. Never waits.
+
+        Raises:
+            ConnectionClosed: nothing can be sent any more.
+        """
+        if len(packets) == 1 or any(len(packet.body) >= MIN_COMPRESSED for packet in packets):
+            for packet in packets:
+                self.send(packet.body if packet.kind is BINARY else packet.body.decode())
+            return
+        self._sent += len(packets)
+        frames: list[bytes] = []
+        for packet in packets:
+            opcode = Opcode.BINARY if packet.kind is BINARY else Opcode.TEXT
+            frames += build_frame_header(opcode, len(packet.body)), packet.body
+        self._writer.write_nowait(b"".join(frames), b"")
 
     def _ping(self, payload: bytes) -> None:
         """Send a Ping, without waiting."""

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -98,9 +97,10 @@ class Peer:
 
     def wait_for(self, kind):
         """The next packet of this kind."""
-        while (packet := unpack(self.incoming.recv())).kind is not kind:
-            pass
-        return packet
+        while True:
+            for packet in unpack(self.incoming.recv()):
+                if packet.kind is kind:
+                    return packet
 
     def greet(self):
         """Be a process with handlers."""
@@ -134,7 +134,7 @@ def meet(gateway):
 
 def test_garbage_is_dropped_and_said_once(gateway, meet):
     stranger = meet()
-    for data in (b"", b"\0", b"\xff" * 100, HEAD.pack(7, 9, bytes(16), 0, 0)):
+    for data in (b"", b"\0", b"\xff" * 100, HEAD.pack(7, 9, bytes(16), 0, 0, 0)):
         stranger.outgoing.send(data)
         stranger.outgoing.send_multipart([data, data])
     stranger.send(Kind.HELLO, body=b"[" * 100_000)
@@ -172,15 +172,27 @@ def test_only_whose_it_is_speaks_for_a_connection_and_once(gateway, meet):
         assert [client.recv(TIMEOUT), client.recv(TIMEOUT)] == ["true", "next"]
 
 
-@pytest.mark.parametrize("cut", [0, 1, HEAD.size - 1])
-def test_a_packet_that_is_cut_off_is_none(cut):
-    assert unpack(pack(Kind.TEXT, body=b"x")[:cut]) is None
+@pytest.mark.parametrize("cut", [1, HEAD.size - 1, HEAD.size + 3])
+def test_packets_that_are_cut_off_are_none(cut):
+    whole = pack(Kind.BEAT)
+    for data in (pack(Kind.TEXT, body=b"text")[:cut], whole + pack(Kind.TEXT, body=b"text")[:cut]):
+        with pytest.raises(ValueError):  # noqa: PT011  # whose text nobody sees
+            unpack(data)
 
 
-def test_a_packet_comes_back_as_it_was():
-    packet = unpack(pack(Kind.BINARY, b"c" * 16, 3, 2, b"body", redelivered=True))
-    assert packet == (Kind.BINARY, True, b"c" * 16, 3, 2, b"body")
-    assert unpack(struct.pack("!BB16sQQ", 99, 0, bytes(16), 0, 0)) is None
+def test_packets_come_back_as_they_were():
+    first = (Kind.BINARY, b"c" * 16, 3, 2, b"body")
+    packets = unpack(pack(*first, redelivered=True) + pack(Kind.BEAT))
+    assert packets == [
+        (Kind.BINARY, True, *first[1:]),
+        (Kind.BEAT, False, bytes(16), 0, 0, b""),
+    ]
+
+
+@pytest.mark.parametrize("data", [b"", HEAD.pack(99, 0, bytes(16), 0, 0, 0)])
+def test_what_is_no_packet(data):
+    with pytest.raises(ValueError):  # noqa: PT011
+        unpack(data)
 
 
 def test_who_has_been_logged_out_does_not_go_on(tmp_path):

@@ -6,19 +6,23 @@ import threading
 from time import monotonic
 from typing import Any, Protocol
 
+from dwebsocket.backends.inbox import Inbox
+from dwebsocket.conf import conf
 from dwebsocket.protocol.messages import Message
 
-from .inbox import Inbox, Received
 from .link import Link
 from .wire import Kind, Packet, pack, pack_close
 
-__all__ = ["CREDIT_COST", "CREDIT_STEP", "Flow", "User", "credited"]
+__all__ = ["CREDIT_COST", "CREDIT_STEP", "Flow", "User"]
 
-#: Bytes counted for each message on its way to the client, besides its own.
-CREDIT_COST = 16
+#: Bytes counted for each message on its way to the client, besides its own: what it takes while it
+#: waits, in ZeroMQ above all.
+CREDIT_COST = 160
 
 #: Bytes that a client has taken before the process that sent them is told so.
-CREDIT_STEP = 16384
+CREDIT_STEP = 32768
+
+TEXT = Kind.TEXT
 
 #: What all wait for that wait for the front: bytes that a client has taken, or its end. Such waits
 #: are few.
@@ -29,7 +33,6 @@ class User(Protocol):
     """The WebSocket of a connection, which is told what the front says."""
 
     def _note_end(self, code: int, reason: str, *, may_answer: bool) -> None: ...
-    def _note_message(self) -> None: ...
 
 
 class Flow:
@@ -42,18 +45,21 @@ class Flow:
         closing: how it ends, and whether answers may still be sent, once the front has said so.
         is_over: nothing can be sent any more.
         is_given_back: it is not ours any more.
-        received: how many messages have come.
+        before: how many messages others have worked on.
+        received: how many have come, here and there.
+        taken: how many of them somebody has taken.
+        redelivered: up to this message a process that was killed may have worked on them.
         user: its WebSocket, once there is one.
     """
 
     __slots__ = (
         "_acknowledged",
-        "_arrived",
         "_credit",
         "_link",
         "_sent",
         "_sent_bytes",
         "_worked_on",
+        "before",
         "closing",
         "content",
         "id",
@@ -61,6 +67,8 @@ class Flow:
         "is_given_back",
         "is_over",
         "received",
+        "redelivered",
+        "taken",
         "user",
     )
 
@@ -68,12 +76,13 @@ class Flow:
         self._link = link
         self.id = connection
         self.content = content
-        self.inbox = Inbox()
+        self.inbox = Inbox(threading.Lock, conf.MAX_MESSAGE_SIZE)
         self.user: User | None = None
         self.is_over = self.is_given_back = False
         self.closing: tuple[int, str, bool] | None = None
-        self._arrived = self._worked_on = self._acknowledged = int(content.get("number", 0))
-        self.received = self._arrived
+        self.before = self._worked_on = self._acknowledged = int(content.get("number", 0))
+        self.received = self.taken = self.before
+        self.redelivered = 0
         self._sent = self._sent_bytes = self._credit = 0
 
     @property
@@ -85,16 +94,27 @@ class Flow:
 
     def take_in(self, packet: Packet) -> bool:
         """A message has come; whether it is the next one."""
-        if packet.number <= self._arrived:
+        if packet.number != self.received + 1:
             return False
-        self._arrived = packet.number
-        text = packet.kind is Kind.TEXT
-        message: Message = packet.body.decode() if text else packet.body
+        message: Message = packet.body.decode() if packet.kind is TEXT else packet.body
         self.received += 1
-        self.inbox.put(Received(message, packet.number, packet.redelivered))
-        if self.user is not None:
-            self.user._note_message()
+        if packet.redelivered:
+            self.redelivered = packet.number
+        self.inbox.put([message])
+        self.inbox.wake()
         return True
+
+    def take(self) -> Message | None:
+        """The next message, if one is here."""
+        message = self.inbox.take()
+        if message is not None:
+            self.taken += 1
+        return message
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing is here, and nothing more comes."""
+        return self.inbox.is_closed and self.inbox.is_empty
 
     def add_credit(self, taken: int) -> None:
         """The client has taken so many bytes."""
@@ -107,34 +127,30 @@ class Flow:
     def send(self, kind: Kind, body: bytes = b"") -> None:
         """Send a packet, which acknowledges what has been worked on. From any thread."""
         self._sent_bytes += len(body) + CREDIT_COST
-        self._link.send_numbered(lambda: self._build(kind, body))
+        self._link.send(kind, body, self)
 
-    def _build(self, kind: Kind, body: bytes) -> bytes:
-        self._sent += 1
-        self._acknowledged = self._worked_on
+    def build(self, kind: Kind, body: bytes) -> bytes:
+        """See ``Sender``."""
         if self.is_given_back and kind is not Kind.BYE:
-            kind, body = Kind.BEAT, b""  # it has another owner
-        return pack(kind, self.id, self._sent, self._worked_on, body)
+            return b""  # it has another owner
+        self._sent += 1
+        worked_on = self._acknowledged = self._worked_on
+        return pack(kind, self.id, self._sent, worked_on, body)
 
     def close(self, code: int, reason: str) -> None:
         """Have the front begin the closing handshake."""
         self.send(Kind.CLOSE, pack_close(code, reason))
 
-    def note_worked_on(self, number: int) -> None:
-        """All messages up to this one have been worked on."""
-        if number > self._worked_on:
-            self._worked_on = number
+    def note_worked_on(self) -> None:
+        """All messages that were taken have been worked on."""
+        if self.taken > self._worked_on:
+            self._worked_on = self.taken
             self._link.tell_worked_on(self)
 
     def acknowledge(self) -> None:
-        """Tell the front what has been worked on, if no message has done it."""
+        """See ``Sender``."""
         if self._worked_on > self._acknowledged and not (self.is_over or self.is_given_back):
             self.send(Kind.ACK)
-
-    @property
-    def unanswered(self) -> bool:
-        """Whether something has come that has not been worked on."""
-        return self._arrived > self._worked_on
 
     # Bounds
 

@@ -13,15 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import cache
-from typing import Protocol
 
 from dwebsocket.running.threads import NoThread, Threads
-from dwebsocket.supervisor import Service
+from dwebsocket.supervisor import Service, log_failure, log_now_and_then
 from dwebsocket.transports.thread_loop import ALL_BUSY, MAX_WORKERS
 
 from .link import Link
+from .wire import Packet
 
-__all__ = ["Leader", "Working"]
+__all__ = ["FOREIGN", "Leader"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
@@ -31,34 +31,27 @@ SLOW = 0.005
 #: Looks at the clock without a call, after which nobody looks any more.
 QUIET_LOOKS = 20
 
+FOREIGN = "A packet was dropped that is none of the gateway's front"
+
 #: Guards who leads; held for an instant.
 lock = threading.Lock()
 
-
-class Working(Protocol):
-    """The calls of one connection."""
-
-    def work(self) -> bool:
-        """Make some of them; whether there is more to tell."""
-        ...
+Work = Callable[[], None]
 
 
 class Leader:
     """Reads from the front, and calls those for whom something has come.
 
-    Attributes:
-        ready: those who have something to tell their handlers.
-
     Args:
         take_in: what is done with each packet.
     """
 
-    def __init__(self, link: Link, take_in: Callable[[bytes], None]) -> None:
+    def __init__(self, link: Link, take_in: Callable[[Packet], None]) -> None:
         self._link = link
         self._take_in = take_in
-        self.ready: deque[Working] = deque()
+        self._ready: deque[Work] = deque()  # calls that are to be made
         self._threads = Threads(MAX_WORKERS, "dwebsocket-gateway")
-        self._leads: object | None = None
+        self._leads = 0  # the thread that reads
         self._turn = 0
         self._in_call = self._quiet = False
         self._alarm = threading.Condition()
@@ -68,53 +61,67 @@ class Leader:
         """Read from now on."""
         self._threads.start(self._lead)
 
-    def call_beside(self, calls: Working) -> None:
-        """Have a thread call these now. From any thread."""
+    def call(self, work: Work) -> None:
+        """Make this call soon: in the running thread, if it leads, behind the packets that have
+        come. From any thread.
+        """
+        if self._leads == threading.get_ident():
+            self._ready.append(work)
+            if self._leads == threading.get_ident():
+                return
+            work = self._call_all  # somebody else has begun to lead, and may not have seen it
         try:
-            self._threads.start(lambda: self._work_through(calls))
+            self._threads.start(work)
         except NoThread:  # whoever leads does it, after the next packet
-            self.ready.append(calls)
+            self._ready.append(work)
 
-    def _work_through(self, calls: Working) -> None:
-        while calls.work():
-            pass
+    def _call_all(self) -> None:
+        while self._ready:
+            try:
+                work = self._ready.popleft()
+            except IndexError:  # somebody else was quicker
+                return
+            work()
 
     def _lead(self) -> None:
-        me = self._leads = object()
-        ready, link = self.ready, self._link
-        while self._leads is me:
-            if not ready:
-                packets = link.receive()
-                if not packets:
-                    self._leads = None
+        me = self._leads = threading.get_ident()
+        while self._leads == me:
+            if not self._ready:
+                try:
+                    packets = self._link.receive()
+                except ValueError:
+                    log_now_and_then("gateway", FOREIGN)
+                    continue
+                if packets is None:
+                    self._leads = 0
                     return
-                for data in packets:
-                    self._take_in(data)
+                for packet in packets:
+                    self._take_in(packet)
             self._call_ready(me)
 
-    def _call_ready(self, me: object) -> None:
-        ready, link = self.ready, self._link
+    def _call_ready(self, me: int) -> None:
+        ready, link = self._ready, self._link
+        if not ready:
+            return
         link.start_gathering()
-        while ready and self._leads is me:
+        self._pace.ensure()
+        while ready and self._leads == me:
             try:
-                calls = ready.popleft()
+                work = ready.popleft()
             except IndexError:
                 break
             self._turn += 1
             self._in_call = True
             if self._quiet:
                 self._wake_alarm()
-            self._pace.ensure()
-            more = calls.work()
+            try:
+                work()
+            except Exception:
+                log_failure("A WebSocket failed")
             with lock:
-                still = self._leads is me
-                if still:
+                if self._leads == me:
                     self._in_call = False
-            if more and still:
-                ready.append(calls)
-            elif more:
-                self._work_through(calls)
-        if self._leads is me:
+        if self._leads == me:
             link.stop_gathering()
 
     def _wake_alarm(self) -> None:
@@ -142,7 +149,7 @@ class Leader:
             if not self._in_call or self._turn != turn:
                 return
             self._in_call = False
-            leads, self._leads = self._leads, None
+            leads, self._leads = self._leads, 0
         self._link.stop_gathering()  # others do not wait for the slow one
         try:
             self._threads.start(self._lead)

@@ -1,6 +1,6 @@
 """The two ZeroMQ sockets of a process with handlers: packets from the front, and packets to it.
 
-Each direction has a socket of its own. Whoever leads (``calls``) reads from the one; any thread
+Each direction has a socket of its own. Whoever leads (``leader``) reads from the one; any thread
 writes to the other, one at a time, and nobody ever waits for it.
 """
 
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections import deque
 from time import monotonic
 from typing import Any, Protocol
 
 from dwebsocket.supervisor import Service, start_thread
 
 from .addresses import Addresses
-from .wire import VERSION, Kind, pack, pack_json
+from .wire import VERSION, Kind, Packet, pack, pack_json, unpack
 
-__all__ = ["BEAT_INTERVAL", "Acknowledging", "Link", "find_namespace"]
+__all__ = ["BEAT_INTERVAL", "Link", "Sender", "find_namespace"]
 
 #: Seconds between two heartbeats.
 BEAT_INTERVAL = 1.0
@@ -25,20 +25,22 @@ BEAT_INTERVAL = 1.0
 #: Seconds after which what has been worked on is acknowledged, if no message has done it.
 ACK_DELAY = 0.05
 
-#: Packets that leave together, each a part of one ZeroMQ message.
-MAX_GATHERED = 64
-
-#: Packets that are taken in before handlers are called.
-BATCH = 100
+#: Packets that leave together, and bytes of one from which on it does not wait for others.
+MAX_GATHERED, MAX_JOINED = 64, 65536
 
 #: Milliseconds for what waits to leave when this process ends.
 LINGER = 3000
 
 
-class Acknowledging(Protocol):
-    """A connection of which something has been worked on."""
+class Sender(Protocol):
+    """A connection that sends packets."""
 
-    def acknowledge(self) -> None: ...
+    def build(self, kind: Kind, body: bytes) -> bytes:
+        """The next packet, as it leaves now; nothing if it is not to be sent any more."""
+        ...
+
+    def acknowledge(self) -> None:
+        """Tell the front what has been worked on, if no packet has done it."""
 
 
 class Link:
@@ -57,8 +59,8 @@ class Link:
         self._outgoing = self._connect(addresses.sub, addresses)
         self._lock = threading.Lock()  # whoever sends
         self._gatherer = 0  # the thread whose packets leave together
-        self._gathered: list[bytes] = []
-        self._due: set[Acknowledging] = set()
+        self._waiting: deque[tuple[Sender | None, Kind, bytes]] = deque()
+        self._due: set[Sender] = set()
         self._wanted = threading.Event()
         self._closed = False
         self._greeted = False
@@ -86,18 +88,16 @@ class Link:
 
     # Sending
 
-    def send(self, data: bytes) -> None:
-        """Send a packet. From any thread; never waits, and never raises."""
-        self.send_numbered(lambda: data)
-
-    def send_numbered(self, build: Callable[[], bytes]) -> None:
-        """Send what ``build`` returns, which is called when nobody else sends."""
-        with self._lock:
-            if self._closed:
-                return
-            self._gathered.append(build())
-            if self._gatherer != threading.get_ident() or len(self._gathered) >= MAX_GATHERED:
-                self._send_gathered()
+    def send(self, kind: Kind, body: bytes = b"", sender: Sender | None = None) -> None:
+        """Send a packet, of a connection's or of this process. From any thread; never waits, and
+        never raises.
+        """
+        waiting = self._waiting
+        waiting.append((sender, kind, body))
+        # In this order: whoever ends the gathering sends what is there by then.
+        many = len(waiting) >= MAX_GATHERED or len(body) > MAX_JOINED
+        if many or self._gatherer != threading.get_ident():
+            self._flush()
 
     def start_gathering(self) -> None:
         """The running thread makes many calls in a row: what they send leaves together, with
@@ -107,19 +107,24 @@ class Link:
 
     def stop_gathering(self) -> None:
         """Let what has been gathered leave. From any thread."""
+        self._gatherer = 0
+        if self._waiting:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what waits: numbered and acknowledging as it leaves."""
         with self._lock:
-            self._gatherer = 0
-            if self._gathered and not self._closed:
-                self._send_gathered()
+            packets = []
+            while self._waiting:
+                sender, kind, body = self._waiting.popleft()
+                packets.append(
+                    pack(kind, body=body) if sender is None else sender.build(kind, body)
+                )
+            data = b"".join(packets)
+            if data and not self._closed:
+                self._outgoing.send(data, self._zmq.NOBLOCK)
 
-    def _send_gathered(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        if len(gathered) == 1:
-            self._outgoing.send(gathered[0], self._zmq.NOBLOCK)
-        else:
-            self._outgoing.send_multipart(gathered, self._zmq.NOBLOCK)
-
-    def tell_worked_on(self, connection: Acknowledging) -> None:
+    def tell_worked_on(self, connection: Sender) -> None:
         """Something of it has been worked on: acknowledge that soon."""
         due = self._due
         if connection not in due:
@@ -143,7 +148,7 @@ class Link:
             "namespace": find_namespace(),
             "capacity": self._capacity,
         }
-        self.send(pack(Kind.HELLO, body=pack_json(content)))
+        self.send(Kind.HELLO, pack_json(content))
 
     def _keep_in_touch(self) -> None:
         """Beat, and acknowledge."""
@@ -152,7 +157,7 @@ class Link:
             if monotonic() - beaten >= BEAT_INTERVAL:
                 beaten = monotonic()
                 if self._greeted:
-                    self.send(pack(Kind.BEAT))
+                    self.send(Kind.BEAT)
                 else:
                     self._hello()
             self._wanted.wait(max(0.0, beaten + BEAT_INTERVAL - monotonic()))
@@ -173,22 +178,19 @@ class Link:
 
     # Receiving
 
-    def receive(self) -> list[bytes]:
-        """The packets that have come, at least one; none once this is closed. One thread at a
-        time.
+    def receive(self) -> list[Packet] | None:
+        """The packets that come next; ``None`` once this is closed. One thread at a time.
+
+        Raises:
+            ValueError: they are none.
         """
         zmq, incoming = self._zmq, self._incoming
         try:
-            found: list[bytes] = incoming.recv_multipart()
+            data: bytes = incoming.recv()
         except zmq.ContextTerminated:
             incoming.close()
-            return []
-        try:
-            while len(found) < BATCH and incoming.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-                found += incoming.recv_multipart(zmq.NOBLOCK)
-        except zmq.ContextTerminated:
-            pass  # next time
-        return found
+            return None
+        return unpack(data)
 
     # The end
 
@@ -197,11 +199,10 @@ class Link:
         waits for it.
         """
         self._wanted.set()
+        self._flush()
         with self._lock:
             if self._closed:
                 return
-            if self._gathered:
-                self._send_gathered()
             self._closed = True
             self._outgoing.close(linger=LINGER)
         ended = start_thread(self._context.term, "dwebsocket-gateway-end")

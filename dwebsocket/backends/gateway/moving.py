@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dwebsocket import groups
+from dwebsocket.backends import live
 from dwebsocket.backends.kept_state import check_state
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
@@ -26,8 +27,11 @@ LOOK_INTERVAL = 0.01
 def move_all(servings: Iterable[Serving], timeout: float) -> None:
     """Give all connections back to the front, as soon as the call that runs there is done. Those
     that no other process can go on with, and those whose call takes longer than ``timeout``
-    seconds, get a Close with 1012.
+    seconds, get a Close with 1012; so do sessions, whose clients come back by themselves.
     """
+    for websocket in live.find_all():
+        if not isinstance(websocket, GatewayWebSocket):  # a session, which what carries it follows
+            websocket.close_nowait(CloseCode.SERVICE_RESTART, "")
     waiting = {
         one: one.flow.user for one in servings if isinstance(one.flow.user, GatewayWebSocket)
     }
@@ -52,7 +56,7 @@ def is_done(serving: Serving, websocket: GatewayWebSocket) -> bool:
     """Whether nobody has to wait for it any more: it has been given back, or has ended here."""
     if websocket._state.reading:
         return serving.flow.is_over
-    if not serving.freeze(websocket._calls):
+    if not websocket._freeze():
         return False
     give_back(serving, websocket)
     return True

@@ -15,8 +15,8 @@ from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
 from dwebsocket.running.context import capture_context
 
-from .calls import Called, Calls, OwnThread
 from .serving import Serving
+from .telling import OwnThread, Told, Worked
 from .users import check_same_user, find_user
 
 __all__ = ["create_runner"]
@@ -34,10 +34,13 @@ class NotResumable(InvalidHandshake):
     status_code = 503
 
 
-class GatewayOwner(Owner, Called, Protocol):
+class GatewayOwner(Owner, Told, Protocol):
     """The WebSocket."""
 
-    def _attach_calls(self, calls: Calls | OwnThread) -> Callable[[], None]: ...
+    _carries_session: bool
+
+    def _attach_listener(self, listener: Listener) -> Callable[[], None]: ...
+    def _attach_thread(self, thread: OwnThread) -> Callable[[], None]: ...
     async def _run_watched(self, run: Run) -> None: ...
 
 
@@ -94,12 +97,13 @@ tasks: set[Any] = set()
 class HandlerRunner(Runner):
     """Has a handler called when something comes."""
 
-    __slots__ = ("_owner", "_serving", "_thread")
+    __slots__ = ("_flow", "_owner", "_thread")
 
     def __init__(self, owner: GatewayOwner, serving: Serving) -> None:
         self._owner = owner
-        self._serving = serving
-        self._thread = OwnThread(owner) if serving.own_threads else None
+        self._flow = serving.flow
+        own = serving.own_threads and not owner._carries_session
+        self._thread = OwnThread(owner) if own else None
 
     def cancel(self) -> None:
         if self._thread is not None:
@@ -107,17 +111,19 @@ class HandlerRunner(Runner):
 
     def drive(self, listener: Listener) -> Callable[[], None] | None:
         self._owner._runner = None
+        worked = Worked(self._flow, listener)
         if self._thread is None:
-            return self._owner._attach_calls(Calls(self._owner, listener, self._serving.leader))
-        self._thread.listen(listener)
-        return self._owner._attach_calls(self._thread)
+            return self._owner._attach_listener(worked)
+        self._thread.listen(worked)
+        return self._owner._attach_thread(self._thread)
 
 
 def create_runner(
     owner: GatewayOwner, serving: Serving, request: HttpRequest, use: Use, *, accepts: bool
 ) -> Runner | None:
     """As ``BaseWebSocket._create_runner``."""
-    serving.is_handler = use is Use.HANDLER or (use is Use.COROUTINE and is_handler(request))
+    handles = use is Use.HANDLER or (use is Use.COROUTINE and is_handler(request))
+    serving.is_handler = handles and not owner._carries_session
     if serving.flow.is_resumed and not serving.is_handler:
         raise NotResumable("This address is that of a view, which cannot go on in the middle.")
     if serving.is_handler:

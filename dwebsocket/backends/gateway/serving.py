@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from dwebsocket.backends import view_threads
 from dwebsocket.backends.coroutine_end import wait_for_task
+from dwebsocket.backends.waiters import wait_for_wake
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import Threads
 
-from .calls import Calls, OwnThread
 from .flow import Flow
 from .leader import Leader
 from .loop import get_loop
@@ -123,15 +123,16 @@ class Serving:
         if not task.cancelled():
             task.result()
 
-    async def wait_for_message(self, timeout: float | None) -> None:
+    async def wait_for_message(self, deadline: float | None) -> None:
         """Wait, in a coroutine, until something has come; for good if another process goes on.
 
         Raises:
-            TimeoutError: nothing came within ``timeout`` seconds.
+            TimeoutError: the deadline, ``time.monotonic()`` value, passed.
         """
+        inbox = self.flow.inbox
         self._is_idle = True
         try:
-            await self.flow.inbox.wait(timeout)
+            await wait_for_wake(inbox.add_waiter, inbox.discard_waiter, deadline)
         finally:
             self._is_idle = False  # first: one of us sees the other
         if self.is_frozen:
@@ -140,9 +141,7 @@ class Serving:
 
     # For whoever moves it to another process
 
-    def freeze(self, calls: Calls | OwnThread | None) -> bool:
-        """Let no further call of its handler begin; whether none is running."""
+    def freeze(self) -> bool:
+        """Let nothing further be done by a coroutine; whether nothing is."""
         self.is_frozen = True
-        if calls is not None:
-            return calls.freeze()
         return self._is_idle

@@ -6,13 +6,15 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from django.http import HttpRequest
 
 from dwebsocket.backends import live
+from dwebsocket.backends.calls import Calls
 from dwebsocket.backends.coroutine_end import note_end
-from dwebsocket.backends.listening import NO_READER
+from dwebsocket.backends.listening import NO_READER, Listener
 from dwebsocket.backends.room import check_room
 from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
@@ -24,15 +26,14 @@ from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
 from dwebsocket.running.coroutines import release_thread
-from dwebsocket.running.event_loop import is_in_event_loop, set_done
+from dwebsocket.running.event_loop import call_in_loop, is_in_event_loop, set_done
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, wrong_timeout
 
-from .calls import Calls, OwnThread
 from .flow import CREDIT_STEP, Flow
-from .inbox import Received
 from .loop import is_loop
 from .runners import create_runner
 from .serving import Serving
+from .telling import OwnThread
 from .wire import Kind, pack_json
 
 __all__ = ["GatewayWebSocket", "forget"]
@@ -43,7 +44,7 @@ CLOSED = Reading.CLOSED
 MAX_WAITING = 65536
 
 #: What the front, and the system's buffers, may hold besides WEBSOCKET_MAX_SEND_BUFFER.
-IN_BETWEEN = 1 << 22
+IN_BETWEEN = 1 << 20
 
 #: The WebSockets that are open in this process.
 websockets: set[GatewayWebSocket] = set()
@@ -75,17 +76,15 @@ class GatewayWebSocket(BaseWebSocket):
         "_flow",
         "_knows_end",
         "_may_answer",
-        "_redelivered",
         "_serving",
-        "_taken",
         "_task",
+        "_thread",
     )
 
-    _calls: Calls | OwnThread | None  # of a handler
+    _calls: Calls | None  # of a handler, once it is open
+    _thread: OwnThread | None  # instead, if it has one
     _done: asyncio.Future[None] | None  # of a coroutine: the connection has ended
     _may_answer: bool  # the client has begun the closing handshake, and waits
-    _redelivered: bool
-    _taken: int  # the number of the last message that somebody has taken
     _knows_end: bool  # see coroutine_end.Owner
     _task: asyncio.Task[None] | None
 
@@ -94,17 +93,16 @@ class GatewayWebSocket(BaseWebSocket):
         self._read_lock = threading.Lock()
         self._flow = flow
         self._serving = serving
-        self._calls = self._done = self._task = None
-        self._knows_end = self._may_answer = self._redelivered = False
-        self._taken = 0
+        self._calls = self._done = self._task = self._thread = None
+        self._knows_end = self._may_answer = False
         if flow.is_resumed:
             self._kept_state = flow.content.get("state") or {}
-            self._kept_messages = flow.received
+            self._kept_messages = flow.before
 
     @property
     def redelivered(self) -> bool:
         """Whether a process that was killed may have worked on the present message already."""
-        return self._redelivered
+        return self._flow.taken <= self._flow.redelivered
 
     # The opening handshake
 
@@ -130,10 +128,6 @@ class GatewayWebSocket(BaseWebSocket):
 
     # What the front says, told by whoever leads
 
-    def _note_message(self) -> None:
-        if self._calls is not None:
-            self._calls.wake()
-
     def _note_end(self, code: int, reason: str, *, may_answer: bool) -> None:
         """No further message comes; nothing can be sent any more, unless answers may be."""
         self.end(code, reason)
@@ -142,17 +136,10 @@ class GatewayWebSocket(BaseWebSocket):
         if not may_answer:
             self._state.lose()
             websockets.discard(self)
-        self._flow.inbox.put(None)
-        if self._calls is not None:
-            self._calls.wake()
+        self._flow.inbox.close()
+        self._flow.inbox.wake()
         if self._done is not None:
-            self._call_in_loop(self._done)
-
-    def _call_in_loop(self, future: asyncio.Future[None]) -> None:
-        try:
-            future.get_loop().call_soon_threadsafe(set_done, future)
-        except RuntimeError:  # the loop is closed
-            pass
+            call_in_loop(self._done.get_loop(), set_done, self._done)
 
     # Sending
 
@@ -211,35 +198,32 @@ class GatewayWebSocket(BaseWebSocket):
 
     # Receiving, in threads
 
-    def _note_taken(self) -> None:
-        """Whoever asks for more has worked on what he has."""
-        if self._taken:
-            self._flow.note_worked_on(self._taken)
-
-    def _note(self, received: Received) -> Message:
-        self._taken = received.number
-        self._redelivered = received.redelivered
-        return received.message
+    def _take_blocking(self, deadline: float | None = None) -> Message | None:
+        flow = self._flow
+        while self._state.reading != CLOSED:
+            message = flow.take()
+            if message is not None or flow.is_at_end:
+                return message
+            flow.inbox.wait(deadline)
+        return None
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
-        self._note_taken()
-        received = (
-            None if self._state.reading == CLOSED else self._flow.inbox.take_blocking(deadline)
-        )
-        if received is None or self._state.reading == CLOSED:
+        self._flow.note_worked_on()  # whoever asks for more has worked on what he has
+        message = self._take_blocking(deadline)
+        if message is None:
             self._end_answers()
             return []
-        return [self._note(received)]
+        return [message]
 
     def receive_available(self) -> list[Message]:
         messages: list[Message] = []
         # A view that only looks, and reads nothing, does not make room for more of it.
         room = conf.MAX_MESSAGE_SIZE + RESERVE - cost_of(self._ready)
         while room > 0 and self._state.reading != CLOSED:
-            received = self._flow.inbox.take()
-            if received is None:
+            message = self._flow.take()
+            if message is None:
                 break
-            messages.append(self._note(received))
+            messages.append(message)
             room -= cost_of(messages[-1:])
         return messages
 
@@ -266,32 +250,35 @@ class GatewayWebSocket(BaseWebSocket):
         if not self._is_in_loop():  # in the loop of async_to_sync(), in a thread
             return await super().areceive(timeout)
         try:
-            seconds = None if timeout is None or timeout < 0 else timeout
+            deadline = None if timeout is None or timeout < 0 else monotonic() + timeout
         except TypeError as error:
             raise wrong_timeout(timeout, error) from error
-        message = await self._receive_next(seconds)
+        message = await self._receive_next(deadline)
         if message is None:
             if self._told:
                 raise self._closed_error()
             self._told = True
         return message
 
-    async def _receive_next(self, timeout: float | None) -> Message | None:
+    async def _receive_next(self, deadline: float | None) -> Message | None:
         self._check_accepted()
         if self._ready:
             return self._ready.pop()
-        self._note_taken()
-        inbox = self._flow.inbox
-        if inbox.is_empty:
+        flow = self._flow
+        flow.note_worked_on()
+        if flow.inbox.is_empty:
             release_thread()
             await self._arelease_database()
-        await self._serving.wait_for_message(timeout)
-        received = None if self._state.reading == CLOSED else inbox.take()
-        if received is None:
+        message = None
+        while self._state.reading != CLOSED:
+            await self._serving.wait_for_message(deadline)
+            message = flow.take()
+            if message is not None or flow.is_at_end:
+                break
+        if message is None:
             self._end_answers()
             note_end(self)
-            return None
-        return self._note(received)
+        return message
 
     def _end_answers(self) -> None:
         """All that came before the client's Close has been answered."""
@@ -327,18 +314,18 @@ class GatewayWebSocket(BaseWebSocket):
         self._state.send_close()
         self._flow.close(code, reason)
         self._state.stop_reading()
-        self._flow.inbox.put(None)
-        if self._calls is not None:
-            self._calls.wake(soon=True)
+        self._flow.inbox.close()
+        self._flow.inbox.wake()
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
         note_end(self)
-        self._note_taken()
+        self._flow.note_worked_on()
         self._close(code, reason)
         if timeout and not self._has_listener and not is_in_event_loop():
             self._flow.wait_until_over(timeout)
         self._state.stop_reading()  # what has come is not wanted, whoever has closed
         self._ready.clear()
+        self._flow.inbox.clear()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         if not self._is_in_loop():
@@ -361,29 +348,40 @@ class GatewayWebSocket(BaseWebSocket):
 
     # For a handler
 
-    def _attach_calls(self, calls: Calls | OwnThread) -> Callable[[], None]:
-        """Have the handler called, once the returned function is."""
+    def _attach_listener(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` told what comes, once the returned function is called."""
+        calls = self._calls = Calls(self, self._serving.leader.call, self._flow, listener)
+
+        def start() -> None:  # what comes before that waits
+            self._flow.inbox.on_put = calls.wake
+            calls.start()
+
+        return self._listen(start)
+
+    def _attach_thread(self, thread: OwnThread) -> Callable[[], None]:
+        """The same, in a thread that the listener has to itself."""
+        self._thread = thread
+        return self._listen(thread.start)
+
+    def _listen(self, start: Callable[[], None]) -> Callable[[], None]:
         self._read_lock = NO_READER
         self._has_listener = True
-        self._calls = calls
-        return calls.start
+        return start
 
-    @property
-    def _has_something(self) -> bool:
-        return not self._flow.inbox.is_empty or bool(self._state.reading)
+    def _freeze(self) -> bool:
+        """Let nothing further be called or done: another process is going to go on. Whether
+        nothing is.
+        """
+        if not self._has_listener:
+            return self._serving.freeze()
+        if self._calls is None:
+            return self._thread is not None and self._thread.freeze()
+        is_open = self._flow.inbox.on_put is not None
+        return is_open and self._calls.freeze()
 
-    def _take(self) -> Received | None:
-        return None if self._state.reading == CLOSED else self._flow.inbox.take()
-
-    def _take_blocking(self) -> Received | None:
-        received = self._flow.inbox.take_blocking(None)
-        return None if self._state.reading == CLOSED else received
-
-    def _begin_work(self, received: Received) -> None:
-        self._redelivered = received.redelivered
-
-    def _end_work(self, received: Received) -> None:
-        self._flow.note_worked_on(received.number)
+    def _set_reading(self, on: bool) -> None:
+        if self._calls is not None:
+            self._calls.go_on() if on else self._calls.freeze()
 
     def _fail(self) -> None:
         self.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)

@@ -1,4 +1,5 @@
-"""The packets between the front and the processes with the handlers: one ZeroMQ message each.
+"""The packets between the front and the processes with the handlers: one or more in a ZeroMQ
+message.
 
 A head of fixed length, and a body: the payload of a message as it is, JSON for a handshake, a
 close code and its reason. Nothing of it is ever executed.
@@ -28,11 +29,11 @@ __all__ = [
 ]
 
 #: Of what is said here; two sides that differ do not speak to each other.
-VERSION = 1
+VERSION = 2
 
-#: Kind, flags, the connection's id, the packet's number, and the number up to which those of the
-#: other direction have been worked on.
-HEAD = struct.Struct("!BB16sQQ")
+#: Kind, flags, the connection's id, the packet's number, the number up to which those of the other
+#: direction have been worked on, and the length of the body.
+HEAD = struct.Struct("!BB16sQQI")
 CLOSE, COUNT = struct.Struct("!H"), struct.Struct("!Q")
 
 #: The id in packets that concern no connection.
@@ -97,18 +98,30 @@ def pack(
     redelivered: bool = False,
 ) -> bytes:
     """A packet as bytes."""
-    return HEAD.pack(kind, redelivered, connection, number, acknowledged) + body
+    return HEAD.pack(kind, redelivered, connection, number, acknowledged, len(body)) + body
 
 
-def unpack(data: bytes) -> Packet | None:
-    """The packet that these bytes are, ``None`` if they are none."""
-    if len(data) < HEAD.size:
-        return None
-    code, flags, connection, number, acknowledged = HEAD.unpack_from(data)
-    kind = KINDS.get(code)
-    if kind is None or flags > 1:
-        return None
-    return Packet(kind, bool(flags), connection, number, acknowledged, data[HEAD.size :])
+def unpack(data: bytes) -> list[Packet]:
+    """The packets that these bytes are.
+
+    Raises:
+        ValueError: they are none, or something else is among them.
+    """
+    packets, start, size = [], 0, len(data)
+    while start < size:
+        if size - start < HEAD.size:
+            raise ValueError("cut off")
+        code, flags, connection, number, acknowledged, length = HEAD.unpack_from(data, start)
+        start += HEAD.size
+        end = start + length
+        kind = KINDS.get(code)
+        if kind is None or flags > 1 or end > size:
+            raise ValueError("no packet")
+        packets.append(Packet(kind, flags == 1, connection, number, acknowledged, data[start:end]))
+        start = end
+    if not packets:
+        raise ValueError("nothing")
+    return packets
 
 
 def pack_json(content: Any) -> bytes:

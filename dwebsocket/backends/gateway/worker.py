@@ -14,12 +14,12 @@ from dwebsocket.supervisor import log_failure, log_now_and_then
 
 from .addresses import Addresses
 from .flow import Flow
-from .leader import Leader
+from .leader import FOREIGN, Leader
 from .link import Link
 from .moving import move_all
 from .requests import build_environ, load_application, refuse, respond
 from .serving import Serving
-from .wire import Kind, Packet, pack, read_close, read_count, read_json, unpack
+from .wire import Kind, Packet, read_close, read_count, read_json
 
 __all__ = ["Worker"]
 
@@ -27,6 +27,8 @@ logger = logging.getLogger("dwebsocket.connection")
 
 #: Threads in which handshakes are answered.
 MAX_HANDSHAKES = 32
+
+TEXT, BINARY = Kind.TEXT, Kind.BINARY
 
 
 class Worker:
@@ -74,13 +76,13 @@ class Worker:
 
     def leave(self, timeout: float) -> None:
         """Give all connections back, and go: the process ends."""
-        self._link.send(pack(Kind.LEAVING))
+        self._link.send(Kind.LEAVING)
         until = monotonic() + timeout
         while self._asked - self._held() and monotonic() < until:
             sleep(0.01)
         move_all(list(self._servings.values()), max(0.0, until - monotonic()))
         self._link.acknowledge_all()
-        self._link.send(pack(Kind.GONE))
+        self._link.send(Kind.GONE)
         self._link.close()
 
     def _held(self) -> set[bytes]:
@@ -89,22 +91,21 @@ class Worker:
 
     # What the front says, one packet after the other
 
-    def _take_in(self, data: bytes) -> None:
+    def _take_in(self, packet: Packet) -> None:
         """Do what a packet says. Never raises."""
-        packet = unpack(data)
         try:
-            if packet is not None and self._do(packet):
+            if self._do(packet):
                 return
         except ValueError:
             pass
         except Exception:
             log_failure("A packet of the gateway's front could not be worked on")
             return
-        log_now_and_then("gateway", "A packet was dropped that is none of the gateway's front")
+        log_now_and_then("gateway", FOREIGN)
 
     def _do(self, packet: Packet) -> bool:
         kind = packet.kind
-        if kind in (Kind.TEXT, Kind.BINARY):
+        if kind is TEXT or kind is BINARY:
             serving = self._servings.get(packet.connection)
             # A connection that has just been closed here may still bring some.
             return serving is None or serving.flow.take_in(packet)

@@ -40,7 +40,7 @@ from dwebsocket.transports.descriptors import is_full
 from dwebsocket.transports.traffic import find_address, read_traffic
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
 
-__all__ = ["SocketWebSocket"]
+__all__ = ["MIN_COMPRESSED", "SocketWebSocket"]
 
 TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 #: Below this, header and payload are joined: a copy is cheaper than a second part.
