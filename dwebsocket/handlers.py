@@ -188,6 +188,11 @@ class BaseWebSocketHandler(HandlerTasks, View):
         """Whether the connection has ended."""
         return self.websocket.closed
 
+    @property
+    def redelivered(self) -> bool:
+        """Whether a process that was killed may have worked on the present message."""
+        return self.websocket._redelivered  # type: ignore[attr-defined,no-any-return]
+
     # What Django calls
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

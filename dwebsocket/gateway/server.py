@@ -17,6 +17,7 @@ from tornado.web import Application, RequestHandler
 
 from dwebsocket.backends.gateway.requests import find_handlers
 from dwebsocket.backends.room import NoRoom
+from dwebsocket.backends.sessions.answers import describe
 
 from .connection import Answer, Connection
 from .hub import Hub

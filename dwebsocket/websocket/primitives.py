@@ -176,6 +176,11 @@ class Primitives:
         """What carries it."""
         return "websocket"
 
+    @property
+    def _redelivered(self) -> bool:
+        """Whether a process that was killed may have worked on the present message."""
+        return False
+
     def _show_error(self, error: BaseException) -> None:
         """Let the client have an error of what uses this, if it can show one to whoever writes the
         site. Never raises.

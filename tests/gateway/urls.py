@@ -15,7 +15,7 @@ class Counter(WebSocketHandler):
 
     def on_message(self, message):
         self.count += 1
-        self.send(f"{self.count} {message} {self.websocket.redelivered:d} {os.getpid()}")
+        self.send(f"{self.count} {message} {self.redelivered:d} {os.getpid()}")
 
     def get_state(self):
         return {"count": self.count}

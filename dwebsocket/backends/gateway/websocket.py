@@ -100,7 +100,7 @@ class GatewayWebSocket(BaseWebSocket):
             self._kept_messages = flow.before
 
     @property
-    def redelivered(self) -> bool:
+    def _redelivered(self) -> bool:
         """Whether a process that was killed may have worked on the present message already."""
         return self._flow.taken <= self._flow.redelivered
 
