@@ -244,10 +244,11 @@ class Connection:
             if not fresh:
                 return False
             self._heard = fresh[-1].number
+            kept = self._keeps(*fresh)
+        if not kept:
+            self._send(fresh)
+        with self._hub.lock:  # behind that: a Close may wait for these answers
             self._acknowledge(fresh[-1].acknowledged)
-            if self.websocket is None and self._keeps(*fresh):
-                return True
-        self._send(fresh)
         return len(fresh) == len(packets)
 
     def _keeps(self, *packets: Packet) -> bool:

@@ -132,7 +132,9 @@ class FrontWebSocket(SocketWebSocket):
         for packet in packets:
             opcode = Opcode.BINARY if packet.kind is BINARY else Opcode.TEXT
             frames += build_frame_header(opcode, len(packet.body)), packet.body
-        self._writer.write_nowait(b"".join(frames), b"")
+        writer = self._writer
+        write = writer.write if writer.driver is None else writer.write_nowait  # it has ended
+        write(b"".join(frames), b"")
 
     def _ping(self, payload: bytes) -> None:
         """Send a Ping, without waiting."""

@@ -149,11 +149,10 @@ class GatewayWebSocket(BaseWebSocket):
         else:
             kind, body = Kind.BINARY, self._as_bytes(message)
         self._check_may_send()
-        self._sent += 1
-        flow = self._flow
-        flow.send(kind, body)
-        if flow.waiting > MAX_WAITING:
+        if self._flow.waiting > MAX_WAITING:
             self._pace()
+        self._sent += 1
+        self._flow.send(kind, body)
 
     def send_ping(self, payload: bytes) -> None:
         self._check_may_send()
@@ -165,8 +164,8 @@ class GatewayWebSocket(BaseWebSocket):
             return
         if message.encoded is None:
             message.encoded = as_body(message)
-        self._flow.send(*message.encoded)
-        self._check_bound()
+        if self._check_bound():
+            self._flow.send(*message.encoded)
 
     def _check_may_send(self) -> None:
         state = self._state
@@ -184,7 +183,9 @@ class GatewayWebSocket(BaseWebSocket):
             raise self._closed_error()
 
     def _check_bound(self) -> bool:
-        """Close the connection if more waits than may: the front is slow, or the client."""
+        """Close the connection if more waits than may: the front is slow, or the client. Whether
+        it goes on.
+        """
         if self._flow.waiting <= conf.MAX_SEND_BUFFER + IN_BETWEEN:
             return True
         if not self._state.writing:
