@@ -1,6 +1,7 @@
 """What the gateway's tests run in its processes with handlers."""
 
 import os
+import random
 import time
 
 from django.urls import path
@@ -107,6 +108,13 @@ class First(gateway.WebSocketHandler):
         print("CLOSED first", flush=True)
 
 
+class RandomCounter(gateway.WebSocketHandler):
+    """The sample of the page: its first message comes to on_message(), too."""
+
+    def on_message(self, message):
+        self.send(str(random.random()))
+
+
 class AsyncFirst(gateway.WebSocketHandler):
     async def on_open(self, message):
         await self.send(f"open {message}")
@@ -114,6 +122,13 @@ class AsyncFirst(gateway.WebSocketHandler):
 
     async def on_message(self, message):
         await self.send(f"message {message}")
+
+
+class Echo(WebSocketHandler):
+    """Says what it is told."""
+
+    def on_message(self, message):
+        self.send(message)
 
 
 @require_websocket
@@ -134,4 +149,5 @@ urlpatterns = [
     path("first/", First.as_view()),
     path("async/first/", AsyncFirst.as_view()),
     path("view/", view),
+    path("echo/", Echo.as_view()),
 ]
