@@ -131,8 +131,9 @@ class Flow:
 
     def build(self, kind: Kind, body: bytes) -> bytes:
         """See ``Sender``."""
-        if self.is_given_back and kind is not Kind.BYE:
+        if self.is_given_back:
             return b""  # it has another owner
+        self.is_given_back = kind is Kind.BYE  # what was sent before is still ours to say
         self._sent += 1
         worked_on = self._acknowledged = self._worked_on
         return pack(kind, self.id, self._sent, worked_on, body)

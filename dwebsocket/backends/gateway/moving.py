@@ -72,7 +72,6 @@ def give_back(serving: Serving, websocket: GatewayWebSocket) -> None:
         websocket.close_nowait(CloseCode.INTERNAL_ERROR, "")
         return
     flow = serving.flow
-    flow.is_given_back = True
     flow.send(Kind.BYE, pack_json({"state": state, "user": serving.user}))
     forget(websocket)
     groups.leave_all(websocket)
