@@ -27,7 +27,7 @@ help:
 	@echo "make quick     the tests that start no server, without coverage, in less than a minute"
 	@echo "make pytest    all tests; ARGS='-k chat' for some"
 	@echo "make coverage  all tests, with coverage"
-	@echo "make conformance  the Autobahn suite on three servers; ARGS='1-7,10' for some groups"
+	@echo "make conformance  the Autobahn suite on four servers; ARGS='1-7,10' for some groups"
 	@echo "make soak      200,000 connections and 2,000,000 messages: does anything grow?"
 	@echo "make chaos     200 attackers at a time: do others notice? ARGS='uvicorn --seconds 20' for one"
 	@echo "make bench     measure"

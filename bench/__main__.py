@@ -10,7 +10,7 @@ from bench import chart, load, machine, report
 from bench.choosing import add_choice, by_name
 from bench.processes import Process, StartError, choose_cpus
 from bench.results import Results
-from bench.servers import OURS, SERVERS, Server
+from bench.servers import GATEWAY, OURS, SERVERS, Server
 from bench.works import WORKS, Work
 
 Cpus = tuple[int, int] | None
@@ -104,7 +104,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=2, help="length of one measurement (default: %(default)s)"
     )
-    add_choice(parser, "--only", "SERVER", by_name(SERVERS))
+    add_choice(parser, "--only", "SERVER", by_name((*SERVERS, *GATEWAY)), by_name(SERVERS))
     add_choice(parser, "--work", "NAME", by_name(WORKS))
     parser.add_argument("--no-write", action="store_true", help="print only; leave docs/ as it is")
     options = parser.parse_args()

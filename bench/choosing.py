@@ -7,13 +7,17 @@ from typing import Any
 
 
 def add_choice(
-    parser: argparse.ArgumentParser, option: str, metavar: str, known: dict[str, Any]
+    parser: argparse.ArgumentParser,
+    option: str,
+    metavar: str,
+    known: dict[str, Any],
+    usual: dict[str, Any] | None = None,
 ) -> None:
-    """All is chosen without the option; a tuple, in the order of ``known``."""
+    """All is chosen without the option, or what is usual; a tuple, in the order of ``known``."""
     parser.add_argument(
         option,
         type=partial(choose, known=known),
-        default=tuple(known.values()),
+        default=tuple((usual or known).values()),
         metavar=f"{metavar}[,…]",
         help="of " + ", ".join(known),
     )

@@ -57,7 +57,7 @@ def _run(server: Process, work: Work, seconds: float) -> dict[str, float]:
     if work.mode == "echo":
         command += [str(work.size), str(work.depth)]
     command = pinned([*command, str(seconds)], server.load_cpu)
-    environment = {**os.environ, "WSLOAD_PIDS": str(server.pid)}
+    environment = {**os.environ, "WSLOAD_PIDS": ",".join(map(str, server.pids))}
     patience = seconds + PATIENCE
     try:
         result = subprocess.run(command, env=environment, capture_output=True, timeout=patience)

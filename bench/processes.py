@@ -61,7 +61,7 @@ class Process:
             start_new_session=True,  # so that a server with several processes ends as one
         )
         try:
-            self.port, self.pid = self._announcement()
+            self.port, self.pids = self._announcement()
         except BaseException:
             self.__exit__()
             raise
@@ -74,14 +74,19 @@ class Process:
         self._popen.stdout.close()
         self._errors.close()
 
-    def _announcement(self) -> tuple[int, int]:
+    @property
+    def pid(self) -> int:
+        """Of the server's process, or of the first one."""
+        return self.pids[0]
+
+    def _announcement(self) -> tuple[int, list[int]]:
         deadline = time.monotonic() + START_TIMEOUT
         with selectors.DefaultSelector() as selector:
             selector.register(self._popen.stdout, selectors.EVENT_READ)
             while selector.select(max(0, deadline - time.monotonic())):
                 line = self._popen.stdout.readline()
-                if match := re.match(r"listening on port (\d+) in process (\d+)", line):
-                    return int(match[1]), int(match[2])
+                if match := re.match(r"listening on port (\d+) in process ([\d,]+)", line):
+                    return int(match[1]), [int(pid) for pid in match[2].split(",")]
                 if not line:
                     raise StartError(
                         f"it ended while starting; its last words: {self.last_words()}"

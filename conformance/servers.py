@@ -6,8 +6,8 @@ from tests.servers.rows import ROWS
 #: By name; not those with TLS, below which the protocol is the same.
 SERVERS = {row.name: row for row in ROWS if not row.tls}
 
-#: One of each kind: greenlets, a pool of threads, a thread for each connection.
-DEFAULT = ["gevent-pywsgi", "gunicorn-gthread", "runserver"]
+#: One of each kind: greenlets, a pool of threads, a thread for each connection, two processes.
+DEFAULT = ["gevent-pywsgi", "gunicorn-gthread", "runserver", "gateway"]
 
 SETTINGS = {
     # Group 9 sends messages of 16 MiB.

@@ -8,6 +8,7 @@ from django.utils.autoreload import file_changed
 
 from dwebsocket import checks
 from dwebsocket.backends.sockets.sweeper import expect_restart
+from dwebsocket.handover import expect
 
 __all__ = ["DwebsocketConfig"]
 
@@ -28,3 +29,4 @@ class DwebsocketConfig(AppConfig):
         register(checks.check_contexts)
         register(checks.check_deployment, deploy=True)
         file_changed.connect(expect_restart, dispatch_uid="dwebsocket.sweeper")
+        expect()

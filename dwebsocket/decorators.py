@@ -12,7 +12,7 @@ from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from dwebsocket.handlers import WebSocketHandler
+from dwebsocket.handlers import BaseWebSocketHandler
 from dwebsocket.http import HttpOrWebSocketRequest, WebSocket
 from dwebsocket.running.database import EveryDatabase
 from dwebsocket.upgrade.attachment import attach
@@ -144,7 +144,7 @@ def wrap(view: Callable[..., Any], options: HandshakeOptions) -> Callable[..., A
             f"a WebSocket decorator takes a view, and {view.__qualname__} is a class: decorate "
             f"{view.__qualname__}.as_view(), or nothing if it is a WebSocketHandler"
         )
-    if issubclass(getattr(view, "view_class", object), WebSocketHandler):
+    if issubclass(getattr(view, "view_class", object), BaseWebSocketHandler):
         return leave_to_handler(view, options)
     wrapper: Callable[..., Any]
     if iscoroutinefunction(view) or is_method_of_async_view(view):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from asyncio import iscoroutine
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
@@ -14,7 +14,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 
+from dwebsocket.conf import conf
 from dwebsocket.groups import People
+from dwebsocket.handover import take_part
 from dwebsocket.html import AnyTemplate
 from dwebsocket.http import WebSocket, WebSocketRequest
 from dwebsocket.protocol.frames import CloseCode
@@ -28,6 +30,7 @@ from dwebsocket.upgrade.handler import log_failure
 from dwebsocket.upgrade.handshake import HandshakeOptions
 from dwebsocket.upgrade.hints import tell_of_names
 from dwebsocket.upgrade.lost_upgrade import tell_if_lost
+from dwebsocket.upgrade.opening import as_opening
 from dwebsocket.upgrade.order import call_async_handler, call_handler
 from dwebsocket.upgrade.refusals import end_connection_behind
 from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, HandlerTasks
@@ -35,9 +38,11 @@ from dwebsocket.upgrade.tasks import TASK_DUPLICATE_STARTED, TASK_WS_CLOSED, Han
 __all__ = [
     "TASK_DUPLICATE_STARTED",
     "TASK_WS_CLOSED",
+    "BaseWebSocketHandler",
     "Delivery",
     "JsonWebSocketHandler",
     "WebSocketHandler",
+    "is_async",
 ]
 
 NOT_JSON = "not JSON"
@@ -45,6 +50,8 @@ NOT_JSON = "not JSON"
 #: The methods that are called, and what with.
 HOOKS = {
     "on_open": (),
+    "on_resume": ("state",),
+    "get_state": (),
     "on_message": ("message",),
     "on_close": (),
     "on_error": ("error",),
@@ -65,43 +72,41 @@ class Delivery:
         return self._websocket.adrain().__await__()
 
 
-class WebSocketHandler(HandlerTasks, View):
-    """A class-based view for WebSockets: one instance for each connection.
-
-    The methods below are called one after the other, never two at once; those of different
-    connections run side by side. Each runs in the context of the request. Whatever one raises is
-    logged as the error of a view, and closes its connection with 1011.
-
-    Any of them may be ``async def``. Then all are called in an event loop, plain ones in a thread
-    of it, after the request has ended, and the handler may have tasks.
-
-    Attributes:
-        subprotocols: those it speaks, the preferred first.
-        fallback: whether HTTP polls carry it where no WebSocket gets through.
-        presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
-        keep_request: ``False`` gives the request's memory back after ``on_open``; then
-            ``self.request`` has ``user`` and ``path`` only.
-        websocket: the WebSocket; ``send`` may be called from any thread, at any time.
-    """
+class BaseWebSocketHandler(HandlerTasks, View):
+    """``WebSocketHandler``, but for what is called first."""
 
     subprotocols: ClassVar[Sequence[str]] = ()
     fallback: bool = True
     presence_limit: int | None = 1000
     keep_request: bool = True
+    resumable: ClassVar[bool | None] = None
     websocket: WebSocket
     request: WebSocketRequest
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+    #: What its methods are called with.
+    _hooks_given: ClassVar[Mapping[str, tuple[str, ...]]] = HOOKS
 
     _failure: BaseException | None = None
     _path: str = "(an address that its handler has thrown away)"
 
     # What you write. What a plain method returns is not looked at, a coroutine is awaited.
 
-    @empty
-    def on_open(self) -> Any:
-        """The connection is open. Called in the request, whose middleware is still around it."""
-        return NOTHING
+    @as_opening
+    def on_resume(self, state: dict[str, Any]) -> Any:
+        """The connection goes on in this process, in a new instance, in the place of ``on_open``:
+        ``state`` is what the old one's ``get_state`` returned. The request, its session and its
+        user are fresh. Unless it is written, ``on_open`` is called.
+        """
+        return self._get_opening()()
+
+    def get_state(self) -> dict[str, Any]:
+        """What ``on_resume`` is to know when the connection goes on in another process: a
+        dictionary, at most 64 KiB of JSON. Called when no other method runs, and behind it none is
+        called any more, not even ``on_close``.
+        """
+        return {}
 
     @empty
     def on_message(self, message: str | bytes) -> Any:
@@ -184,6 +189,11 @@ class WebSocketHandler(HandlerTasks, View):
         """Whether the connection has ended."""
         return self.websocket.closed
 
+    @property
+    def redelivered(self) -> bool:
+        """Whether a process that was killed may have worked on the present message."""
+        return self.websocket._redelivered  # type: ignore[attr-defined,no-any-return]
+
     # What Django calls
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -213,7 +223,8 @@ class WebSocketHandler(HandlerTasks, View):
             )
         check_dispatch(cls)
         check_hooks(cls)
-        tell_of_names(cls, WebSocketHandler, HOOKS)
+        tell_of_names(cls, BaseWebSocketHandler, HOOKS)
+        check_resumable(cls)
         check_subprotocols(cls, initkwargs.get("subprotocols", cls.subprotocols))
         inner = super().as_view(**initkwargs)
 
@@ -238,6 +249,8 @@ class WebSocketHandler(HandlerTasks, View):
             return super().dispatch(request, *args, **kwargs)
         options = HandshakeOptions(True, tuple(self.subprotocols), fallback=self.fallback)
         if not is_async(self):
+            if is_handshake and self._is_resumable():
+                take_part()
             return call_handler(request, self, options)
         if is_handshake:
             look_up_user(request)
@@ -245,17 +258,57 @@ class WebSocketHandler(HandlerTasks, View):
 
     # What the connection calls
 
+    @classmethod
+    def _is_resumable(cls) -> bool:
+        """Whether its connections may go to another process."""
+        wanted = conf.HANDOVER if cls.resumable is None else cls.resumable
+        return wanted and not is_async(cls)
+
+    def _get_opening(self) -> Callable[[], Any]:
+        """The function that is called when the connection opens."""
+        raise NotImplementedError
+
     def _get_receiver(self) -> Callable[[Message], Any]:
         """The function that gets each message."""
         return self.on_message
 
 
-def is_async(handler: WebSocketHandler | type[WebSocketHandler]) -> bool:
+class WebSocketHandler(BaseWebSocketHandler):
+    """A class-based view for WebSockets: one instance for each connection.
+
+    The methods below are called one after the other, never two at once; those of different
+    connections run side by side. Each runs in the context of the request. Whatever one raises is
+    logged as the error of a view, and closes its connection with 1011.
+
+    Any of them may be ``async def``. Then all are called in an event loop, plain ones in a thread
+    of it, after the request has ended, and the handler may have tasks.
+
+    Attributes:
+        subprotocols: those it speaks, the preferred first.
+        fallback: whether HTTP polls carry it where no WebSocket gets through.
+        presence_limit: up to so many keys ``on_presence`` is told of; ``None``: however many.
+        resumable: whether the connection goes on in another process when this one ends;
+            ``None``: as ``WEBSOCKET_HANDOVER`` says. Not for handlers with ``async def`` methods.
+        keep_request: ``False`` gives the request's memory back after ``on_open``; then
+            ``self.request`` has ``user`` and ``path`` only.
+        websocket: the WebSocket; ``send`` may be called from any thread, at any time.
+    """
+
+    @empty
+    def on_open(self) -> Any:
+        """The connection is open. Called in the request, whose middleware is still around it."""
+        return NOTHING
+
+    def _get_opening(self) -> Callable[[], Any]:
+        return self.on_open
+
+
+def is_async(handler: BaseWebSocketHandler | type[BaseWebSocketHandler]) -> bool:
     """Whether a method is ``async def``."""
     return any(iscoroutinefunction(getattr(handler, name)) for name in HOOKS)
 
 
-def check_dispatch(handler: type[WebSocketHandler]) -> None:
+def check_dispatch(handler: type[BaseWebSocketHandler]) -> None:
     if iscoroutinefunction(handler.dispatch):
         raise ImproperlyConfigured(
             f"{handler.__qualname__}.dispatch is 'async def', and it is called in a thread, before "
@@ -263,11 +316,16 @@ def check_dispatch(handler: type[WebSocketHandler]) -> None:
         )
 
 
-def check_hooks(handler: type[WebSocketHandler]) -> None:
+def check_hooks(handler: type[BaseWebSocketHandler]) -> None:
     """Raise ``ImproperlyConfigured`` for a method that does not take what it will be called with,
     as in code for other packages; otherwise the first client would find out.
     """
-    for name, given in HOOKS.items():
+    if iscoroutinefunction(handler.get_state):
+        raise ImproperlyConfigured(
+            f"{handler.__qualname__}.get_state is 'async def', and it is called when nothing of "
+            "the handler runs any more: write it as 'def'"
+        )
+    for name, given in handler._hooks_given.items():
         hook = inspect.getattr_static(handler, name)
         if not inspect.isfunction(hook):
             continue
@@ -280,7 +338,15 @@ def check_hooks(handler: type[WebSocketHandler]) -> None:
             ) from error
 
 
-def check_subprotocols(handler: type[WebSocketHandler], names: Any) -> None:
+def check_resumable(handler: type[BaseWebSocketHandler]) -> None:
+    if handler.resumable and is_async(handler):
+        raise ImproperlyConfigured(
+            f"{handler.__qualname__}.resumable is True, and it has 'async def' methods: what a "
+            "coroutine is doing cannot go to another process. Write 'def', or leave resumable out"
+        )
+
+
+def check_subprotocols(handler: type[BaseWebSocketHandler], names: Any) -> None:
     if isinstance(names, str):  # its characters would be the names
         raise TypeError(
             f"{handler.__qualname__}.subprotocols is {names!r}, it must be a list of names"

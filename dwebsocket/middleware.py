@@ -14,7 +14,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from dwebsocket.conf import conf
-from dwebsocket.handlers import WebSocketHandler
+from dwebsocket.handlers import BaseWebSocketHandler
 from dwebsocket.upgrade.attachment import attach, is_upgraded
 from dwebsocket.upgrade.caches import vary_on_upgrade
 from dwebsocket.upgrade.handshake import HandshakeOptions
@@ -106,7 +106,7 @@ def find_options(
         return None, None
     if not accepts(view):
         # A handler without as_view() says so when it is called.
-        is_handler = isinstance(view, type) and issubclass(view, WebSocketHandler)
+        is_handler = isinstance(view, type) and issubclass(view, BaseWebSocketHandler)
         return None, None if is_handler else refuse(request)
     check_nothing_is_skipped()
     return HandshakeOptions(required), None

@@ -6,6 +6,7 @@ whoever needs it next tries again.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import threading
@@ -17,9 +18,12 @@ from typing import Any
 __all__ = [
     "Service",
     "ends_process",
+    "forget_last",
     "keep_running",
     "log_failure",
     "log_now_and_then",
+    "run_all_last",
+    "run_last",
     "spares",
     "start_missing",
     "start_thread",
@@ -42,6 +46,31 @@ spares: list[Callable[[], None]] = []
 
 #: When a line of ``log_now_and_then`` was last logged, time.monotonic().
 logged: dict[str, float] = {}
+
+
+#: What is called at the interpreter's end, behind all else of ours that is.
+last: list[Callable[[], None]] = []
+
+
+def run_last(function: Callable[[], None]) -> None:
+    """Call this at the interpreter's end, when connections have ended, the latest first."""
+    last.append(function)
+
+
+def forget_last(function: Callable[[], None]) -> None:
+    """Do not call it then."""
+    if function in last:
+        last.remove(function)
+
+
+@atexit.register  # the first to do so of this package, and so the last to be called
+def run_all_last() -> None:
+    """The interpreter ends."""
+    while last:
+        try:
+            last.pop()()
+        except Exception:
+            log_failure("Something failed at the end of the process")
 
 
 def start_thread(function: Callable[[], None], name: str) -> threading.Thread:

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import Resolver404, ResolverMatch, get_resolver
 
 from dwebsocket.conf import conf
-from dwebsocket.handlers import WebSocketHandler
+from dwebsocket.handlers import BaseWebSocketHandler
 
 __all__ = ["check_urlconf", "find_urlconf", "resolve"]
 
@@ -94,7 +94,7 @@ def find_strangers(patterns: list[Any]) -> list[str]:
     found = []
     for pattern in patterns:
         view = getattr(pattern, "callback", None)
-        if isinstance(view, type) and not issubclass(view, WebSocketHandler):
+        if isinstance(view, type) and not issubclass(view, BaseWebSocketHandler):
             found.append(view.__qualname__)
         found += find_strangers(getattr(pattern, "url_patterns", []))
     return found
@@ -102,11 +102,11 @@ def find_strangers(patterns: list[Any]) -> list[str]:
 
 def as_view(view: Callable[..., Any]) -> Callable[..., Any]:
     """The view that is listed: a handler may stand there as it is, without ``as_view()``."""
-    if isinstance(view, type) and issubclass(view, WebSocketHandler):
+    if isinstance(view, type) and issubclass(view, BaseWebSocketHandler):
         return make_view(view)  # type: ignore[arg-type]  # a class can be hashed
     return view
 
 
 @cache
-def make_view(handler: type[WebSocketHandler]) -> Callable[..., Any]:
+def make_view(handler: type[BaseWebSocketHandler]) -> Callable[..., Any]:
     return handler.as_view()

@@ -179,6 +179,21 @@ CROWD = (
 )
 
 
-def announce(port: int) -> None:
-    """Tell the bench where to connect and whose CPU time and memory to read."""
-    print(f"listening on port {port} in process {os.getpid()}", flush=True)
+#: Behind the gateway; measured where it is named.
+GATEWAY = (
+    Server(
+        "handler_gateway",
+        "dwebsocket handler, gateway (both processes)",
+        ("dwebsocket", "Django", "tornado", "pyzmq"),
+        module="django_gateway",
+        path="/handler/light/",
+    ),
+)
+
+
+def announce(port: int, *pids: int) -> None:
+    """Tell the bench where to connect and whose CPU time and memory to read: the caller's, unless
+    it names processes.
+    """
+    named = ",".join(map(str, pids or [os.getpid()]))
+    print(f"listening on port {port} in process {named}", flush=True)

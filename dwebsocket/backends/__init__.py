@@ -15,10 +15,14 @@ from dwebsocket.backends.query import is_engine
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidWebSocketBackend
 
-__all__ = ["UWSGI", "check_factory_class", "get_factory", "get_usable_factory"]
+__all__ = ["MADE", "UWSGI", "check_factory_class", "get_factory", "get_usable_factory"]
+
+#: In the META of a request that no server has made: its factory.
+MADE = "dwebsocket.factory"
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
 ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"
+GATEWAY = "dwebsocket.backends.gateway.factory.WebSocketFactory"
 SESSIONS = "dwebsocket.backends.sessions.factory.SessionFactory"
 UWSGI = "dwebsocket.backends.uwsgi.factory.uWsgiWebSocketFactory"
 
@@ -31,6 +35,9 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
     Raises:
         InvalidWebSocketBackend: ``WEBSOCKET_FACTORY_CLASS`` names no class that is a factory.
     """
+    made: BaseWebSocketFactory | None = request.META.get(MADE)
+    if made is not None:
+        return made
     path = conf.FACTORY_CLASS
     if path is None:
         path = choose_path(request)
@@ -70,6 +77,8 @@ def choose_path(request: HttpRequest) -> str:
     """The path of the factory, chosen by what only one kind of server gives to a request."""
     if hasattr(request, "scope"):
         return ASGI
+    if "dwebsocket.gateway" in request.META:
+        return GATEWAY
     return UWSGI if "uwsgi.version" in request.META else DEFAULT
 
 

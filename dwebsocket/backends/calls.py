@@ -69,6 +69,7 @@ class Calls:
 
     __slots__ = (
         "_ended",
+        "_frozen",
         "_inbox",
         "_listener",
         "_owner",
@@ -88,7 +89,7 @@ class Calls:
         self._since = 0.0
         # Under ``lock``.
         self._wanted = self._working = False
-        self._ended = False
+        self._ended = self._frozen = False
 
     def start(self) -> None:
         """Call the listener from now on. From any thread."""
@@ -101,10 +102,23 @@ class Calls:
         """
         with lock:
             self._wanted = True
-            if self._working:
+            if self._working or self._frozen:
                 return
             self._working = True
         self._submit()
+
+    def freeze(self) -> bool:
+        """Let no further call begin: somebody else is going to make them. Whether none is
+        running.
+        """
+        with lock:
+            self._frozen = True
+            return not self._working
+
+    def go_on(self) -> None:
+        """The end of what ``freeze`` has begun."""
+        self._frozen = False
+        self.wake()
 
     def _submit(self) -> None:
         self._since = monotonic()
@@ -146,7 +160,7 @@ class Calls:
 
     def _call(self) -> bool:
         """Call the listener once; ``False`` when there is nothing to tell it."""
-        if self._ended:
+        if self._ended or self._frozen:
             return False
         reading = self._state.reading  # asked first: what comes before the end is in the inbox then
         message = None if self._state.reading == Reading.CLOSED else self._inbox.take()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from dwebsocket.backends.frames import running_frames
 from dwebsocket.protocol.frames import CloseCode
 
-__all__ = ["find_stop_signal"]
+__all__ = ["find_grace", "find_stop_signal", "has_successor", "is_worker"]
 
 #: How to ask the worker of this process, by its pid: a fork is another worker.
-stop_signals: dict[int, Callable[[], int | None] | None] = {}
+stop_signals: dict[int, partial[int | None] | None] = {}
 
 
 def find_stop_signal() -> Callable[[], int | None] | None:
@@ -33,12 +35,54 @@ def find_stop_signal() -> Callable[[], int | None] | None:
 
 def get_stop_code(worker: Any) -> int | None:
     """The close code of a worker that has been told to end, else ``None``: 1012 when another takes
-    over, since this one has served its ``max_requests``, otherwise 1001.
+    over, since this one has served its ``max_requests`` or has been replaced; otherwise 1001.
     """
     if worker.alive:
         return None
-    restarts = worker.nr >= worker.max_requests
+    restarts = worker.nr >= worker.max_requests or is_replaced(worker)
     return CloseCode.SERVICE_RESTART if restarts else CloseCode.GOING_AWAY
+
+
+def is_replaced(worker: Any) -> bool:
+    """Whether gunicorn has more children than workers: at a HUP it starts the new ones before it
+    ends the old ones, and at a USR2 its successor is a child, too.
+    """
+    parent = worker.ppid
+    try:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    except OSError:  # another system than Linux
+        return False
+    others = bool(getattr(worker.cfg, "dirty_workers", 0))  # these have a parent of their own
+    return len(children) > int(worker.cfg.workers) + others
+
+
+#: Seconds that are left to gunicorn's own clean-up.
+MARGIN = 2.0
+
+
+def find_grace() -> float:
+    """Seconds that this process has from when its worker is told to end until gunicorn kills it; 0
+    if no worker of gunicorn is known to run it.
+    """
+    signal = stop_signals.get(os.getpid())
+    if signal is None:
+        return 0.0
+    cfg = signal.args[0].cfg
+    grace = min(cfg.graceful_timeout, cfg.timeout or cfg.graceful_timeout)
+    return max(0.0, float(grace) - MARGIN)
+
+
+def has_successor() -> bool:
+    """Whether the worker of this process has been told to end, and others are in its place
+    already.
+    """
+    signal = stop_signals.get(os.getpid())
+    return signal is not None and not signal.args[0].alive and is_replaced(signal.args[0])
+
+
+def is_worker() -> bool:
+    """Whether a worker of gunicorn runs this call."""
+    return "gunicorn.workers.base" in sys.modules and find_stop_signal() is not None
 
 
 def find_workers() -> Iterator[Any]:

@@ -10,7 +10,7 @@ import threading
 from dwebsocket.conf import conf
 from dwebsocket.protocol.state import ConnectionState
 
-__all__ = ["Outbox"]
+__all__ = ["FRAME_COST", "Outbox"]
 
 #: Counted for each frame that waits, besides its bytes: small ones cost more than these.
 FRAME_COST = 48

@@ -194,6 +194,25 @@ class Conf:
         return self._get("RESUME_TIMEOUT", 30, seconds_or_zero)
 
     @property
+    def HANDOVER(self) -> bool:
+        """Whether the connections of handlers go to another process when theirs ends, unless the
+        handler says otherwise.
+        """
+        return self._get("HANDOVER", False, flag)
+
+    @property
+    def HANDOVER_TIMEOUT(self) -> float:
+        """Seconds that a handler's method may go on when its connection is to be handed over."""
+        return self._get("HANDOVER_TIMEOUT", 10, seconds_or_zero)
+
+    @property
+    def DRAIN(self) -> float:
+        """Seconds over which connections are closed that stay behind where another process has
+        taken the place of theirs; 0: all at once.
+        """
+        return self._get("DRAIN", 30, seconds_or_zero)
+
+    @property
     def VIEW_THREADS(self) -> int:
         """Threads a process for views on servers with few of their own; beyond, the handshake is
         answered with 503. 0: views stay in the server's thread.

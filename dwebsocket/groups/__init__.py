@@ -20,12 +20,20 @@ __all__ = [
     "count_slow",
     "get_counts",
     "leave_all",
+    "settle",
 ]
 
 
 def get_counts() -> Counts:
     """What this process has sent to others and received from them, and whom it had to close."""
     return get_backend().get_counts()._replace(slow=get_slow())
+
+
+def settle(timeout: float) -> None:
+    """Wait until what other processes have sent to groups has been handed out here."""
+    backend = find_backend()
+    if backend is not None:
+        backend.settle(timeout)
 
 
 def leave_all(websocket: Member) -> None:

@@ -12,6 +12,7 @@ The members in the sender's own process are no business of a backend: they have 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -22,6 +23,10 @@ from .members import Members
 from .presence import Presence, PresenceStore
 
 __all__ = ["BaseGroupBackend", "Closing", "Counts", "Envelope"]
+
+
+#: Seconds for which what was sent may be on its way, where nobody knows.
+SETTLE = 0.02
 
 
 class Counts(NamedTuple):
@@ -102,6 +107,12 @@ class BaseGroupBackend:
     def unsubscribe(self, name: str) -> None:
         """The group has no member in this process any more. Never waits, never raises."""
 
+    def settle(self, timeout: float) -> None:
+        """Wait until what other processes have sent so far has been handed out here, as far as that
+        can be known.
+        """
+        time.sleep(min(timeout, SETTLE))
+
     def get_name(self) -> str | None:
         """What other processes know this one by; ``None``: nobody can tell, or they do not yet."""
         return None
@@ -134,9 +145,25 @@ class BaseGroupBackend:
         without a word to the other side. Greenlets go on in a child, threads do not.
         """
 
-    def receive(self, name: str, content: Envelope, exclude: object = None) -> None:
+    def send(self, name: str, content: str | bytes | Closing, exclude: object = None) -> None:
+        """Hand a message to the members in this process, but ``exclude``, and carry it to all
+        others.
+
+        Raises:
+            GroupUnavailable: as ``publish``.
+        """
+        self.receive(name, content, exclude)
+        self.publish(name, content)
+
+    def receive(
+        self, name: str, content: Envelope, exclude: object = None, origin: bytes | None = None
+    ) -> None:
         """Hand a message to the members in this process, but ``exclude``. Never waits; a member
         that cannot be sent to is logged, and those behind it get the message.
+
+        Args:
+            origin: what the message carries and no other one of this group does (``identify``), by
+                which a connection that goes to another process gets it there or here, and once.
         """
         if isinstance(content, PresenceChanged):
             if self.presence is not None:
@@ -144,7 +171,7 @@ class BaseGroupBackend:
             return
         members = self.members.with_wishes(name)
         if members:
-            deliver(name, content, members, exclude)
+            deliver(name, content, members, exclude, origin=origin)
 
     def _create_presence(self, store: PresenceStore) -> Presence:
         """What ``presence`` is, for a backend of ours: ``store`` keeps what all processes know."""

@@ -29,12 +29,20 @@ class Message:
         group: the group's name.
         content: what was sent.
         position: that of the message, ``None`` for one that is not kept.
+        origin: the sender and the number, as the message carries them.
     """
 
-    __slots__ = ("_content", "_group", "_plain", "_position", "_with_position")
+    __slots__ = ("_content", "_group", "_origin", "_plain", "_position", "_with_position")
 
-    def __init__(self, group: str, content: str | bytes, position: str | None = None) -> None:
+    def __init__(
+        self,
+        group: str,
+        content: str | bytes,
+        position: str | None = None,
+        origin: bytes | None = None,
+    ) -> None:
         self._group = group
+        self._origin = origin
         self._content = content
         self._position = position
         self._plain: PreparedMessage | None = None
@@ -45,7 +53,7 @@ class Message:
         """What was sent."""
         prepared = self._plain
         if prepared is None:
-            prepared = self._plain = PreparedMessage(self._content)
+            prepared = self._plain = PreparedMessage(self._content, self._identity)
         return prepared
 
     @property
@@ -53,8 +61,14 @@ class Message:
         """JSON: what was sent (``data``, or ``base64`` of bytes), the group, and the position."""
         prepared = self._with_position
         if prepared is None:
-            prepared = self._with_position = build(self._group, self._position, self._content)
+            prepared = build(self._group, self._position, self._content)
+            prepared.identity = self._identity
+            self._with_position = prepared
         return prepared
+
+    @property
+    def _identity(self) -> str | None:
+        return None if self._origin is None else f"{self._origin.hex()} {self._group}"
 
 
 def build(group: str, position: str | None, content: str | bytes) -> PreparedMessage:
@@ -84,12 +98,13 @@ def deliver(
     members: Iterable[tuple[Member, bool]],
     exclude: object = None,
     position: str | None = None,
+    origin: bytes | None = None,
 ) -> None:
     """Hand what was sent to these members, but ``exclude``, with the position to those who are told
     it, or whose clients are. Never waits; a member that cannot be sent to is logged, and those
     behind it get it.
     """
-    message = content if isinstance(content, Closing) else Message(group, content, position)
+    message = content if isinstance(content, Closing) else Message(group, content, position, origin)
     for member, positions in members:
         if member is exclude:
             continue

@@ -386,8 +386,7 @@ class Group:
     ) -> None:
         backend = get_backend()
         if rule is None:
-            backend.receive(self.name, content, exclude)
-            backend.publish(self.name, content)
+            backend.send(self.name, content, exclude)
         else:
             backend.publish_behind(self.name, content, exclude)
 

@@ -50,6 +50,9 @@ class MemoryGroupBackend(BaseGroupBackend):
     def unsubscribe(self, name: str) -> None:
         self.history.feeds.drop(name)
 
+    def settle(self, timeout: float) -> None:
+        """Nothing comes from others."""
+
     def subscribe(self, name: str) -> None:
         """Say once if there are other processes: the system check may not have seen them."""
         if self._has_looked:

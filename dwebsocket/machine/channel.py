@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 import time
-from contextlib import suppress
 from functools import partial
 
 from dwebsocket.exceptions import InvalidGroupBackend
-from dwebsocket.supervisor import Service
+from dwebsocket.supervisor import Service, forget_last, run_last
 
 from .directory import RunDirectory, is_settled
 from .frames import Kind, build_frame
-from .listener import Listener, Receiver
+from .hearing import FrameReader, Receiver
+from .listener import Listener
 from .peer import Gone, Peer
 
 __all__ = ["Channel"]
@@ -32,6 +31,11 @@ RETRY = 1.0
 
 #: Seconds for which a process that ends waits for those that have yet to take what it has sent.
 LAST_WORDS = 2.0
+
+
+#: Looks at which nothing is found to be on its way, and the seconds between two: a reader may have
+#: taken something out, and not begun to hand it on.
+LOOKS, LOOK = 3, 0.001
 
 
 class Channel:
@@ -66,7 +70,7 @@ class Channel:
         with self._lock:
             if self._listener is None and not self._hears_no_more:
                 try:
-                    self._listener = Listener(self.directory, self._receiver)
+                    self._listener = Listener(self.directory, FrameReader(self._receiver))
                 except (OSError, InvalidGroupBackend) as error:
                     self._tell_once(NOT_HEARD, error)
                     return False
@@ -155,12 +159,22 @@ class Channel:
         self._lost += peer.lost
         peer.close()
 
+    def settle(self, timeout: float) -> bool:
+        """Wait until what the others have sent so far has been handed on; whether it has."""
+        deadline = time.monotonic() + timeout
+        idle = 0
+        while idle < LOOKS and time.monotonic() < deadline:
+            listener = self._listener
+            idle = idle + 1 if listener is None or listener.is_idle() else 0
+            time.sleep(LOOK)
+        return idle >= LOOKS
+
     # The end
 
     def _end_in_order(self) -> None:
         if not self._ends_in_order:
             self._ends_in_order = True
-            atexit.register(self._end)
+            run_last(self._end)
 
     def _end(self) -> None:
         """The process ends: hear nobody any more, and send what waits."""
@@ -182,13 +196,12 @@ class Channel:
         with self._lock:
             for name in list(self._peers):
                 self._drop(name)
-        with suppress(Exception):
-            atexit.unregister(self._end)
+        forget_last(self._end)
 
     def abandon(self) -> None:
         """In a forked child: all of it is the parent's."""
         self._hears_no_more = True
-        atexit.unregister(self._end)
+        forget_last(self._end)
         if self._listener is not None:
             self._listener.abandon()
         for peer in list(self._peers.values()):

@@ -45,6 +45,9 @@ TOUCH = 3600.0
 class RunDirectory:
     """The directory of one site and user.
 
+    Args:
+        parent: the run directory in which it is, if it is not that itself.
+
     Attributes:
         path: where it is.
 
@@ -53,8 +56,9 @@ class RunDirectory:
             too long for a socket's address.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parent: RunDirectory | None = None) -> None:
         self.path = path
+        self._parent = parent
         self._path = os.fspath(path)  # what is asked for each message
         longest = os.fsencode(path / f"{2**32}.{'0' * 8}{SOCKET}{NEW}")
         if len(longest) > MAX_ADDRESS:
@@ -108,6 +112,8 @@ class RunDirectory:
         """
         if self.check():
             return
+        if self._parent is not None:
+            self._parent.make()
         try:
             self.path.mkdir(mode=0o700, parents=True)
         except FileExistsError:

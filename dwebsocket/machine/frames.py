@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-__all__ = ["MAX_SIZE", "Frame", "InvalidFrame", "Kind", "build_frame", "parse_frames"]
+__all__ = ["MAX_NAME", "MAX_SIZE", "Frame", "InvalidFrame", "Kind", "build_frame", "parse_frames"]
 
 #: Version, kind, bytes of the name, bytes of the body.
 HEADER = struct.Struct("!BBHI")

@@ -1,4 +1,4 @@
-"""Hears what the other processes send: a thread or greenlet for each of them that does."""
+"""Takes the connections of other processes in: each has a thread or greenlet of its own."""
 
 from __future__ import annotations
 
@@ -13,24 +13,18 @@ from typing import Protocol
 
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.supervisor import try_start
+from dwebsocket.transports.poll import wait_readable
 
 from .directory import NEW, Claim, RunDirectory
-from .frames import Frame, InvalidFrame, parse_frames
+from .frames import InvalidFrame
 from .peer import is_own_user
 
-__all__ = ["Listener", "Receiver"]
+__all__ = ["Listener", "Reader"]
 
 logger = logging.getLogger("dwebsocket.groups")
 
 #: Connections that may wait to be taken in.
 BACKLOG = 1024
-
-#: Bytes that are read at a time.
-CHUNK = 1 << 16
-
-#: Seconds for which a flood is handed on before others get a turn, and how long that is: greenlets
-#: change places only where one waits.
-TURN, PAUSE = 0.005, 0.0005
 
 #: Seconds before the next try, when a connection could not be taken in.
 RETRY = 0.1
@@ -39,21 +33,30 @@ RETRY = 0.1
 TICK = 2.0
 
 
-class Receiver(Protocol):
-    """Who gets what the others send, in whatever thread."""
+class Reader(Protocol):
+    """Who reads what comes, in whatever thread."""
 
-    def receive_frame(self, frame: Frame) -> None:
-        """One of them has sent this. Must not raise."""
+    def read(self, connection: socket.socket) -> None:
+        """Read until the other side ends it.
+
+        Raises:
+            InvalidFrame: what has come is none of ours.
+            OSError: the connection is broken.
+        """
 
     def look_again(self) -> None:
         """One of them has gone, and may have been about to say something. Must not raise."""
+
+    def is_reading(self) -> bool:
+        """Whether something that has come is being handed on."""
+        ...
 
 
 class Listener:
     """The socket of this process, which is there again when somebody has removed it.
 
     Args:
-        receiver: gets what comes.
+        reader: reads what comes.
 
     Attributes:
         name: what the other processes know this one by.
@@ -64,10 +67,10 @@ class Listener:
         OSError: the system has no place, descriptor or thread for it.
     """
 
-    def __init__(self, directory: RunDirectory, receiver: Receiver) -> None:
+    def __init__(self, directory: RunDirectory, reader: Reader) -> None:
         self.name = f"{os.getpid()}.{os.urandom(4).hex()}"
         self._directory = directory
-        self._receiver = receiver
+        self._reader = reader
         self._lock = threading.Lock()  # held for an instant
         self._connections: set[socket.socket] = set()
         self._unread: list[socket.socket] = []  # for those there was no thread
@@ -157,16 +160,8 @@ class Listener:
         before.close()
 
     def _read(self, connection: socket.socket) -> None:
-        buffer = bytearray()
-        turn = time.monotonic() + TURN
         try:
-            while data := connection.recv(CHUNK):
-                buffer += data
-                for frame in parse_frames(buffer):
-                    self._receiver.receive_frame(frame)
-                    if time.monotonic() > turn:
-                        time.sleep(PAUSE)
-                        turn = time.monotonic() + TURN
+            self._reader.read(connection)
         except InvalidFrame as error:
             self._tell_once(f"something that is no message of ours has come: {error}")
         except OSError:
@@ -176,7 +171,7 @@ class Listener:
                 self._connections.discard(connection)
             connection.close()
         if not self._closed:
-            self._receiver.look_again()
+            self._reader.look_again()
         self._stay_if_inherited()
 
     def _stay_if_inherited(self) -> None:
@@ -187,6 +182,16 @@ class Listener:
         if what not in self._told:
             self._told.add(what)
             logger.warning("%s: %s. (This is said once.)", self._claim.socket, what)
+
+    def is_idle(self) -> bool:
+        """Whether all that has come has been handed on. Never waits."""
+        with self._lock:
+            connections = list(self._connections)
+        try:
+            unread = [one for one in connections if wait_readable(one.fileno(), 0)]
+        except (OSError, ValueError):  # one is being closed
+            return False
+        return not (unread or self._reader.is_reading())
 
     def close(self) -> None:
         """Hear nobody any more."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from dwebsocket.supervisor import try_start
 
-__all__ = ["Gone", "Peer", "is_own_user"]
+__all__ = ["Gone", "Peer", "connect", "is_own_user", "is_refusal"]
 
 logger = logging.getLogger("dwebsocket.groups")
 

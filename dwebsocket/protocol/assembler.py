@@ -12,10 +12,21 @@ import codecs
 from .budget import MESSAGE_COST
 from .deflate import TAIL, Inflater, PerMessageDeflate
 from .exceptions import InvalidPayload, MessageTooBig, ProtocolError
-from .frames import MAX_HEADER_SIZE, RSV1, Header, Opcode, check_first_bytes, parse_header
+from .frames import (
+    MAX_HEADER_SIZE,
+    RSV1,
+    Header,
+    Opcode,
+    build_client_header,
+    check_first_bytes,
+    parse_header,
+)
 from .whole_frames import apply_mask
 
 __all__ = ["FrameAssembler"]
+
+#: The mask that changes nothing.
+UNMASKED = bytes(4)
 
 new_utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -54,6 +65,31 @@ class FrameAssembler:
     def is_idle(self) -> bool:
         """Whether nothing is unfinished, so that the next byte starts a new message."""
         return self._header is None and not self._opcode and not self._start
+
+    def replay(self) -> bytes | None:
+        """Bytes after which another assembler is where this one is; ``None``: there are none, for
+        in the middle of a compressed message nobody knows what is still to come of it.
+        """
+        if self._inflater is not None:
+            return None
+        header, content = self._header, bytes(self._content)
+        if header is None:
+            return self._replay_fragments(content) + self._start
+        got = header.length - self._remaining
+        part = bytes(self._payload)  # masked
+        if header.opcode < Opcode.CLOSE and self._opcode == Opcode.TEXT:
+            content, part = content[: len(content) - got], content[len(content) - got :]
+            part = apply_mask(part, header.mask)
+        begun = build_client_header(header.opcode, header.length, header.mask, fin=header.fin)
+        if header.opcode in (Opcode.TEXT, Opcode.BINARY):
+            return begun + part
+        return self._replay_fragments(content) + begun + part
+
+    def _replay_fragments(self, content: bytes) -> bytes:
+        """The fragments of the message that have come whole, as one."""
+        if not self._opcode:
+            return b""
+        return build_client_header(self._opcode, len(content), UNMASKED, fin=False) + content
 
     def receive_piece(
         self, buffer: bytes | bytearray, position: int, end: int, room: int

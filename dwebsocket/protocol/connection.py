@@ -105,6 +105,13 @@ class ServerConnection:
         rest, self.rest = self.rest, b""
         return self.receive_data(rest, len(rest), spent, most)
 
+    def replay(self) -> bytes | None:
+        """Bytes after which another connection is where this one is, as far as nobody has had them
+        as messages; ``None``: there are none just now, in the middle of a compressed message.
+        """
+        unfinished = b"" if self._assembler is None else self._assembler.replay()
+        return None if unfinished is None else unfinished + self.rest
+
     def _receive_slowly(
         self,
         buffer: bytes | bytearray,

@@ -16,7 +16,7 @@ from websockets.headers import build_extension, parse_extension
 
 from .exceptions import InvalidHandshake, InvalidPayload
 
-__all__ = ["TAIL", "Inflater", "PerMessageDeflate", "negotiate"]
+__all__ = ["TAIL", "Inflater", "PerMessageDeflate", "negotiate", "share"]
 
 #: What a sender cuts off the end of a message and a receiver puts back (RFC 7692, 7.2.1).
 TAIL = b"\x00\x00\xff\xff"
@@ -58,6 +58,13 @@ class PerMessageDeflate:
         self._takeover = remote_takeover
         self._encoder: Any = None
         self._decoder: Any = None
+
+    @property
+    def bits(self) -> tuple[int, int]:
+        """The sizes of both windows, ours first: with these ``share`` gives the same, if it is
+        stateless.
+        """
+        return self.local_bits, self._remote_bits
 
     @property
     def is_stateless(self) -> bool:
@@ -144,6 +151,17 @@ def negotiate(
 
 #: One object for each answer: the answer tells all the parameters, and there are few.
 shared_stateless: dict[str | None, PerMessageDeflate] = {}
+
+
+@lru_cache(maxsize=64)
+def share(local_bits: int, remote_bits: int) -> PerMessageDeflate:
+    """The stateless object for these parameters."""
+    return PerMessageDeflate(
+        local_bits=local_bits,
+        remote_bits=remote_bits,
+        local_takeover=False,
+        remote_takeover=False,
+    )
 
 
 def choose(offer: str, context_takeover: bool) -> tuple[str | None, dict[str, Any] | None]:

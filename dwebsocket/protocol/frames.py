@@ -21,6 +21,7 @@ __all__ = [
     "CloseCode",
     "Header",
     "Opcode",
+    "build_client_header",
     "build_close",
     "build_frame_header",
     "check_close",
@@ -142,6 +143,15 @@ def build_frame_header(opcode: int, length: int) -> bytes:
     if length < 65536:
         return bytes([0x80 | opcode, 126]) + length.to_bytes(2, "big")
     return bytes([0x80 | opcode, 127]) + length.to_bytes(8, "big")
+
+
+def build_client_header(opcode: int, length: int, mask: bytes, *, fin: bool) -> bytes:
+    """The header of a frame as clients send it."""
+    header = bytearray(build_frame_header(opcode, length))
+    if not fin:
+        header[0] &= 0x7F
+    header[1] |= 0x80
+    return bytes(header) + mask
 
 
 def check_close(code: Any, reason: Any) -> tuple[int, str]:

@@ -20,12 +20,23 @@ class PreparedMessage:
         event: the message as an ASGI event, for servers that frame by themselves (ASGI
             specification, "Send").
         frame: the message as an uncompressed frame.
+        identity: what no other message has, if it has one.
         size: bytes of the payload.
     """
 
-    __slots__ = ("_compressed", "_opcode", "_payload", "encoded", "event", "frame", "size")
+    __slots__ = (
+        "_compressed",
+        "_opcode",
+        "_payload",
+        "encoded",
+        "event",
+        "frame",
+        "identity",
+        "size",
+    )
 
-    def __init__(self, message: str | bytes) -> None:
+    def __init__(self, message: str | bytes, identity: str | None = None) -> None:
+        self.identity = identity
         if isinstance(message, str):
             self._opcode, self._payload = int(Opcode.TEXT), message.encode()
         else:

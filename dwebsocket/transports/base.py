@@ -232,6 +232,12 @@ class Transport:
         if self._detached:
             self.sock.close()
 
+    def let_go(self) -> None:
+        """Close our descriptor of a connection that goes on elsewhere, under another one. It is
+        adopted or detached, and not watched.
+        """
+        self.sock.close()
+
     # Being watched: for reading only once it is detached, and nobody waits for it
 
     def prepare_watching(self) -> None:
@@ -255,6 +261,12 @@ class Transport:
 
     def unwatch(self) -> None:
         """Call the watcher no more. From any thread."""
+        raise NotImplementedError
+
+    def is_still(self) -> bool:
+        """Whether no ``on_readable`` is running, or about to: the last one has returned since
+        ``unwatch``.
+        """
         raise NotImplementedError
 
     def is_calling(self) -> bool:

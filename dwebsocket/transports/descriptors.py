@@ -19,10 +19,21 @@ try:
 except ImportError:  # Windows has no such limit
     resource = None  # type: ignore[assignment]
 
-__all__ = ["check_room", "find_dead", "find_limit", "find_share", "is_full", "share_of"]
+__all__ = [
+    "check_room",
+    "count_room",
+    "find_dead",
+    "find_limit",
+    "find_share",
+    "is_full",
+    "share_of",
+]
 
 #: What WebSockets leave to others: this part of the table, but not more than so many.
 PART, MOST = 10, 100
+
+#: What is said to be free where nobody knows.
+MOST_ROOM = 1_000_000
 
 #: Descriptors in the reserve.
 RESERVE = 4
@@ -52,6 +63,20 @@ def find_share() -> int | None:
 def share_of(limit: int) -> int:
     """How many of so many descriptors WebSockets do not leave to others."""
     return limit - min(limit // PART, MOST)
+
+
+def count_room() -> int:
+    """How many descriptors WebSockets may still open in this process."""
+    share = find_share()
+    if share is None:
+        return MOST_ROOM
+    for directory in ("/proc/self/fd", "/dev/fd"):
+        try:
+            used = len(os.listdir(directory))  # noqa: PTH208  # Path takes longer
+        except OSError:
+            continue
+        return max(0, share - used)
+    return MOST_ROOM
 
 
 def find_dead() -> int:

@@ -113,6 +113,8 @@ class PlainTransport(EventletTransport):
         self._plain: Any = sock.fd
 
     def detach(self, lowest: int = 0) -> bool:
+        if self._detached:
+            return True
         plain = self._plain
         own = socket(plain.family, plain.type, plain.proto, duplicate(self._fd, lowest))
         own.setblocking(False)

@@ -175,6 +175,12 @@ class PlainTransport(GeventTransport):
         else:
             super().close()
 
+    def let_go(self) -> None:
+        # The open file lives on in another process, and epoll would go on to tell of it.
+        self._close_io()
+        forget(self._hub.loop.fileno(), self._fd)
+        self.sock.close()
+
     def watch_reading(self, on: bool) -> None:
         if on:
             self._io.start(self._on_readable)

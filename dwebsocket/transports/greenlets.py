@@ -91,6 +91,9 @@ class GreenletTransport(Transport):
     def unwatch(self) -> None:
         self._in_hub(None)
 
+    def is_still(self) -> bool:
+        return not self._in_call
+
     def is_calling(self) -> bool:
         return self._reader is getcurrent()
 

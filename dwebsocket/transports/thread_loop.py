@@ -100,6 +100,11 @@ class ThreadLoop:
                 del self._watches[watch.fd]
                 self._ask(watch, 0)
 
+    @property
+    def has_found(self) -> bool:
+        """Whether further connections are going to be called before it polls again."""
+        return bool(self._found)
+
     def give_back(self) -> None:
         """End the threads that wait for work: somebody else needs one."""
         self._is_short = True

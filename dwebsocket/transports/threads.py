@@ -70,6 +70,9 @@ class ThreadTransport(Transport):
         if self._watch is not None:
             get_loop().discard(self._watch)
 
+    def is_still(self) -> bool:
+        return self._watch is None or not self._watch.busy
+
     def is_calling(self) -> bool:
         return self._watch is not None and self._watch.busy == threading.get_ident()
 

@@ -17,6 +17,7 @@ from dwebsocket.running.threads import in_thread
 from dwebsocket.upgrade.error_log import show_error, tells_end
 from dwebsocket.upgrade.handler import Handler, keep, log_failure
 from dwebsocket.upgrade.hooks import AsyncTurns, hears
+from dwebsocket.upgrade.opening import find_opening
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = [
@@ -55,6 +56,10 @@ class AsyncOrigin:
         """See ``Origin``."""
         handler = self._handler
         return getattr(handler, "request", None), "async handler", type(handler)
+
+    def get_state(self) -> Any:
+        """What the handler wants to be known where its connection goes on."""
+        return self._handler.get_state()
 
 
 Run = Callable[[AsyncHandler], Awaitable[Any]]
@@ -158,7 +163,7 @@ async def run_loop(handler: AsyncHandler) -> None:
     websocket: BaseWebSocket = handler.websocket  # it may do what it wants with its attributes
     turns = create_turns(handler, websocket)
     try:
-        await within(handler, handler.on_open)()
+        await within(handler, find_opening(handler, websocket))()
         if not handler.keep_request:
             await sync_to_async(keep)(handler, handler._contexts)
         receive = within(handler, handler._get_receiver())

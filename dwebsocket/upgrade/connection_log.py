@@ -50,6 +50,10 @@ class ConnectionLog:
         except Exception:  # a filter of the log, a user of the site's own
             log_failure("Logging that a WebSocket has opened failed")
 
+    def tell_resumed(self, seconds: float) -> None:
+        """It goes on here, having been opened in another process so long ago."""
+        self._since = monotonic() - seconds
+
     def tell_ended(self, websocket: BaseWebSocket) -> None:
         """It has ended, and so has what used it. Never raises."""
         try:

@@ -25,7 +25,9 @@ from dwebsocket.upgrade.connection_log import tell_ended
 from dwebsocket.upgrade.error_log import log_error, show_error, tells_end
 from dwebsocket.upgrade.hints import tell_hint
 from dwebsocket.upgrade.hooks import Turns, hears
+from dwebsocket.upgrade.kept_facts import Facts, PackedFacts, find_facts
 from dwebsocket.upgrade.lost_changes import tell_of_unsaved
+from dwebsocket.upgrade.opening import find_opening
 from dwebsocket.websocket import BaseWebSocket, Message
 
 __all__ = ["Handler", "HandlerCalls", "KeptRequest", "keep", "log_failure"]
@@ -40,7 +42,10 @@ class Handler(Protocol):
     request: Any
     websocket: Any  # a BaseWebSocket, of which a handler shows less
 
-    def on_open(self) -> Any: ...
+    def _is_resumable(self) -> bool: ...
+    def _get_opening(self) -> Callable[[], Any]: ...
+    def on_resume(self, state: Any) -> Any: ...
+    def get_state(self) -> Any: ...
     def _get_receiver(self) -> Callable[[Message], Any]: ...
     def on_close(self) -> Any: ...
     def on_error(self, error: Any) -> Any: ...
@@ -86,6 +91,7 @@ class HandlerCalls:
     __slots__ = (
         "_context",
         "_contexts",
+        "_facts",
         "_handler",
         "_turns",
         "_websocket",
@@ -109,11 +115,59 @@ class HandlerCalls:
         if self._turns is not None:
             websocket._hooks = self._turns
         self.calls_anew = self.stalled = False
+        self._facts: PackedFacts | None = None  # once the request is gone
 
     @property
     def served(self) -> tuple[Any, str, Any]:
         """For those who ask who is connected: see ``Origin``."""
         return getattr(self._handler, "request", None), "handler", type(self._handler)
+
+    def get_state(self) -> Any:
+        """What the handler wants to be known where its connection goes on."""
+        return self._context.copy_for_thread().run(self._call_in_turn, self._handler.get_state)
+
+    # While its connection goes to another process: nothing else is called
+
+    def pause(self, timeout: float) -> bool:
+        """Have groups call nothing; whether what they are calling has ended in time."""
+        return self._turns is None or self._turns.pause(timeout)
+
+    def go_on(self) -> None:
+        """It stays here."""
+        if self._turns is not None:
+            self._turns.go_on()
+
+    def take_state(self) -> Any:
+        """``get_state``, when nothing else runs.
+
+        Raises:
+            Exception: whatever it raises.
+        """
+        return self._context.copy_for_thread().run(self._call, self._handler.get_state)
+
+    def leave(self) -> None:
+        """Another process goes on with it."""
+        if self._turns is not None:
+            self._turns.stop()
+            self._turns.go_on()
+        if self._contexts is not None:
+            self._contexts.end()
+
+    @property
+    def handler(self) -> Handler:
+        """Whose calls these are."""
+        return self._handler
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it wants its connection to go on in another process."""
+        return self._handler._is_resumable()
+
+    def find_facts(self) -> Facts | None:
+        """What is known of its request; ``None``: it has thrown that away."""
+        if self._facts is not None:
+            return self._facts.unpack()
+        return find_facts(getattr(self._handler, "request", None))
 
     def hold(self, request: HttpRequest) -> None:
         """Make all calls in this thread, where the server does not let go of the
@@ -137,13 +191,18 @@ class HandlerCalls:
             self._turns.begin()
 
     def open(self) -> None:
-        """Call ``on_open`` in the request."""
+        """Call ``on_open``, or ``on_resume``, in the request."""
         try:
-            self._handler.on_open()
+            find_opening(self._handler, self._websocket)()
             if not self._handler.keep_request:
+                self._pack_facts()
                 keep(self._handler, self._contexts)
         except Exception as error:
             self._fail(error)
+
+    def _pack_facts(self) -> None:
+        facts = find_facts(self._handler.request) if self.is_resumable else None
+        self._facts = None if facts is None else PackedFacts(facts)
 
     def leave_request(self) -> None:
         """Keep the context of the request, which ends: what is called from now on runs in it."""

@@ -100,6 +100,14 @@ class Turns(Wanted):
         with self._lock:
             return function(*args)
 
+    def pause(self, timeout: float) -> bool:
+        """Have no method called until ``go_on``; whether the running one has ended in time."""
+        return self._lock.acquire(timeout=timeout)
+
+    def go_on(self) -> None:
+        """Whoever waits has its turn again."""
+        self._lock.release()
+
     def tell(self, hook: str, group: str, take: Take) -> None:
         """Call that method when its turn comes."""
         with self._guard:

@@ -30,6 +30,7 @@ class ConnectionLog(Protocol):
     """What is said of a WebSocket in the log."""
 
     def tell_opened(self) -> None: ...
+    def tell_resumed(self, seconds: float) -> None: ...
     def tell_ended(self, websocket: Any) -> None: ...
 
 
@@ -80,6 +81,10 @@ class Primitives:
 
     #: The methods of its handler that groups call, if it has written any.
     _hooks: groups.Hooks | None = None  # no slot: few have some
+
+    #: What its handler had to say in the process that had it before; ``None``: none had it.
+    _kept_state: dict[str, Any] | None = None  # no slot: few have some
+    _kept_messages: int = 0  # so many had been worked on there
 
     #: Of a client that keeps its positions in groups by itself; no slot, again.
     _positions: groups.ClientPositions | None = None
@@ -170,6 +175,11 @@ class Primitives:
     def transport(self) -> str:
         """What carries it."""
         return "websocket"
+
+    @property
+    def _redelivered(self) -> bool:
+        """Whether a process that was killed may have worked on the present message."""
+        return False
 
     def _show_error(self, error: BaseException) -> None:
         """Let the client have an error of what uses this, if it can show one to whoever writes the

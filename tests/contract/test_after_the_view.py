@@ -162,6 +162,7 @@ def check_not_served(journal, case):
     assert not journal.events(case, "smuggled")
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.elsewhere(how="error", leave="reset")
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 @pytest.mark.parametrize("how", ["response", "error"])

@@ -14,6 +14,7 @@ def test_refused_with_greenlets(server, new_client, address, path):
     assert b"'def' instead of 'async def'" in response.body
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.rows(coroutines=True, concurrent=True)
 @pytest.mark.parametrize("path", ["/echo/async/", "/handler/async/"])
 def test_side_by_side(server, new_client, open_websocket, path):

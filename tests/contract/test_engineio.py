@@ -35,7 +35,7 @@ def may_run(row, path):
 
 @pytest.mark.parametrize("path", PATHS)
 @everywhere
-@pytest.mark.rows(concurrent=True)
+@pytest.mark.rows(concurrent=True, pages=True)
 def test_polls(row, new_engine, path):
     may_run(row, path)
     engine = new_engine(path)
@@ -76,7 +76,7 @@ def test_a_websocket_comes_back(row, new_engine, path):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.elsewhere("typical", path="/echo/")
-@pytest.mark.rows(concurrent=True)
+@pytest.mark.rows(concurrent=True, pages=True)
 def test_an_upgrade(row, new_engine, path):
     may_run(row, path)
     engine = new_engine(path)

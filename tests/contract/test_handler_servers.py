@@ -10,6 +10,7 @@ from .test_shutdown import check_end
 OPEN = 50
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.rows(tls=False)
 def test_http_goes_on_beside_many_handlers(server, open_websocket, new_client, address):
     clients = [open_websocket("/handler/echo/") for _ in range(OPEN)]
@@ -63,6 +64,7 @@ def small_server(row, start_server):
     assert not server.log.find_faults(), server.log.text()
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.rows(few_threads=True)
 def test_views_are_bounded(small_server, row, new_client, address, journal, case):
     clients = [

@@ -64,6 +64,7 @@ def test_mixin_lets_a_user_in(server, open_websocket, session_key, mount):
     check_exactly_one_101(open_websocket(mount + "/handler/guarded/", headers=headers))
 
 
+@pytest.mark.rows(pages=True)
 def test_plain_http_goes_to_get(server, open_websocket, new_client, address):
     client = new_client()
     client.send_request(address("/handler/with-get/"), websocket=False)

@@ -94,6 +94,7 @@ def test_login_required_redirects_others_without_101(server, row, new_client, ad
     assert b" 101 " not in client.received
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", MOUNTS)
 def test_accepting_view_answers_plain_http(server, new_client, address, mount):

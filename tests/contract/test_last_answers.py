@@ -76,6 +76,7 @@ def test_refusal_is_the_last_answer(server, row, new_client, address, journal, c
     assert not journal.events(case, "smuggled")
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.rows(proxied=False, denies=True)
 def test_refusal_for_lack_of_room_is_the_last_answer(server, row, new_client, address):
     client = new_client()

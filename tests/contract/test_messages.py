@@ -126,6 +126,7 @@ def test_async_view(server, row, open_websocket, journal, case):
     assert journal.wait(case, "ended")["close_code"] == row.heard(4001)[0]
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.rows(proxied=False)  # a Unix socket knows no TCP_NODELAY, and needs none
 @pytest.mark.rows(asgi=False)  # the socket is the server's
 def test_small_frames_are_not_held_back(server, open_websocket):
@@ -143,6 +144,7 @@ def test_connections_do_not_mix(server, open_websocket, echo):
             assert client.read_text() == f"{number}/{turn}"
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.rows(concurrent=True)
 def test_http_goes_on_beside_websockets(server, open_websocket, new_client, address, echo):
     clients = [open_websocket(echo.path) for _ in range(3)]

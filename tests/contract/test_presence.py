@@ -57,6 +57,7 @@ def check_calls(journal, case, count):
     assert not journal.events(case, "overlap")
 
 
+@pytest.mark.rows(pages=True)
 @pytest.mark.elsewhere(kind="plain")
 @kinds
 def test_everybody_hears_of_everybody(server, join, new_client, address, journal, case, name, kind):

@@ -7,6 +7,9 @@ import pytest
 
 from ..raw_client import KEY, build_request
 
+#: What is no handshake is asked of the site.
+PLAIN = ("plain-http", "lost-upgrade")
+
 #: A handshake as nginx passes it on if it is not told to pass Upgrade on.
 LOST = {"Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13"}
 REFUSED = {
@@ -94,19 +97,22 @@ OF_EACH_SERVER = [
 
 
 @pytest.fixture
-def mark(server, new_client, case):
+def mark(server, row, new_client, case):
     """Where the log of this case begins: what was written of an earlier one has been read."""
     path = f"/unknown/{case}/"
     client = new_client()
-    client.send_request(path, websocket=False)
+    client.send_request(path, websocket=not row.pages)
     assert client.read_response().status == 404
-    server.log.wait_for(f"Not Found: {path}")
+    line = "Not Found: " if row.pages else "handshake answered with 404: GET "
+    server.log.wait_for(f"{line}{path}")
     return server.log.mark()
 
 
 @pytest.mark.elsewhere(name=OF_EACH_SERVER)
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusal_says_why(server, row, new_client, address, journal, case, mark, name):
+    if not row.pages and name.endswith(PLAIN):
+        pytest.skip("plain HTTP is not the site's here")
     if row.asgi and name == "body":
         pytest.skip("uvicorn and daphne fail over such a request and never answer it")
     if name == "http-1.0" and not row.http_version:
@@ -199,6 +205,7 @@ def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address,
     server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark, timeout=8)
 
 
+@pytest.mark.rows(pages=True)
 def test_a_handshake_that_is_answered_as_plain_http_is_in_the_log(
     plain_server, new_client, address
 ):

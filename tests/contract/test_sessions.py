@@ -4,7 +4,7 @@ import pytest
 
 from ..servers.process import wait_until
 
-pytestmark = pytest.mark.rows(database=True)
+pytestmark = pytest.mark.rows(pages=True, database=True)
 
 
 @pytest.fixture

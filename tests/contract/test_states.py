@@ -14,6 +14,8 @@ import pytest
 from ..raw_client import CLOSE, RawClient, build_close
 from .test_closing import send_behind_the_close
 
+pytestmark = pytest.mark.rows(pages=True)  # plain HTTP is asked of the site, too
+
 VIEWS = ["view", "coroutine"]
 KINDS = [*VIEWS, "handler", "async-handler"]
 

@@ -7,7 +7,11 @@ import pytest
 from ..docs.pages import ROOT, Page
 from .project import REPOSITORY
 
-OF_EXAMPLES = ["examples/README.md", "examples/deploy/README.md"]
+OF_EXAMPLES = [
+    "examples/README.md",
+    "examples/deploy/README.md",
+    "examples/gateway/README.md",
+]
 PAGES = [Page(ROOT / name) for name in ("CONTRIBUTING.md", "SECURITY.md", *OF_EXAMPLES)]
 
 

@@ -75,7 +75,9 @@ class Shell:
 
     def run_program(self, words, command):
         program = words[2] if words[1:2] == ["-m"] else words[0]
-        if program in SERVERS or words[2:3] in (["runserver"], ["runserver_plus"]):
+        serves = words[2:3] in (["runserver"], ["runserver_plus"])
+        serves = serves or (words[2:3] == ["run_wsserver"] and "8000" in command)
+        if program in SERVERS or serves:
             self.serve(command)
         elif program == "pip":
             check_pip(words[3:])

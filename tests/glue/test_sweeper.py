@@ -271,12 +271,15 @@ def test_the_server_ends(open_pair, monkeypatch):
     clockwork = Clockwork()
     clockwork.sweeper.connections.add(websocket)
     clockwork.sweeper._sweep_all(time.monotonic())
+    [(leave, _)] = clockwork.started  # beside what it does else
+    leave()
     assert peer.read_close().close_code == 1001
     assert peer.read_to_eof() == b""
     assert clockwork.slept == [sweepers.GRACE]
     assert websocket.wait() is None
     clockwork.sweeper._sweep_all(time.monotonic())
     assert clockwork.slept == [sweepers.GRACE]  # said once
+    assert len(clockwork.started) == 1
 
 
 def test_at_the_end_of_the_interpreter(pair):

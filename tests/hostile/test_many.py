@@ -25,11 +25,11 @@ BUSY = ["/push/", "/handler/busy/message/sending/"]
 
 
 @pytest.fixture
-def meter(worker, record_property):
+def meter(processes, record_property):
     """Measures against what the process was before this case: what many have taken stays in the
     allocator's hands for a while.
     """
-    meter = Meter(worker)
+    meter = Meter(*processes)
     meter.record = record_property
     return meter
 

@@ -23,10 +23,12 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be anoth
 class Process:
     """One process more of the site."""
 
-    def __init__(self, directory, *, before=(), **settings):
+    def __init__(
+        self, directory, *, before=(), module="tests.machine.program", arguments=None, **settings
+    ):
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", "tests.machine.program", json.dumps(settings)],
+            [*before, sys.executable, "-m", module, *(arguments or [json.dumps(settings)])],
             cwd=ROOT,
             env={**without_coverage(), "DWEBSOCKET_TEST_RUN_DIR": str(directory)},
             stdin=subprocess.PIPE,

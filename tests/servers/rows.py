@@ -88,6 +88,10 @@ class Row:
     # A view that sends too much is made to wait; otherwise all of it waits in the server's memory.
     paces: bool = True
 
+    # Pages come from it, too, and the process that is started has the sockets: otherwise it takes
+    # WebSockets alone, and passes their messages on.
+    pages: bool = True
+
     # Each request has a database connection of its own: not so where Django was loaded before
     # gevent patched, or is not patched at all.
     database: bool = True
@@ -370,6 +374,18 @@ ROWS = [
         tells_reasons=False,
     ),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
+    # Its front, and a process with handlers: what is said of descriptors, and of the process that
+    # views run in, is not said of the one that is started here.
+    Row(
+        "gateway",
+        ("-m", "django", "run_wsserver", "127.0.0.1:0", "--noreload"),
+        package="zmq",
+        goodbye=frozenset({1012}),
+        few_threads=True,
+        pages=False,
+        covered=False,
+        extra=True,
+    ),
     haproxy("haproxy-gthread", *GTHREAD),
     haproxy("haproxy-gevent-tls", "--worker-class", "gevent", tls=True, coroutines=False),
 ]

@@ -17,7 +17,8 @@ SETTINGS = """
 from demo.settings import *
 from hosting.settings import TENANT_DOMAIN_MODEL, TENANT_MODEL
 
-INSTALLED_APPS += ["companies", "notes", "django.contrib.auth", "django.contrib.contenttypes"]
+INSTALLED_APPS += ["companies", "notes", "sockets"]
+INSTALLED_APPS += ["django.contrib.auth", "django.contrib.contenttypes"]
 """
 
 
@@ -35,10 +36,11 @@ MISTAKE = ("mistake.py", 5)
 def examples(tmp_path):
     """All of them in one directory, the example with tenants among the others."""
     project = shutil.copytree(ROOT / "examples", tmp_path / "project")
-    for site in ("tenants", "deploy"):
+    for site in ("tenants", "deploy", "gateway"):
         (project / site / "manage.py").unlink()
     for app in (project / "tenants").iterdir():
         app.rename(project / app.name)
+    (project / "gateway" / "sockets").rename(project / "sockets")
     (project / "every_app.py").write_text(SETTINGS)
     (project / "mistake.py").write_text(WRONG)
     return project

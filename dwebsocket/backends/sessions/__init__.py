@@ -13,8 +13,6 @@ claims     what a request says of its session, and what is done with it
 relayed    requests that have come to another process
 elsewhere  sessions of another process
 relay      streams between two processes
-inbox      what has come and has not been read
-waiters    who waits for that, or for room
 websocket  what a view or handler has
 positions  where a client is in groups with a history
 runners    where that goes on

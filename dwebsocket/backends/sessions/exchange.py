@@ -10,12 +10,12 @@ import threading
 from time import monotonic
 from typing import Any, Protocol
 
+from dwebsocket.backends.inbox import Inbox
 from dwebsocket.backends.sessions.carriers import Carrier, Polls, WebSocketCarrier
-from dwebsocket.backends.sessions.inbox import Inbox
 from dwebsocket.backends.sessions.incoming import Incoming
 from dwebsocket.backends.sessions.probing import Probe
 from dwebsocket.backends.sessions.pulse import Pulse
-from dwebsocket.backends.sessions.waiters import Waiter, Waiters
+from dwebsocket.backends.waiters import Waiter, Waiters
 from dwebsocket.conf import conf
 from dwebsocket.protocol.engineio import NOOP, Outgoing, Packet, build_close
 from dwebsocket.protocol.frames import CloseCode

@@ -12,16 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from dwebsocket.backends import live, room
 from dwebsocket.backends.calls import Calls
 from dwebsocket.backends.coroutine_end import note_end
+from dwebsocket.backends.inbox import Inbox
 from dwebsocket.backends.listening import NO_READER, Listener
 from dwebsocket.backends.places import Place
 from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.backends.sessions import registry
-from dwebsocket.backends.sessions.inbox import Inbox
 from dwebsocket.backends.sessions.opening import Opening
 from dwebsocket.backends.sessions.positions import Positions
 from dwebsocket.backends.sessions.runners import create_runner
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.backends.slow import count_slow
+from dwebsocket.backends.waiters import wait_for_wake
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.budget import RESERVE, cost_of
@@ -29,7 +30,7 @@ from dwebsocket.protocol.engineio import Packet, build_error, build_message, bui
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
-from dwebsocket.running.event_loop import call_in_loop, is_in_event_loop, set_done
+from dwebsocket.running.event_loop import is_in_event_loop
 from dwebsocket.running.threads import in_thread
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, wrong_timeout
 
@@ -225,34 +226,12 @@ class SessionWebSocket(BaseWebSocket):
             if self._inbox.is_closed:
                 break
             await self._arelease_database()
-            await self._until(self._inbox.add_waiter, self._inbox.discard_waiter, end)
+            await wait_for_wake(self._inbox.add_waiter, self._inbox.discard_waiter, end)
         note_end(self)
         if self._told:
             raise self._closed_error()
         self._told = True
         return None
-
-    async def _until(
-        self,
-        add: Callable[[Callable[[], object]], bool],
-        discard: Callable[[Callable[[], object]], None],
-        end: float | None,
-    ) -> None:
-        """Wait until a waiter is called that has been added; not at all if none was."""
-        loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-
-        def wake() -> None:
-            call_in_loop(loop, set_done, woken)
-
-        if not add(wake):
-            return
-        try:
-            await asyncio.wait([woken], timeout=None if end is None else end - monotonic())
-        finally:
-            discard(wake)
-        if not woken.done():
-            raise TimeoutError("no message came in time")
 
     async def asend(self, message: str | BytesLike) -> None:
         self.send(message)
@@ -262,7 +241,7 @@ class SessionWebSocket(BaseWebSocket):
         session, timeout = self._session, conf.SEND_TIMEOUT
         end = None if timeout is None else monotonic() + timeout
         try:
-            await self._until(session.add_room_waiter, session.discard_room_waiter, end)
+            await wait_for_wake(session.add_room_waiter, session.discard_room_waiter, end)
         except TimeoutError:
             await in_thread(session.end, 1006, "the peer did not take the data in time")
             raise self._closed_error() from None

@@ -11,7 +11,8 @@ Each part knows the others, and the WebSocket, by a Protocol::
     CoroutineUse     waits for the socket in an event loop
     sweeper          looks after all that are open
 
-and ``detaching`` has the runners.
+and ``detaching`` has the runners. ``departing``, ``arriving`` and ``transit`` have connections that
+go from one process to another, and ``ending`` has the end of a process.
 """
 
 from .websocket import SocketWebSocket

@@ -117,6 +117,37 @@ class Driver(WriteWatcher):
             more=self._has_early,
         )
 
+    # While the connection goes to another process
+
+    def suspend(self) -> None:
+        """Have the loop call nothing any more; what it is calling goes on (``is_still``)."""
+        self._listener.stalled = True  # what the present message leaves is left
+        with self._writer.lock:
+            self._watched = False
+            self._transport.unwatch()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the loop calls this driver."""
+        return self._watched
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing is being called any more."""
+        return not self.busy and self._transport.is_still()
+
+    def resume(self) -> None:
+        """Go on: the connection stays here."""
+        try:
+            self._writer.start_driver(self)
+        except OSError as error:
+            self._lose(f"watching failed: {error}")
+            self._end()
+
+    def stop_timing(self) -> None:
+        """No time is running out here any more."""
+        self._deadline = None
+
     def set_reading(self, on: bool) -> None:
         """Have the loop read, or not. From any thread, but not with the write lock held."""
         with self._writer.lock:

@@ -16,9 +16,10 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from dwebsocket.backends import live, room, view_threads
+from dwebsocket.backends.sockets import ending
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.supervisor import Service, log_failure, start_missing
+from dwebsocket.supervisor import Service, log_failure, start_missing, try_start
 from dwebsocket.transports import Transport
 
 __all__ = [
@@ -88,7 +89,9 @@ class Sweeper:
         self.timed: set[Timed] = set()
         self.service = Service(self.run, "dwebsocket-sweeper", start, sleep)
         self._sleep = sleep
-        self._stopping = False
+        self._start = start
+        self._lock = threading.Lock()  # held for an instant
+        self._stopping = self._leaves = self._has_left = False
         self._swept = 0.0
 
     def add(self, websocket: Swept) -> None:
@@ -125,11 +128,7 @@ class Sweeper:
         websockets = list(self.connections)
         code = None if self._stopping or not websockets else websockets[0]._get_stop_code()
         if code is not None:
-            self._stopping = True
-            self.send_going_away(code)
-            self._sleep(GRACE)
-            for websocket in websockets:
-                websocket._transport.shutdown()
+            self._leave_soon(code)
         if now - self._swept < self._interval():
             return
         self._swept = now
@@ -140,6 +139,41 @@ class Sweeper:
                 logger.info("WebSocket dropped: %s", websocket.close_reason)
             if number % BATCH == 0:
                 self._sleep(0)
+
+    def _leave_soon(self, code: int) -> None:
+        """The server has been told to end: see to the connections beside what is done here."""
+        self._stopping = True
+
+        def leave() -> None:
+            self.leave(code)
+            self._sleep(GRACE)
+            for websocket in list(self.connections):
+                websocket._transport.shutdown()
+
+        if try_start(leave, "dwebsocket-ending", self._start, self._sleep) is None:
+            leave()
+
+    def leave(self, code: int) -> None:
+        """Hand over to another process what can be, and tell the others; once. Whoever comes second
+        waits until it is done.
+        """
+        with self._lock:
+            is_first, self._leaves = not self._leaves, True
+        if not is_first:
+            while not self._has_left:
+                self._sleep(0.01)
+            return
+        self._stopping = True
+        try:
+            ending.move(lambda: list(self.connections))
+            ending.drain(
+                lambda: list(self.connections),
+                lambda websocket: look_after(websocket, websocket._go_away, code, failed=None),
+                self._sleep,
+            )
+            self.send_going_away(code)
+        finally:
+            self._has_left = True
 
     def send_going_away(self, code: int) -> None:
         """Send a Close to everybody, without waiting."""
@@ -275,7 +309,7 @@ def send_going_away() -> None:
     """The interpreter ends while connections are open: say so, and let views hear of it."""
     for sweeper in sweepers.values():
         for websocket in list(sweeper.connections)[:1]:
-            sweeper.send_going_away(websocket._get_stop_code() or exit_code)
+            sweeper.leave(websocket._get_stop_code() or exit_code)
             sweeper.wait_for_ends()
 
 

@@ -12,7 +12,7 @@ from dwebsocket.backends.beside import Beside
 from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.backends.listening import Listener, ListenerLock
 from dwebsocket.backends.runner import Run, Runner, Use
-from dwebsocket.backends.sockets import sweeper
+from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.coroutines import CoroutineUse
 from dwebsocket.backends.sockets.detaching import DetachedRunner, create_runner
 from dwebsocket.backends.sockets.driver import Driver
@@ -40,7 +40,7 @@ from dwebsocket.transports.descriptors import is_full
 from dwebsocket.transports.traffic import find_address, read_traffic
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message
 
-__all__ = ["SocketWebSocket"]
+__all__ = ["MIN_COMPRESSED", "SocketWebSocket"]
 
 TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 #: Below this, header and payload are joined: a copy is cheaper than a second part.
@@ -71,7 +71,7 @@ class SocketWebSocket(BaseWebSocket):
         self._stop_signal = None
         meta = request.META
         self._key = meta.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
-        self._extensions, deflate = negotiate_extensions(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
+        self._extensions, deflate = self._agree(meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"))
         connection = ServerConnection(conf.MAX_MESSAGE_SIZE, deflate)
         self._reader = Reader(self, self._state, connection)
         self._writer = self._reader.outgoing = Writer(self, self._state, self._reader)
@@ -80,6 +80,12 @@ class SocketWebSocket(BaseWebSocket):
         self._pinged: float | None = None
 
     # The opening handshake
+
+    def _agree(self, offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
+        """What the 101 says about extensions, and what compresses."""
+        if not conf.COMPRESSION:
+            return None, None
+        return negotiate(offer, context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER)
 
     def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
         assert self._takeover is not None
@@ -223,6 +229,8 @@ class SocketWebSocket(BaseWebSocket):
     def send_nowait(self, message: PreparedMessage) -> None:
         frame, writer = message.frame, self._writer
         self._sent += 1
+        if (writer.held or writer.expected) and transit.keep(writer, message, MIN_COMPRESSED):
+            return
         if writer.deflate is not None and message.size >= MIN_COMPRESSED:
             self._send_compressed_nowait(writer.deflate, message)
             return
@@ -232,7 +240,7 @@ class SocketWebSocket(BaseWebSocket):
             writer.send_nowait(frame)
             return
         try:
-            if writer.outbox.frames or self._state.writing:
+            if writer.outbox.frames or self._state.writing or writer.held is not None:
                 writer.queue(frame)
             else:
                 sent = self._transport.try_send(frame)
@@ -391,10 +399,3 @@ class SocketWebSocket(BaseWebSocket):
             return False
         self._lose(f"the peer did not answer a Ping within {timeout} seconds")
         return True
-
-
-def negotiate_extensions(offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
-    """What the 101 says about extensions, and what compresses, if the client offers that."""
-    if not conf.COMPRESSION:
-        return None, None
-    return negotiate(offer, context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from dwebsocket.backends.outbox import Outbox
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
+from dwebsocket.backends.sockets.holding import Expected, Held
 from dwebsocket.backends.sockets.parts import Incoming
 from dwebsocket.backends.sockets.watching import WriteWatcher
 from dwebsocket.conf import conf
@@ -52,23 +53,16 @@ class Writer:
         deflate: compresses messages, if that was agreed on.
         deflate_lock: held while it compresses and its frame is written, if it keeps a context.
         driver: what reads for a handler, and is told when the socket takes data again.
+        expected: what groups send twice, to this process and to the one that had the connection.
         gathered: bytes of the answers held back in the outbox.
+        held: what groups send, while the connection goes to another process, or has come from one:
+            nothing leaves then. Belongs to the holder of the lock.
         transport: from the handshake on.
     """
 
     __slots__ = (
-        "_final",
-        "_incoming",
-        "_owner",
-        "_state",
-        "_watcher",
-        "deflate",
-        "deflate_lock",
-        "driver",
-        "gathered",
-        "lock",
-        "outbox",
-        "transport",
+        *("_final", "_incoming", "_owner", "_state", "_watcher", "deflate", "deflate_lock"),
+        *("driver", "expected", "gathered", "held", "lock", "outbox", "transport"),
     )
 
     transport: Transport
@@ -88,6 +82,8 @@ class Writer:
         self.deflate: PerMessageDeflate | None = None
         self.driver: Any = None
         self.gathered = 0
+        self.expected: Expected | None = None
+        self.held: Held | None = None
         self.outbox = Outbox(state)
 
     def take(self, transport: Transport) -> None:
@@ -151,7 +147,7 @@ class Writer:
             with self.lock:
                 if state.writing:
                     raise self._owner._closed_error()
-                if driver.blocked:
+                if driver.blocked or self.held is not None:
                     self.queue(frame + payload)
                     if state.writing:
                         raise self._owner._closed_error()
@@ -274,7 +270,7 @@ class Writer:
             writing = self._state.writing
             if writing == LOST:
                 return True
-            if self.is_blocked:
+            if self.is_blocked or self.held is not None:
                 return False
             if writing == CLOSE_SENT or not (self.outbox.frames or writing):
                 return True
@@ -286,6 +282,8 @@ class Writer:
             self.try_flush()
 
     def _flush(self) -> None:
+        if self.held is not None:
+            return
         state = self._state
         if state.writing == CLOSE_QUEUED:
             self._final = self.take_outgoing() + self.outbox.close

@@ -181,7 +181,7 @@ class Feed:
         content = read_content(self._name, data)
         if content is not None:
             at = None if position is None else str(position)
-            deliver(self._name, content, members, exclude, at)
+            deliver(self._name, content, members, exclude, at, identify(data))
 
     def _hand_out_early(self) -> None:
         while self._early and self.position is not None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.delivery import deliver, tell_position
+from dwebsocket.groups.envelope import identify
 from dwebsocket.groups.members import Member, Members
 from dwebsocket.supervisor import Service
 
@@ -281,4 +282,5 @@ def hand_to(
     """Hand a message to these, of whom none has asked for what was before."""
     content = read_content(name, data)
     if content is not None:
-        deliver(name, content, members, None, None if position is None else str(position))
+        at = None if position is None else str(position)
+        deliver(name, content, members, None, at, identify(data))

@@ -11,7 +11,7 @@ from typing import Any
 
 from dwebsocket.exceptions import GroupUnavailable, InvalidGroupBackend
 from dwebsocket.groups.base import BaseGroupBackend, Counts
-from dwebsocket.groups.envelope import Envelope, encode, pack, unpack
+from dwebsocket.groups.envelope import Closing, Envelope, encode, identify, pack, unpack
 from dwebsocket.groups.history import Keeper, Position, pack_position, unpack_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
@@ -97,6 +97,9 @@ class MachineGroupBackend(BaseGroupBackend):
             self._tally.forget(name)
         self.history.feeds.drop(name)
 
+    def settle(self, timeout: float) -> None:
+        self._channel.settle(timeout)
+
     def get_name(self) -> str | None:
         return self._channel.name
 
@@ -106,8 +109,16 @@ class MachineGroupBackend(BaseGroupBackend):
     # Sending
 
     def publish(self, name: str, content: Envelope) -> None:
+        self._send(Kind.MESSAGE, name, self._pack(name, content))
+
+    def send(self, name: str, content: str | bytes | Closing, exclude: object = None) -> None:
+        data = self._pack(name, content)
+        self.receive(name, content, exclude, identify(data))
+        self._send(Kind.MESSAGE, name, data)
+
+    def _pack(self, name: str, content: Envelope) -> bytes:
         kind, body = encode(content)
-        self._send(Kind.MESSAGE, name, pack(kind, body, *self._numberer.next(name)))
+        return pack(kind, body, *self._numberer.next(name))
 
     def publish_to(self, process: str, name: str, content: Envelope) -> None:
         kind, body = encode(content)
@@ -180,7 +191,7 @@ class MachineGroupBackend(BaseGroupBackend):
         origin, number, content = unpack(frame.body)
         with self._lock:
             self._tally.note(frame.name, origin, number)
-        self.receive(frame.name, content)
+        self.receive(frame.name, content, origin=identify(frame.body))
 
     def _receive_kept(self, frame: Frame) -> None:
         if not self.members.count(frame.name):

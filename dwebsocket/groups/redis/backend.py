@@ -11,8 +11,17 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.groups.base import BaseGroupBackend, Closing, Counts, Envelope
-from dwebsocket.groups.envelope import BEHIND, KEPT, encode, pack, unpack
+from dwebsocket.groups.base import BaseGroupBackend, Counts
+from dwebsocket.groups.envelope import (
+    BEHIND,
+    KEPT,
+    Closing,
+    Envelope,
+    encode,
+    identify,
+    pack,
+    unpack,
+)
 from dwebsocket.groups.history import Keeper, Position, unpack_position
 from dwebsocket.groups.members import Members
 from dwebsocket.groups.numbers import Numberer, Tally
@@ -84,8 +93,18 @@ class RedisGroupBackend(BaseGroupBackend):
     # Sending
 
     def publish(self, name: str, content: Envelope) -> None:
+        self._send(name, self._pack(name, content))
+
+    def send(self, name: str, content: str | bytes | Closing, exclude: object = None) -> None:
+        data = self._pack(name, content)
+        self.receive(name, content, exclude, identify(data))
+        self._send(name, data)
+
+    def _pack(self, name: str, content: Envelope) -> bytes:
         kind, body = encode(content)  # before it has a number: it may be no text
-        data = pack(kind, body, *self._numberer.next(name))
+        return pack(kind, body, *self._numberer.next(name))
+
+    def _send(self, name: str, data: bytes) -> None:
         try:
             channel = self._prefix + name
             self._publisher_of(channel).publish(channel, data)
@@ -234,7 +253,7 @@ class RedisGroupBackend(BaseGroupBackend):
             return
         if not self._numberer.is_ours(origin):
             self._tally.note(name, origin, number)
-            self.receive(name, content)
+            self.receive(name, content, origin=identify(data))
 
     def _hand_on_in_order(self, name: str, data: bytes) -> None:
         """What this process has sent as well."""

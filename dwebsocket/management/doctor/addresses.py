@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import get_resolver
 
 from dwebsocket.conf import conf
-from dwebsocket.handlers import WebSocketHandler
+from dwebsocket.handlers import BaseWebSocketHandler
 from dwebsocket.middleware import accepts
 from dwebsocket.ws_urls import find_urlconf
 
@@ -37,7 +37,7 @@ def walk(patterns: list[Any], prefix: str) -> Iterator[str]:
 
 
 def is_for_websockets(view: Any) -> bool:
-    return accepts(view) or (isinstance(view, type) and issubclass(view, WebSocketHandler))
+    return accepts(view) or (isinstance(view, type) and issubclass(view, BaseWebSocketHandler))
 
 
 def show_addresses() -> str:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from dwebsocket.backends.readiness import Readiness
-from dwebsocket.backends.sessions.waiters import Waiter, Waiters
+from dwebsocket.backends.waiters import Waiter, Waiters
 from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.transports.base import Lock, remaining
 from dwebsocket.websocket import Message

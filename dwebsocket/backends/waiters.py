@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from time import monotonic
 
-__all__ = ["Waiter", "Waiters"]
+from dwebsocket.running.event_loop import call_in_loop, set_done
+
+__all__ = ["Waiter", "Waiters", "wait_for_wake"]
 
 #: Releases a lock, or has a loop end a future.
 Waiter = Callable[[], object]
@@ -41,3 +45,31 @@ class Waiters:
             except IndexError:  # somebody else was quicker
                 return
             waiter()
+
+
+async def wait_for_wake(
+    add: Callable[[Waiter], bool], discard: Callable[[Waiter], object], deadline: float | None
+) -> None:
+    """Wait, in a coroutine, until a waiter is called that has been added; not at all if none was.
+
+    Args:
+        add: whether it has added the waiter.
+        deadline: a ``time.monotonic()`` value.
+
+    Raises:
+        TimeoutError: the deadline passed.
+    """
+    loop = asyncio.get_running_loop()
+    woken = loop.create_future()
+
+    def wake() -> None:
+        call_in_loop(loop, set_done, woken)
+
+    if not add(wake):
+        return
+    try:
+        await asyncio.wait([woken], timeout=None if deadline is None else deadline - monotonic())
+    finally:
+        discard(wake)
+    if not woken.done():
+        raise TimeoutError("no message came in time")

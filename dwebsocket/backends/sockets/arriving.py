@@ -1,0 +1,194 @@
+"""A connection that another process has had: it goes on here, and its 101 was sent there."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.listening import Listener
+from dwebsocket.backends.sockets import sweeper, transit
+from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.takeover import Takeover
+from dwebsocket.backends.sockets.websocket import SocketWebSocket
+from dwebsocket.conf import conf
+from dwebsocket.protocol.deflate import PerMessageDeflate, share
+from dwebsocket.protocol.exceptions import InvalidHandshake
+from dwebsocket.protocol.messages import Message
+from dwebsocket.transports import Transport, create_transport
+from dwebsocket.websocket import BaseWebSocket
+from dwebsocket.websocket.stamps import seconds_since
+
+__all__ = ["Arrival", "ArrivedFactory", "ArrivedWebSocket"]
+
+
+class Arrival(Takeover):
+    """One of them, until it goes on.
+
+    Args:
+        sock: ours alone.
+        find_stop_signal: as that of the server that runs this process.
+
+    Attributes:
+        content: what came with it.
+        state: what its handler had to say.
+        websocket: once it is accepted.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        content: Content,
+        state: dict[str, Any],
+        find_stop_signal: Callable[[], Callable[[], int | None] | None],
+    ) -> None:
+        self.sock = sock
+        self.content = content
+        self.state = state
+        self.websocket: ArrivedWebSocket | None = None
+        self._find_stop_signal = find_stop_signal
+
+    def take_transport(self) -> tuple[Transport, bytes]:
+        transport = create_transport(self.sock)
+        transport.adopt()
+        return transport, self.content.unread
+
+    def find_stop_signal(self) -> Callable[[], int | None] | None:
+        return self._find_stop_signal()
+
+    def begin(self, late: Late | None) -> None:
+        """Send what has come for the peer meanwhile, and read on."""
+        if self.websocket is not None:
+            self.websocket._begin(late)
+
+    def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
+        """It cannot go on here: close it, behind what waits for the peer. Never waits."""
+        websocket = ArrivedWebSocket(request, self)
+        try:
+            websocket.accept(self.content.subprotocol)
+        except (OSError, InvalidHandshake):  # there is no room for it
+            self.sock.close()
+            return
+        websocket._ready.clear()
+        websocket._attach_driver(Silent())
+        websocket._begin(None)
+        websocket.close_connection(code, reason, conf.CLOSE_TIMEOUT)
+
+    def drop(self) -> None:
+        """The other process keeps it."""
+        self.sock.close()
+
+
+class OtherSubprotocol(InvalidHandshake):
+    """Another one was agreed on than this process would choose."""
+
+    def __init__(self) -> None:
+        super().__init__("Another subprotocol was agreed on in another process.")
+
+
+class Silent:
+    """The listener of a connection that is only closed."""
+
+    calls_anew = stalled = False
+
+    def receive(self, messages: list[Message]) -> None:
+        messages.clear()
+
+    def end(self) -> None:
+        pass
+
+
+class ArrivedFactory(BaseWebSocketFactory):
+    """Makes the WebSocket of a request that stands for the handshake, which is over."""
+
+    def __init__(self, request: HttpRequest, arrival: Arrival) -> None:
+        super().__init__(request)
+        self._arrival = arrival
+
+    def check_handshake(self) -> None:
+        pass  # it was good
+
+    def create_websocket(self) -> BaseWebSocket | None:
+        return self.build(ArrivedWebSocket, self.request, self._arrival)
+
+
+class ArrivedWebSocket(SocketWebSocket):
+    """Has nothing called and nothing sent until ``_begin``."""
+
+    __slots__ = ("_arrival", "_start")
+
+    _start: Callable[[], None]  # has its loop read
+
+    def __init__(self, request: HttpRequest, arrival: Arrival) -> None:
+        self._arrival: Arrival | None = arrival
+        super().__init__(request, arrival)
+        self._kept_state = arrival.state
+
+    def _agree(self, offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
+        assert self._arrival is not None
+        bits = self._arrival.content.deflate
+        return None, None if bits is None else share(*bits)
+
+    def accept(
+        self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        arrival = self._arrival
+        assert arrival is not None
+        log, self._connection_log = self._connection_log, None  # it was told there
+        super().accept(subprotocol, headers)
+        self._connection_log = log
+        content = arrival.content
+        self._opened, self._sent = content.stamp, content.sent
+        if log is not None:
+            log.tell_resumed(seconds_since(content.stamp))
+        arrival.websocket = self
+
+    def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        assert self._arrival is not None
+        assert self._takeover is not None
+        content = self._arrival.content
+        if subprotocol != content.subprotocol:
+            raise OtherSubprotocol
+        sweeper.expect(self, self._takeover.max_connections)
+        try:
+            unread = self._take_connection(self._takeover)
+            transit.hold(self._writer)
+            if content.unsent:
+                transit.put_first(self._writer, content.unsent)
+            self._state.open()
+            sweeper.add(self)
+        finally:
+            sweeper.give_up(self)
+        connection = self._reader.connection
+        connection.received = content.received
+        self._ready = list(content.ready)
+        if unread:
+            found = self._reader.feed(unread, len(unread), reading=True)
+            found.reverse()
+            self._ready = found + self._ready
+
+    def _attach_driver(self, listener: Listener) -> Callable[[], None]:
+        self._start = super()._attach_driver(listener)
+        return do_nothing
+
+    def _begin(self, late: Late | None) -> None:
+        """Go on: see ``Arrival.begin``."""
+        self._arrival = None
+        writer = self._writer
+        if late is None:
+            transit.release(writer)
+        else:
+            if late.unsent:
+                transit.put_last(writer, late.unsent)
+            transit.release(writer, late.held, is_too_much=late.is_too_much)
+            if late.close is not None:
+                self.close_nowait(*late.close)
+        self._start()
+        writer.try_flush()
+
+
+def do_nothing() -> None:
+    """Stands for the start of the loop, which comes later."""

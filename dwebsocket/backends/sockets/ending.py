@@ -1,0 +1,102 @@
+"""The end of a process that has open connections: some go to another process, and the others are
+told to come again, not all at once where somebody is there already to take them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Any
+
+from dwebsocket.backends.gunicorn_worker import find_grace, has_successor
+from dwebsocket.conf import conf
+from dwebsocket.supervisor import log_failure
+
+__all__ = ["Mover", "add_mover", "drain", "has_begun", "move"]
+
+#: Seconds that are left of the time that the server gives, for the last Closes.
+RESERVE = 1.5
+
+#: Seconds between two looks at whether the successors are still there.
+INTERVAL = 0.5
+
+#: Hands connections over to another process: gets what gives those that are open, and until when.
+Mover = Callable[[Callable[[], Iterable[Any]], float], None]
+
+
+class Ending:
+    """What is known of the end of this process."""
+
+    def __init__(self) -> None:
+        self.movers: list[Mover] = []
+        self.began: float | None = None
+
+
+ending = Ending()
+
+
+def add_mover(mover: Mover) -> None:
+    """Call this when the process ends; once, however often it is added."""
+    if mover not in ending.movers:
+        ending.movers.append(mover)
+
+
+def has_begun() -> bool:
+    """Whether this process ends."""
+    return ending.began is not None
+
+
+def find_deadline() -> float:
+    """When all must be over, ``time.monotonic()``."""
+    if ending.began is None:
+        ending.began = monotonic()
+    return ending.began + find_grace() - RESERVE
+
+
+def move(find: Callable[[], Iterable[Any]]) -> None:
+    """Hand over to another process what can be. Never raises."""
+    deadline = find_deadline()
+    for mover in ending.movers:
+        try:
+            mover(find, deadline)
+        except Exception:
+            log_failure("Open WebSockets could not be handed over to another process")
+
+
+def drain(
+    find: Callable[[], Iterable[Any]],
+    close: Callable[[Any], None],
+    sleep: Callable[[float], None],
+) -> None:
+    """Close connections one after the other, at random times, where others wait for their clients
+    already. Those that are left are closed by whoever calls this.
+    """
+    now = monotonic()
+    seconds = min(conf.DRAIN, find_deadline() - now)
+    if seconds <= 0 or not has_successor():
+        return
+    times = sorted((now + random.uniform(0, seconds), number) for number, _ in enumerate(find()))
+    waiting = list(find())
+    random.shuffle(waiting)
+    looked = now
+    for (when, _), one in zip(times, waiting, strict=False):
+        while (now := monotonic()) < when:
+            sleep(min(INTERVAL, when - now))
+            if now > looked + INTERVAL:
+                looked = now
+                if not has_successor():  # all of the site is told to end
+                    return
+        close(one)
+
+
+def start_anew() -> None:
+    """In a forked child nothing of that is true."""
+    global ending
+    movers, ending = ending.movers, Ending()
+    ending.movers += movers
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=start_anew)

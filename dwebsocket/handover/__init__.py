@@ -1,0 +1,27 @@
+"""Open sockets go to the next process: a worker that ends hands the connections of its handlers to
+another one of the same site on this machine, and their clients notice nothing.
+"""
+
+from dwebsocket.backends.gunicorn_worker import is_worker
+
+__all__ = ["expect", "take_part"]
+
+
+def take_part() -> None:
+    """Take connections of others, and give ours away when this process ends, where its server lets
+    both be done. Never raises.
+    """
+    if is_worker():
+        from .process import take_part  # whose modules not every system has
+
+        take_part()
+
+
+def expect() -> None:
+    """The apps are ready: other processes may have connections for this one, before any request
+    has come to it.
+    """
+    if is_worker():
+        from .process import expect
+
+        expect()

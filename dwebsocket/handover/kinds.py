@@ -1,0 +1,12 @@
+"""What is passed between the two processes."""
+
+from __future__ import annotations
+
+__all__ = ["FACT", "JOINED", "KIND", "LATE", "OPEN"]
+
+#: The kind of what is passed, and what a process says of itself for it.
+KIND = FACT = "handover"
+
+#: The first byte: connections with their descriptors; a question whether these have joined their
+#: groups; what has come for them meanwhile.
+OPEN, JOINED, LATE = b"O", b"J", b"L"

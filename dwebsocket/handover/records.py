@@ -1,0 +1,178 @@
+"""What one process tells the other of connections: JSON, and the bytes that it refers to. No
+pickle: what comes is read, not run.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.holding import HeldFrame
+from dwebsocket.protocol.messages import Message
+
+__all__ = [
+    "InvalidRecord",
+    "Moved",
+    "name_of_class",
+    "pack_late",
+    "pack_moved",
+    "unpack_late",
+    "unpack_moved",
+]
+
+HEADER = struct.Struct("!I")
+
+
+class InvalidRecord(ValueError):
+    """What has come cannot be read: it is of another version, perhaps."""
+
+
+class Moved(NamedTuple):
+    """One connection.
+
+    Attributes:
+        content: what its WebSocket holds.
+        handler: the class, as ``module.name``.
+        meta: of the handshake's request: headers, path, query, address.
+        state: what ``get_state`` has returned.
+        user: the key of the one who was known; ``None``: nobody was.
+    """
+
+    content: Content
+    handler: str
+    meta: dict[str, Any]
+    state: dict[str, Any]
+    user: str | None
+
+
+class Blobs:
+    """The bytes behind the JSON, one after the other."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def put(self, data: bytes) -> int:
+        """Put some behind the others; their number."""
+        self._parts.append(data)
+        return len(data)
+
+    def pack(self, content: Any) -> bytes:
+        """The JSON and all of it."""
+        text = json.dumps(content).encode()
+        return b"".join((HEADER.pack(len(text)), text, *self._parts))
+
+
+class Reader:
+    """Takes it apart.
+
+    Raises:
+        InvalidRecord: it is none of these.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            (size,) = HEADER.unpack_from(data)
+            self.content = json.loads(data[HEADER.size : HEADER.size + size])
+        except (struct.error, ValueError) as error:
+            raise InvalidRecord(str(error)) from error
+        self._data = data
+        self._position = HEADER.size + size
+
+    def take(self, size: int) -> bytes:
+        """The next so many bytes."""
+        start, self._position = self._position, self._position + size
+        if size < 0 or self._position > len(self._data):
+            raise InvalidRecord("it ends too early")
+        return self._data[start : self._position]
+
+
+def pack_moved(connections: Sequence[Moved]) -> bytes:
+    """The bytes that tell of these."""
+    blobs = Blobs()
+    found = []
+    for one in connections:
+        content = one.content
+        fields = content._asdict()
+        fields["unread"] = blobs.put(content.unread)
+        fields["unsent"] = blobs.put(content.unsent)
+        fields["ready"] = [put_message(blobs, message) for message in content.ready]
+        found.append({**one._asdict(), "content": fields})
+    return blobs.pack(found)
+
+
+def put_message(blobs: Blobs, message: Message) -> tuple[bool, int]:
+    is_text = isinstance(message, str)
+    data = message.encode("utf-8", "surrogatepass") if isinstance(message, str) else message
+    return is_text, blobs.put(bytes(data))
+
+
+def unpack_moved(data: bytes) -> list[Moved]:
+    """What ``pack_moved`` was given.
+
+    Raises:
+        InvalidRecord: it is none of these.
+    """
+    reader = Reader(data)
+    try:
+        return [unpack_one(reader, one) for one in reader.content]
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise InvalidRecord(f"it cannot be understood: {error!r}") from error
+
+
+def unpack_one(reader: Reader, one: dict[str, Any]) -> Moved:
+    fields = dict(one["content"])
+    fields["unread"] = reader.take(fields["unread"])
+    fields["unsent"] = reader.take(fields["unsent"])
+    fields["ready"] = [take_message(reader, *message) for message in fields["ready"]]
+    if fields["deflate"] is not None:
+        fields["deflate"] = tuple(fields["deflate"])
+    return Moved(**{**one, "content": Content(**fields)})
+
+
+def take_message(reader: Reader, is_text: bool, size: int) -> Message:
+    data = reader.take(size)
+    return data.decode("utf-8", "surrogatepass") if is_text else data
+
+
+def pack_late(connections: Sequence[Late]) -> bytes:
+    """The bytes that tell of these, in the order of the connections."""
+    blobs = Blobs()
+    found = [
+        {
+            "unsent": blobs.put(one.unsent),
+            "held": [(held.identity, blobs.put(held.frame)) for held in one.held],
+            "is_too_much": one.is_too_much,
+            "close": one.close,
+        }
+        for one in connections
+    ]
+    return blobs.pack(found)
+
+
+def unpack_late(data: bytes) -> list[Late]:
+    """What ``pack_late`` was given.
+
+    Raises:
+        InvalidRecord: it is none of these.
+    """
+    reader = Reader(data)
+    try:
+        return [
+            Late(
+                reader.take(one["unsent"]),
+                [HeldFrame(identity, reader.take(size)) for identity, size in one["held"]],
+                bool(one["is_too_much"]),
+                None if one["close"] is None else (one["close"][0], one["close"][1]),
+            )
+            for one in reader.content
+        ]
+    except (TypeError, KeyError, ValueError, IndexError) as error:
+        raise InvalidRecord(f"it cannot be understood: {error!r}") from error
+
+
+def name_of_class(handler: type) -> str:
+    """How another process knows it."""
+    return f"{handler.__module__}.{handler.__qualname__}"

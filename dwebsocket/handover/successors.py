@@ -1,0 +1,88 @@
+"""Who takes connections over: the processes of this site that listen, and do not end themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from dwebsocket.exceptions import InvalidGroupBackend
+from dwebsocket.machine.passing import PassingError, Sender, find_others, find_passing_directory
+
+from .kinds import FACT
+
+__all__ = ["Successors"]
+
+#: Seconds in which a process must say hello.
+PATIENCE = 2.0
+
+#: Seconds between two looks.
+PAUSE = 0.05
+
+
+class Successors:
+    """Those that there are, in turns. A context manager.
+
+    Args:
+        deadline: until when one is waited for, ``time.monotonic()``.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._stack = ExitStack()
+        self._senders: list[Sender] = []
+        self._failed: set[str] = set()
+        self._looked = 0.0
+
+    def __enter__(self) -> Successors:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._stack.close()
+
+    def find(self, *, wait: bool) -> bool:
+        """Whether there is one; with ``wait``, or there may be one soon."""
+        while not self._look():
+            if not wait or time.monotonic() > self._deadline:
+                return False
+            time.sleep(PAUSE)
+        return True
+
+    def _look(self) -> bool:
+        self._looked = time.monotonic()
+        known = {one.name for one in self._senders} | self._failed
+        found: list[Sender] = []
+        for name in find_others():
+            if name not in known:
+                found += self._connect(name)
+        # The youngest first: it has fewer than others, and is there for longer.
+        self._senders += sorted(found, key=lambda one: -one.hello[FACT]["began"])
+        return bool(self._senders)
+
+    def _connect(self, name: str) -> Iterator[Sender]:
+        try:
+            sender = Sender(find_passing_directory(), name, timeout=PATIENCE)
+        except (PassingError, OSError, InvalidGroupBackend):
+            return
+        fact = sender.hello.get(FACT)
+        if not isinstance(fact, dict) or fact.get("ends") or not isinstance(fact["began"], float):
+            sender.close()
+            return
+        self._stack.enter_context(sender)
+        yield sender
+
+    def next(self) -> Sender | None:
+        """The one whose turn it is; ``None``: there is none any more."""
+        if time.monotonic() > self._looked + PAUSE:  # others may have come meanwhile
+            self._look()
+        if not self._senders:
+            return None
+        sender = self._senders.pop(0)
+        self._senders.append(sender)
+        return sender
+
+    def give_up(self, sender: Sender) -> None:
+        """This one does not take more."""
+        self._failed.add(sender.name)
+        self._senders.remove(sender)
+        sender.close()

@@ -1,0 +1,134 @@
+"""The process that goes on: it makes the connections of another one its own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from dwebsocket.backends import room
+from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.sockets import ending, sweeper
+from dwebsocket.backends.sockets.arriving import Arrival
+from dwebsocket.backends.sockets.departing import Late
+from dwebsocket.machine.passing import Prepared, Refused
+from dwebsocket.supervisor import log_failure
+from dwebsocket.transports.detach import ABOVE_SELECT, duplicate
+
+from .kinds import JOINED, LATE, OPEN
+from .records import InvalidRecord, Moved, unpack_late, unpack_moved
+from .requests import resume
+
+__all__ = ["Taking"]
+
+
+class Taking:
+    """Takes what one process gives: its connections, a question whether they have joined their
+    groups, and what has come for them there meanwhile. The ``Receiver`` of a connection.
+    """
+
+    def __init__(self) -> None:
+        self._arrivals: list[Arrival] = []  # which have not begun
+
+    def receive(self, body: bytes, descriptors: Sequence[int]) -> Prepared:
+        """See ``Receiver``."""
+        try:
+            if body[:1] == OPEN:
+                return self._open(unpack_moved(body[1:]), descriptors)
+            if body[:1] == JOINED and not descriptors:
+                return Joined()
+            if body[:1] == LATE and not descriptors:
+                return Begin(self, unpack_late(body[1:]))
+        except InvalidRecord as error:
+            raise Refused(f"this process cannot read it: {error}") from error
+        raise Refused("this process does not understand it: another version, perhaps")
+
+    def _open(self, moved: list[Moved], descriptors: Sequence[int]) -> Prepared:
+        if ending.has_begun():
+            raise Refused("this process ends, too")
+        if len(moved) != len(descriptors):
+            raise Refused(f"{len(descriptors)} descriptors for {len(moved)} connections")
+        try:
+            room.check_room(sweeper.count() + len(moved) - 1)
+        except room.NoRoom as error:
+            raise Refused(str(error)) from error
+        return Opened(self, moved, descriptors)
+
+    def add(self, arrivals: list[Arrival]) -> None:
+        """These wait for what has come for them in the other process."""
+        self._arrivals += arrivals
+
+    def begin(self, late: Sequence[Late | None]) -> None:
+        """They go on."""
+        arrivals, self._arrivals = self._arrivals, []
+        for place, arrival in enumerate(arrivals):
+            try:
+                arrival.begin(late[place] if place < len(late) else None)
+            except Exception:
+                log_failure("A WebSocket that another process has handed over cannot go on")
+
+    def end(self) -> None:
+        """The other process has gone: what it has to say does not come any more."""
+        self.begin(())
+
+
+class Joined:
+    """The answer to a question that stands behind all before it."""
+
+    answer = b""
+
+    def begin(self) -> None:
+        """All is said."""
+
+    def cancel(self) -> None:
+        """All is said."""
+
+
+class Begin:
+    """What has come for the connections in the other process."""
+
+    answer = b""
+
+    def __init__(self, taking: Taking, late: list[Late]) -> None:
+        self._taking = taking
+        self._late = late
+
+    def begin(self) -> None:
+        self._taking.begin(self._late)
+
+    def cancel(self) -> None:
+        """The end of the connection is noticed by itself."""
+
+
+class Opened:
+    """Connections that become ours when the other process lets go of them."""
+
+    answer = b""
+
+    def __init__(self, taking: Taking, moved: list[Moved], descriptors: Sequence[int]) -> None:
+        self._taking = taking
+        self._moved = moved
+        self._descriptors = descriptors
+
+    def begin(self) -> None:
+        """Have their handlers here, which join their groups."""
+        arrivals = []
+        for moved, descriptor in zip(self._moved, self._descriptors, strict=True):
+            sock = socket.socket(fileno=move_up(descriptor))
+            arrival = Arrival(sock, moved.content, moved.state, find_stop_signal)
+            resume(arrival, moved)
+            arrivals.append(arrival)
+        self._taking.add(arrivals)
+
+    def cancel(self) -> None:
+        for descriptor in self._descriptors:
+            socket.close(descriptor)
+
+
+def move_up(descriptor: int) -> int:
+    """The same open file under a number that others need less, which ``select()`` can use."""
+    try:
+        found = duplicate(descriptor, ABOVE_SELECT)
+    except OSError:  # there is no other
+        return descriptor
+    socket.close(descriptor)
+    return found

@@ -1,0 +1,168 @@
+"""One packet: a step, a name, bytes, and descriptors (``SCM_RIGHTS``), which ride on its first
+byte.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+import struct
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from enum import IntEnum
+from time import monotonic
+from typing import NamedTuple
+
+from dwebsocket.machine.frames import MAX_NAME, MAX_SIZE, InvalidFrame
+
+__all__ = ["MAX_DESCRIPTORS", "Packet", "Step", "close_all", "receive_packet", "send_packet"]
+
+#: Version, step, descriptors, bytes of the name, bytes of the body.
+HEADER = struct.Struct("!BBHHI")
+VERSION = 1
+
+#: Descriptors that a packet may carry: the system takes 253.
+MAX_DESCRIPTORS = 250
+
+#: Bytes that are read at a time, at most.
+CHUNK = 1 << 18
+
+SPACE = socket.CMSG_SPACE(253 * array.array("i").itemsize)
+CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+class Step(IntEnum):
+    """What a packet is in the conversation."""
+
+    HELLO = 1
+    OFFER = 2
+    ACCEPTED = 3
+    REFUSED = 4
+    COMMIT = 5
+    BEGUN = 6
+
+
+class Packet(NamedTuple):
+    """One of them.
+
+    Attributes:
+        lost: descriptors that were sent, and that the system did not give: there was no room.
+    """
+
+    step: int
+    name: str = ""
+    body: bytes = b""
+    descriptors: Sequence[int] = ()
+    lost: int = 0
+
+
+def send_packet(connection: socket.socket, packet: Packet) -> None:
+    """Send it. The descriptors are the sender's to close, before and afterwards.
+
+    Raises:
+        InvalidFrame: it is too long, or has too many descriptors.
+        OSError: the connection is broken, or the system has too many descriptors on their way.
+    """
+    name = packet.name.encode()
+    count, size = len(packet.descriptors), len(packet.body)
+    if count > MAX_DESCRIPTORS or len(name) > MAX_NAME or size > MAX_SIZE:
+        raise InvalidFrame(
+            f"{count} descriptors (at most {MAX_DESCRIPTORS}), {len(name)} bytes of a name (at "
+            f"most {MAX_NAME}), {size} bytes (at most {MAX_SIZE})"
+        )
+    data = HEADER.pack(VERSION, packet.step, count, len(name), size) + name
+    if count:
+        rights = array.array("i", packet.descriptors)
+        sent = connection.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        data = data[sent:]
+    connection.sendall(data + packet.body)
+
+
+def receive_packet(connection: socket.socket, deadline: float | None) -> Packet | None:
+    """The next one; ``None``: the other side has ended the connection. The descriptors, which no
+    child process inherits, are the caller's to close.
+
+    Args:
+        deadline: ``time.monotonic()``; ``None``: it may take for ever.
+
+    Raises:
+        InvalidFrame: it is none of ours.
+        TimeoutError: the time is over.
+        OSError: the connection is broken.
+    """
+    wait(connection, deadline)
+    # Only where something is here: not all sockets of greenlets have a recvmsg() that waits.
+    if not connection.recv(1, socket.MSG_PEEK):
+        return None
+    start, ancillary, flags, _ = connection.recvmsg(HEADER.size, SPACE, CLOEXEC)
+    descriptors = take_descriptors(ancillary)
+    try:
+        return complete(connection, start, descriptors, flags, deadline)
+    except BaseException:
+        close_all(descriptors)
+        raise
+
+
+def complete(
+    connection: socket.socket,
+    start: bytes,
+    descriptors: list[int],
+    flags: int,
+    deadline: float | None,
+) -> Packet:
+    """The packet that has begun to come."""
+    if len(start) < HEADER.size:
+        start += receive_exactly(connection, HEADER.size - len(start), deadline)
+    version, step, count, name_size, size = HEADER.unpack(start)
+    if version != VERSION:
+        raise InvalidFrame(f"version {version}, this process understands {VERSION}")
+    if step not in tuple(Step) or size > MAX_SIZE or count < len(descriptors):
+        raise InvalidFrame(f"step {step}, {size} bytes, {len(descriptors)} of {count} descriptors")
+    content = receive_exactly(connection, name_size + size, deadline)
+    lost = count - len(descriptors)
+    if lost or flags & socket.MSG_CTRUNC:
+        close_all(descriptors)
+        lost = max(lost, 1)
+    try:
+        name = content[:name_size].decode()
+    except UnicodeDecodeError as error:
+        raise InvalidFrame("a name that is no text") from error
+    return Packet(step, name, content[name_size:], [] if lost else descriptors, lost)
+
+
+def take_descriptors(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
+    found: list[int] = []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers = array.array("i")
+            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+            found += numbers
+    if not CLOEXEC:
+        for one in found:
+            os.set_inheritable(one, False)
+    return found
+
+
+def receive_exactly(connection: socket.socket, size: int, deadline: float | None) -> bytes:
+    """So many bytes, as they come: nothing is reserved for what was only announced."""
+    data = bytearray()
+    while len(data) < size:
+        wait(connection, deadline)
+        piece = connection.recv(min(CHUNK, size - len(data)))
+        if not piece:
+            raise ConnectionResetError("the other side has ended it in the middle of a packet")
+        data += piece
+    return bytes(data)
+
+
+def wait(connection: socket.socket, deadline: float | None) -> None:
+    """Have the next call wait no longer than that."""
+    connection.settimeout(None if deadline is None else max(0.001, deadline - monotonic()))
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close them; those of sockets that are broken, too."""
+    for one in descriptors:
+        with suppress(OSError):
+            socket.close(one)  # gevent's os.close() waits for the next round of its loop

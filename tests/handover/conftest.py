@@ -1,0 +1,5 @@
+"""A site in the test process."""
+
+from ..glue import site
+
+__all__ = ["site"]  # configures Django

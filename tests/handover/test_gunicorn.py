@@ -1,0 +1,180 @@
+"""gunicorn restarts its workers, and the clients of handlers notice nothing."""
+
+import os
+import signal
+import zlib
+
+import pytest
+
+from ..raw_client import BINARY, CLOSE, CONT, TEXT, Frame, RawClient, build_frame
+from ..servers.process import list_children, wait_until
+from ..servers.rows import GUNICORN, Row
+
+WORKERS = {"gthread": ("--threads", "4"), "gevent": (), "sync": ()}
+#: Of these sync takes and gives as gthread does.
+TRIED = WORKERS if "DWEBSOCKET_TEST_DEPLOYS" in os.environ else ("gthread", "gevent")
+SETTINGS = {
+    "WEBSOCKET_DRAIN": 0.5,
+    "WEBSOCKET_HANDOVER_TIMEOUT": 1,
+    "WEBSOCKET_PING_INTERVAL": None,
+}
+
+#: A busy machine takes its time to start a worker.
+TIMEOUT = 60
+
+
+def make_row(worker, *options):
+    name = f"gunicorn-{worker}-moves"
+    patience = ("--graceful-timeout", "50", "--timeout", "50")
+    kind = ("--worker-class", worker, *WORKERS[worker], "--workers", "2")
+    return Row(name, (*GUNICORN, *patience, *kind, *options), package="gunicorn")
+
+
+@pytest.fixture
+def run(start_server):
+    servers = []
+
+    def start(row):
+        servers.append(start_server(row, SETTINGS, measured=False))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop(30)
+
+
+@pytest.fixture
+def connect():
+    clients = []
+
+    def open_one(server, path, **request):
+        client = RawClient(server, timeout=TIMEOUT)
+        clients.append(client)
+        client.open(path, **request)
+        return client
+
+    yield open_one
+    for client in clients:
+        client.hang_up()
+
+
+def find_pid(client):
+    client.send_text("pid")
+    return int(client.read_text().removeprefix("pid "))
+
+
+def fetch(server, path):
+    """A page, from whichever worker; one that ends may drop what it has just accepted."""
+    client = RawClient(server, timeout=TIMEOUT)
+    try:
+        client.send_request(path, websocket=False, headers={"Connection": "close"})
+        return client.read_response()
+    finally:
+        client.hang_up()
+
+
+def reload(server):
+    """Restart all workers; those that there were."""
+    before = set(list_children(server.pid))
+    server.signal(signal.SIGHUP)
+    return before
+
+
+def wait_for_end(server, pids):
+    wait_until(lambda: not pids & set(list_children(server.pid)), "the old workers end", TIMEOUT)
+
+
+def compress(text):
+    encoder = zlib.compressobj(wbits=-15)
+    data = encoder.compress(text.encode()) + encoder.flush(zlib.Z_SYNC_FLUSH)
+    return build_frame(TEXT, data[:-4], rsv=4)
+
+
+DEFLATE = {
+    "Sec-WebSocket-Extensions": "permessage-deflate; "
+    "client_no_context_takeover; server_no_context_takeover"
+}
+
+
+@pytest.mark.parametrize("worker", TRIED)
+def test_reload(run, connect, worker):
+    server = run(make_row(worker))
+    rooms = [connect(server, "/moving/room/a/") for _ in range(8)]
+    half, fragment, slow, quiet = (connect(server, "/moving/fine/") for _ in range(4))
+    small = connect(server, "/moving/room/b/", headers=DEFLATE)
+    left = {how: connect(server, f"/moving/{how}/") for how in ("long", "raise", "fail", "busy")}
+    left["view"] = connect(server, "/echo/")
+    for client in (half, fragment, slow, quiet, *[left[how] for how in left if how != "view"]):
+        assert client.read_text() == "open"
+    for client in rooms:
+        client.send_text("a")
+        assert client.read_text() == "1 a"
+    frame = build_frame(TEXT, "half a frame")
+    half.send_bytes(frame[:9])
+    fragment.send_frame(TEXT, "frag", fin=False)
+    slow.shrink_receive_buffer(1 << 16)
+    slow.send_text("fill")
+    left["busy"].send_text("wait")
+    assert left["busy"].read_text() == "waits"
+    small.send_bytes(compress("s" * 5000))
+    small.read_frame()
+
+    old = reload(server)
+    # What cannot go, and what goes wrong, has its own end.
+    codes = {how: client.read_close(TIMEOUT).close_code for how, client in left.items()}
+    assert codes == {"long": 1012, "raise": 1012, "fail": 1011, "busy": 1012, "view": 1012}
+    wait_for_end(server, old)
+
+    for client in rooms:
+        client.send_text("b")
+        assert client.read_text() == "2 b"
+        assert find_pid(client) not in old
+    half.send_bytes(frame[9:])
+    fragment.send_frame(CONT, "ment")
+    found = [client.read_text() for client in (half, half, fragment, fragment, quiet)]
+    assert found == ["resumed fine", "half a frame", "resumed fine", "fragment", "resumed fine"]
+    while (found := slow.read_frame()) == Frame(BINARY, bytes(1 << 19)):
+        pass
+    assert found == Frame(TEXT, b"full")
+    assert slow.read_text() == "resumed fine"
+    small.send_bytes(compress("t" * 5000))
+    answer = small.read_frame()
+    assert answer.rsv == 4
+    decoder = zlib.decompressobj(-15)
+    assert decoder.decompress(answer.payload + b"\0\0\xff\xff") == b"2 " + b"t" * 5000
+
+    assert fetch(server, "/moving/send/a/0/50/").status == 200
+    for client in rooms:
+        assert [client.read_text().split()[1] for _ in range(50)] == [*map(str, range(50))]
+    faults = [line for line in server.log.find_faults() if "no state today" not in line]
+    assert "bytes of JSON, and 65536 are kept at most" in server.log.text()
+    assert "cannot go on" in server.log.text()
+    assert len(faults) <= 6, faults
+
+
+def test_max_requests(run, connect):
+    """A worker that has served its share hands its connections to the other one."""
+    server = run(make_row("gthread", "--max-requests", "60"))
+    wait_until(lambda: len(list_children(server.pid)) == 2, "both workers are there", TIMEOUT)
+    before = set(list_children(server.pid))
+    clients = [connect(server, "/moving/room/a/") for _ in range(10)]
+    owners = {client: find_pid(client) for client in clients}
+    while "Autorestarting worker" not in server.log.text():
+        fetch(server, "/plain/")
+    wait_until(lambda: before - set(list_children(server.pid)), "a worker ends", TIMEOUT)
+    [gone] = before - set(list_children(server.pid))
+    for client in clients:
+        client.send_text("a")
+        assert client.read_text() == "1 a"
+        assert find_pid(client) != gone
+    assert gone in owners.values()
+
+
+def test_the_site_ends(run, connect):
+    """There is nobody to take over, and nobody waits for one."""
+    server = run(make_row("gthread"))
+    clients = [connect(server, "/moving/room/a/") for _ in range(4)]
+    server.terminate()
+    for client in clients:
+        assert client.read_frame(TIMEOUT) == Frame(CLOSE, b"\x03\xe9")
+    server.wait(TIMEOUT)

@@ -1,0 +1,323 @@
+"""What becomes of a connection in the process that takes it: it goes on, or has its right end."""
+
+import json
+import socket
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.test import override_settings
+from django.urls import path
+
+from dwebsocket import JsonWebSocketHandler, WebSocketHandler
+from dwebsocket.backends.sockets import sweeper
+from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.holding import HeldFrame
+from dwebsocket.groups import Group, get_members
+from dwebsocket.handover.records import (
+    InvalidRecord,
+    Moved,
+    pack_late,
+    pack_moved,
+    unpack_late,
+    unpack_moved,
+)
+from dwebsocket.handover.requests import get_handler
+from dwebsocket.handover.taking import Taking
+from dwebsocket.machine.passing import Refused
+from dwebsocket.protocol.frames import build_frame_header
+from dwebsocket.protocol.prepared import PreparedMessage
+
+from ..raw_client import TEXT, build_frame
+from ..servers.process import wait_until
+
+ROOM = f"{__name__}.Room"
+heard = []
+
+
+class Room(WebSocketHandler):
+    resumable = True
+    has_closed = False
+    subprotocols = ("chat",)
+
+    def on_message(self, message):
+        self.send(f"{self.greeting} {message}")
+
+    def on_resume(self, state):
+        self.greeting = state["greeting"]
+        if self.greeting == "raise":
+            raise ValueError("cannot go on")
+        Group(state["group"]).add(self.websocket)
+        heard.append(self)
+
+    def on_close(self):
+        self.has_closed = True
+
+
+class Fixed(Room):
+    resumable = False
+
+
+class Guarded(Room):
+    def dispatch(self, request, *args, **kwargs):
+        raise PermissionDenied
+
+
+class Json(JsonWebSocketHandler):
+    resumable = True
+
+    def on_resume(self, state):
+        self.send(state)
+
+
+urlpatterns = [
+    path("room/", Room.as_view()),
+    path("fixed/", Fixed.as_view()),
+    path("guarded/", Guarded.as_view()),
+    path("json/", Json.as_view()),
+    path("page/", lambda request: None),
+]
+
+
+def who(get_response):
+    """Middleware: the user whose key the client says; "broken" is an error."""
+
+    def respond(request):
+        key = request.META.get("HTTP_X_KEY")
+        if key == "broken":
+            raise RuntimeError("middleware is broken")
+        if key is not None:
+            request.user = User(pk=int(key))
+        return get_response(request)
+
+    return respond
+
+
+@pytest.fixture(autouse=True)
+def configured():
+    heard.clear()
+    get_handler.cache_clear()
+    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[f"{__name__}.who"]):
+        yield
+    get_handler.cache_clear()
+
+
+EMPTY = Content(b"", [], b"", None, None, stamp=1, sent=5, received=7)
+
+
+@pytest.fixture
+def take():
+    takings, ends = [], []
+
+    def taken(
+        address="/room/",
+        handler=ROOM,
+        *,
+        key=None,
+        user=None,
+        greeting="hello",
+        group="a",
+        **content,
+    ):
+        ours, theirs = socket.socketpair()
+        meta = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": address,
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "wsgi.url_scheme": "http",
+            "HTTP_HOST": "testserver",
+            "HTTP_UPGRADE": "websocket",
+            "HTTP_CONNECTION": "Upgrade",
+            "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
+            "HTTP_SEC_WEBSOCKET_VERSION": "13",
+        }
+        if key is not None:
+            meta["HTTP_X_KEY"] = key
+        moved_content = EMPTY._replace(**content)
+        moved = Moved(moved_content, handler, meta, {"greeting": greeting, "group": group}, user)
+        taking = Taking()
+        takings.append(taking)
+        prepared = taking.receive(b"O" + pack_moved([moved]), [theirs.detach()])
+        ends.append(ours)
+        ours.settimeout(10)
+        return taking, prepared, ours
+
+    yield taken
+    for taking in takings:
+        taking.end()
+    for end in ends:
+        end.close()
+
+
+def frame(text):
+    return build_frame_header(TEXT, len(text)) + text.encode()
+
+
+def read(sock, data):
+    """Read this, and nothing else."""
+    assert sock.recv(len(data), socket.MSG_WAITALL) == data
+
+
+def begin(taking, *late):
+    taking.receive(b"L" + pack_late(late), []).begin()
+
+
+NOTHING = Late(b"", [], False, None)
+
+
+def test_it_goes_on(take):
+    third = build_frame(TEXT, "third")
+    taking, prepared, sock = take(group="b", ready=["second", "first"], unread=third[:4])
+    prepared.begin()
+    [room] = heard
+    assert room.websocket._count_received() == 7
+    sock.sendall(third[4:])
+    assert taking.receive(b"J", []).answer == b""
+    begin(taking, NOTHING)
+    for text in ("first", "second", "third"):
+        read(sock, frame(f"hello {text}"))
+    Group("b").send("to all")
+    read(sock, frame("to all"))
+    sock.sendall(build_frame(8, b"\x03\xe8"))
+    read(sock, b"\x88\x02\x03\xe8")
+    wait_until(lambda: room.has_closed, "it is told")
+
+
+def test_what_groups_send_meanwhile_comes_once_and_in_order(take):
+    taking, prepared, sock = take(group="c", unsent=b"of a frame")
+    prepared.begin()
+    [member] = get_members().of("c")
+    for identity in ("2", "3", "4"):
+        member.send_nowait(PreparedMessage(identity, identity))
+    heard[0].send("own")
+    held = [HeldFrame(identity, frame(identity)) for identity in ("1", "2", "3", "5")]
+    begin(taking, Late(frame("own there"), held, False, None))
+    member.send_nowait(PreparedMessage("5", "5"))  # it comes later here than it came there
+    member.send_nowait(PreparedMessage("6", "6"))
+    read(sock, b"of a frame")
+    for text in ("own", "own there", "1", "2", "3", "5", "4", "6"):
+        read(sock, frame(text))
+
+
+def test_closed_meanwhile(take):
+    taking, prepared, sock = take()
+    prepared.begin()
+    begin(taking, NOTHING._replace(close=(4321, "done")))
+    read(sock, b"\x88\x06\x10\xe1done")
+
+
+def test_more_than_may_wait(take):
+    taking, prepared, sock = take()
+    prepared.begin()
+    begin(taking, NOTHING._replace(is_too_much=True))
+    assert sock.recv(200)[2:4] == b"\x03\xf5"
+
+
+def test_the_other_process_is_gone(take):
+    """It has committed, and then says nothing more: the connection is ours."""
+    taking, prepared, sock = take()
+    prepared.begin()
+    taking.end()
+    sock.sendall(build_frame(TEXT, "a"))
+    read(sock, frame("hello a"))
+
+
+def test_the_other_process_keeps_it(take):
+    _, prepared, sock = take()
+    prepared.cancel()
+    assert sock.recv(1) == b""
+    assert not heard
+
+
+GONE = b"\x03\xf4the site has changed"
+ENDS = {
+    "an address that is gone": (("/gone/",), GONE),
+    "one that is a page": (("/page/",), GONE),
+    "another handler": (("/room/", f"{__name__}.Other"), GONE),
+    "one that is not resumable": (("/fixed/", f"{__name__}.Fixed"), GONE),
+    "middleware that is broken": (("/room/", ROOM, "broken"), GONE),
+    "forbidden": (("/guarded/", f"{__name__}.Guarded"), b"\x03\xf0logged out"),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_it_cannot_go_on(take, case):
+    """It is closed behind what waits for its peer."""
+    (address, *more), body = ENDS[case]
+    handler = more[0] if more else ROOM
+    key = more[1] if len(more) > 1 else None
+    taking, prepared, sock = take(address, handler, key=key, unsent=b"the rest")
+    prepared.begin()
+    begin(taking, NOTHING)
+    read(sock, b"the rest")
+    read(sock, bytes([0x88, len(body)]) + body)
+    assert not heard
+
+
+@pytest.mark.parametrize(("now", "stays"), [("5", True), ("6", False), (None, False)])
+def test_the_user(take, now, stays):
+    """Who has been logged out meanwhile, or is somebody else."""
+    taking, prepared, sock = take(key=now, user="5")
+    prepared.begin()
+    begin(taking, NOTHING)
+    if stays:
+        sock.sendall(build_frame(TEXT, "a"))
+        read(sock, frame("hello a"))
+    else:
+        read(sock, b"\x88\x0c\x03\xf0logged out")
+
+
+def test_on_resume_raises(take):
+    taking, prepared, sock = take(greeting="raise")
+    prepared.begin()
+    begin(taking, NOTHING)
+    read(sock, b"\x88\x02\x03\xf3")
+
+
+def test_another_subprotocol(take):
+    taking, prepared, sock = take(subprotocol="chat")  # which the headers do not say
+    prepared.begin()
+    begin(taking, NOTHING)
+    read(sock, b"\x88\x16" + GONE)
+
+
+def test_other_kinds_of_handlers(take):
+    taking, prepared, sock = take("/json/", f"{__name__}.Json")
+    prepared.begin()
+    begin(taking, NOTHING)
+    read(sock, frame(json.dumps({"greeting": "hello", "group": "a"})))
+
+
+def test_no_room(take):
+    with override_settings(WEBSOCKET_MAX_CONNECTIONS=sweeper.count() + 1):
+        taking, prepared, _ = take()
+        prepared.begin()
+        begin(taking, NOTHING)
+        with pytest.raises(Refused, match="takes no more"):
+            take()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"X", b"O", b"O\0\0\0\4nope", b"L\0\0\0\2{}", b"O\0\0\0\3[1]"]
+)
+def test_what_nobody_understands(body):
+    with pytest.raises(Refused):
+        receive(body)
+
+
+def receive(body):
+    Taking().receive(body, []).begin()
+    raise Refused("nothing was in it")
+
+
+def test_records():
+    content = Content(b"\xff", ["text \ud800", b"bytes"], b"unsent", "chat", (15, 12), 1, 2, 3)
+    moved = [Moved(content, "a.B", {"PATH_INFO": "/ü"}, {"a": [1]}, None)] * 2
+    data = pack_moved(moved)
+    assert unpack_moved(data) == moved
+    late = [Late(b"a", [HeldFrame("1", b"b"), HeldFrame(None, b"c")], True, (1000, ""))]
+    assert unpack_late(pack_late(late)) == late
+    for cut in range(len(data)):
+        with pytest.raises(InvalidRecord):
+            unpack_moved(data[:cut])

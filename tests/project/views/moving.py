@@ -1,0 +1,82 @@
+"""Handlers whose connections go to another process when theirs ends."""
+
+import os
+import threading
+
+from django.http import HttpResponse
+
+from dwebsocket import WebSocketHandler
+from dwebsocket.groups import Group
+
+__all__ = ["Room", "Stateful", "send"]
+
+
+class Room(WebSocketHandler):
+    """Echoes, counts what has come, and gets what is sent to its group."""
+
+    resumable = True
+    count = 0
+
+    def on_open(self):
+        Group(self.kwargs["name"]).add(self.websocket)
+
+    def on_message(self, message):
+        if message == "pid":
+            self.send(f"pid {os.getpid()}")
+            return
+        self.count += 1
+        self.send(f"{self.count} {message}" if isinstance(message, str) else message)
+
+    def get_state(self):
+        return {"count": self.count}
+
+    def on_resume(self, state):
+        self.count = state["count"]
+        self.on_open()
+
+
+#: Nobody sets it.
+held = threading.Event()
+
+
+class Stateful(WebSocketHandler):
+    """What is to go wrong is in its address."""
+
+    resumable = True
+
+    def on_open(self):
+        self.send("open")
+
+    def on_message(self, message):
+        if message == "wait":
+            self.send("waits")
+            held.wait(30)
+        elif message == "fill":
+            while not self.websocket._count_waiting():  # the system takes some of it
+                self.send(bytes(1 << 19))
+            self.send("full")
+        elif message == "close":
+            self.close(4321, "done")
+        elif message == "user":
+            self.request.user.is_authenticated  # noqa: B018  # looked up
+            self.send(str(self.request.user))
+        else:
+            self.send(message)
+
+    def get_state(self):
+        how = self.kwargs["how"]
+        if how == "raise":
+            raise ValueError("no state today")
+        return {"text": "x" * (1 << 20)} if how == "long" else {"how": how}
+
+    def on_resume(self, state):
+        if state["how"] == "fail":
+            raise ValueError("cannot go on")
+        self.send(f"resumed {state['how']}")
+
+
+def send(request, name, first, count):
+    """Send numbers to the group."""
+    for number in range(first, first + count):
+        Group(name).send(f"group {number} {os.getpid()}")
+    return HttpResponse("sent")
