@@ -106,7 +106,7 @@ def tell_of_names(handler: type, base: type, hooks: Collection[str]) -> None:
         handler: the class, which is derived from ``base``.
         hooks: the methods that are called. One that the class has is not looked for.
     """
-    missing = [name for name in hooks if getattr(handler, name) is getattr(base, name)]
+    missing = [name for name in hooks if getattr(handler, name) is getattr(base, name, None)]
     for name in sorted(set(dir(handler)).difference(dir(base))):
         if find_hook(name, hooks) in missing and callable(getattr(handler, name)):
             logger.warning(
