@@ -15,6 +15,7 @@ from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import has_successor
 from dwebsocket.backends.kept_state import InvalidKeptState, check_state
+from dwebsocket.backends.restarts import find_starter
 from dwebsocket.backends.sockets.departing import Departure
 from dwebsocket.conf import conf
 from dwebsocket.groups import settle
@@ -22,9 +23,10 @@ from dwebsocket.machine.passing import PassingError, Sender
 from dwebsocket.supervisor import log_failure
 from dwebsocket.upgrade.handler import HandlerCalls
 
-from .kinds import JOINED, KIND, LATE, OPEN
+from .kinds import ACCEPT_TIMEOUT, JOINED, KIND, LATE, OPEN, RESUME_TIMEOUT
 from .records import Moved, name_of_class, pack_late, pack_moved
-from .successors import Successors
+from .successors import Successors, Takers
+from .waiting import Waiting
 
 __all__ = ["hand_over"]
 
@@ -35,9 +37,6 @@ BATCH = 50
 
 #: Bytes that go together: more is asked of one connection only.
 BATCH_BYTES = 16 << 20
-
-#: Seconds in which another process accepts, and in which its handlers' ``on_resume`` return.
-ACCEPT_TIMEOUT, RESUME_TIMEOUT = 10.0, 30.0
 
 #: The part of the time for which another process is waited for.
 PART = 0.7
@@ -120,7 +119,7 @@ class Giving:
     """
 
     def __init__(
-        self, find: Callable[[], Iterable[Any]], successors: Successors, deadline: float
+        self, find: Callable[[], Iterable[Any]], successors: Takers, deadline: float
     ) -> None:
         self._find = find
         self._successors = successors
@@ -209,7 +208,11 @@ def hand_over(find: Callable[[], Iterable[Any]], deadline: float) -> None:
     if not find_leaving(find(), set()):
         return
     now = time.monotonic()
-    with Successors(now + max(0.0, deadline - now) * PART) as successors:
+    starter = find_starter()
+    takers: Takers = (
+        Successors(now + max(0.0, deadline - now) * PART) if starter is None else Waiting(starter)
+    )
+    with takers as successors:
         giving = Giving(find, successors, deadline)
         # One that was about to end itself has refused, perhaps, and others are yet to come.
         while successors.find(wait=has_successor()) and not giving.give_all():

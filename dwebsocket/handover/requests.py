@@ -12,16 +12,17 @@ from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
-from django.urls import set_script_prefix
+from django.urls import get_resolver, set_script_prefix
 
 from dwebsocket.backends import MADE
 from dwebsocket.backends.sockets.arriving import Arrival, ArrivedFactory
+from dwebsocket.machine.passing import Refused
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 
 from .records import Moved, name_of_class
 
-__all__ = ["resume"]
+__all__ = ["check_site", "resume"]
 
 #: In the META of such a request: what its handshake was.
 MOVED = "dwebsocket.moved"
@@ -66,6 +67,19 @@ def get_handler() -> ResumingHandler:
     handler = ResumingHandler()
     handler.load_middleware()
     return handler
+
+
+def check_site() -> None:
+    """See whether this process can answer requests.
+
+    Raises:
+        Refused: its middleware or its URLconf cannot be loaded.
+    """
+    try:
+        get_handler()
+        get_resolver().url_patterns  # noqa: B018  # imports them
+    except Exception as error:
+        raise Refused(f"the site cannot be loaded: {error!r}") from error
 
 
 def resume(arrival: Arrival, moved: Moved) -> None:

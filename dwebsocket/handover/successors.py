@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any, Protocol
 
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.machine.passing import PassingError, Sender, find_others, find_passing_directory
 
 from .kinds import FACT
 
-__all__ = ["Successors"]
+__all__ = ["Successors", "Takers"]
 
 #: Seconds in which a process must say hello.
 PATIENCE = 2.0
@@ -20,18 +21,41 @@ PATIENCE = 2.0
 PAUSE = 0.05
 
 
+class Takers(Protocol):
+    """Processes to which connections go, in turns. A context manager."""
+
+    def find(self, *, wait: bool) -> bool:
+        """Whether there is one; with ``wait``, or there may be one soon."""
+        ...
+
+    def next(self) -> Sender | None:
+        """The one whose turn it is; ``None``: there is none any more."""
+        ...
+
+    def give_up(self, sender: Sender) -> None:
+        """This one does not take more."""
+
+    def __enter__(self) -> Takers: ...
+    def __exit__(self, *args: Any) -> None: ...
+
+
 class Successors:
-    """Those that there are, in turns. A context manager.
+    """Those that there are: see ``Takers``.
 
     Args:
         deadline: until when one is waited for, ``time.monotonic()``.
+
+    Attributes:
+        since: those that began earlier do not count, ``time.monotonic()``; ``None``: all do.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, since: float | None = None) -> None:
+        self.since = since
         self._deadline = deadline
         self._stack = ExitStack()
         self._senders: list[Sender] = []
         self._failed: set[str] = set()
+        self._old: set[str] = set()  # too old while ``since`` says so
         self._looked = 0.0
 
     def __enter__(self) -> Successors:
@@ -41,7 +65,7 @@ class Successors:
         self._stack.close()
 
     def find(self, *, wait: bool) -> bool:
-        """Whether there is one; with ``wait``, or there may be one soon."""
+        """See ``Takers``."""
         while not self._look():
             if not wait or time.monotonic() > self._deadline:
                 return False
@@ -51,6 +75,8 @@ class Successors:
     def _look(self) -> bool:
         self._looked = time.monotonic()
         known = {one.name for one in self._senders} | self._failed
+        if self.since is not None:
+            known |= self._old
         found: list[Sender] = []
         for name in find_others():
             if name not in known:
@@ -65,11 +91,17 @@ class Successors:
         except (PassingError, OSError, InvalidGroupBackend):
             return
         fact = sender.hello.get(FACT)
-        if not isinstance(fact, dict) or fact.get("ends") or not isinstance(fact["began"], float):
+        if not isinstance(fact, dict) or not isinstance(fact.get("began"), float):
+            sender.close()  # it takes none yet
+        elif fact.get("ends"):
+            self._failed.add(name)
             sender.close()
-            return
-        self._stack.enter_context(sender)
-        yield sender
+        elif self.since is not None and fact["began"] < self.since:
+            self._old.add(name)
+            sender.close()
+        else:
+            self._stack.enter_context(sender)
+            yield sender
 
     def next(self) -> Sender | None:
         """The one whose turn it is; ``None``: there is none any more."""

@@ -16,7 +16,7 @@ from dwebsocket.transports.detach import ABOVE_SELECT, duplicate
 
 from .kinds import JOINED, LATE, OPEN
 from .records import InvalidRecord, Moved, unpack_late, unpack_moved
-from .requests import resume
+from .requests import check_site, resume
 
 __all__ = ["Taking"]
 
@@ -45,6 +45,7 @@ class Taking:
     def _open(self, moved: list[Moved], descriptors: Sequence[int]) -> Prepared:
         if ending.has_begun():
             raise Refused("this process ends, too")
+        check_site()
         if len(moved) != len(descriptors):
             raise Refused(f"{len(descriptors)} descriptors for {len(moved)} connections")
         try:

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import find_grace, has_successor
+from dwebsocket.backends.restarts import find_starter
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
 
@@ -18,6 +19,9 @@ __all__ = ["Mover", "add_mover", "drain", "has_begun", "move"]
 
 #: Seconds that are left of the time that the server gives, for the last Closes.
 RESERVE = 1.5
+
+#: Seconds besides ``WEBSOCKET_HANDOVER_TIMEOUT`` that a process has that is started anew.
+STARTER_GRACE = 15.0
 
 #: Seconds between two looks at whether the successors are still there.
 INTERVAL = 0.5
@@ -32,6 +36,7 @@ class Ending:
     def __init__(self) -> None:
         self.movers: list[Mover] = []
         self.began: float | None = None
+        self.grace = 0.0  # seconds from then
 
 
 ending = Ending()
@@ -52,7 +57,10 @@ def find_deadline() -> float:
     """When all must be over, ``time.monotonic()``."""
     if ending.began is None:
         ending.began = monotonic()
-    return ending.began + find_grace() - RESERVE
+        ending.grace = find_grace()
+        if find_starter() is not None:
+            ending.grace = conf.HANDOVER_TIMEOUT + STARTER_GRACE
+    return ending.began + ending.grace - RESERVE
 
 
 def move(find: Callable[[], Iterable[Any]]) -> None:

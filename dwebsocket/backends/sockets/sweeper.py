@@ -15,7 +15,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from dwebsocket.backends import live, room, view_threads
+from dwebsocket.backends import live, restarts, room, view_threads
 from dwebsocket.backends.sockets import ending
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
@@ -225,6 +225,7 @@ def expect_restart(**kwargs: Any) -> None:
     """Say 1012 at the end of the interpreter: Django's autoreloader starts it anew."""
     global exit_code
     exit_code = CloseCode.SERVICE_RESTART
+    restarts.expect()
 
 
 #: By the function that starts one: threads, gevent and eventlet have one each.
