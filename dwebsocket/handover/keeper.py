@@ -21,7 +21,7 @@ from dwebsocket.protocol.frames import CloseCode
 from .farewell import say_farewell
 from .keeping import Batch, Keeping, Shelf
 from .kinds import ACCEPT_TIMEOUT, FACT, JOINED, KIND, RESUME_TIMEOUT
-from .successors import Successors
+from .successors import Successors, has_died
 
 __all__ = ["Keeper", "main"]
 
@@ -94,14 +94,16 @@ class Keeper:
                 logger.warning("WebSockets wait, for process %s takes none: %s", sender.name, error)
                 successors.give_up(sender)
                 continue
-            batch.close()
             try:
                 sender.offer(KIND, JOINED, timeout=RESUME_TIMEOUT)
                 if batch.late is not None:
                     sender.offer(KIND, batch.late, timeout=ACCEPT_TIMEOUT)
             except PassingError as error:
-                logger.warning("The process %s has not heard all: %s", sender.name, error)
                 successors.give_up(sender)
+                if has_died(sender):  # and has neither read nor written anything
+                    continue
+                logger.warning("The process %s has not heard all: %s", sender.name, error)
+            batch.close()
             return True
         return False
 
@@ -142,7 +144,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     add_kind(KIND, keeper.receive)
-    add_fact(FACT, lambda: {"ends": True, "began": 0.0})
+    add_fact(FACT, lambda: {"began": 0.0, "ends": 0.0, "replaced": False})
     listen()
     print(get_name() or "", flush=True)
     keeper.run()

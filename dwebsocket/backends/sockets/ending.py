@@ -15,7 +15,7 @@ from dwebsocket.backends.restarts import find_starter
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
 
-__all__ = ["Mover", "add_mover", "drain", "has_begun", "move"]
+__all__ = ["Mover", "add_mover", "drain", "get_begin", "has_begun", "move"]
 
 #: Seconds that are left of the time that the server gives, for the last Closes.
 RESERVE = 1.5
@@ -51,6 +51,11 @@ def add_mover(mover: Mover) -> None:
 def has_begun() -> bool:
     """Whether this process ends."""
     return ending.began is not None
+
+
+def get_begin() -> float | None:
+    """When the end of this process began, ``time.monotonic()``; ``None``: it does not end."""
+    return ending.began
 
 
 def find_deadline() -> float:
