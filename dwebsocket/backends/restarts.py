@@ -5,13 +5,27 @@ are to go on have to wait in between.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-__all__ = ["can_restart", "expect", "find_starter", "note_reloader"]
+from dwebsocket.backends.uwsgi import worker
+from dwebsocket.conf import conf
+
+__all__ = [
+    "call_when_serving",
+    "can_restart",
+    "expect",
+    "find_grace",
+    "find_starter",
+    "note_reloader",
+]
 
 #: Seconds in which a process that is to be started anew begins to end.
 SOON = 5.0
+
+#: Seconds besides ``WEBSOCKET_HANDOVER_TIMEOUT`` that it has to end.
+GRACE = 30.0
 
 
 class Restarts:
@@ -42,7 +56,15 @@ def expect() -> None:
 
 def can_restart() -> bool:
     """Whether somebody might start another process in the place of this one."""
-    return restarts.is_reloaded
+    return restarts.is_reloaded or worker.is_run_by_uwsgi()
+
+
+def call_when_serving(function: Callable[[], None]) -> None:
+    """Call this in each process that serves: where this one does not, in those forked of it."""
+    if worker.is_run_by_uwsgi():
+        worker.call_when_serving(function)
+    else:
+        function()
 
 
 def find_starter() -> int | None:
@@ -52,7 +74,13 @@ def find_starter() -> int | None:
     expected = restarts.expected
     if restarts.is_reloaded and expected is not None and monotonic() - expected < SOON:
         return os.getppid()
-    return None
+    return worker.find_master()
+
+
+def find_grace() -> float:
+    """Seconds that this process has to end, if another one is started in its place."""
+    grace = conf.HANDOVER_TIMEOUT + GRACE
+    return min(grace, worker.find_grace()) if worker.is_run_by_uwsgi() else grace
 
 
 def start_anew() -> None:

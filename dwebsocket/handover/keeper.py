@@ -31,7 +31,7 @@ logger = logging.getLogger("dwebsocket.connection")
 PAUSE = 0.05
 
 #: Seconds in which the first connections come.
-START = 20.0
+START = 60.0
 
 #: The part of the time in which only processes take over that are younger than this one.
 PART = 0.5
@@ -146,7 +146,10 @@ def main() -> None:
     add_kind(KIND, keeper.receive)
     add_fact(FACT, lambda: {"began": 0.0, "ends": 0.0, "replaced": False})
     listen()
-    print(get_name() or "", flush=True)
+    try:
+        print(get_name() or "", flush=True)
+    except BrokenPipeError:  # who has started this one has gone
+        return
     keeper.run()
 
 

@@ -4,10 +4,13 @@ ends.
 
 from __future__ import annotations
 
+import os
 import time
+from functools import cache
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.restarts import call_when_serving
 from dwebsocket.backends.sockets import ending
 from dwebsocket.machine.passing import add_fact, add_kind, listen
 from dwebsocket.protocol.frames import CloseCode
@@ -28,16 +31,23 @@ def describe() -> dict[str, Any]:
     code, since = None if signal is None else signal(), ending.get_begin()
     if since is None and code is not None:  # it will notice in a moment
         since = time.monotonic()
-    return {"began": BEGAN, "ends": since, "replaced": code == CloseCode.SERVICE_RESTART}
+    return {
+        "began": find_begin(os.getpid()),
+        "ends": since,
+        "replaced": code == CloseCode.SERVICE_RESTART,
+    }
 
 
-#: When this process began, on the clock of the machine.
-BEGAN = time.monotonic()
+@cache
+def find_begin(pid: int) -> float:
+    """When this process began to listen, on the clock of the machine; a fork is another one."""
+    return time.monotonic()
 
 
 def take_part() -> None:
     """See ``handover.take_part``."""
     try:
+        find_begin(os.getpid())
         add_kind(KIND, Taking)
         add_fact(FACT, describe)
         ending.add_mover(hand_over)
@@ -49,4 +59,4 @@ def take_part() -> None:
 def expect() -> None:
     """See ``handover.expect``."""
     # Whoever ends looks for those who listen: one who has served no WebSocket yet is as good.
-    take_part()
+    call_when_serving(take_part)

@@ -23,7 +23,7 @@ __all__ = ["Waiting"]
 logger = logging.getLogger("dwebsocket.connection")
 
 #: Seconds in which the keeper must say its name.
-START_TIMEOUT = 10.0
+START_TIMEOUT = 25.0
 
 KEEPER = "dwebsocket.handover.keeper"
 

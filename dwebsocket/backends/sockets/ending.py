@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import find_grace, has_successor
-from dwebsocket.backends.restarts import find_starter
+from dwebsocket.backends import gunicorn_worker, restarts
+from dwebsocket.backends.gunicorn_worker import has_successor
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
 
@@ -19,9 +19,6 @@ __all__ = ["Mover", "add_mover", "drain", "get_begin", "has_begun", "move"]
 
 #: Seconds that are left of the time that the server gives, for the last Closes.
 RESERVE = 1.5
-
-#: Seconds besides ``WEBSOCKET_HANDOVER_TIMEOUT`` that a process has that is started anew.
-STARTER_GRACE = 15.0
 
 #: Seconds between two looks at whether the successors are still there.
 INTERVAL = 0.5
@@ -62,9 +59,8 @@ def find_deadline() -> float:
     """When all must be over, ``time.monotonic()``."""
     if ending.began is None:
         ending.began = monotonic()
-        ending.grace = find_grace()
-        if find_starter() is not None:
-            ending.grace = conf.HANDOVER_TIMEOUT + STARTER_GRACE
+        ends_first = restarts.find_starter() is not None
+        ending.grace = (restarts if ends_first else gunicorn_worker).find_grace()
     return ending.began + ending.grace - RESERVE
 
 

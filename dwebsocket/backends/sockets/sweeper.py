@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from dwebsocket.backends import live, restarts, room, view_threads
 from dwebsocket.backends.sockets import ending
+from dwebsocket.backends.uwsgi.worker import call_at_end
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import Service, log_failure, start_missing, try_start
@@ -218,7 +219,7 @@ exit_code: int = CloseCode.GOING_AWAY
 
 def get_exit_code() -> int:
     """The close code for the end of the interpreter."""
-    return exit_code
+    return exit_code if restarts.find_starter() is None else CloseCode.SERVICE_RESTART
 
 
 def expect_restart(**kwargs: Any) -> None:
@@ -245,6 +246,7 @@ def get_sweeper(transport: Transport) -> Sweeper:
     sweeper = sweepers.get(transport.start)
     if sweeper is None:
         sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
+        call_at_end(send_going_away)
     return sweeper
 
 
@@ -310,7 +312,7 @@ def send_going_away() -> None:
     """The interpreter ends while connections are open: say so, and let views hear of it."""
     for sweeper in sweepers.values():
         for websocket in list(sweeper.connections)[:1]:
-            sweeper.leave(websocket._get_stop_code() or exit_code)
+            sweeper.leave(websocket._get_stop_code() or get_exit_code())
             sweeper.wait_for_ends()
 
 

@@ -1,0 +1,74 @@
+"""uWSGI reloads, or recycles a worker, and the clients of handlers notice nothing."""
+
+import os
+import signal
+
+import pytest
+
+from ..raw_client import CLOSE, Frame, RawClient
+from ..servers.process import wait_until
+from ..servers.rows import UWSGI_SOCKET, uwsgi
+
+#: A busy machine takes its time to load a site.
+TIMEOUT = 60
+SETTINGS = {"WEBSOCKET_HANDOVER_TIMEOUT": 40, "WEBSOCKET_PING_INTERVAL": None}
+MODES = {
+    "threads": ("--threads", "4"),
+    "gevent": ("--gevent", "20", "--gevent-early-monkey-patch", "--lazy-apps"),
+}
+
+
+@pytest.fixture
+def connect():
+    clients = []
+
+    def open_one(server, path):
+        client = RawClient(server, timeout=TIMEOUT)
+        clients.append(client)
+        client.open(path)
+        return client
+
+    yield open_one
+    for client in clients:
+        client.hang_up()
+
+
+def ask(client, text):
+    client.send_text(text)
+    return client.read_text()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_reload(run_server, connect, mode):
+    server = run_server(uwsgi(f"uwsgi-{mode}-moves", *UWSGI_SOCKET, *MODES[mode]), SETTINGS)
+    rooms = [connect(server, "/moving/room/a/") for _ in range(4)]
+    view = connect(server, "/echo/")
+    assert [ask(room, "a") for room in rooms] == ["1 a"] * 4
+    old = ask(rooms[0], "pid")
+
+    server.signal(signal.SIGHUP)
+    assert view.read_close().close_code == 1012  # its code cannot go
+    assert [ask(room, "b") for room in rooms] == ["2 b"] * 4
+    assert old not in [ask(room, "pid") for room in rooms]
+
+    server.signal(signal.SIGINT)  # nobody comes any more
+    assert {room.read_frame() for room in rooms} == {Frame(CLOSE, b"\x03\xe9")}
+    server.wait(TIMEOUT)
+
+
+def test_a_recycled_worker(run_server, connect):
+    options = ("--processes", "2", "--enable-threads", "--max-requests", "15")
+    server = run_server(uwsgi("uwsgi-recycles", *UWSGI_SOCKET, *options), SETTINGS)
+    rooms = [connect(server, "/moving/room/a/") for _ in range(6)]
+    pids = {ask(room, "pid").removeprefix("pid ") for room in rooms}
+
+    def is_recycled():
+        client = RawClient(server, timeout=TIMEOUT)
+        client.send_request("/plain/", websocket=False)
+        client.read_to_eof()
+        return not all(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+    wait_until(is_recycled, "a worker with connections is recycled", TIMEOUT)
+    assert [ask(room, "a") for room in rooms] == ["1 a"] * 6
+    alive = {ask(room, "pid").removeprefix("pid ") for room in rooms}
+    assert all(os.path.exists(f"/proc/{pid}") for pid in alive)
