@@ -23,6 +23,7 @@ __all__ = [
     "get_counts",
     "leave_all",
     "settle",
+    "settle_own",
 ]
 
 
@@ -36,6 +37,11 @@ def settle(timeout: float) -> None:
     backend = find_backend()
     if backend is not None:
         backend.settle(timeout)
+    settle_own(timeout)
+
+
+def settle_own(timeout: float) -> None:
+    """Wait until what this process is sending just now is with all others, too."""
     recent.settle(timeout)
 
 

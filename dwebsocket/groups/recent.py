@@ -16,7 +16,7 @@ __all__ = ["Recent", "recent"]
 #: many are known at most.
 SPAN, MOST = 5.0, 5000
 
-#: Seconds between two looks at whether those that are being handed out have been.
+#: Seconds between two looks.
 PAUSE = 0.001
 
 
@@ -30,20 +30,28 @@ class Recent:
         self._lock = threading.Lock()  # held for an instant
 
     @contextmanager
-    def handing_out(self, identity: str) -> Iterator[None]:
-        """A message is handed to the members in here."""
+    def sending(self) -> Iterator[None]:
+        """A message is sent in here: to members in this process, and to others."""
         token = object()
         self._running.add(token)
         try:
             yield
         finally:
-            with self._lock:
-                self._count += 1
-                self._done.append((time.monotonic(), self._count, identity))
             self._running.discard(token)
 
+    @contextmanager
+    def handing_out(self, identity: str) -> Iterator[None]:
+        """A message is handed to the members in here."""
+        with self.sending():
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._count += 1
+                    self._done.append((time.monotonic(), self._count, identity))
+
     def settle(self, timeout: float) -> None:
-        """Wait until those have been handed out that are being so now."""
+        """Wait until what is being sent and handed out now has been."""
         until, running = time.monotonic() + timeout, set(self._running)
         while running & self._running and time.monotonic() < until:
             time.sleep(PAUSE)

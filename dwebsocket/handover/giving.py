@@ -19,7 +19,7 @@ from dwebsocket.conf import conf
 from dwebsocket.groups import find_recent, settle
 from dwebsocket.machine.passing import PassingError, Refused, Sender
 
-from .kinds import JOINED, KIND, LATE, OPEN
+from .kinds import JOINED, KIND, LATE, OPEN, SENT
 from .leaving import Leaving, find_leaving
 from .pace import Pace
 from .records import pack_late, pack_moved
@@ -176,6 +176,7 @@ class Giving:
         try:
             # Behind what it is doing: it has joined their groups when it answers.
             sender.ask(KIND, JOINED, timeout=RESUME_TIMEOUT)
+            self._successors.ask_others(sender, SENT, ACCEPT_TIMEOUT)
             settle(SETTLE_TIMEOUT)
             # First: what is handed out after this look is among what is late.
             recent, count = find_recent(self._successors.told[sender])

@@ -116,6 +116,14 @@ class Successors:
         self._senders.append(sender)
         return sender
 
+    def ask_others(self, sender: Sender, question: bytes, timeout: float) -> None:
+        """Ask all but this one; who does not answer takes nothing more. Never raises."""
+        for one in [one for one in self._senders if one is not sender]:
+            try:
+                one.ask(KIND, question, timeout=timeout)
+            except PassingError:
+                self.give_up(one)
+
     def give_up(self, sender: Sender) -> None:
         """This one does not take more."""
         self._failed.add(sender.name)

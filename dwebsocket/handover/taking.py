@@ -11,15 +11,19 @@ from dwebsocket.backends.sockets import ending, sweeper
 from dwebsocket.backends.sockets.arriving import Arrival
 from dwebsocket.backends.sockets.departing import Late
 from dwebsocket.backends.sockets.holding import Known
+from dwebsocket.groups import settle_own
 from dwebsocket.machine.passing import Prepared, Refused
 from dwebsocket.supervisor import log_failure
 from dwebsocket.transports.detach import ABOVE_SELECT, duplicate
 
-from .kinds import JOINED, LATE, OPEN, READY
+from .kinds import JOINED, LATE, OPEN, READY, SENT
 from .records import InvalidRecord, Moved, unpack_late, unpack_moved
 from .requests import load_site, resume
 
 __all__ = ["Taking"]
+
+#: Seconds for which what is being sent to groups is waited for.
+SENDING_TIMEOUT = 0.5
 
 
 class Taking:
@@ -39,7 +43,8 @@ class Taking:
                 return Answered()
             if body[:1] == OPEN:
                 return self._open(unpack_moved(body[1:]), descriptors)
-            if body[:1] == JOINED and not descriptors:
+            if body[:1] in (JOINED, SENT) and not descriptors:
+                settle_own(SENDING_TIMEOUT)
                 return Answered()
             if body[:1] == LATE and not descriptors:
                 return Begin(self, *unpack_late(body[1:]))
