@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from dwebsocket.backends.uwsgi import worker
+from dwebsocket.backends import uwsgi_worker
 from dwebsocket.conf import conf
 
 __all__ = [
@@ -56,13 +56,13 @@ def expect() -> None:
 
 def can_restart() -> bool:
     """Whether somebody might start another process in the place of this one."""
-    return restarts.is_reloaded or worker.is_run_by_uwsgi()
+    return restarts.is_reloaded or uwsgi_worker.is_run_by_uwsgi()
 
 
 def call_when_serving(function: Callable[[], None]) -> None:
     """Call this in each process that serves: where this one does not, in those forked of it."""
-    if worker.is_run_by_uwsgi():
-        worker.call_when_serving(function)
+    if uwsgi_worker.is_run_by_uwsgi():
+        uwsgi_worker.call_when_serving(function)
     else:
         function()
 
@@ -74,13 +74,13 @@ def find_starter() -> int | None:
     expected = restarts.expected
     if restarts.is_reloaded and expected is not None and monotonic() - expected < SOON:
         return os.getppid()
-    return worker.find_master()
+    return uwsgi_worker.find_master()
 
 
 def find_grace() -> float:
     """Seconds that this process has to end, if another one is started in its place."""
     grace = conf.HANDOVER_TIMEOUT + GRACE
-    return min(grace, worker.find_grace()) if worker.is_run_by_uwsgi() else grace
+    return min(grace, uwsgi_worker.find_grace()) if uwsgi_worker.is_run_by_uwsgi() else grace
 
 
 def start_anew() -> None:

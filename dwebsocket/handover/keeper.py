@@ -95,9 +95,9 @@ class Keeper:
                 successors.give_up(sender)
                 continue
             try:
-                sender.offer(KIND, JOINED, timeout=RESUME_TIMEOUT)
+                sender.ask(KIND, JOINED, timeout=RESUME_TIMEOUT)
                 if batch.late is not None:
-                    sender.offer(KIND, batch.late, timeout=ACCEPT_TIMEOUT)
+                    sender.ask(KIND, batch.late, timeout=ACCEPT_TIMEOUT)
             except PassingError as error:
                 successors.give_up(sender)
                 if has_died(sender):  # and has neither read nor written anything

@@ -9,7 +9,7 @@ from time import monotonic
 
 from dwebsocket.machine.passing import Prepared, Refused
 
-from .kinds import JOINED, LATE, OPEN
+from .kinds import JOINED, LATE, OPEN, READY, SENT
 from .records import unpack_late, unpack_moved
 
 __all__ = ["Batch", "Keeping", "Shelf"]
@@ -32,7 +32,7 @@ class Batch:
     def find_unsent(self) -> Iterator[tuple[int, bytes]]:
         """Each descriptor, and what its peer has yet to be sent."""
         moved = unpack_moved(self.body[1:])
-        late = [] if self.late is None else unpack_late(self.late[1:])
+        late = [] if self.late is None else unpack_late(self.late[1:])[0]
         for place, (one, descriptor) in enumerate(zip(moved, self.descriptors, strict=True)):
             data = one.content.unsent
             if place < len(late):
@@ -112,7 +112,7 @@ class Keeping:
             return Kept(lambda: self._batches.append(batch), batch.close)
         if kind == LATE and not descriptors:
             return Kept(lambda: self._complete(body))
-        if kind == JOINED and not descriptors:
+        if kind in (READY, JOINED, SENT) and not descriptors:
             return Kept()
         raise Refused("this process does not understand it: another version, perhaps")
 

@@ -12,17 +12,16 @@ from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
-from django.urls import get_resolver, set_script_prefix
+from django.urls import Resolver404, resolve, set_script_prefix
 
 from dwebsocket.backends import MADE
 from dwebsocket.backends.sockets.arriving import Arrival, ArrivedFactory
-from dwebsocket.machine.passing import Refused
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 
 from .records import Moved, name_of_class
 
-__all__ = ["check_site", "resume"]
+__all__ = ["load_site", "resume"]
 
 #: In the META of such a request: what its handshake was.
 MOVED = "dwebsocket.moved"
@@ -69,17 +68,17 @@ def get_handler() -> ResumingHandler:
     return handler
 
 
-def check_site() -> None:
-    """See whether this process can answer requests.
+def load_site() -> None:
+    """Load what the first request does: middleware, URLconf and views. Nobody waits for that then.
 
     Raises:
-        Refused: its middleware or its URLconf cannot be loaded.
+        Exception: whatever the site raises.
     """
+    get_handler()
     try:
-        get_handler()
-        get_resolver().url_patterns  # noqa: B018  # imports them
-    except Exception as error:
-        raise Refused(f"the site cannot be loaded: {error!r}") from error
+        resolve("/")
+    except Resolver404:
+        pass
 
 
 def resume(arrival: Arrival, moved: Moved) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,12 +20,14 @@ from dwebsocket.machine.passing import (
     get_name,
 )
 
-from .kinds import FACT
+from .kinds import FACT, KIND, READY
 
 __all__ = ["Successors", "Takers", "has_died"]
 
-#: Seconds in which a process must say hello.
-PATIENCE = 2.0
+logger = logging.getLogger("dwebsocket.connection")
+
+#: Seconds in which a process must say hello, and has loaded what the first request loads.
+PATIENCE, LOAD_TIMEOUT = 2.0, 15.0
 
 #: Seconds between two looks.
 PAUSE = 0.05
@@ -34,7 +37,13 @@ DEATH = 1.0
 
 
 class Takers(Protocol):
-    """Processes to which connections go, in turns. A context manager."""
+    """Processes to which connections go, in turns. A context manager.
+
+    Attributes:
+        told: of how many messages of groups each has been told: see ``groups.find_recent``.
+    """
+
+    told: dict[Sender, int]
 
     def find(self, *, wait: bool) -> bool:
         """Whether there is one; with ``wait``, or there may be one soon."""
@@ -46,6 +55,9 @@ class Takers(Protocol):
 
     def give_up(self, sender: Sender) -> None:
         """This one does not take more."""
+
+    def ask_others(self, sender: Sender, question: bytes, timeout: float) -> None:
+        """Ask all but this one; who does not answer takes nothing more. Never raises."""
 
     def __enter__(self) -> Takers: ...
     def __exit__(self, *args: Any) -> None: ...
@@ -69,6 +81,7 @@ class Successors:
         self._failed: set[str] = set()
         self._old: set[str] = set()  # too old while ``since`` says so
         self._looked = 0.0
+        self.told: dict[Sender, int] = {}
         self._is_slow = False  # one has not answered yet
         self._expects_another = False  # in the place of one that ends before us
 
@@ -118,9 +131,19 @@ class Successors:
         elif self.since is not None and fact["began"] < self.since:
             sender.close()
             self._old.add(name)
-        else:
-            self._stack.enter_context(sender)
+        elif self._is_ready(sender):
             yield sender
+
+    def _is_ready(self, sender: Sender) -> bool:
+        self._stack.enter_context(sender)
+        try:
+            sender.ask(KIND, READY, timeout=LOAD_TIMEOUT)
+        except PassingError as error:  # a site that cannot be loaded takes nothing
+            logger.warning("WebSockets stay, for process %s takes none: %s", sender.name, error)
+            self._failed.add(sender.name)
+            return False
+        self.told[sender] = 0
+        return True
 
     def next(self) -> Sender | None:
         """The one whose turn it is; ``None``: there is none any more."""
@@ -131,6 +154,14 @@ class Successors:
         sender = self._senders.pop(0)
         self._senders.append(sender)
         return sender
+
+    def ask_others(self, sender: Sender, question: bytes, timeout: float) -> None:
+        """Ask all but this one; who does not answer takes nothing more. Never raises."""
+        for one in [one for one in self._senders if one is not sender]:
+            try:
+                one.ask(KIND, question, timeout=timeout)
+            except PassingError:
+                self.give_up(one)
 
     def give_up(self, sender: Sender) -> None:
         """This one does not take more."""

@@ -36,6 +36,7 @@ class Waiting:
     """
 
     def __init__(self, starter: int) -> None:
+        self.told: dict[Sender, int] = {}
         self._starter = starter
         self._stack = ExitStack()
         self._sender: Sender | None = None
@@ -54,6 +55,7 @@ class Waiting:
             try:
                 sender = Sender(find_passing_directory(), start_keeper(self._starter))
                 self._sender = self._stack.enter_context(sender)
+                self.told[sender] = 0
             except (PassingError, OSError, InvalidGroupBackend, NoKeeper) as error:
                 logger.warning("WebSockets cannot be kept until the next process runs: %s", error)
         return self._sender is not None
@@ -66,6 +68,9 @@ class Waiting:
         """It does not take more."""
         self._sender = None
         sender.close()
+
+    def ask_others(self, sender: Sender, question: bytes, timeout: float) -> None:
+        """There are none."""
 
 
 class NoKeeper(Exception):

@@ -61,7 +61,7 @@ class Site:
 
     def wait_until_refused(self, count):
         """So many processes have not been able to take what waits."""
-        text = "the site cannot be loaded"
+        text = "WebSockets stay, for process"
         wait_until(lambda: self.log.text().count(text) >= count, "it is refused", TIMEOUT)
 
     def count_reloads(self):

@@ -1,7 +1,7 @@
 """uWSGI reloads, or recycles a worker, and the clients of handlers notice nothing."""
 
-import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +16,22 @@ MODES = {
     "threads": ("--threads", "4"),
     "gevent": ("--gevent", "20", "--gevent-early-monkey-patch", "--lazy-apps"),
 }
+
+
+@pytest.fixture
+def run(start_server):
+    servers = []
+
+    def start(name, *options):
+        row = uwsgi(name, *UWSGI_SOCKET, *options)
+        if row.missing:
+            pytest.skip(f"{row.missing} is not installed")
+        servers.append(start_server(row, SETTINGS, measured=False))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop(TIMEOUT)
 
 
 @pytest.fixture
@@ -38,9 +54,13 @@ def ask(client, text):
     return client.read_text()
 
 
+def is_alive(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
 @pytest.mark.parametrize("mode", MODES)
-def test_reload(run_server, connect, mode):
-    server = run_server(uwsgi(f"uwsgi-{mode}-moves", *UWSGI_SOCKET, *MODES[mode]), SETTINGS)
+def test_reload(run, connect, mode):
+    server = run(f"uwsgi-{mode}-moves", *MODES[mode])
     rooms = [connect(server, "/moving/room/a/") for _ in range(4)]
     view = connect(server, "/echo/")
     assert [ask(room, "a") for room in rooms] == ["1 a"] * 4
@@ -56,9 +76,9 @@ def test_reload(run_server, connect, mode):
     server.wait(TIMEOUT)
 
 
-def test_a_recycled_worker(run_server, connect):
+def test_a_recycled_worker(run, connect):
     options = ("--processes", "2", "--enable-threads", "--max-requests", "15")
-    server = run_server(uwsgi("uwsgi-recycles", *UWSGI_SOCKET, *options), SETTINGS)
+    server = run("uwsgi-recycles", *options)
     rooms = [connect(server, "/moving/room/a/") for _ in range(6)]
     pids = {ask(room, "pid").removeprefix("pid ") for room in rooms}
 
@@ -66,9 +86,9 @@ def test_a_recycled_worker(run_server, connect):
         client = RawClient(server, timeout=TIMEOUT)
         client.send_request("/plain/", websocket=False)
         client.read_to_eof()
-        return not all(os.path.exists(f"/proc/{pid}") for pid in pids)
+        return not all(is_alive(pid) for pid in pids)
 
     wait_until(is_recycled, "a worker with connections is recycled", TIMEOUT)
     assert [ask(room, "a") for room in rooms] == ["1 a"] * 6
     alive = {ask(room, "pid").removeprefix("pid ") for room in rooms}
-    assert all(os.path.exists(f"/proc/{pid}") for pid in alive)
+    assert all(is_alive(pid) for pid in alive)

@@ -12,6 +12,7 @@ from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.backends.sockets.websocket import SocketWebSocket
 from dwebsocket.conf import conf
@@ -59,10 +60,14 @@ class Arrival(Takeover):
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return self._find_stop_signal()
 
-    def begin(self, late: Late | None) -> None:
-        """Send what has come for the peer meanwhile, and read on."""
+    def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
+        """Send what has come for the peer meanwhile, and read on.
+
+        Args:
+            before: what groups had sent to it in the other process.
+        """
         if self.websocket is not None:
-            self.websocket._begin(late)
+            self.websocket._begin(late, before)
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
         """It cannot go on here: close it, behind what waits for the peer. Never waits."""
@@ -74,7 +79,7 @@ class Arrival(Takeover):
             return
         websocket._ready.clear()
         websocket._attach_driver(Silent())
-        websocket._begin(None)
+        websocket._begin(None, NOTHING_KNOWN)
         websocket.close_connection(code, reason, conf.CLOSE_TIMEOUT)
 
     def drop(self) -> None:
@@ -174,7 +179,7 @@ class ArrivedWebSocket(SocketWebSocket):
         self._start = super()._attach_driver(listener)
         return do_nothing
 
-    def _begin(self, late: Late | None) -> None:
+    def _begin(self, late: Late | None, before: Known) -> None:
         """Go on: see ``Arrival.begin``."""
         self._arrival = None
         writer = self._writer
@@ -183,7 +188,7 @@ class ArrivedWebSocket(SocketWebSocket):
         else:
             if late.unsent:
                 transit.put_last(writer, late.unsent)
-            transit.release(writer, late.held, is_too_much=late.is_too_much)
+            transit.release(writer, late.held, before, is_too_much=late.is_too_much)
             if late.close is not None:
                 self.close_nowait(*late.close)
         self._start()

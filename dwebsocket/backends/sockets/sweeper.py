@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from dwebsocket.backends import live, restarts, room, view_threads
 from dwebsocket.backends.sockets import ending
-from dwebsocket.backends.uwsgi.worker import call_at_end
+from dwebsocket.backends.uwsgi_worker import call_at_end
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import Service, log_failure, start_missing, try_start

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from dwebsocket.backends.uwsgi.server import Server
-
 __all__ = ["call_at_end", "call_when_serving", "find_grace", "find_master", "is_run_by_uwsgi"]
 
 #: Seconds that a reload waits for workers, unless it is told another number; and what is left of
@@ -47,7 +45,11 @@ def find_module() -> Any:
 def is_run_by_uwsgi() -> bool:
     """Whether this is a worker of uWSGI, or the process that is going to be forked into some."""
     found = find_module()
-    return found is not None and (Server(found).has_threads or Server(found).is_gevent)
+    return found is not None and (is_gevent(found) or bool(getattr(found, "has_threads", 1)))
+
+
+def is_gevent(module: Any) -> bool:
+    return bool(module.loop == b"gevent")
 
 
 def call_when_serving(function: Callable[[], None]) -> None:
@@ -79,10 +81,8 @@ def call_at_end(function: Callable[[], None]) -> None:
     if found is None or not found.worker_id():
         return
     found.atexit = chain(function, getattr(found, "atexit", None))
-    if Server(found).is_gevent and told.watcher is None:
-        from gevent import get_hub
-
-        told.watcher = get_hub().loop.signal(signal.SIGINT)
+    if is_gevent(found) and told.watcher is None:
+        told.watcher = sys.modules["gevent"].get_hub().loop.signal(signal.SIGINT)
         told.watcher.start(told.stop)
 
 
@@ -116,4 +116,6 @@ def find_grace() -> float:
     found = find_module()
     if found is None:
         return 0.0
-    return max(0.0, Server(found).number("worker-reload-mercy", MERCY) - MARGIN)
+    given = found.opt.get("worker-reload-mercy", b"")
+    last = given[-1] if isinstance(given, list) else given
+    return max(0.0, (int(last) if last.isdigit() else MERCY) - MARGIN)
