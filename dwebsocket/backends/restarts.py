@@ -18,7 +18,11 @@ __all__ = [
     "expect",
     "find_grace",
     "find_starter",
+    "get_announced",
+    "has_successor",
+    "note_announced",
     "note_reloader",
+    "note_successor",
 ]
 
 #: Seconds in which a process that is to be started anew begins to end.
@@ -34,11 +38,15 @@ class Restarts:
     Attributes:
         is_reloaded: whether Django's autoreloader runs it.
         expected: when that said that it is going to start it anew.
+        announced: when it has told other processes that it serves.
+        has_successor: whether another one has done so later.
     """
 
     def __init__(self) -> None:
         self.is_reloaded = False
         self.expected: float | None = None
+        self.announced: float | None = None
+        self.has_successor = False
 
 
 restarts = Restarts()
@@ -54,9 +62,31 @@ def expect() -> None:
     restarts.expected = monotonic()
 
 
+def note_announced() -> None:
+    """This process tells others that it serves: a script does that runs a server itself."""
+    restarts.announced = restarts.announced or monotonic()
+
+
+def get_announced() -> float | None:
+    """When it did, ``time.monotonic()``: those that did so later are there to go on with what it
+    has. ``None``: it did not.
+    """
+    return restarts.announced
+
+
+def note_successor() -> None:
+    """One of those is there."""
+    restarts.has_successor = True
+
+
+def has_successor() -> bool:
+    """Whether one was there when this process began to end."""
+    return restarts.has_successor
+
+
 def can_restart() -> bool:
-    """Whether somebody might start another process in the place of this one."""
-    return restarts.is_reloaded or uwsgi_worker.is_run_by_uwsgi()
+    """Whether there might be another process in the place of this one."""
+    return bool(restarts.announced) or restarts.is_reloaded or uwsgi_worker.is_run_by_uwsgi()
 
 
 def call_when_serving(function: Callable[[], None]) -> None:
@@ -78,7 +108,7 @@ def find_starter() -> int | None:
 
 
 def find_grace() -> float:
-    """Seconds that this process has to end, if another one is started in its place."""
+    """Seconds that this process has to end, if there is another one in its place."""
     grace = conf.HANDOVER_TIMEOUT + GRACE
     return min(grace, uwsgi_worker.find_grace()) if uwsgi_worker.is_run_by_uwsgi() else grace
 

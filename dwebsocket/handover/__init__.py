@@ -5,9 +5,18 @@ another one of the same site on this machine, and their clients notice nothing.
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import is_worker
-from dwebsocket.backends.restarts import can_restart, note_reloader
+from dwebsocket.backends.restarts import can_restart, note_announced, note_reloader
 
-__all__ = ["expect", "expect_under_reloader", "take_part"]
+__all__ = ["announce", "expect", "expect_under_reloader", "take_part"]
+
+
+def announce() -> None:
+    """Tell other processes of the site that this one serves it: for scripts that run a server
+    themselves. From now on it takes the connections of one that ends; when it ends itself, it gives
+    its own to one that has announced itself later.
+    """
+    note_announced()
+    take_part()
 
 
 def take_part() -> None:

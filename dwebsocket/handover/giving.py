@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import has_successor
-from dwebsocket.backends.restarts import find_starter
+from dwebsocket.backends.restarts import find_starter, get_announced, note_successor
 from dwebsocket.backends.sockets.departing import Late
 from dwebsocket.conf import conf
 from dwebsocket.groups import find_recent, settle
@@ -206,14 +206,10 @@ class Giving:
 
 def hand_over(find: Callable[[], Iterable[Any]], deadline: float) -> None:
     """Hand over what can be: see ``ending.Mover``."""
-    if not find_leaving(find(), set()):
+    if get_announced() is None and not find_leaving(find(), set()):
         return
     now = time.monotonic()
-    starter = find_starter()
-    takers: Takers = (
-        Successors(now + max(0.0, deadline - now) * PART) if starter is None else Waiting(starter)
-    )
-    with takers as successors:
+    with find_takers(now + max(0.0, deadline - now) * PART) as successors:
         giving = Giving(find, successors, deadline)
         try:
             # One that was about to end itself has refused, perhaps, and others are yet to come.
@@ -223,6 +219,21 @@ def hand_over(find: Callable[[], Iterable[Any]], deadline: float) -> None:
             giving.end()
     seconds, left = time.monotonic() - now, len(list(find()))
     logger.info("WebSockets handed over: %d in %.1f s, %d left", giving.count, seconds, left)
+
+
+def find_takers(until: float) -> Takers:
+    """The processes that go on.
+
+    Args:
+        until: when they must be there, ``time.monotonic()``.
+    """
+    starter, announced = find_starter(), get_announced()
+    if starter is not None:
+        return Waiting(starter)
+    successors = Successors(until, since=announced)
+    if announced is not None and successors.find(wait=False):
+        note_successor()
+    return successors
 
 
 def prepare(leaving: Leaving) -> bool:

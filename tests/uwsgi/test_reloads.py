@@ -1,20 +1,21 @@
 """uWSGI reloads, or recycles a worker, and the clients of handlers notice nothing."""
 
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from ..raw_client import CLOSE, Frame, RawClient
 from ..servers.process import wait_until
-from ..servers.rows import UWSGI_SOCKET, uwsgi
+from ..servers.rows import UWSGI_ROUTER, UWSGI_SOCKET, uwsgi
 
 #: A busy machine takes its time to load a site.
 TIMEOUT = 60
 SETTINGS = {"WEBSOCKET_HANDOVER_TIMEOUT": 40, "WEBSOCKET_PING_INTERVAL": None}
 MODES = {
-    "threads": ("--threads", "4"),
-    "gevent": ("--gevent", "20", "--gevent-early-monkey-patch", "--lazy-apps"),
+    "threads": (*UWSGI_SOCKET, "--threads", "4"),
+    "gevent": (*UWSGI_SOCKET, "--gevent", "20", "--gevent-early-monkey-patch", "--lazy-apps"),
 }
 
 
@@ -23,7 +24,7 @@ def run(start_server):
     servers = []
 
     def start(name, *options):
-        row = uwsgi(name, *UWSGI_SOCKET, *options)
+        row = uwsgi(name, *options)
         if row.missing:
             pytest.skip(f"{row.missing} is not installed")
         servers.append(start_server(row, SETTINGS, measured=False))
@@ -54,6 +55,18 @@ def ask(client, text):
     return client.read_text()
 
 
+def fetch(server):
+    """Whether a page is served."""
+    with suppress(OSError, EOFError):
+        client = RawClient(server, timeout=TIMEOUT)
+        try:
+            client.send_request("/plain/", websocket=False)
+            return client.read_response().status == 200
+        finally:
+            client.hang_up()
+    return False
+
+
 def is_alive(pid):
     return Path(f"/proc/{pid}").exists()
 
@@ -77,18 +90,21 @@ def test_reload(run, connect, mode):
 
 
 def test_a_recycled_worker(run, connect):
-    options = ("--processes", "2", "--enable-threads", "--max-requests", "15")
+    """uWSGI's own router goes on meanwhile, but not at a reload."""
+    options = (*UWSGI_ROUTER, "--processes", "2", "--enable-threads", "--max-requests", "15")
     server = run("uwsgi-recycles", *options)
     rooms = [connect(server, "/moving/room/a/") for _ in range(6)]
     pids = {ask(room, "pid").removeprefix("pid ") for room in rooms}
 
     def is_recycled():
-        client = RawClient(server, timeout=TIMEOUT)
-        client.send_request("/plain/", websocket=False)
-        client.read_to_eof()
+        fetch(server)
         return not all(is_alive(pid) for pid in pids)
 
     wait_until(is_recycled, "a worker with connections is recycled", TIMEOUT)
     assert [ask(room, "a") for room in rooms] == ["1 a"] * 6
     alive = {ask(room, "pid").removeprefix("pid ") for room in rooms}
     assert all(is_alive(pid) for pid in alive)
+    server.signal(signal.SIGHUP)
+    assert {room.read_to_eof() for room in rooms} == {b""}
+    # A signal that comes while it is loaded anew is lost.
+    wait_until(lambda: fetch(server), "it serves again", TIMEOUT)

@@ -11,11 +11,10 @@ from time import monotonic
 from typing import Any
 
 from dwebsocket.backends import gunicorn_worker, restarts
-from dwebsocket.backends.gunicorn_worker import has_successor
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
 
-__all__ = ["Mover", "add_mover", "drain", "get_begin", "has_begun", "move"]
+__all__ = ["Mover", "add_mover", "drain", "get_begin", "has_begun", "has_successor", "move"]
 
 #: Seconds that are left of the time that the server gives, for the last Closes.
 RESERVE = 1.5
@@ -59,9 +58,14 @@ def find_deadline() -> float:
     """When all must be over, ``time.monotonic()``."""
     if ending.began is None:
         ending.began = monotonic()
-        ends_first = restarts.find_starter() is not None
-        ending.grace = (restarts if ends_first else gunicorn_worker).find_grace()
+        is_ours = restarts.find_starter() is not None or restarts.get_announced() is not None
+        ending.grace = (restarts if is_ours else gunicorn_worker).find_grace()
     return ending.began + ending.grace - RESERVE
+
+
+def has_successor() -> bool:
+    """Whether others wait for the clients of this process already."""
+    return gunicorn_worker.has_successor() or restarts.has_successor()
 
 
 def move(find: Callable[[], Iterable[Any]]) -> None:

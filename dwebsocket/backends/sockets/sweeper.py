@@ -167,6 +167,8 @@ class Sweeper:
         self._stopping = True
         try:
             ending.move(lambda: list(self.connections))
+            if ending.has_successor():
+                code = CloseCode.SERVICE_RESTART
             ending.drain(
                 lambda: list(self.connections),
                 lambda websocket: look_after(websocket, websocket._go_away, code, failed=None),
