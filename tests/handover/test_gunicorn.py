@@ -3,7 +3,9 @@
 import os
 import resource
 import signal
+import sys
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +30,9 @@ def make_row(worker, *options):
     name = " ".join((f"gunicorn-{worker}-moves", *options))
     patience = ("--graceful-timeout", "50", "--timeout", "50")
     kind = ("--worker-class", worker, *WORKERS[worker], "--workers", "2")
-    return Row(name, (*GUNICORN, *patience, *kind, *options), package="gunicorn")
+    # Not by -m: the master that USR2 starts would find modules in the folder of the package.
+    program = (str(Path(sys.executable).with_name("gunicorn")), *GUNICORN[2:])
+    return Row(name, (*program, *patience, *kind, *options), package="gunicorn")
 
 
 @pytest.fixture(scope="module")
