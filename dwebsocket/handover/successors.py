@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import has_starting
+from dwebsocket.backends.gunicorn_worker import has_starting, has_successor
 from dwebsocket.backends.sockets import ending
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.machine.passing import (
@@ -66,10 +66,8 @@ class Successors:
     def find(self, *, wait: bool) -> bool:
         """Whether there is one; with ``wait``, or there may be one soon."""
         while not self._look():
-            if (
-                not ((wait and not self._failed) or self._may_come())
-                or time.monotonic() > self._deadline
-            ):
+            may_come = (wait and not self._failed) or self._may_come()
+            if not may_come or time.monotonic() > self._deadline:
                 return False
             time.sleep(PAUSE)
         return True
@@ -78,7 +76,7 @@ class Successors:
         """Whether one will that there is not yet: it is slow, or waits for a place, or is still
         loading the site.
         """
-        if self._is_slow or self._expects_another:
+        if self._is_slow or (self._expects_another and not has_successor()):
             return True
         if get_name() is None:  # the others do not listen either
             return False
