@@ -53,7 +53,9 @@ def plain_site():
 
 
 def test_the_counter_counts_on(context, site, screenshot):
+    """And the picture of the documentation is taken: docs/pictures/counter.png is a copy of it."""
     page = context.new_page()
+    page.set_viewport_size({"width": 640, "height": 380})
     closed = []
     page.on("websocket", lambda websocket: websocket.on("close", lambda one: closed.append(one)))
     page.goto(f"http://127.0.0.1:{site.port}/counter/")
