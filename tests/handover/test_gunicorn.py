@@ -242,19 +242,32 @@ def test_a_successor_with_few_descriptors(run, connect):
         assert client.read_text() == ("2 b" if client in went else "1 b")
 
 
-def test_a_new_master_and_the_end(run, connect):
-    """USR2 starts a second gunicorn beside the first. When all ends nobody takes over, and nobody
-    waits for one.
+def test_a_new_master_and_the_end(run, connect, tmp_path):
+    """USR2 starts a second gunicorn beside the first. Nobody waits for a handler that is busy, and
+    it goes when it is done. When all ends nobody takes over, and nobody waits for one.
     """
-    server = run(make_row("gthread", "--log-level", "info"))
+    server = run(make_row("gthread", "--log-level", "info"), WEBSOCKET_HANDOVER_TIMEOUT=40)
     clients = [connect(server, "/moving/room/a/") for _ in range(6)]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    busy = connect(server, "/moving/fine/")
+    busy.send_text(f"read {pipe}")
+    assert busy.read_text() == "open"
     workers = set(list_children(server.pid))
     server.signal(signal.SIGUSR2)
     wait_until(lambda: set(list_children(server.pid)) - workers, "the new one starts", TIMEOUT)
     [master] = set(list_children(server.pid)) - workers
     server.terminate()
+    for number in range(1, 1000):
+        clients[0].send_text("a")
+        assert clients[0].read_text() == f"{number} a"
+        if find_pid(clients[0]) not in workers:
+            break
+    assert set(list_children(server.pid)) & workers  # that of the busy one at least
+    pipe.write_text("done")
+    assert [busy.read_text() for _ in range(2)] == ["done", "resumed fine"]
     server.wait(TIMEOUT)
-    for client in clients:
+    for client in clients[1:]:
         client.send_text("a")
         assert client.read_text() == "1 a"
     assert {find_pid(client) for client in clients} <= set(list_children(master))

@@ -54,6 +54,8 @@ class Stateful(WebSocketHandler):
         if message == "wait":
             self.send("waits")
             held.wait(30)
+        elif message.startswith("read "):  # a pipe: until somebody writes into it
+            self.send(Path(message.removeprefix("read ")).read_text())
         elif message == "fill":
             while not self.websocket._count_waiting():  # the system takes some of it
                 self.send(bytes(1 << 19))
