@@ -1,5 +1,6 @@
 """uWSGI reloads, or recycles a worker, and the clients of handlers notice nothing."""
 
+import os
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ TIMEOUT = 60
 SETTINGS = {"WEBSOCKET_HANDOVER_TIMEOUT": 40, "WEBSOCKET_PING_INTERVAL": None}
 MODES = {
     "threads": (*UWSGI_SOCKET, "--threads", "4"),
-    "gevent": (*UWSGI_SOCKET, "--gevent", "20", "--gevent-early-monkey-patch", "--lazy-apps"),
+    "gevent": (*UWSGI_SOCKET, "--gevent", "20", "--gevent-early-monkey-patch"),
 }
 
 
@@ -72,14 +73,19 @@ def is_alive(pid):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_reload(run, connect, mode):
-    server = run(f"uwsgi-{mode}-moves", *MODES[mode])
+def test_reload(run, connect, tmp_path, mode):
+    touched = tmp_path / "touched"
+    touched.touch()
+    server = run(f"uwsgi-{mode}-moves", *MODES[mode], "--touch-reload", str(touched))
     rooms = [connect(server, "/moving/room/a/") for _ in range(4)]
     view = connect(server, "/echo/")
     assert [ask(room, "a") for room in rooms] == ["1 a"] * 4
     old = ask(rooms[0], "pid")
 
-    server.signal(signal.SIGHUP)
+    if mode == "gevent":
+        os.utime(touched)
+    else:
+        server.signal(signal.SIGHUP)
     assert view.read_close().close_code == 1012  # its code cannot go
     assert [ask(room, "b") for room in rooms] == ["2 b"] * 4
     assert old not in [ask(room, "pid") for room in rooms]
