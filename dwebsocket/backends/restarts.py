@@ -5,6 +5,7 @@ are to go on have to wait in between.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -86,6 +87,8 @@ def has_successor() -> bool:
 
 def can_restart() -> bool:
     """Whether there might be another process in the place of this one."""
+    if sys.platform == "win32":  # whose processes cannot pass sockets on
+        return False
     return bool(restarts.announced) or restarts.is_reloaded or uwsgi_worker.is_run_by_uwsgi()
 
 

@@ -18,9 +18,10 @@ from dwebsocket.conf import conf
 from dwebsocket.machine.passing import PassingError, add_fact, add_kind, get_name, listen
 from dwebsocket.protocol.frames import CloseCode
 
-from .farewell import say_farewell
+from .closing import close_connections
 from .keeping import Batch, Keeping, Shelf
 from .kinds import ACCEPT_TIMEOUT, FACT, JOINED, KIND, RESUME_TIMEOUT
+from .records import InvalidRecord
 from .successors import Successors, has_died
 
 __all__ = ["Keeper", "main"]
@@ -110,9 +111,13 @@ class Keeper:
     def _close_all(self, code: int) -> None:
         left: list[tuple[int, bytes]] = []
         while (batch := self.shelf.take()) is not None:
-            left += batch.find_unsent()
+            try:
+                left += list(batch.find_unsent())
+            except InvalidRecord as error:
+                logger.warning("WebSockets are cut, for their state is not known: %s", error)
+                batch.close()
         logger.warning("WebSockets closed that no process has taken over: %d", len(left))
-        say_farewell(left, code)
+        close_connections(left, code)
 
 
 def is_alive(pid: int) -> bool:

@@ -30,7 +30,11 @@ class Batch:
         self.late: bytes | None = None
 
     def find_unsent(self) -> Iterator[tuple[int, bytes]]:
-        """Each descriptor, and what its peer has yet to be sent."""
+        """Each descriptor, and what its peer has yet to be sent.
+
+        Raises:
+            InvalidRecord: it was said by another version.
+        """
         moved = unpack_moved(self.body[1:])
         late = [] if self.late is None else unpack_late(self.late[1:])[0]
         for place, (one, descriptor) in enumerate(zip(moved, self.descriptors, strict=True)):

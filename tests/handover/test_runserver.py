@@ -29,6 +29,7 @@ class Site:
     """The site, served by runserver, and its clients."""
 
     def __init__(self, directory, start_server):
+        self.server = None
         self.urls = directory / "site_urls.py"
         self._start_server = start_server
         self._clients = []
@@ -70,7 +71,8 @@ class Site:
     def stop(self):
         for client in self._clients:
             client.hang_up()
-        self.server.kill()
+        if self.server is not None:
+            self.server.kill()
 
 
 @pytest.fixture

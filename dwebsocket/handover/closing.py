@@ -10,7 +10,7 @@ from time import monotonic
 
 from dwebsocket.protocol.frames import build_close
 
-__all__ = ["say_farewell"]
+__all__ = ["close_connections"]
 
 #: Seconds that peers have to read what waits for them, and to answer the Close.
 GRACE = 1.0
@@ -19,7 +19,7 @@ GRACE = 1.0
 CHUNK = 1 << 16
 
 
-class Farewell:
+class Closing:
     """One of them.
 
     Args:
@@ -35,16 +35,19 @@ class Farewell:
         """Do what can be done; the events that are waited for, 0: it is over."""
         try:
             if self._data:
-                self._data = self._data[self._sock.send(self._data) :]
+                self._send()
             # What is unread would make the end a reset, which overtakes the Close.
-            while chunk := self._sock.recv(CHUNK):
-                del chunk
+            if not self._sock.recv(CHUNK):
+                return 0
         except BlockingIOError:
-            writing = selectors.EVENT_WRITE if self._data else 0
-            return selectors.EVENT_READ | writing
-        except OSError:
             pass
-        return 0
+        except OSError:
+            return 0
+        return selectors.EVENT_READ | (selectors.EVENT_WRITE if self._data else 0)
+
+    def _send(self) -> None:
+        with suppress(BlockingIOError):
+            self._data = self._data[self._sock.send(self._data) :]
 
     def end(self) -> None:
         """Hang up."""
@@ -53,7 +56,7 @@ class Farewell:
         self._sock.close()
 
 
-def say_farewell(left: Iterable[tuple[int, bytes]], code: int) -> None:
+def close_connections(left: Iterable[tuple[int, bytes]], code: int) -> None:
     """Close connections, all at once.
 
     Args:
@@ -65,7 +68,7 @@ def say_farewell(left: Iterable[tuple[int, bytes]], code: int) -> None:
         for descriptor, data in left:
             sock = socket.socket(fileno=descriptor)
             sock.setblocking(False)
-            go_on(selector, sock, Farewell(sock, data + close))
+            go_on(selector, sock, Closing(sock, data + close))
         deadline = monotonic() + GRACE
         while selector.get_map() and (seconds := deadline - monotonic()) > 0:
             for key, _ in selector.select(seconds):
@@ -75,9 +78,9 @@ def say_farewell(left: Iterable[tuple[int, bytes]], code: int) -> None:
             key.data.end()
 
 
-def go_on(selector: selectors.BaseSelector, sock: object, farewell: Farewell) -> None:
-    events = farewell.go_on()
+def go_on(selector: selectors.BaseSelector, sock: object, closing: Closing) -> None:
+    events = closing.go_on()
     if events:
-        selector.register(sock, events, farewell)  # type: ignore[arg-type]
+        selector.register(sock, events, closing)  # type: ignore[arg-type]
     else:
-        farewell.end()
+        closing.end()
