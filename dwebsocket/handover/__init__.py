@@ -15,7 +15,8 @@ def announce() -> None:
     themselves. From now on it takes the connections of one that ends; when it ends itself, it gives
     its own to one that has announced itself later.
     """
-    note_announced()
+    if not is_worker():  # gunicorn knows better
+        note_announced()
     take_part()
 
 
