@@ -186,7 +186,7 @@ class Clients:
             self.found.reconnects += 1
             self.found.away = max(self.found.away, time.monotonic() - client.closed_at)
             client.closed_at = 0.0
-            client.group = self._group_number
+            client.group = -1  # whatever comes next is the first
         return True
 
     def _parse(self, client: Client) -> None:
@@ -228,7 +228,8 @@ class Clients:
         if number <= client.group:
             self.found.group_doubled += 1
             return
-        self.found.group_lost += number - client.group - 1
+        if client.group >= 0:
+            self.found.group_lost += number - client.group - 1
         client.group = number
 
     # Coming again
