@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.core.checks import register
-from django.utils.autoreload import file_changed
+from django.utils.autoreload import autoreload_started, file_changed
 
 from dwebsocket import checks
 from dwebsocket.backends.sockets.sweeper import expect_restart
-from dwebsocket.handover import expect
+from dwebsocket.handover import expect, expect_under_reloader
 
 __all__ = ["DwebsocketConfig"]
 
@@ -29,4 +29,5 @@ class DwebsocketConfig(AppConfig):
         register(checks.check_contexts)
         register(checks.check_deployment, deploy=True)
         file_changed.connect(expect_restart, dispatch_uid="dwebsocket.sweeper")
+        autoreload_started.connect(expect_under_reloader, dispatch_uid="dwebsocket.handover")
         expect()

@@ -12,7 +12,7 @@ from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
-from django.urls import set_script_prefix
+from django.urls import Resolver404, resolve, set_script_prefix
 
 from dwebsocket.backends import MADE
 from dwebsocket.backends.sockets.arriving import Arrival, ArrivedFactory
@@ -21,7 +21,7 @@ from dwebsocket.supervisor import log_failure
 
 from .records import Moved, name_of_class
 
-__all__ = ["resume"]
+__all__ = ["load_site", "resume"]
 
 #: In the META of such a request: what its handshake was.
 MOVED = "dwebsocket.moved"
@@ -66,6 +66,19 @@ def get_handler() -> ResumingHandler:
     handler = ResumingHandler()
     handler.load_middleware()
     return handler
+
+
+def load_site() -> None:
+    """Load what the first request does: middleware, URLconf and views. Nobody waits for that then.
+
+    Raises:
+        Exception: whatever the site raises.
+    """
+    get_handler()
+    try:
+        resolve("/")
+    except Resolver404:
+        pass
 
 
 def resume(arrival: Arrival, moved: Moved) -> None:

@@ -2,37 +2,89 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any, Protocol
 
+from dwebsocket.backends.gunicorn_worker import has_starting, has_successor
+from dwebsocket.backends.sockets import ending
 from dwebsocket.exceptions import InvalidGroupBackend
-from dwebsocket.machine.passing import PassingError, Sender, find_others, find_passing_directory
+from dwebsocket.machine.passing import (
+    NoAnswer,
+    PassingError,
+    Sender,
+    find_others,
+    find_passing_directory,
+    get_name,
+)
 
-from .kinds import FACT
+from .kinds import FACT, KIND, READY
 
-__all__ = ["Successors"]
+__all__ = ["Successors", "Takers", "has_died"]
 
-#: Seconds in which a process must say hello.
-PATIENCE = 2.0
+logger = logging.getLogger("dwebsocket.connection")
+
+#: Seconds in which a process must say hello, and has loaded what the first request loads.
+PATIENCE, LOAD_TIMEOUT = 2.0, 15.0
 
 #: Seconds between two looks.
 PAUSE = 0.05
 
+#: Seconds in which a process that hangs up has ended, if it does.
+DEATH = 1.0
+
+
+class Takers(Protocol):
+    """Processes to which connections go, in turns. A context manager.
+
+    Attributes:
+        told: of how many messages of groups each has been told: see ``groups.find_recent``.
+    """
+
+    told: dict[Sender, int]
+
+    def find(self, *, wait: bool) -> bool:
+        """Whether there is one; with ``wait``, or there may be one soon."""
+        ...
+
+    def next(self) -> Sender | None:
+        """The one whose turn it is; ``None``: there is none any more."""
+        ...
+
+    def give_up(self, sender: Sender) -> None:
+        """This one does not take more."""
+
+    def ask_others(self, sender: Sender, question: bytes, timeout: float) -> None:
+        """Ask all but this one; who does not answer takes nothing more. Never raises."""
+
+    def __enter__(self) -> Takers: ...
+    def __exit__(self, *args: Any) -> None: ...
+
 
 class Successors:
-    """Those that there are, in turns. A context manager.
+    """Those that there are: see ``Takers``.
 
     Args:
         deadline: until when one is waited for, ``time.monotonic()``.
+
+    Attributes:
+        since: those that began earlier do not count, ``time.monotonic()``; ``None``: all do.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, since: float | None = None) -> None:
+        self.since = since
         self._deadline = deadline
         self._stack = ExitStack()
         self._senders: list[Sender] = []
         self._failed: set[str] = set()
+        self._old: set[str] = set()  # too old while ``since`` says so
         self._looked = 0.0
+        self.told: dict[Sender, int] = {}
+        self._ending: set[int] = set()
+        self._is_slow = False  # one has not answered yet
+        self._expects_another = False  # in the place of one that ends before us
 
     def __enter__(self) -> Successors:
         return self
@@ -41,16 +93,30 @@ class Successors:
         self._stack.close()
 
     def find(self, *, wait: bool) -> bool:
-        """Whether there is one; with ``wait``, or there may be one soon."""
+        """See ``Takers``."""
         while not self._look():
-            if not wait or time.monotonic() > self._deadline:
+            may_come = (wait and not self._failed) or self._may_come()
+            if not may_come or time.monotonic() > self._deadline:
                 return False
             time.sleep(PAUSE)
         return True
 
+    def _may_come(self) -> bool:
+        """Whether one will that there is not yet: it is slow, or waits for a place, or is still
+        loading the site.
+        """
+        if self._is_slow or (self._expects_another and not has_successor()):
+            return True
+        if get_name() is None:  # the others do not listen either
+            return False
+        return has_starting({pid_of(name) for name in find_others()}, self._ending)
+
     def _look(self) -> bool:
         self._looked = time.monotonic()
+        self._is_slow = False
         known = {one.name for one in self._senders} | self._failed
+        if self.since is not None:
+            known |= self._old
         found: list[Sender] = []
         for name in find_others():
             if name not in known:
@@ -62,14 +128,34 @@ class Successors:
     def _connect(self, name: str) -> Iterator[Sender]:
         try:
             sender = Sender(find_passing_directory(), name, timeout=PATIENCE)
+        except NoAnswer:
+            self._is_slow = True
+            return
         except (PassingError, OSError, InvalidGroupBackend):
             return
-        fact = sender.hello.get(FACT)
-        if not isinstance(fact, dict) or fact.get("ends") or not isinstance(fact["began"], float):
+        fact: Any = sender.hello.get(FACT)
+        if not is_fact(fact):
             sender.close()
-            return
+        elif fact["ends"] is not None:
+            sender.close()
+            self._ending.add(pid_of(name))
+            self._expects_another = self._expects_another or is_replaced(fact)
+        elif self.since is not None and fact["began"] < self.since:
+            sender.close()
+            self._old.add(name)
+        elif self._is_ready(sender):
+            yield sender
+
+    def _is_ready(self, sender: Sender) -> bool:
         self._stack.enter_context(sender)
-        yield sender
+        try:
+            sender.ask(KIND, READY, timeout=LOAD_TIMEOUT)
+        except PassingError as error:  # a site that cannot be loaded takes nothing
+            logger.warning("WebSockets stay, for process %s takes none: %s", sender.name, error)
+            self._failed.add(sender.name)
+            return False
+        self.told[sender] = 0
+        return True
 
     def next(self) -> Sender | None:
         """The one whose turn it is; ``None``: there is none any more."""
@@ -81,8 +167,45 @@ class Successors:
         self._senders.append(sender)
         return sender
 
+    def ask_others(self, sender: Sender, question: bytes, timeout: float) -> None:
+        """Ask all but this one; who does not answer takes nothing more. Never raises."""
+        for one in [one for one in self._senders if one is not sender]:
+            try:
+                one.ask(KIND, question, timeout=timeout)
+            except PassingError:
+                self.give_up(one)
+
     def give_up(self, sender: Sender) -> None:
         """This one does not take more."""
         self._failed.add(sender.name)
         self._senders.remove(sender)
         sender.close()
+
+
+def pid_of(name: str) -> int:
+    """Of the process that listens under this name."""
+    return int(name.partition(".")[0])
+
+
+def is_fact(fact: Any) -> bool:
+    """Whether it is what ``process.describe`` says."""
+    return isinstance(fact, dict) and isinstance(fact.get("began"), float) and "ends" in fact
+
+
+def is_replaced(fact: dict[str, Any]) -> bool:
+    """Whether a process that ends before this one makes room for another."""
+    ours = ending.get_begin()
+    return bool(fact.get("replaced")) and ours is not None and fact["ends"] < ours
+
+
+def has_died(sender: Sender) -> bool:
+    """Whether the process that has hung up has ended, and not only its connection. Never raises."""
+    until = time.monotonic() + DEATH
+    try:
+        while find_passing_directory().is_alive(sender.name):
+            if time.monotonic() > until:
+                return False
+            time.sleep(PAUSE)
+    except (OSError, InvalidGroupBackend):
+        return False
+    return True

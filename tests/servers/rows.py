@@ -286,7 +286,13 @@ ROWS = [
         extra=True,
     ),
     uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen", extra=True),
-    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8", typical=True, covered=False),
+    uwsgi(
+        "uwsgi-http-socket",
+        *(*UWSGI_SOCKET, "--threads", "8"),
+        typical=True,
+        covered=False,
+        says_goodbye=True,
+    ),
     uwsgi(
         "uwsgi-http-socket-gevent",
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
@@ -373,7 +379,9 @@ ROWS = [
         denies=False,
         tells_reasons=False,
     ),
-    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
+    uwsgi(
+        "uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False, says_goodbye=True
+    ),
     # Its front, and a process with handlers: what is said of descriptors, and of the process that
     # views run in, is not said of the one that is started here.
     Row(

@@ -12,6 +12,7 @@ from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.backends.sockets.websocket import SocketWebSocket
 from dwebsocket.conf import conf
@@ -59,10 +60,14 @@ class Arrival(Takeover):
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return self._find_stop_signal()
 
-    def begin(self, late: Late | None) -> None:
-        """Send what has come for the peer meanwhile, and read on."""
+    def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
+        """Send what has come for the peer meanwhile, and read on.
+
+        Args:
+            before: what groups had sent to it in the other process.
+        """
         if self.websocket is not None:
-            self.websocket._begin(late)
+            self.websocket._begin(late, before)
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
         """It cannot go on here: close it, behind what waits for the peer. Never waits."""
@@ -74,7 +79,7 @@ class Arrival(Takeover):
             return
         websocket._ready.clear()
         websocket._attach_driver(Silent())
-        websocket._begin(None)
+        websocket._begin(None, NOTHING_KNOWN)
         websocket.close_connection(code, reason, conf.CLOSE_TIMEOUT)
 
     def drop(self) -> None:
@@ -152,16 +157,13 @@ class ArrivedWebSocket(SocketWebSocket):
         content = self._arrival.content
         if subprotocol != content.subprotocol:
             raise OtherSubprotocol
-        sweeper.expect(self, self._takeover.max_connections)
-        try:
-            unread = self._take_connection(self._takeover)
-            transit.hold(self._writer)
-            if content.unsent:
-                transit.put_first(self._writer, content.unsent)
-            self._state.open()
-            sweeper.add(self)
-        finally:
-            sweeper.give_up(self)
+        # That there is room was said when it was offered: it has its descriptor.
+        unread = self._take_connection(self._takeover)
+        transit.hold(self._writer)
+        if content.unsent:
+            transit.put_first(self._writer, content.unsent)
+        self._state.open()
+        sweeper.add(self)
         connection = self._reader.connection
         connection.received = content.received
         self._ready = list(content.ready)
@@ -174,7 +176,7 @@ class ArrivedWebSocket(SocketWebSocket):
         self._start = super()._attach_driver(listener)
         return do_nothing
 
-    def _begin(self, late: Late | None) -> None:
+    def _begin(self, late: Late | None, before: Known) -> None:
         """Go on: see ``Arrival.begin``."""
         self._arrival = None
         writer = self._writer
@@ -183,7 +185,7 @@ class ArrivedWebSocket(SocketWebSocket):
         else:
             if late.unsent:
                 transit.put_last(writer, late.unsent)
-            transit.release(writer, late.held, is_too_much=late.is_too_much)
+            transit.release(writer, late.held, before, is_too_much=late.is_too_much)
             if late.close is not None:
                 self.close_nowait(*late.close)
         self._start()

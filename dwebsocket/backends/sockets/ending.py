@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import find_grace, has_successor
+from dwebsocket.backends import gunicorn_worker, restarts
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
 
-__all__ = ["Mover", "add_mover", "drain", "has_begun", "move"]
+__all__ = ["Mover", "add_mover", "drain", "get_begin", "has_begun", "has_successor", "move"]
 
 #: Seconds that are left of the time that the server gives, for the last Closes.
 RESERVE = 1.5
@@ -32,6 +32,7 @@ class Ending:
     def __init__(self) -> None:
         self.movers: list[Mover] = []
         self.began: float | None = None
+        self.grace = 0.0  # seconds from then
 
 
 ending = Ending()
@@ -48,11 +49,23 @@ def has_begun() -> bool:
     return ending.began is not None
 
 
+def get_begin() -> float | None:
+    """When the end of this process began, ``time.monotonic()``; ``None``: it does not end."""
+    return ending.began
+
+
 def find_deadline() -> float:
     """When all must be over, ``time.monotonic()``."""
     if ending.began is None:
         ending.began = monotonic()
-    return ending.began + find_grace() - RESERVE
+        is_ours = restarts.find_starter() is not None or restarts.get_announced() is not None
+        ending.grace = (restarts if is_ours else gunicorn_worker).find_grace()
+    return ending.began + ending.grace - RESERVE
+
+
+def has_successor() -> bool:
+    """Whether others wait for the clients of this process already."""
+    return gunicorn_worker.has_successor() or restarts.has_successor()
 
 
 def move(find: Callable[[], Iterable[Any]]) -> None:

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from dwebsocket.backends import live, room, view_threads
+from dwebsocket.backends import live, restarts, room, view_threads
 from dwebsocket.backends.sockets import ending
+from dwebsocket.backends.uwsgi_worker import call_at_end
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import Service, log_failure, start_missing, try_start
@@ -166,6 +167,8 @@ class Sweeper:
         self._stopping = True
         try:
             ending.move(lambda: list(self.connections))
+            if ending.has_successor():
+                code = CloseCode.SERVICE_RESTART
             ending.drain(
                 lambda: list(self.connections),
                 lambda websocket: look_after(websocket, websocket._go_away, code, failed=None),
@@ -218,13 +221,14 @@ exit_code: int = CloseCode.GOING_AWAY
 
 def get_exit_code() -> int:
     """The close code for the end of the interpreter."""
-    return exit_code
+    return exit_code if restarts.find_starter() is None else CloseCode.SERVICE_RESTART
 
 
 def expect_restart(**kwargs: Any) -> None:
     """Say 1012 at the end of the interpreter: Django's autoreloader starts it anew."""
     global exit_code
     exit_code = CloseCode.SERVICE_RESTART
+    restarts.expect()
 
 
 #: By the function that starts one: threads, gevent and eventlet have one each.
@@ -244,6 +248,7 @@ def get_sweeper(transport: Transport) -> Sweeper:
     sweeper = sweepers.get(transport.start)
     if sweeper is None:
         sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
+        call_at_end(send_going_away)
     return sweeper
 
 
@@ -309,7 +314,7 @@ def send_going_away() -> None:
     """The interpreter ends while connections are open: say so, and let views hear of it."""
     for sweeper in sweepers.values():
         for websocket in list(sweeper.connections)[:1]:
-            sweeper.leave(websocket._get_stop_code() or exit_code)
+            sweeper.leave(websocket._get_stop_code() or get_exit_code())
             sweeper.wait_for_ends()
 
 

@@ -1,0 +1,116 @@
+"""uWSGI reloads, or recycles a worker, and the clients of handlers notice nothing."""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from ..raw_client import CLOSE, Frame, RawClient
+from ..servers.process import wait_until
+from ..servers.rows import UWSGI_ROUTER, UWSGI_SOCKET, uwsgi
+
+#: A busy machine takes its time to load a site.
+TIMEOUT = 60
+SETTINGS = {"WEBSOCKET_HANDOVER_TIMEOUT": 40, "WEBSOCKET_PING_INTERVAL": None}
+MODES = {
+    "threads": (*UWSGI_SOCKET, "--threads", "4"),
+    "gevent": (*UWSGI_SOCKET, "--gevent", "20", "--gevent-early-monkey-patch"),
+}
+
+
+@pytest.fixture
+def run(start_server):
+    servers = []
+
+    def start(name, *options):
+        row = uwsgi(name, *options)
+        if row.missing:
+            pytest.skip(f"{row.missing} is not installed")
+        servers.append(start_server(row, SETTINGS, measured=False))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop(TIMEOUT)
+
+
+@pytest.fixture
+def connect():
+    clients = []
+
+    def open_one(server, path):
+        client = RawClient(server, timeout=TIMEOUT)
+        clients.append(client)
+        client.open(path)
+        return client
+
+    yield open_one
+    for client in clients:
+        client.hang_up()
+
+
+def ask(client, text):
+    client.send_text(text)
+    return client.read_text()
+
+
+def fetch(server):
+    """Whether a page is served."""
+    with suppress(OSError, EOFError):
+        client = RawClient(server, timeout=TIMEOUT)
+        try:
+            client.send_request("/plain/", websocket=False)
+            return client.read_response().status == 200
+        finally:
+            client.hang_up()
+    return False
+
+
+def is_alive(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_reload(run, connect, tmp_path, mode):
+    touched = tmp_path / "touched"
+    touched.touch()
+    server = run(f"uwsgi-{mode}-moves", *MODES[mode], "--touch-reload", str(touched))
+    rooms = [connect(server, "/moving/room/a/") for _ in range(4)]
+    view = connect(server, "/echo/")
+    assert [ask(room, "a") for room in rooms] == ["1 a"] * 4
+    old = ask(rooms[0], "pid")
+
+    if mode == "gevent":
+        os.utime(touched)
+    else:
+        server.signal(signal.SIGHUP)
+    assert view.read_close().close_code == 1012  # its code cannot go
+    assert [ask(room, "b") for room in rooms] == ["2 b"] * 4
+    assert old not in [ask(room, "pid") for room in rooms]
+
+    server.signal(signal.SIGINT)  # nobody comes any more
+    assert {room.read_frame() for room in rooms} == {Frame(CLOSE, b"\x03\xe9")}
+    server.wait(TIMEOUT)
+
+
+def test_a_recycled_worker(run, connect):
+    """uWSGI's own router goes on meanwhile, but not at a reload."""
+    options = (*UWSGI_ROUTER, "--processes", "2", "--enable-threads", "--max-requests", "15")
+    server = run("uwsgi-recycles", *options)
+    rooms = [connect(server, "/moving/room/a/") for _ in range(6)]
+    pids = {ask(room, "pid").removeprefix("pid ") for room in rooms}
+
+    def is_recycled():
+        fetch(server)
+        return not all(is_alive(pid) for pid in pids)
+
+    wait_until(is_recycled, "a worker with connections is recycled", TIMEOUT)
+    assert [ask(room, "a") for room in rooms] == ["1 a"] * 6
+    alive = {ask(room, "pid").removeprefix("pid ") for room in rooms}
+    assert all(is_alive(pid) for pid in alive)
+    server.signal(signal.SIGHUP)
+    assert {room.read_to_eof() for room in rooms} == {b""}
+    # A signal that comes while it is loaded anew is lost.
+    wait_until(lambda: fetch(server), "it serves again", TIMEOUT)
