@@ -133,7 +133,6 @@ class Connection:
             added = [self._add(messages.pop()) for _ in range(len(messages))]
             if self.owner is not None:
                 self._deliver(added)
-            self._hub.let_leave()
             if self._cost > RESERVE and self.websocket is not None:
                 self.websocket._front_driver.pause(True)
                 self._hub.note_paused(self)
@@ -155,6 +154,10 @@ class Connection:
     def _pack(self, one: Unanswered) -> bytes:
         again = one.number <= self._is_sent_to
         return pack(one.kind, self.id, one.number, body=one.body, redelivered=again)
+
+    def note_read(self) -> None:
+        """What has been read of the client has been worked on, whatever it was."""
+        self._hub.let_leave()
 
     def holds_end(self) -> bool:
         """The client has begun the closing handshake; whether answers may still come."""

@@ -123,8 +123,10 @@ class Hub:
             self._packets.send(connection.owner, packet)
 
     def let_leave(self) -> None:
-        """Let the packets leave, unless more of them come at once."""
-        self._packets.flush_last()
+        """Let the packets leave, unless more of them come at once. With the lock or without."""
+        if self._packets.has_waiting:
+            with self.lock:
+                self._packets.flush_last()
 
     def note_end(self, connection: Connection) -> None:
         """The client's side has ended: somebody is told so, now or later."""

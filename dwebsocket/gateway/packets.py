@@ -84,6 +84,11 @@ class Packets:
         """Read from now on."""
         self._loop.add(Watch(self._incoming.getsockopt(zmq.FD), self, more=True))
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something waits for ``flush``."""
+        return self._waiting_size > 0
+
     # Sending, one thread at a time
 
     def send(self, name: bytes, packet: bytes) -> None:

@@ -28,6 +28,9 @@ BINARY = Kind.BINARY
 class Passing(Listener, Protocol):
     """The connection."""
 
+    def note_read(self) -> None:
+        """The loop has read, and goes on to the next one that it has found."""
+
     def holds_end(self) -> bool:
         """Whether the answer to the client's Close has to wait: somebody may still answer what
         came before it.
@@ -80,7 +83,9 @@ class FrontDriver(Driver):
             super()._end()
 
     def on_readable(self) -> bool:
-        return False if self._is_held else super().on_readable()
+        more = False if self._is_held else super().on_readable()
+        self._passing.note_read()
+        return more
 
     def _end(self) -> None:
         may_answer = monotonic() < self._reader.answering and not self._writer.is_lost
