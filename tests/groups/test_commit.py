@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from secrets import token_hex
 from contextlib import contextmanager, suppress
+from secrets import token_hex
 
 import pytest
 from asgiref.sync import sync_to_async
