@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.gunicorn_worker import find_stop_signal, has_loaded
 from dwebsocket.backends.sockets import ending
 from dwebsocket.machine.passing import add_fact, add_kind, listen
 from dwebsocket.protocol.frames import CloseCode
@@ -21,14 +21,16 @@ __all__ = ["expect", "take_part"]
 
 
 def describe() -> dict[str, Any]:
-    """What a process that ends must know of one that may take its connections: when it began, since
-    when it ends, and whether another one takes its place then.
+    """What a process that ends must know of one that may take its connections: when it began,
+    whether it has loaded the site, since when it ends, and whether another one takes its place
+    then.
     """
     signal = find_stop_signal()
     code, since = None if signal is None else signal(), ending.get_begin()
     if since is None and code is not None:  # it will notice in a moment
         since = time.monotonic()
-    return {"began": BEGAN, "ends": since, "replaced": code == CloseCode.SERVICE_RESTART}
+    is_replaced = code == CloseCode.SERVICE_RESTART
+    return {"began": BEGAN, "loaded": has_loaded(), "ends": since, "replaced": is_replaced}
 
 
 #: When this process began, on the clock of the machine.

@@ -109,6 +109,10 @@ class Successors:
                 self._ending.add(pid_of(name))
             self._expects_another = self._expects_another or (is_fact(fact) and is_replaced(fact))
             return
+        if not fact.get("loaded"):  # it listens from the beginning on
+            sender.close()
+            self._is_slow = True
+            return
         self._stack.enter_context(sender)
         try:
             sender.ask(KIND, READY, timeout=LOAD_TIMEOUT)
