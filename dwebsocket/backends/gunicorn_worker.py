@@ -12,7 +12,14 @@ from typing import Any
 from dwebsocket.backends.frames import running_frames
 from dwebsocket.protocol.frames import CloseCode
 
-__all__ = ["find_grace", "find_stop_signal", "has_starting", "has_successor", "is_worker"]
+__all__ = [
+    "find_grace",
+    "find_stop_signal",
+    "has_loaded",
+    "has_starting",
+    "has_successor",
+    "is_worker",
+]
 
 #: How to ask the worker of this process, by its pid: a fork is another worker.
 stop_signals: dict[int, partial[int | None] | None] = {}
@@ -68,16 +75,16 @@ def has_starting(listening: set[int], ending: set[int]) -> bool:
         ending: those of them that end themselves.
     """
     signal = stop_signals.get(os.getpid())
-    if signal is None or signal() != CloseCode.SERVICE_RESTART:
+    if signal is None or signal.args[0].cfg.preload_app:  # they load nothing
         return False
     worker = signal.args[0]
     children = list_children(worker.ppid)
-    if worker.cfg.preload_app or not children:  # they load nothing; nobody knows
-        return False
     others = children - {os.getpid()} - ending
-    wanted = int(worker.cfg.workers)
-    is_one_missing = len(others if is_replaced(worker) else children) < wanted
-    return is_one_missing or bool(others - listening)
+    if others - listening:
+        return True
+    # gunicorn starts another one when it has fewer than it should, this one among them.
+    is_restart = signal() == CloseCode.SERVICE_RESTART
+    return is_restart and 0 < len(children) < int(worker.cfg.workers)
 
 
 #: Seconds that are left to gunicorn's own clean-up.
@@ -94,6 +101,14 @@ def find_grace() -> float:
     cfg = signal.args[0].cfg
     grace = min(cfg.graceful_timeout, cfg.timeout or cfg.graceful_timeout)
     return max(0.0, float(grace) - MARGIN)
+
+
+def has_loaded() -> bool:
+    """Whether the worker of this process has loaded the site: another thread must not do so beside
+    it.
+    """
+    signal = stop_signals.get(os.getpid())
+    return signal is None or bool(getattr(signal.args[0], "booted", True))
 
 
 def has_successor() -> bool:

@@ -4,6 +4,7 @@ the same message may come once more.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -24,6 +25,10 @@ class Recent:
     """Messages by what no other one has (``PreparedMessage.identity``). Safe from any thread."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, in a forked child: its parent may have held the lock, and sent something."""
         self._done: deque[tuple[float, int, str]] = deque(maxlen=MOST)
         self._running: set[object] = set()
         self._count = 0
@@ -66,5 +71,8 @@ class Recent:
             return found, self._count
 
 
-#: Of this process; a fork goes on with its parent's, which does no harm.
+#: Of this process.
 recent = Recent()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=recent.forget)

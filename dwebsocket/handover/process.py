@@ -9,7 +9,7 @@ import time
 from functools import cache
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.gunicorn_worker import find_stop_signal, has_loaded
 from dwebsocket.backends.restarts import call_when_serving
 from dwebsocket.backends.sockets import ending
 from dwebsocket.machine.passing import add_fact, add_kind, listen
@@ -24,8 +24,9 @@ __all__ = ["expect", "take_part"]
 
 
 def describe() -> dict[str, Any]:
-    """What a process that ends must know of one that may take its connections: when it began, since
-    when it ends, and whether another one takes its place then.
+    """What a process that ends must know of one that may take its connections: when it began,
+    whether it has loaded the site, since when it ends, and whether another one takes its place
+    then.
     """
     signal = find_stop_signal()
     code, since = None if signal is None else signal(), ending.get_begin()
@@ -33,6 +34,7 @@ def describe() -> dict[str, Any]:
         since = time.monotonic()
     return {
         "began": find_begin(os.getpid()),
+        "loaded": has_loaded(),
         "ends": since,
         "replaced": code == CloseCode.SERVICE_RESTART,
     }

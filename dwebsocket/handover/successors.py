@@ -143,6 +143,9 @@ class Successors:
         elif self.since is not None and fact["began"] < self.since:
             sender.close()
             self._old.add(name)
+        elif not fact.get("loaded"):  # it listens from the beginning on
+            sender.close()
+            self._is_slow = True
         elif self._is_ready(sender):
             yield sender
 

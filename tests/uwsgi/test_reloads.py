@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from ..raw_client import CLOSE, Frame, RawClient
-from ..servers.process import wait_until
+from ..servers.process import list_children, wait_until
 from ..servers.rows import UWSGI_ROUTER, UWSGI_SOCKET, uwsgi
 
 #: A busy machine takes its time to load a site.
 TIMEOUT = 60
 SETTINGS = {"WEBSOCKET_HANDOVER_TIMEOUT": 40, "WEBSOCKET_PING_INTERVAL": None}
 MODES = {
-    "threads": (*UWSGI_SOCKET, "--threads", "4"),
+    "threads": ("--nginx", "--threads", "4"),
     "gevent": (*UWSGI_SOCKET, "--gevent", "20", "--gevent-early-monkey-patch"),
 }
 
@@ -25,7 +25,7 @@ def run(start_server):
     servers = []
 
     def start(name, *options):
-        row = uwsgi(name, *options)
+        row = uwsgi(name, *options, proxied="--nginx" in options)
         if row.missing:
             pytest.skip(f"{row.missing} is not installed")
         servers.append(start_server(row, SETTINGS, measured=False))
@@ -68,6 +68,14 @@ def fetch(server):
     return False
 
 
+def find_master(server):
+    """uWSGI's own process, which has nginx beside it or not."""
+    for pid in (server.pid, *list_children(server.pid)):
+        if Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0].endswith(b"uwsgi"):
+            return pid
+    raise AssertionError(f"it has not started; its log:\n{server.log.text()}")
+
+
 def is_alive(pid):
     return Path(f"/proc/{pid}").exists()
 
@@ -85,12 +93,12 @@ def test_reload(run, connect, tmp_path, mode):
     if mode == "gevent":
         os.utime(touched)
     else:
-        server.signal(signal.SIGHUP)
+        os.kill(find_master(server), signal.SIGHUP)
     assert view.read_close().close_code == 1012  # its code cannot go
     assert [ask(room, "b") for room in rooms] == ["2 b"] * 4
     assert old not in [ask(room, "pid") for room in rooms]
 
-    server.signal(signal.SIGINT)  # nobody comes any more
+    os.kill(find_master(server), signal.SIGINT)  # nobody comes any more
     assert {room.read_frame() for room in rooms} == {Frame(CLOSE, b"\x03\xe9")}
     server.wait(TIMEOUT)
 

@@ -132,11 +132,12 @@ class RedisGroupBackend(BaseGroupBackend):
             for name in self.members.names():
                 found.setdefault(self._client.node_of(self._prefix + name), name)
             came_back = [self._send_to_ourselves(name) for name in found.values()]
+            for event in came_back:
+                event.wait(max(0.0, until - time.monotonic()))
         except (*ERRORS, GroupUnavailable):  # nothing comes from there
-            return
-        for event in came_back:
-            event.wait(max(0.0, until - time.monotonic()))
-        self._awaited.clear()
+            pass
+        finally:
+            self._awaited.clear()
 
     def _send_to_ourselves(self, name: str) -> threading.Event:
         data = self._pack(name, PresenceChanged())

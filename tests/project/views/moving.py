@@ -51,7 +51,9 @@ class Stateful(WebSocketHandler):
         self.send("open")
 
     def on_message(self, message):
-        if message == "wait":
+        if message == "pid":
+            self.send(f"pid {os.getpid()}")
+        elif message == "wait":
             self.send("waits")
             held.wait(30)
         elif message.startswith("read "):  # a pipe: until somebody writes into it
