@@ -72,6 +72,7 @@ class Calls:
         "_inbox",
         "_listener",
         "_owner",
+        "_paused",
         "_since",
         "_start",
         "_state",
@@ -87,7 +88,7 @@ class Calls:
         self._listener = listener
         self._since = 0.0
         # Under ``lock``.
-        self._wanted = self._working = False
+        self._wanted = self._working = self._paused = False
         self._ended = False
 
     def start(self) -> None:
@@ -101,10 +102,26 @@ class Calls:
         """
         with lock:
             self._wanted = True
-            if self._working:
+            if self._working or self._paused:
                 return
             self._working = True
         self._submit()
+
+    def pause(self) -> None:
+        """Have nothing further called; what is being called goes on (``is_still``)."""
+        with lock:
+            self._paused = True
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing is being called."""
+        return not self._working
+
+    def go_on(self) -> None:
+        """Call the listener again, if there is anything."""
+        with lock:
+            self._paused = False
+        self.wake()
 
     def _submit(self) -> None:
         self._since = monotonic()
@@ -136,6 +153,9 @@ class Calls:
             tell_busy()
         for _ in range(MAX_IN_A_ROW):
             with lock:
+                if self._paused:
+                    self._working = False
+                    return
                 self._wanted = False
             if not self._call():
                 with lock:

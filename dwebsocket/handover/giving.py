@@ -9,12 +9,15 @@ Close in the end.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import has_successor
 from dwebsocket.backends.kept_state import InvalidKeptState, check_state
+from dwebsocket.backends.sessions.departing import SessionDeparture
+from dwebsocket.backends.sessions.websocket import websockets as sessions
 from dwebsocket.backends.sockets.departing import Departure
 from dwebsocket.conf import conf
 from dwebsocket.groups import settle
@@ -59,8 +62,8 @@ class Leaving:
         is_unfinished: whether it cannot go just now, and may a moment later.
     """
 
-    def __init__(self, websocket: Any, calls: HandlerCalls) -> None:
-        self.departure = Departure(websocket)
+    def __init__(self, departure: Departure | SessionDeparture, calls: HandlerCalls) -> None:
+        self.departure = departure
         self.moved: Moved | None = None
         self.is_unfinished = False
         self._calls = calls
@@ -70,7 +73,7 @@ class Leaving:
     def size(self) -> int:
         """Bytes that go with it."""
         content = None if self.moved is None else self.moved.content
-        return 0 if content is None else len(content.unread) + len(content.unsent)
+        return 0 if content is None else content.size
 
     @property
     def is_still(self) -> bool:
@@ -169,7 +172,8 @@ class Giving:
     def _give(self, part: list[Leaving]) -> bool:
         """Hand these over to whoever takes them."""
         body = OPEN + pack_moved([one.moved for one in part if one.moved is not None])
-        descriptors = [one.departure.websocket.fileno() for one in part]
+        found = [one.departure.descriptor for one in part]
+        descriptors = [one for one in found if one is not None]
         while (sender := self._successors.next()) is not None:
             try:
                 sender.offer(KIND, body, descriptors, timeout=ACCEPT_TIMEOUT)
@@ -204,8 +208,17 @@ class Giving:
                 one.let_go()
 
 
+#: Held while connections are handed over: those that wait in another way come behind.
+giving_lock = threading.Lock()
+
+
 def hand_over(find: Callable[[], Iterable[Any]], deadline: float) -> None:
-    """Hand over what can be: see ``ending.Mover``."""
+    """Hand over what can be, and the sessions: see ``ending.Mover``."""
+    with giving_lock:
+        hand_over_all(lambda: [*find(), *sessions.copy()], deadline)
+
+
+def hand_over_all(find: Callable[[], Iterable[Any]], deadline: float) -> None:
     if not find_leaving(find(), set()):
         return
     now = time.monotonic()
@@ -224,8 +237,12 @@ def find_leaving(websockets: Iterable[Any], tried: set[Any]) -> list[Leaving]:
     for websocket in websockets:
         calls = websocket._origin
         may = isinstance(calls, HandlerCalls) and calls.is_resumable and websocket not in tried
-        if may and Departure.can_move(websocket):
-            found.append(Leaving(websocket, calls))
+        if not may:
+            continue
+        if Departure.can_move(websocket):
+            found.append(Leaving(Departure(websocket), calls))
+        elif SessionDeparture.can_move(websocket):
+            found.append(Leaving(SessionDeparture(websocket), calls))
     return found
 
 

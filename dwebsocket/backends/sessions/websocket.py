@@ -22,10 +22,12 @@ from dwebsocket.backends.sessions.positions import Positions
 from dwebsocket.backends.sessions.runners import create_runner
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.backends.slow import count_slow
+from dwebsocket.backends.sockets import ending
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.protocol.engineio import Packet, build_error, build_message, build_text
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
@@ -88,15 +90,7 @@ class SessionWebSocket(BaseWebSocket):
         assert self._opening is not None
         check_response(subprotocol, headers.items())
         room.check_room(registry.count())
-        session = Session(
-            registry.create_sid(),
-            self,
-            self._inbox,
-            resumes=self._resumes,
-            protocol=subprotocol,
-        )
-        session.owner = self._session_owner
-        self._session = session
+        session = self._session = self._create_session(registry.create_sid(), subprotocol)
         if self._resumes:
             self._positions, self._brought = Positions(self, self._brought), None
         # First: its client may come back before this goes on.
@@ -109,6 +103,11 @@ class SessionWebSocket(BaseWebSocket):
             registry.discard(session)
             raise
         self._opening = None
+
+    def _create_session(self, sid: str, subprotocol: str | None) -> Session:
+        session = Session(sid, self, self._inbox, resumes=self._resumes, protocol=subprotocol)
+        session.owner = self._session_owner
+        return session
 
     # Positions
 
@@ -150,7 +149,7 @@ class SessionWebSocket(BaseWebSocket):
 
     def send_nowait(self, message: PreparedMessage) -> None:
         self._sent += 1
-        self._session.send(build_message(message))
+        self._session.send_of_group(message.identity, build_message(message))
 
     def send_ping(self, payload: bytes) -> None:
         self._check_open()  # the session pings, and has no payload for that
@@ -297,6 +296,24 @@ class SessionWebSocket(BaseWebSocket):
         """Too much waits for the client: see ``User``."""
         count_slow()
 
+    def _go_away(self, code: int) -> None:
+        """The process ends, and nobody takes it over."""
+        self._session.end(code, "", lingers=False)
+
+    def _lose(self, reason: str) -> None:
+        """It cannot be looked after."""
+        self._session.end(CloseCode.ABNORMAL_CLOSURE, reason, farewell=False, lingers=False)
+
+    def _leave(self, reason: str) -> None:
+        """Another process goes on with it."""
+        self._connection_log = self._origin = None
+        self.end(CloseCode.SERVICE_RESTART, reason)
+        self._state.stop_reading()
+        self._state.send_close()
+        websockets.discard(self)
+        self._inbox.clear()
+        self._finish()
+
     def _finish(self) -> None:
         self._inbox.close_descriptor()
 
@@ -326,4 +343,11 @@ class SessionWebSocket(BaseWebSocket):
 
 #: Those that are open in this process.
 websockets: set[SessionWebSocket] = set()
-live.sources.append(lambda: list(websockets))
+
+
+def find_websockets() -> list[SessionWebSocket]:
+    return list(websockets)
+
+
+live.sources.append(find_websockets)
+ending.add_source(find_websockets)

@@ -105,6 +105,11 @@ class Links:
 
     # Sending
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether something is on its way to another process, and has not been handed over."""
+        return self._sending.is_busy
+
     def _send_soon(self, link: Link) -> None:
         with self._lock:
             if link in self._scheduled:
