@@ -162,7 +162,9 @@ def answer_claim(
             pass
 
 
-def answer_here(request: HttpRequest, factory: SessionFactory, claim: Claim) -> HttpResponse | None:
+def answer_here(
+    request: HttpRequest, factory: SessionFactory, claim: Claim, read: Callable[[], bytes]
+) -> HttpResponse | None:
     """The same, of a session that nobody else may hold."""
     session = find_claimed(claim)
     if session is None:
