@@ -9,7 +9,6 @@ Close in the end.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 from dwebsocket.backends.gunicorn_worker import has_successor
 from dwebsocket.backends.kept_state import InvalidKeptState, check_state
 from dwebsocket.backends.sessions.departing import SessionDeparture
-from dwebsocket.backends.sessions.websocket import websockets as sessions
 from dwebsocket.backends.sockets.departing import Departure
 from dwebsocket.conf import conf
 from dwebsocket.groups import settle
@@ -208,17 +206,8 @@ class Giving:
                 one.let_go()
 
 
-#: Held while connections are handed over: those that wait in another way come behind.
-giving_lock = threading.Lock()
-
-
 def hand_over(find: Callable[[], Iterable[Any]], deadline: float) -> None:
-    """Hand over what can be, and the sessions: see ``ending.Mover``."""
-    with giving_lock:
-        hand_over_all(lambda: [*find(), *sessions.copy()], deadline)
-
-
-def hand_over_all(find: Callable[[], Iterable[Any]], deadline: float) -> None:
+    """Hand over what can be: see ``ending.Mover``."""
     if not find_leaving(find(), set()):
         return
     now = time.monotonic()

@@ -249,7 +249,6 @@ class Exchange:
                 return False
             self._ended = code, reason
             self._probe.stop()
-            self._inbox.close()
             polls = self.kind == "polling" and self._carrier is not None
             away = conf.RESUME_TIMEOUT if self.resumes else self._pulse.timeout
             if farewell and (self.resumes or polls):
@@ -262,9 +261,10 @@ class Exchange:
                 self._flush()
             if not (self.is_gone or lingers or self._transit.is_held):
                 self._conclude()
+        self._user._note_end(code, reason)  # first: whoever reads to the end asks why it came
+        self._inbox.close()
         self._inbox.wake()
         self._wake()
-        self._user._note_end(code, reason)
         return True
 
     def _conclude(self) -> None:
