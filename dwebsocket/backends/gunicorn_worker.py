@@ -12,7 +12,7 @@ from typing import Any
 from dwebsocket.backends.frames import running_frames
 from dwebsocket.protocol.frames import CloseCode
 
-__all__ = ["find_grace", "find_stop_signal", "has_successor", "is_worker"]
+__all__ = ["find_grace", "find_stop_signal", "has_starting", "has_successor", "is_worker"]
 
 #: How to ask the worker of this process, by its pid: a fork is another worker.
 stop_signals: dict[int, partial[int | None] | None] = {}
@@ -47,13 +47,33 @@ def is_replaced(worker: Any) -> bool:
     """Whether gunicorn has more children than workers: at a HUP it starts the new ones before it
     ends the old ones, and at a USR2 its successor is a child, too.
     """
-    parent = worker.ppid
-    try:
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    except OSError:  # another system than Linux
-        return False
     others = bool(getattr(worker.cfg, "dirty_workers", 0))  # these have a parent of their own
-    return len(children) > int(worker.cfg.workers) + others
+    return len(list_children(worker.ppid)) > int(worker.cfg.workers) + others
+
+
+def list_children(parent: int) -> set[int]:
+    """The processes that gunicorn's master has started; none on another system than Linux."""
+    try:
+        return set(map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()))
+    except OSError:
+        return set()
+
+
+def has_starting(listening: set[int]) -> bool:
+    """Whether beside the worker of this process, which has been told to end, another one is still
+    loading the site, or is about to be started.
+
+    Args:
+        listening: the processes that have loaded it.
+    """
+    signal = stop_signals.get(os.getpid())
+    if signal is None or signal() != CloseCode.SERVICE_RESTART:
+        return False
+    worker = signal.args[0]
+    children = list_children(worker.ppid)
+    if worker.cfg.preload_app or not children:  # they load nothing; nobody knows
+        return False
+    return len(children) < int(worker.cfg.workers) or bool(children - listening - {os.getpid()})
 
 
 #: Seconds that are left to gunicorn's own clean-up.

@@ -9,8 +9,8 @@ from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 from dwebsocket.backends.sockets import ending
-from dwebsocket.conf import conf
-from dwebsocket.machine.passing import add_fact, add_kind, find_others, listen
+from dwebsocket.machine.passing import add_fact, add_kind, listen
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 
 from .giving import hand_over
@@ -21,10 +21,14 @@ __all__ = ["expect", "take_part"]
 
 
 def describe() -> dict[str, Any]:
-    """What a process that ends must know of one that may take its connections."""
+    """What a process that ends must know of one that may take its connections: when it began, since
+    when it ends, and whether another one takes its place then.
+    """
     signal = find_stop_signal()
-    is_ending = ending.has_begun() or (signal is not None and signal() is not None)
-    return {"ends": is_ending, "began": BEGAN}
+    code, since = None if signal is None else signal(), ending.get_begin()
+    if since is None and code is not None:  # it will notice in a moment
+        since = time.monotonic()
+    return {"began": BEGAN, "ends": since, "replaced": code == CloseCode.SERVICE_RESTART}
 
 
 #: When this process began, on the clock of the machine.
@@ -44,9 +48,5 @@ def take_part() -> None:
 
 def expect() -> None:
     """See ``handover.expect``."""
-    try:
-        wanted = conf.HANDOVER or bool(find_others())
-    except Exception:  # a wrong setting, which a check tells of
-        return
-    if wanted:
-        take_part()
+    # Whoever ends looks for those who listen: one who has served no WebSocket yet is as good.
+    take_part()

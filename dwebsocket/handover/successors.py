@@ -5,19 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
+from dwebsocket.backends.gunicorn_worker import has_starting
+from dwebsocket.backends.sockets import ending
 from dwebsocket.exceptions import InvalidGroupBackend
-from dwebsocket.machine.passing import PassingError, Sender, find_others, find_passing_directory
+from dwebsocket.machine.passing import (
+    NoAnswer,
+    PassingError,
+    Sender,
+    find_others,
+    find_passing_directory,
+    get_name,
+)
 
 from .kinds import FACT
 
-__all__ = ["Successors"]
+__all__ = ["Successors", "has_died"]
 
 #: Seconds in which a process must say hello.
 PATIENCE = 2.0
 
 #: Seconds between two looks.
 PAUSE = 0.05
+
+#: Seconds in which a process that hangs up has ended, if it does.
+DEATH = 1.0
 
 
 class Successors:
@@ -33,6 +46,8 @@ class Successors:
         self._senders: list[Sender] = []
         self._failed: set[str] = set()
         self._looked = 0.0
+        self._is_slow = False  # one has not answered yet
+        self._expects_another = False  # in the place of one that ends before us
 
     def __enter__(self) -> Successors:
         return self
@@ -43,13 +58,15 @@ class Successors:
     def find(self, *, wait: bool) -> bool:
         """Whether there is one; with ``wait``, or there may be one soon."""
         while not self._look():
-            if not wait or time.monotonic() > self._deadline:
+            may_come = wait or self._is_slow or self._expects_another or is_one_starting()
+            if not may_come or time.monotonic() > self._deadline:
                 return False
             time.sleep(PAUSE)
         return True
 
     def _look(self) -> bool:
         self._looked = time.monotonic()
+        self._is_slow = False
         known = {one.name for one in self._senders} | self._failed
         found: list[Sender] = []
         for name in find_others():
@@ -62,11 +79,15 @@ class Successors:
     def _connect(self, name: str) -> Iterator[Sender]:
         try:
             sender = Sender(find_passing_directory(), name, timeout=PATIENCE)
+        except NoAnswer:
+            self._is_slow = True
+            return
         except (PassingError, OSError, InvalidGroupBackend):
             return
-        fact = sender.hello.get(FACT)
-        if not isinstance(fact, dict) or fact.get("ends") or not isinstance(fact["began"], float):
+        fact: Any = sender.hello.get(FACT)
+        if not is_fact(fact) or fact["ends"] is not None:
             sender.close()
+            self._expects_another = self._expects_another or (is_fact(fact) and is_replaced(fact))
             return
         self._stack.enter_context(sender)
         yield sender
@@ -86,3 +107,34 @@ class Successors:
         self._failed.add(sender.name)
         self._senders.remove(sender)
         sender.close()
+
+
+def is_one_starting() -> bool:
+    """Whether another worker is still loading the site."""
+    if get_name() is None:  # the others do not listen either
+        return False
+    return has_starting({int(name.partition(".")[0]) for name in find_others()})
+
+
+def is_fact(fact: Any) -> bool:
+    """Whether it is what ``process.describe`` says."""
+    return isinstance(fact, dict) and isinstance(fact.get("began"), float) and "ends" in fact
+
+
+def is_replaced(fact: dict[str, Any]) -> bool:
+    """Whether a process that ends before this one makes room for another."""
+    ours = ending.get_begin()
+    return bool(fact.get("replaced")) and ours is not None and fact["ends"] < ours
+
+
+def has_died(sender: Sender) -> bool:
+    """Whether the process that has hung up has ended, and not only its connection. Never raises."""
+    until = time.monotonic() + DEATH
+    try:
+        while find_passing_directory().is_alive(sender.name):
+            if time.monotonic() > until:
+                return False
+            time.sleep(PAUSE)
+    except (OSError, InvalidGroupBackend):
+        return False
+    return True

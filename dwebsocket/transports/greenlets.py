@@ -55,6 +55,7 @@ class GreenletTransport(Transport):
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self._reader = None
+        self._in_call = False
 
     def is_own_hub(self) -> bool:
         """Whether this is the thread whose hub watches the connection."""
@@ -81,7 +82,8 @@ class GreenletTransport(Transport):
     ) -> None:
         self._watcher = watcher
         self._idle = idle_callers.setdefault(self._hub, [])
-        self._in_call, self._more = False, more
+        if not self._in_call:  # one of before runs still, and will say it
+            self._more = more
         self._watched = (False, False)
         self.set_interest(reading=reading, writing=writing)
 

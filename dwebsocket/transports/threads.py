@@ -59,8 +59,12 @@ class ThreadTransport(Transport):
     def watch(
         self, watcher: Watcher, *, reading: bool = True, writing: bool = False, more: bool = False
     ) -> None:
-        self._watch = Watch(self.fileno(), watcher, reading=reading, writing=writing, more=more)
-        get_loop().add(self._watch)
+        fd, watch = self.fileno(), self._watch
+        if watch is None or watch.fd != fd:
+            watch = self._watch = Watch(fd, watcher)
+        # A call may be running still, of before: the same watch, or there would be two at once.
+        watch.watcher, watch.reading, watch.writing, watch.more = watcher, reading, writing, more
+        get_loop().add(watch)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
         if self._watch is not None:

@@ -1,13 +1,9 @@
 """gunicorn restarts its workers, and the sessions of our own client go on, whatever carries them."""
 
-import random
-import threading
-
 import pytest
 
 from ..engine_client import EngineClient
-from ..servers.process import list_children, wait_until
-from .test_gunicorn import SETTINGS, TIMEOUT, make_row, reload, run, wait_for_end
+from .test_gunicorn import SETTINGS, make_row, reload, run, wait_for_end
 
 __all__ = ["run"]  # a fixture
 

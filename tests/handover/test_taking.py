@@ -290,7 +290,8 @@ def test_other_kinds_of_handlers(take):
 
 
 def test_no_room(take):
-    with override_settings(WEBSOCKET_MAX_CONNECTIONS=sweeper.count() + 1):
+    wait_until(lambda: not sweeper.count(), "those of other cases have ended")
+    with override_settings(WEBSOCKET_MAX_CONNECTIONS=1):
         taking, prepared, _ = take()
         prepared.begin()
         begin(taking, NOTHING)

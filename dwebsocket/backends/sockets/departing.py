@@ -151,12 +151,19 @@ class Departure:
         websocket._ready.clear()
         transit.let_go(self._writer)
 
-    def go_on(self) -> None:
-        """It stays here."""
-        content = self._content
-        if content is not None and content.unsent:
-            transit.put_first(self._writer, content.unsent)
-        transit.release(self._writer)
+    def go_on(self, late: Late | None = None) -> None:
+        """It stays here.
+
+        Args:
+            late: what ``take_late`` has taken out.
+        """
+        unsent = b"" if self._content is None else self._content.unsent
+        held: list[HeldFrame] = []
+        if late is not None:
+            unsent, held = unsent + late.unsent, late.held
+        if unsent:
+            transit.put_first(self._writer, unsent)
+        transit.release(self._writer, held)
         self._driver.resume()
 
 

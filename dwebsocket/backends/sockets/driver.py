@@ -121,10 +121,10 @@ class Driver(WriteWatcher):
 
     def suspend(self) -> None:
         """Have the loop call nothing any more; what it is calling goes on (``is_still``)."""
-        self._listener.stalled = True  # what the present message leaves is left
         with self._writer.lock:
             self._watched = False
             self._transport.unwatch()
+        self._listener.stalled = True  # what the present message leaves is left
 
     @property
     def is_watched(self) -> bool:
@@ -137,7 +137,7 @@ class Driver(WriteWatcher):
         return not self.busy and self._transport.is_still()
 
     def resume(self) -> None:
-        """Go on: the connection stays here."""
+        """Go on: the connection stays here. The present call may not have returned yet."""
         try:
             self._writer.start_driver(self)
         except OSError as error:

@@ -15,7 +15,16 @@ from dwebsocket.backends.gunicorn_worker import find_grace, has_successor
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
 
-__all__ = ["Mover", "add_mover", "add_source", "drain", "find_all", "has_begun", "move"]
+__all__ = [
+    "Mover",
+    "add_mover",
+    "add_source",
+    "drain",
+    "find_all",
+    "get_begin",
+    "has_begun",
+    "move",
+]
 
 #: Seconds that are left of the time that the server gives, for the last Closes.
 RESERVE = 1.5
@@ -61,6 +70,11 @@ def find_all(connections: Iterable[Any]) -> list[Any]:
 def has_begun() -> bool:
     """Whether this process ends."""
     return ending.began is not None
+
+
+def get_begin() -> float | None:
+    """When the end of this process began, ``time.monotonic()``; ``None``: it does not end."""
+    return ending.began
 
 
 def find_deadline() -> float:

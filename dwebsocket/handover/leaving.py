@@ -1,0 +1,122 @@
+"""One connection on its way out of this process, and its handler."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from dwebsocket.backends.kept_state import InvalidKeptState, check_state
+from dwebsocket.backends.sessions.departing import SessionDeparture
+from dwebsocket.backends.sockets.departing import Departure, Late
+from dwebsocket.supervisor import log_failure
+from dwebsocket.upgrade.handler import HandlerCalls
+
+from .records import Moved, name_of_class
+
+__all__ = ["Leaving", "find_leaving"]
+
+logger = logging.getLogger("dwebsocket.connection")
+
+
+class Leaving:
+    """A connection and its handler.
+
+    Attributes:
+        is_unfinished: whether it cannot go just now, and may a moment later.
+        moved: what goes, once it is prepared.
+        since: when it was suspended, ``time.monotonic()``.
+        websocket: whose it is.
+    """
+
+    def __init__(self, departure: Departure | SessionDeparture, calls: HandlerCalls) -> None:
+        self.websocket = departure.websocket
+        self.moved: Moved | None = None
+        self.is_unfinished = False
+        self.since = 0.0
+        self._departure = departure
+        self._calls = calls
+        self._is_paused = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that go with it."""
+        content = None if self.moved is None else self.moved.content
+        return 0 if content is None else content.size
+
+    @property
+    def descriptor(self) -> int | None:
+        """What goes with it; ``None``: nothing does."""
+        return self._departure.descriptor
+
+    def suspend(self) -> None:
+        """Have nothing called any more, and nothing sent. What is being called goes on."""
+        self.since = time.monotonic()
+        self._departure.suspend()
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing of its handler is running any more."""
+        if not self._is_paused:
+            self._is_paused = self._calls.pause(0)
+        return self._is_paused and self._departure.is_still
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ends, and has to do so here."""
+        return self._departure.has_ended
+
+    def prepare(self) -> bool:
+        """Take out what moves; whether that could be done. Never raises."""
+        handler = name_of_class(type(self._calls.handler))
+        try:
+            if self.has_ended:
+                return False
+            state = check_state(self._calls.take_state())
+            facts = self._calls.find_facts()
+            content = None if facts is None else self._departure.take()
+            self.is_unfinished = facts is not None and content is None
+            if facts is None or content is None:
+                return False
+            self.moved = Moved(content, handler, facts.meta, state, facts.user)
+        except InvalidKeptState as error:
+            logger.error("A connection of %s cannot be handed over: %s", handler, error)
+        except Exception:
+            log_failure("A WebSocket of %s cannot be handed over", handler)
+        return self.moved is not None
+
+    def take_late(self) -> Late:
+        """Take out what has come since."""
+        return self._departure.take_late()
+
+    def go_on(self, late: Late | None = None) -> None:
+        """It stays here.
+
+        Args:
+            late: what ``take_late`` has taken out.
+        """
+        if self._is_paused:
+            self._calls.go_on()
+            self._is_paused = False
+        self._departure.go_on(late)
+
+    def let_go(self) -> None:
+        """The other process has it."""
+        self._departure.let_go()
+        self._calls.leave()
+
+
+def find_leaving(websockets: Iterable[Any], tried: set[Any]) -> list[Leaving]:
+    """Those that may go, and were not tried."""
+    found = []
+    for websocket in websockets:
+        calls = websocket._origin
+        may = isinstance(calls, HandlerCalls) and calls.is_resumable and websocket not in tried
+        if not may:
+            continue
+        if Departure.can_move(websocket):
+            found.append(Leaving(Departure(websocket), calls))
+        elif SessionDeparture.can_move(websocket):
+            found.append(Leaving(SessionDeparture(websocket), calls))
+    return found
