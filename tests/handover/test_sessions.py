@@ -1,4 +1,4 @@
-"""gunicorn restarts its workers, and the sessions of our own client go on, whatever carries them."""
+"""gunicorn restarts its workers: sessions of our client go on, whatever carries them."""
 
 import pytest
 

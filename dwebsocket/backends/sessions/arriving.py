@@ -108,6 +108,9 @@ class ArrivedFactory(BaseWebSocketFactory):
         super().__init__(request)
         self._arrival = arrival
 
+    def is_websocket(self) -> bool:
+        return True  # though it was a poll
+
     def check_handshake(self) -> None:
         pass  # it was good
 
