@@ -73,20 +73,20 @@ def test_sessions_go_on_through_deploys(server, proxy, tab):
         )
 
     try:
-      wait_for_more()
-      for _ in range(DEPLOYS):
-        old = reload(server)
-        wait_for_end(server, old)
         wait_for_more()
-      tab.evaluate("window.enough = true")
-      wait_until(lambda: all(len(one["got"]) == one["sent"] for one in told()), "all came", 20)
+        for _ in range(DEPLOYS):
+            old = reload(server)
+            wait_for_end(server, old)
+            wait_for_more()
+        tab.evaluate("window.enough = true")
+        wait_until(lambda: all(len(one["got"]) == one["sent"] for one in told()), "all came", 20)
     except AssertionError:
-      for t in told():
-        g = t["got"]; 
-        bad=[(i, a, b) for i,(a,b) in enumerate(zip(g, g[1:])) if b != a+1]
-        print({**t, "got": len(g)}, bad[:5], g[:3], g[-3:])
-      print(server.log.text())
-      raise
+        for t in told():
+            g = t["got"]
+            bad = [(i, a, b) for i, (a, b) in enumerate(zip(g, g[1:])) if b != a + 1]
+            print({**t, "got": len(g)}, bad[:5], g[:3], g[-3:])
+        print(server.log.text())
+        raise
     for talk in told():
         assert talk["got"] == list(range(talk["sent"]))
         assert talk["closed"] == []
