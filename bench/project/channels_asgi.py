@@ -36,12 +36,36 @@ class Member(AsyncWebsocketConsumer):
         await self.send(text_data=event["text"])
 
 
+class Deployed(AsyncWebsocketConsumer):
+    """Counts what has come."""
+
+    count = 0
+
+    async def receive(self, text_data=None, bytes_data=None):
+        if text_data.startswith("g "):
+            await self.channel_layer.group_send("deploy", {"type": "tell", "text": text_data})
+            return
+        self.count += 1
+        await self.send(text_data=f"{text_data} {self.count}")
+
+    async def tell(self, event):
+        await self.send(text_data=event["text"])
+
+
+class DeployedMember(Deployed):
+    async def connect(self):
+        await self.channel_layer.group_add("deploy", self.channel_name)
+        await self.accept()
+
+
 http = get_asgi_application()
 routes = URLRouter(
     [
         path("echo/", Echo.as_asgi()),
         path("sync/", SyncEcho.as_asgi()),
         path("fanout/", Member.as_asgi()),
+        path("deploy/", Deployed.as_asgi()),
+        path("deploy/member/", DeployedMember.as_asgi()),
     ]
 )
 

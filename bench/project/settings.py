@@ -55,7 +55,7 @@ if REDIS:
 else:
     backend = "machine.Machine" if os.environ.get("BENCH_CARRIER") else "memory.Memory"
     WEBSOCKET_GROUPS = {"BACKEND": f"dwebsocket.groups.{backend}GroupBackend"}
-    WEBSOCKET_RUN_DIR = f"/tmp/bench-{os.geteuid()}-{PREFIX}"
+    WEBSOCKET_RUN_DIR = os.environ.get("BENCH_RUN_DIR") or f"/tmp/bench-{os.geteuid()}-{PREFIX}"
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels.layers.InMemoryChannelLayer",

@@ -12,5 +12,7 @@ urlpatterns = [
     path("fanout/async/", views.AsyncMember.as_view()),
     path("fanout/counts/", views.counts),
     path("handler/slow/", views.Slow.as_view()),
+    path("deploy/", views.Deployed.as_view()),
+    path("deploy/member/", views.DeployedMember.as_view()),
     path("plain/", views.plain),
 ]

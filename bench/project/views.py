@@ -1,3 +1,4 @@
+import os
 import time
 
 from django.http import HttpResponse, JsonResponse
@@ -54,6 +55,33 @@ class Slow(WebSocketHandler):
     def on_message(self, message):
         time.sleep(float(message))
         self.websocket.send(message)
+
+
+class Deployed(WebSocketHandler):
+    """Counts what has come, also where its connection goes to another process."""
+
+    resumable = "BENCH_DRAIN_ONLY" not in os.environ
+    keep_request = False
+    count = 0
+
+    def on_message(self, message):
+        if message.startswith("g "):
+            Group("deploy").send(message)
+            return
+        self.count += 1
+        self.send(f"{message} {self.count}")
+
+    def get_state(self):
+        return {"count": self.count}
+
+    def on_resume(self, state):
+        self.count = state["count"]
+        self.on_open()
+
+
+class DeployedMember(Deployed):
+    def on_open(self):
+        Group("deploy").add(self.websocket)
 
 
 def plain(request):

@@ -8,6 +8,7 @@ from .group import Group
 from .history import Joined, Recall
 from .members import ClientPositions, Hooks, Member
 from .presence import People
+from .recent import recent
 
 __all__ = [
     "ClientPositions",
@@ -18,9 +19,11 @@ __all__ = [
     "People",
     "Recall",
     "count_slow",
+    "find_recent",
     "get_counts",
     "leave_all",
     "settle",
+    "settle_own",
 ]
 
 
@@ -30,10 +33,23 @@ def get_counts() -> Counts:
 
 
 def settle(timeout: float) -> None:
-    """Wait until what other processes have sent to groups has been handed out here."""
+    """Wait until what this process and others have sent to groups has been handed out here."""
     backend = find_backend()
     if backend is not None:
         backend.settle(timeout)
+    settle_own(timeout)
+
+
+def settle_own(timeout: float) -> None:
+    """Wait until what this process is sending just now is with all others, too."""
+    recent.settle(timeout)
+
+
+def find_recent(count: int) -> tuple[list[str], int]:
+    """What groups have handed out here lately (``PreparedMessage.identity``), but for the first
+    ``count`` messages, and how many there were by now.
+    """
+    return recent.since(count)
 
 
 def leave_all(websocket: Member) -> None:

@@ -14,6 +14,7 @@ from dwebsocket.protocol.prepared import PreparedMessage
 
 from .envelope import Closing
 from .members import Member
+from .recent import recent
 
 __all__ = ["Message", "deliver", "tell_position"]
 
@@ -53,7 +54,7 @@ class Message:
         """What was sent."""
         prepared = self._plain
         if prepared is None:
-            prepared = self._plain = PreparedMessage(self._content, self._identity)
+            prepared = self._plain = PreparedMessage(self._content, self.identity)
         return prepared
 
     @property
@@ -62,12 +63,13 @@ class Message:
         prepared = self._with_position
         if prepared is None:
             prepared = build(self._group, self._position, self._content)
-            prepared.identity = self._identity
+            prepared.identity = self.identity
             self._with_position = prepared
         return prepared
 
     @property
-    def _identity(self) -> str | None:
+    def identity(self) -> str | None:
+        """What no other message has; ``None``: nobody can tell it from others."""
         return None if self._origin is None else f"{self._origin.hex()} {self._group}"
 
 
@@ -105,6 +107,21 @@ def deliver(
     behind it get it.
     """
     message = content if isinstance(content, Closing) else Message(group, content, position, origin)
+    if isinstance(message, Closing) or message.identity is None:
+        hand_out(message, group, members, exclude, position)
+        return
+    with recent.handing_out(message.identity):
+        hand_out(message, group, members, exclude, position)
+
+
+def hand_out(
+    message: Message | Closing,
+    group: str,
+    members: Iterable[tuple[Member, bool]],
+    exclude: object,
+    position: str | None,
+) -> None:
+    """Hand it to each of them."""
     for member, positions in members:
         if member is exclude:
             continue

@@ -33,6 +33,7 @@ from .envelope import Closing
 from .history import Joined, Recall, Rule, check_whole, create_rule, find_rule
 from .members import Member
 from .presence import Key, check_key, encode_info
+from .recent import recent
 from .survey import check_name
 
 __all__ = ["Group"]
@@ -377,7 +378,8 @@ class Group:
     def _send(self, content: str | bytes, exclude: WebSocket | None, keep: bool) -> None:
         rule = self._find_rule()
         if keep and rule is not None:
-            get_keeper(get_backend()).append(self.name, content, rule, exclude)
+            with recent.sending():
+                get_keeper(get_backend()).append(self.name, content, rule, exclude)
         else:
             self._publish(content, exclude, rule)
 
@@ -385,10 +387,11 @@ class Group:
         self, content: str | bytes | Closing, exclude: WebSocket | None, rule: Rule | None
     ) -> None:
         backend = get_backend()
-        if rule is None:
-            backend.send(self.name, content, exclude)
-        else:
-            backend.publish_behind(self.name, content, exclude)
+        with recent.sending():
+            if rule is None:
+                backend.send(self.name, content, exclude)
+            else:
+                backend.publish_behind(self.name, content, exclude)
 
     def _find_rule(self) -> Rule | None:
         """What it remembers: as it was made, or as the setting says."""

@@ -16,10 +16,10 @@ from typing import Any
 from dwebsocket.backends.gunicorn_worker import has_successor
 from dwebsocket.backends.sockets.departing import Late
 from dwebsocket.conf import conf
-from dwebsocket.groups import settle
+from dwebsocket.groups import find_recent, settle
 from dwebsocket.machine.passing import PassingError, Refused, Sender
 
-from .kinds import JOINED, KIND, LATE, OPEN
+from .kinds import JOINED, KIND, LATE, OPEN, SENT
 from .leaving import Leaving, find_leaving
 from .pace import Pace
 from .records import pack_late, pack_moved
@@ -86,7 +86,7 @@ class Giving:
             unfinished = False
             leaving = find_leaving(self._find(), self._tried)
             while leaving or self._busy:
-                count = self._pace.size
+                count = self._pace.choose(len(leaving), self._deadline - time.monotonic())
                 batch, leaving = leaving[:count], leaving[count:]
                 if not self._give_batch(batch):
                     return False
@@ -175,11 +175,15 @@ class Giving:
         late: list[Late | None] = [None] * len(part)
         try:
             # Behind what it is doing: it has joined their groups when it answers.
-            sender.offer(KIND, JOINED, timeout=RESUME_TIMEOUT)
+            sender.ask(KIND, JOINED, timeout=RESUME_TIMEOUT)
+            self._successors.ask_others(sender, SENT, ACCEPT_TIMEOUT)
             settle(SETTLE_TIMEOUT)
+            # First: what is handed out after this look is among what is late.
+            recent, count = find_recent(self._successors.told[sender])
             told = [one.take_late() for one in part]
             late = [*told]
-            sender.offer(KIND, LATE + pack_late(told), timeout=ACCEPT_TIMEOUT)
+            sender.ask(KIND, LATE + pack_late(told, recent), timeout=ACCEPT_TIMEOUT)
+            self._successors.told[sender] = count
         except PassingError as error:
             self._successors.give_up(sender)
             if has_died(sender):  # and has neither read nor written anything

@@ -172,8 +172,10 @@ def take_message(reader: Reader, is_text: bool, size: int) -> Message:
     return data.decode("utf-8", "surrogatepass") if is_text else data
 
 
-def pack_late(connections: Sequence[Late]) -> bytes:
-    """The bytes that tell of these, in the order of the connections."""
+def pack_late(connections: Sequence[Late], recent: Sequence[str] = ()) -> bytes:
+    """The bytes that tell of these, in the order of the connections, and of what groups have handed
+    out lately.
+    """
     blobs = Blobs()
     found = [
         {
@@ -184,10 +186,10 @@ def pack_late(connections: Sequence[Late]) -> bytes:
         }
         for one in connections
     ]
-    return blobs.pack(found)
+    return blobs.pack([found, recent])
 
 
-def unpack_late(data: bytes) -> list[Late]:
+def unpack_late(data: bytes) -> tuple[list[Late], list[str]]:
     """What ``pack_late`` was given.
 
     Raises:
@@ -195,17 +197,19 @@ def unpack_late(data: bytes) -> list[Late]:
     """
     reader = Reader(data)
     try:
-        return [
+        connections, recent = reader.content
+        late = [
             Late(
                 reader.take(one["unsent"]),
                 [HeldFrame(identity, reader.take(size)) for identity, size in one["held"]],
                 bool(one["is_too_much"]),
                 None if one["close"] is None else (one["close"][0], one["close"][1]),
             )
-            for one in reader.content
+            for one in connections
         ]
     except (TypeError, KeyError, ValueError, IndexError) as error:
         raise InvalidRecord(f"it cannot be understood: {error!r}") from error
+    return late, list(map(str, recent))
 
 
 def name_of_class(handler: type) -> str:

@@ -12,17 +12,18 @@ from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
-from django.urls import set_script_prefix
+from django.urls import Resolver404, resolve, set_script_prefix
 
 from dwebsocket.backends import MADE
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.sockets.departing import Late
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 
 from .records import Moved, name_of_class
 
-__all__ = ["Arrival", "resume"]
+__all__ = ["Arrival", "load_site", "resume"]
 
 #: In the META of such a request: what its handshake was.
 MOVED = "dwebsocket.moved"
@@ -48,8 +49,12 @@ class Arrival(Protocol):
         """What makes the WebSocket of the request that stands for the handshake."""
         ...
 
-    def begin(self, late: Late | None) -> None:
-        """Go on, with what has come in the other process meanwhile."""
+    def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
+        """Go on, with what has come in the other process meanwhile.
+
+        Args:
+            before: what groups had sent to it there.
+        """
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
         """It cannot go on here: close it. Never waits."""
@@ -91,6 +96,19 @@ def get_handler() -> ResumingHandler:
     handler = ResumingHandler()
     handler.load_middleware()
     return handler
+
+
+def load_site() -> None:
+    """Load what the first request does: middleware, URLconf and views. Nobody waits for that then.
+
+    Raises:
+        Exception: whatever the site raises.
+    """
+    get_handler()
+    try:
+        resolve("/")
+    except Resolver404:
+        pass
 
 
 def resume(arrival: Arrival, moved: Moved) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,12 +20,14 @@ from dwebsocket.machine.passing import (
     get_name,
 )
 
-from .kinds import FACT
+from .kinds import FACT, KIND, READY
 
 __all__ = ["Successors", "has_died"]
 
-#: Seconds in which a process must say hello.
-PATIENCE = 2.0
+logger = logging.getLogger("dwebsocket.connection")
+
+#: Seconds in which a process must say hello, and has loaded what the first request loads.
+PATIENCE, LOAD_TIMEOUT = 2.0, 15.0
 
 #: Seconds between two looks.
 PAUSE = 0.05
@@ -38,6 +41,9 @@ class Successors:
 
     Args:
         deadline: until when one is waited for, ``time.monotonic()``.
+
+    Attributes:
+        told: of how many messages of groups each has been told: see ``groups.find_recent``.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -46,6 +52,7 @@ class Successors:
         self._senders: list[Sender] = []
         self._failed: set[str] = set()
         self._looked = 0.0
+        self.told: dict[Sender, int] = {}
         self._is_slow = False  # one has not answered yet
         self._expects_another = False  # in the place of one that ends before us
 
@@ -90,6 +97,13 @@ class Successors:
             self._expects_another = self._expects_another or (is_fact(fact) and is_replaced(fact))
             return
         self._stack.enter_context(sender)
+        try:
+            sender.ask(KIND, READY, timeout=LOAD_TIMEOUT)
+        except PassingError as error:  # a site that cannot be loaded takes nothing
+            logger.warning("WebSockets stay, for process %s takes none: %s", name, error)
+            self._failed.add(name)
+            return
+        self.told[sender] = 0
         yield sender
 
     def next(self) -> Sender | None:
@@ -101,6 +115,14 @@ class Successors:
         sender = self._senders.pop(0)
         self._senders.append(sender)
         return sender
+
+    def ask_others(self, sender: Sender, question: bytes, timeout: float) -> None:
+        """Ask all but this one; who does not answer takes nothing more. Never raises."""
+        for one in [one for one in self._senders if one is not sender]:
+            try:
+                one.ask(KIND, question, timeout=timeout)
+            except PassingError:
+                self.give_up(one)
 
     def give_up(self, sender: Sender) -> None:
         """This one does not take more."""

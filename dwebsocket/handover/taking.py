@@ -11,15 +11,20 @@ from dwebsocket.backends.sessions.arriving import SessionArrival
 from dwebsocket.backends.sockets import ending, sweeper
 from dwebsocket.backends.sockets.arriving import Arrival as SocketArrival
 from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.holding import Known
+from dwebsocket.groups import settle_own
 from dwebsocket.machine.passing import Prepared, Refused
 from dwebsocket.supervisor import log_failure
 from dwebsocket.transports.detach import ABOVE_SELECT, duplicate
 
-from .kinds import JOINED, LATE, OPEN
+from .kinds import JOINED, LATE, OPEN, READY, SENT
 from .records import InvalidRecord, Moved, unpack_late, unpack_moved
-from .requests import Arrival, resume
+from .requests import Arrival, load_site, resume
 
 __all__ = ["Taking"]
+
+#: Seconds for which what is being sent to groups is waited for.
+SENDING_TIMEOUT = 0.5
 
 
 class Taking:
@@ -29,16 +34,21 @@ class Taking:
 
     def __init__(self) -> None:
         self._arrivals: list[Arrival] = []  # which have not begun
+        self._recent: dict[str, int] = {}  # what groups have handed out there, numbered
 
     def receive(self, body: bytes, descriptors: Sequence[int]) -> Prepared:
         """See ``Receiver``."""
         try:
+            if body[:1] == READY and not descriptors:
+                load_site()
+                return Answered()
             if body[:1] == OPEN:
                 return self._open(unpack_moved(body[1:]), descriptors)
-            if body[:1] == JOINED and not descriptors:
-                return Joined()
+            if body[:1] in (JOINED, SENT) and not descriptors:
+                settle_own(SENDING_TIMEOUT)
+                return Answered()
             if body[:1] == LATE and not descriptors:
-                return Begin(self, unpack_late(body[1:]))
+                return Begin(self, *unpack_late(body[1:]))
         except InvalidRecord as error:
             raise Refused(f"this process cannot read it: {error}") from error
         raise Refused("this process does not understand it: another version, perhaps")
@@ -59,12 +69,19 @@ class Taking:
         """These wait for what has come for them in the other process."""
         self._arrivals += arrivals
 
-    def begin(self, late: Sequence[Late | None]) -> None:
-        """They go on."""
+    def begin(self, late: Sequence[Late | None], recent: Sequence[str] = ()) -> None:
+        """They go on.
+
+        Args:
+            recent: what groups have handed out in the other process, and was not told before.
+        """
         arrivals, self._arrivals = self._arrivals, []
+        for one in recent:
+            self._recent[one] = len(self._recent)
+        before = Known(self._recent, len(self._recent))
         for place, arrival in enumerate(arrivals):
             try:
-                arrival.begin(late[place] if place < len(late) else None)
+                arrival.begin(late[place] if place < len(late) else None, before)
             except Exception:
                 log_failure("A WebSocket that another process has handed over cannot go on")
 
@@ -73,8 +90,8 @@ class Taking:
         self.begin(())
 
 
-class Joined:
-    """The answer to a question that stands behind all before it."""
+class Answered:
+    """The answer to a question: it stands behind all that came before."""
 
     answer = b""
 
@@ -90,12 +107,13 @@ class Begin:
 
     answer = b""
 
-    def __init__(self, taking: Taking, late: list[Late]) -> None:
+    def __init__(self, taking: Taking, late: list[Late], recent: list[str]) -> None:
         self._taking = taking
         self._late = late
+        self._recent = recent
 
     def begin(self) -> None:
-        self._taking.begin(self._late)
+        self._taking.begin(self._late, self._recent)
 
     def cancel(self) -> None:
         """The end of the connection is noticed by itself."""

@@ -139,4 +139,4 @@ def check(got):
     """All that the group was sent, once and in order, and one answer."""
     texts = [packet[1:].split() for packet in got]
     assert [words[1] for words in texts if words[0] == "group"] == [*map(str, range(5))]
-    assert [words for words in texts if words[0] != "group"][0][0] == "1"
+    assert next(words for words in texts if words[0] != "group")[0] == "1"

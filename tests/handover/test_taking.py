@@ -117,6 +117,7 @@ def take():
         user=None,
         greeting="hello",
         group="a",
+        taking=None,
         **content,
     ):
         ours, theirs = socket.socketpair()
@@ -136,7 +137,7 @@ def take():
             meta["HTTP_X_KEY"] = key
         moved_content = EMPTY._replace(**content)
         moved = Moved(moved_content, handler, meta, {"greeting": greeting, "group": group}, user)
-        taking = Taking()
+        taking = taking or Taking()
         takings.append(taking)
         prepared = taking.receive(b"O" + pack_moved([moved]), [theirs.detach()])
         ends.append(ours)
@@ -159,8 +160,8 @@ def read(sock, data):
     assert sock.recv(len(data), socket.MSG_WAITALL) == data
 
 
-def begin(taking, *late):
-    taking.receive(b"L" + pack_late(late), []).begin()
+def begin(taking, *late, recent=()):
+    taking.receive(b"L" + pack_late(late, recent), []).begin()
 
 
 NOTHING = Late(b"", [], False, None)
@@ -198,6 +199,26 @@ def test_what_groups_send_meanwhile_comes_once_and_in_order(take):
     read(sock, b"of a frame")
     for text in ("own", "own there", "1", "2", "3", "5", "4", "6"):
         read(sock, frame(text))
+
+
+def test_what_groups_have_sent_before_does_not_come_again(take):
+    """It was on its way to this process for longer than to the other one."""
+    taking, prepared, sock = take(group="d")
+    prepared.begin()
+    [member] = get_members().of("d")
+    member.send_nowait(PreparedMessage("1", "1"))
+    begin(taking, NOTHING, recent=["1", "2"])
+    member.send_nowait(PreparedMessage("2", "2"))
+    member.send_nowait(PreparedMessage("3", "3"))
+    # Who comes later knows what was told before; the first one knows no more than it did.
+    _, prepared, second = take(group="d", taking=taking)
+    prepared.begin()
+    begin(taking, NOTHING, recent=["3"])
+    for text in ("2", "3"):
+        get_members().of("d")[1].send_nowait(PreparedMessage(text, text))
+    Group("d").send("to all")
+    read(sock, frame("3") + frame("to all"))
+    read(second, frame("to all"))
 
 
 def test_closed_meanwhile(take):
@@ -318,7 +339,7 @@ def test_records():
     data = pack_moved(moved)
     assert unpack_moved(data) == moved
     late = [Late(b"a", [HeldFrame("1", b"b"), HeldFrame(None, b"c")], True, (1000, ""))]
-    assert unpack_late(pack_late(late)) == late
+    assert unpack_late(pack_late(late, ["1 a"])) == (late, ["1 a"])
     for cut in range(len(data)):
         with pytest.raises(InvalidRecord):
             unpack_moved(data[:cut])

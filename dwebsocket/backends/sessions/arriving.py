@@ -27,6 +27,7 @@ from dwebsocket.backends.sockets.arriving import (
     telling_resumed,
 )
 from dwebsocket.backends.sockets.departing import Late
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.groups.survey import join as join_surveys
 from dwebsocket.transports import Transport, find_transport_class
 from dwebsocket.websocket import BaseWebSocket
@@ -82,12 +83,16 @@ class SessionArrival:
             session.place(Polls(escapes=session.resumes))
         return None
 
-    def begin(self, late: Late | None) -> None:
-        """Send what has come for the client meanwhile, and go on."""
+    def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
+        """Send what has come for the client meanwhile, and go on.
+
+        Args:
+            before: what groups had sent to it in the other process.
+        """
         if self._carrier is not None:
             self._carrier.begin(None)  # first: it is only held
         if self.websocket is not None:
-            self.websocket._begin(late)
+            self.websocket._begin(late, before)
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
         """It cannot go on here: end it, behind what waits for the client. Never waits."""
@@ -167,13 +172,14 @@ class ArrivedSession(SessionWebSocket):
         self._start = super()._attach_listener(listener)
         return do_nothing
 
-    def _begin(self, late: Late | None) -> None:
+    def _begin(self, late: Late | None, before: Known) -> None:
         """Go on: see ``SessionArrival.begin``."""
         session = self._session
         if late is None:
             session.release()
         else:
-            session.release(late.held, unsent=unpack(late.unsent), is_too_much=late.is_too_much)
+            unsent = unpack(late.unsent)
+            session.release(late.held, before, unsent=unsent, is_too_much=late.is_too_much)
             if late.close is not None:
                 session.end(*late.close)
         self._start()

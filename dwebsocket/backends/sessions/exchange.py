@@ -19,7 +19,7 @@ from dwebsocket.backends.sessions.pulse import Pulse
 from dwebsocket.backends.sessions.transit import Transit
 from dwebsocket.backends.sessions.waiters import Waiter, Waiters
 from dwebsocket.backends.slow import TOO_SLOW
-from dwebsocket.backends.sockets.holding import HeldFrame
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, HeldFrame, Known
 from dwebsocket.conf import conf
 from dwebsocket.protocol.engineio import NOOP, Outgoing, Packet, build_close
 from dwebsocket.protocol.frames import CloseCode
@@ -282,6 +282,7 @@ class Exchange:
     def release(
         self,
         held: Iterable[HeldFrame] = (),
+        before: Known = NOTHING_KNOWN,
         *,
         unsent: Iterable[Packet] = (),
         is_too_much: bool = False,
@@ -290,13 +291,14 @@ class Exchange:
 
         Args:
             held: what groups have sent to it there.
+            before: what the client had from there before that.
             unsent: what others have.
             is_too_much: whether there was more.
         """
         with self._lock:
             is_too_much = is_too_much or self._transit.is_too_much
             self._outgoing.put_all(unsent)
-            self._outgoing.put_all(self._transit.release(held))
+            self._outgoing.put_all(self._transit.release(held, before))
             self._flush()
         if is_too_much:
             self._user._note_too_slow()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from dwebsocket.backends.sessions.relay.messages import pack_packets, unpack_packets
 from dwebsocket.backends.sessions.waiters import Waiter, Waiters
-from dwebsocket.backends.sockets.holding import Expected, Held, HeldFrame
+from dwebsocket.backends.sockets.holding import Expected, Held, HeldFrame, Known
 from dwebsocket.protocol.engineio import Packet
 
 __all__ = ["IsLeaving", "Transit", "pack", "unpack"]
@@ -110,15 +110,16 @@ class Transit:
         """Take out what groups have sent."""
         return [] if self._held is None else self._held.take()
 
-    def release(self, earlier: Iterable[HeldFrame]) -> list[Packet]:
+    def release(self, earlier: Iterable[HeldFrame], before: Known) -> list[Packet]:
         """Let all leave again; what groups have sent, first to the other process.
 
         Args:
             earlier: what came there.
+            before: what the client had from there before that.
         """
         held, self._held = self._held, None
         if held is None:
             return []
-        frames, expected = held.merge(earlier)
-        self._expected = Expected(expected) if expected else None
+        frames, expected = held.merge(earlier, before)
+        self._expected = Expected(expected, before) if expected or before else None
         return [packet for frame in frames for packet in unpack(frame)]

@@ -13,6 +13,7 @@ from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.backends.sockets.websocket import SocketWebSocket
 from dwebsocket.conf import conf
@@ -81,10 +82,14 @@ class Arrival(Takeover):
         websocket._attach_driver(listen(websocket))
         return websocket
 
-    def begin(self, late: Late | None) -> None:
-        """Send what has come for the peer meanwhile, and read on."""
+    def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
+        """Send what has come for the peer meanwhile, and read on.
+
+        Args:
+            before: what groups had sent to it in the other process.
+        """
         if self.websocket is not None:
-            self.websocket._begin(late)
+            self.websocket._begin(late, before)
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
         """It cannot go on here: close it, behind what waits for the peer. Never waits."""
@@ -94,7 +99,7 @@ class Arrival(Takeover):
             self.sock.close()
             return
         websocket._ready.clear()
-        websocket._begin(None)
+        websocket._begin(None, NOTHING_KNOWN)
         websocket.close_connection(code, reason, conf.CLOSE_TIMEOUT)
 
     def drop(self) -> None:
@@ -189,7 +194,7 @@ class ArrivedWebSocket(SocketWebSocket):
         self._start = super()._attach_driver(listener)
         return do_nothing
 
-    def _begin(self, late: Late | None) -> None:
+    def _begin(self, late: Late | None, before: Known) -> None:
         """Go on: see ``Arrival.begin``."""
         self._arrival = None
         writer = self._writer
@@ -198,7 +203,7 @@ class ArrivedWebSocket(SocketWebSocket):
         else:
             if late.unsent:
                 transit.put_last(writer, late.unsent)
-            transit.release(writer, late.held, is_too_much=late.is_too_much)
+            transit.release(writer, late.held, before, is_too_much=late.is_too_much)
             if late.close is not None:
                 self.close_nowait(*late.close)
         self._start()

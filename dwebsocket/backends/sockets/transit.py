@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
-from dwebsocket.backends.sockets.holding import Expected, Held, HeldFrame
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Expected, Held, HeldFrame, Known
 from dwebsocket.backends.sockets.writer import Writer
 from dwebsocket.protocol.prepared import PreparedMessage
 
@@ -83,20 +83,25 @@ def put_last(writer: Writer, data: bytes) -> None:
 
 
 def release(
-    writer: Writer, earlier: Iterable[HeldFrame] = (), *, is_too_much: bool = False
+    writer: Writer,
+    earlier: Iterable[HeldFrame] = (),
+    before: Known = NOTHING_KNOWN,
+    *,
+    is_too_much: bool = False,
 ) -> None:
     """Let what waits leave when somebody flushes, and then what groups have sent.
 
     Args:
         earlier: what they have sent to another process that had the connection.
+        before: what the peer had from there before that.
         is_too_much: whether something is missing there.
     """
     with writer.lock:
         held, writer.held = writer.held, None
         if held is None:
             return
-        frames, expected = held.merge(earlier)
-        writer.expected = Expected(expected) if expected else None
+        frames, expected = held.merge(earlier, before)
+        writer.expected = Expected(expected, before) if expected or before else None
         for frame in frames:
             writer.queue(frame)
         if (is_too_much or held.is_too_much) and writer.queue_close(*TOO_SLOW):

@@ -17,6 +17,7 @@ from dwebsocket.groups.envelope import (
     KEPT,
     Closing,
     Envelope,
+    PresenceChanged,
     encode,
     identify,
     pack,
@@ -73,6 +74,7 @@ class RedisGroupBackend(BaseGroupBackend):
         self._tried = threading.Event()  # to find the nodes of a cluster
         self._closed = self._routing = False
         self._published = self._unavailable = 0
+        self._awaited: dict[bytes, threading.Event] = {}  # by what comes back
         # Those that are kept have numbers of their own: none of them is missed.
         self._kept_numberer = Numberer()
         self._store = RedisHistory(self._client, self._prefix, self)
@@ -121,6 +123,26 @@ class RedisGroupBackend(BaseGroupBackend):
         data = pack(kind, body, *self._numberer.next(name))
         self.history.leave_out(name, data, exclude)
         self._store.publish(name, data)
+
+    def settle(self, timeout: float) -> None:
+        """What has come before something of our own has been handed out when that comes back."""
+        until = time.monotonic() + timeout
+        found: dict[str, str] = {}
+        try:
+            for name in self.members.names():
+                found.setdefault(self._client.node_of(self._prefix + name), name)
+            came_back = [self._send_to_ourselves(name) for name in found.values()]
+        except (*ERRORS, GroupUnavailable):  # nothing comes from there
+            return
+        for event in came_back:
+            event.wait(max(0.0, until - time.monotonic()))
+        self._awaited.clear()
+
+    def _send_to_ourselves(self, name: str) -> threading.Event:
+        data = self._pack(name, PresenceChanged())
+        event = self._awaited[data] = threading.Event()
+        self._send(name, data)
+        return event
 
     def call(
         self, key: str, function: Callable[[], Result], purpose: Purpose, name: str | None = None
@@ -254,6 +276,8 @@ class RedisGroupBackend(BaseGroupBackend):
         if not self._numberer.is_ours(origin):
             self._tally.note(name, origin, number)
             self.receive(name, content, origin=identify(data))
+        elif (event := self._awaited.get(data)) is not None:
+            event.set()
 
     def _hand_on_in_order(self, name: str, data: bytes) -> None:
         """What this process has sent as well."""

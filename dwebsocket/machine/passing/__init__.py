@@ -7,7 +7,8 @@ that what groups send never waits for it. A connection carries one offer after t
 - the other side offers: a kind, bytes, descriptors. It is told that the offer is accepted, and has
   been made ready, or refused and why;
 - it commits; the other side says that it begins, and does. Until then all is still the sender's:
-  whoever dies, refuses, or is too slow, has taken nothing.
+  whoever dies, refuses, or is too slow, has taken nothing;
+- or it asks, without descriptors: the other side answers, and begins.
 """
 
 from .errors import Gone, NoAnswer, PassingError, Refused

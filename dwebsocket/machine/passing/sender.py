@@ -92,6 +92,22 @@ class Sender:
         self.room -= len(descriptors)
         return answer.body
 
+    def ask(self, kind: str, body: bytes, *, timeout: float) -> bytes:
+        """Tell the other process something, or ask for it; what it answers. It begins when it has
+        answered: if it dies before, it has not.
+
+        Raises:
+            Gone: the process has gone.
+            NoAnswer: it has not answered in time, and may yet begin.
+            Refused: it has said no.
+        """
+        deadline = monotonic() + timeout
+        self._send(Packet(Step.ASK, kind, body), deadline)
+        answer = self._receive(deadline, Step.ACCEPTED, Step.REFUSED)
+        if answer.step == Step.REFUSED:
+            raise Refused(answer.body.decode(errors="replace"))
+        return answer.body
+
     def _commit(self) -> None:
         """From here on it is in doubt, until the other process has said that it begins: if that
         dies first, it has not.

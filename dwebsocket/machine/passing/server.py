@@ -102,7 +102,7 @@ class PassingServer:
         found: dict[str, Receiver] = {}
         try:
             while (offer := receive_packet(connection, None)) is not None:
-                if offer.step != Step.OFFER:
+                if offer.step not in (Step.OFFER, Step.ASK):
                     close_all(offer.descriptors)
                     return
                 self._take(connection, offer, found)
@@ -118,14 +118,15 @@ class PassingServer:
             return
         try:
             send_packet(connection, Packet(Step.ACCEPTED, body=prepared.answer))
-            commit = receive_packet(connection, None)
-            if commit is None or commit.step != Step.COMMIT:
+            commit = None if offer.step == Step.ASK else receive_packet(connection, None)
+            if offer.step != Step.ASK and (commit is None or commit.step != Step.COMMIT):
                 raise ConnectionResetError("the sender keeps it")
         except BaseException:
             prepared.cancel()
             raise
         try:  # first: as long as this has not come nothing was done that the sender might do again
-            send_packet(connection, Packet(Step.BEGUN))
+            if commit is not None:
+                send_packet(connection, Packet(Step.BEGUN))
         finally:  # the sender has gone, perhaps, but not before it had let go
             try:
                 prepared.begin()

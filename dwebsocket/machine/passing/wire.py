@@ -41,6 +41,7 @@ class Step(IntEnum):
     REFUSED = 4
     COMMIT = 5
     BEGUN = 6
+    ASK = 7
 
 
 class Packet(NamedTuple):
