@@ -192,7 +192,8 @@ def test_one_that_is_polled_may_be_asked_before_it_goes_on(take):
     assert (reply.is_given, posted.is_given) == (False, True)
     taken.begin()
     assert reply.answer == ("4waits", 200)
-    assert taken.session.poll(reply := Reply(None), 4)
+    reply = Reply(None)
+    assert taken.session.poll(reply, 4)
     wait_until(lambda: reply.is_given, "the handler has answered")
     assert reply.answer == ("4hello asked", 200)
 
