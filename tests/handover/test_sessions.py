@@ -150,7 +150,7 @@ def test_sessions_go_on(server, connect):
                 engine.send("4again")
         assert engine.got[6].endswith(" again")
     polled.post("4again", sent=1)
-    assert polled.poll(after=6) == ["42 again"]
+    assert polled.poll_until(7)[6] == "42 again"
 
 
 def check(got):
