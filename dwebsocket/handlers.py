@@ -103,7 +103,7 @@ class BaseWebSocketHandler(HandlerTasks, View):
     def get_state(self) -> dict[str, Any]:
         """What ``on_resume`` is to know when the connection goes on in another process: a
         dictionary, at most 64 KiB of JSON. Called when no other method runs, and behind it none is
-        called any more, not even ``on_close``.
+        called any more, not even ``on_close``, unless nobody takes the connection after all.
         """
         return {}
 

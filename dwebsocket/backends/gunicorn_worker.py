@@ -59,12 +59,13 @@ def list_children(parent: int) -> set[int]:
         return set()
 
 
-def has_starting(listening: set[int]) -> bool:
+def has_starting(listening: set[int], ending: set[int]) -> bool:
     """Whether beside the worker of this process, which has been told to end, another one is still
     loading the site, or is about to be started.
 
     Args:
         listening: the processes that have loaded it.
+        ending: those of them that end themselves.
     """
     signal = stop_signals.get(os.getpid())
     if signal is None or signal() != CloseCode.SERVICE_RESTART:
@@ -73,7 +74,10 @@ def has_starting(listening: set[int]) -> bool:
     children = list_children(worker.ppid)
     if worker.cfg.preload_app or not children:  # they load nothing; nobody knows
         return False
-    return len(children) < int(worker.cfg.workers) or bool(children - listening - {os.getpid()})
+    others = children - {os.getpid()} - ending
+    wanted = int(worker.cfg.workers)
+    is_one_missing = len(others if is_replaced(worker) else children) < wanted
+    return is_one_missing or bool(others - listening)
 
 
 #: Seconds that are left to gunicorn's own clean-up.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import has_starting
+from dwebsocket.backends.gunicorn_worker import has_starting, has_successor
 from dwebsocket.backends.sockets import ending
 from dwebsocket.exceptions import InvalidGroupBackend
 from dwebsocket.machine.passing import (
@@ -53,6 +53,7 @@ class Successors:
         self._failed: set[str] = set()
         self._looked = 0.0
         self.told: dict[Sender, int] = {}
+        self._ending: set[int] = set()
         self._is_slow = False  # one has not answered yet
         self._expects_another = False  # in the place of one that ends before us
 
@@ -65,11 +66,21 @@ class Successors:
     def find(self, *, wait: bool) -> bool:
         """Whether there is one; with ``wait``, or there may be one soon."""
         while not self._look():
-            may_come = wait or self._is_slow or self._expects_another or is_one_starting()
+            may_come = (wait and not self._failed) or self._may_come()
             if not may_come or time.monotonic() > self._deadline:
                 return False
             time.sleep(PAUSE)
         return True
+
+    def _may_come(self) -> bool:
+        """Whether one will that there is not yet: it is slow, or waits for a place, or is still
+        loading the site.
+        """
+        if self._is_slow or (self._expects_another and not has_successor()):
+            return True
+        if get_name() is None:  # the others do not listen either
+            return False
+        return has_starting({pid_of(name) for name in find_others()}, self._ending)
 
     def _look(self) -> bool:
         self._looked = time.monotonic()
@@ -94,6 +105,8 @@ class Successors:
         fact: Any = sender.hello.get(FACT)
         if not is_fact(fact) or fact["ends"] is not None:
             sender.close()
+            if is_fact(fact):
+                self._ending.add(pid_of(name))
             self._expects_another = self._expects_another or (is_fact(fact) and is_replaced(fact))
             return
         self._stack.enter_context(sender)
@@ -131,11 +144,9 @@ class Successors:
         sender.close()
 
 
-def is_one_starting() -> bool:
-    """Whether another worker is still loading the site."""
-    if get_name() is None:  # the others do not listen either
-        return False
-    return has_starting({int(name.partition(".")[0]) for name in find_others()})
+def pid_of(name: str) -> int:
+    """Of the process that listens under this name."""
+    return int(name.partition(".")[0])
 
 
 def is_fact(fact: Any) -> bool:

@@ -75,6 +75,10 @@ class RunningServer:
         sockets = {inode for pid in list_session(self._process.pid) for inode in list_sockets(pid)}
         return {port for inode, port in list_listeners() if inode in sockets}
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def signal(self, number):
         self._process.send_signal(number)
 

@@ -1,14 +1,16 @@
 """Handlers whose connections go to another process when theirs ends."""
 
 import os
+import signal
 import threading
+from pathlib import Path
 
 from django.http import HttpResponse
 
 from dwebsocket import WebSocketHandler
 from dwebsocket.groups import Group
 
-__all__ = ["Echo", "Room", "Stateful", "send"]
+__all__ = ["Echo", "Room", "Shown", "Stateful", "page", "send"]
 
 
 class Echo(WebSocketHandler):
@@ -52,6 +54,7 @@ class Stateful(WebSocketHandler):
     """What is to go wrong is in its address."""
 
     resumable = True
+    marker = None  # a file: whoever removes it dies
 
     def on_open(self):
         self.send("open")
@@ -60,6 +63,8 @@ class Stateful(WebSocketHandler):
         if message == "wait":
             self.send("waits")
             held.wait(30)
+        elif message.startswith("read "):  # a pipe: until somebody writes into it
+            self.send(Path(message.removeprefix("read ")).read_text())
         elif message == "fill":
             while not self.websocket._count_waiting():  # the system takes some of it
                 self.send(bytes(1 << 19))
@@ -70,18 +75,38 @@ class Stateful(WebSocketHandler):
             self.request.user.is_authenticated  # noqa: B018  # looked up
             self.send(str(self.request.user))
         else:
+            self.marker = message.removeprefix("kill ") if message.startswith("kill ") else None
             self.send(message)
 
     def get_state(self):
         how = self.kwargs["how"]
         if how == "raise":
             raise ValueError("no state today")
-        return {"text": "x" * (1 << 20)} if how == "long" else {"how": how}
+        return {"text": "x" * (1 << 20)} if how == "long" else {"how": how, "kill": self.marker}
 
     def on_resume(self, state):
         if state["how"] == "fail":
             raise ValueError("cannot go on")
+        if state["kill"] is not None:
+            try:
+                Path(state["kill"]).unlink()
+            except FileNotFoundError:  # another process has been killed
+                pass
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
         self.send(f"resumed {state['how']}")
+
+
+class Shown(WebSocketHandler):
+    """Stays in its process, whose number it sends as HTML."""
+
+    def on_open(self):
+        self.send(f'<p id="shown">worker {os.getpid()}</p>')
+
+
+def page(request):
+    """Of this site, as it is asked for."""
+    return HttpResponse(request.GET["body"])
 
 
 def send(request, name, first, count):
