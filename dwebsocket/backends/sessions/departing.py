@@ -36,7 +36,8 @@ class SessionDeparture:
         """Whether it is a session whose handler has begun, and that is not about to end."""
         if not isinstance(websocket, SessionWebSocket) or websocket._calls is None:
             return False
-        return websocket.accepted and not websocket._has_ended
+        # Under ASGI its request is one of the server's event loop, and no other process has that.
+        return websocket.accepted and not websocket._has_ended and websocket._loop is None
 
     @property
     def descriptor(self) -> int | None:

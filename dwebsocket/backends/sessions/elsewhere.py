@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,6 +32,8 @@ from dwebsocket.protocol.engineio import Packet
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.transports.base import Lock
+
+logger = logging.getLogger("dwebsocket.handshake")
 
 Result = TypeVar("Result")
 
@@ -79,6 +82,8 @@ class FirstWord:
             raise HasLeft
         return None if kind == "gone" else values
 
+
+REFUSED = "WebSocket refused with %s: a %s of %s: %s"
 
 #: Ask the next one, where one has not got the session.
 asking = Threads(4, "dwebsocket-relay-next")
@@ -166,7 +171,9 @@ class AskedElsewhere:
         if self._word is not None and self._word.tell(item):
             return
         if kind == "refused":
-            code, message, _, status, _ = values[0]
+            code, message, why, status, level = values[0]
+            path = self._item[1].owner.path.encode("unicode_escape").decode()
+            logger.log(level, REFUSED, status, self._item[0], path, why)
             self._refuse(code, message, status)
         elif kind in ("gone", "moved"):
             self._place.note(kind)

@@ -167,11 +167,6 @@ class SessionWebSocket(BaseWebSocket):
                 self._session.end(1006, "the peer did not take the data in time", farewell=False)
             self._check_open()
 
-    def _check_open(self) -> None:
-        if self._state.reading or self._state.writing:
-            self._check_accepted()
-            raise self._closed_error()
-
     def _closed_error(self) -> ConnectionClosed:
         note_end(self)
         return super()._closed_error()
