@@ -12,6 +12,7 @@ registry   the sessions of this process, by their sids; the clock that looks at 
 claims     what a request says of its session, and what is done with it
 relayed    requests that have come to another process
 elsewhere  sessions of another process
+asked      polls of these, which several may answer
 relay      streams between two processes
 inbox      what has come and has not been read
 waiters    who waits for that, or for room
