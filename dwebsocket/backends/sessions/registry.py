@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
-from dwebsocket.backends.sessions.relay import get_links
+from dwebsocket.backends.sessions.relay import get_links, split_sid
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.conf import conf
@@ -23,10 +23,10 @@ __all__ = [
     "count",
     "create_sid",
     "discard",
+    "find_owners",
     "find_session",
     "find_stop_code",
     "has_left",
-    "has_some_of",
     "leave",
 ]
 
@@ -162,9 +162,9 @@ def leave(session: Session) -> None:
     sessions.pop(session.sid, None)
 
 
-def has_some_of(name: str) -> bool:
-    """Whether there are sessions whose sids name this process."""
-    return any(sid.startswith(f"{name}.") for sid in list(sessions))
+def find_owners() -> list[str]:
+    """The processes that have begun the sessions which are here."""
+    return sorted({owner for sid in list(sessions) if (owner := split_sid(sid)) is not None})
 
 
 def has_left(sid: str) -> bool:

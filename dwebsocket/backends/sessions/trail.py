@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any, NamedTuple
@@ -17,29 +18,41 @@ __all__ = ["Trail"]
 #: The question who has sessions that a process has begun.
 WHO = "sessions"
 
-#: Seconds that a process has to answer it.
-TIMEOUT = 1.0
+#: Seconds that a process has to answer it; and between two such questions.
+TIMEOUT, PAUSE = 1.0, 0.1
+
+#: Seconds for which nobody is asked again for the sessions of a process that nobody knew: sids can
+#: be made up.
+KNOWN_FOR = 2.0
 
 #: Processes that are asked for one session: more have not had it one after the other meanwhile.
 MOST = 20
 
-#: Sessions, and processes, of which is remembered where they have been found.
+#: Sessions of which is remembered where they have been found.
 MOST_REMEMBERED = 10_000
 
 
 class Holders(NamedTuple):
-    """Those that have sessions which one process has begun.
+    """Who had which sessions when all were asked.
 
     Attributes:
-        names: theirs.
-        asked: when they were asked, ``time.monotonic()``.
-        is_final: whether nobody else can have some who does not get them of these: all have
-            answered, and the one process was not there any more.
+        asked: when that was, ``time.monotonic()``.
+        is_all: whether all have answered.
+        alive: those that have.
+        of: by the process that has begun them.
     """
 
-    names: list[str]
     asked: float
-    is_final: bool
+    is_all: bool
+    alive: set[str]
+    of: dict[str, list[str]]
+
+    def rule_out(self, owner: str) -> bool:
+        """Whether nobody else can have sessions of this process, which is not there any more, but
+        those that had some, and who got them of these.
+        """
+        is_known = owner in self.of or monotonic() < self.asked + KNOWN_FOR
+        return self.is_all and owner not in self.alive and is_known
 
 
 class Memory:
@@ -47,7 +60,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()  # held while others are asked
-        self.holders: dict[str, Holders] = {}
+        self.holders = Holders(-KNOWN_FOR, False, set(), {})
         self.sessions: dict[str, str] = {}
 
 
@@ -55,37 +68,37 @@ memory = Memory()
 
 
 def answer(args: Mapping[str, Any]) -> Iterable[list[Any]]:
-    """Whether this process has some."""
+    """What this process has."""
     links = get_links()
-    if links is not None and registry.has_some_of(str(args.get("of"))):
-        yield [[links.name]]
+    if links is not None:
+        yield [[links.name, registry.find_owners()]]
 
 
 answer_with(WHO, answer)
 
 
-def find_holders(owner: str, since: float, *, is_dead: bool) -> Holders:
-    """Those that have sessions of this process, at that time or later. May wait.
-
-    Args:
-        is_dead: whether that is not there any more.
-    """
+def find_holders(since: float) -> Holders:
+    """Who had which sessions at that time or later. May wait."""
     with memory.lock:
-        found = memory.holders.get(owner)
-        if found is None or found.asked < since:
-            found = ask_all(owner, is_dead=is_dead)
-            remember(memory.holders, owner, found)
-        return found
+        if memory.holders.asked < since:
+            time.sleep(max(0.0, memory.holders.asked + PAUSE - monotonic()))
+            memory.holders = ask_all()
+        return memory.holders
 
 
-def ask_all(owner: str, *, is_dead: bool) -> Holders:
+def ask_all() -> Holders:
     began = monotonic()
     try:
-        survey = ask(WHO, {"of": owner}, TIMEOUT)
+        survey = ask(WHO, {}, TIMEOUT)
     except GroupUnavailable:
-        return Holders([], began, is_final=False)
-    names = [name for rows in survey.rows.values() for (name,) in rows]
-    return Holders(names, began, is_final=is_dead and not survey.silent)
+        return Holders(began, False, set(), {})
+    alive, of = set[str](), dict[str, list[str]]()
+    for rows in survey.rows.values():
+        for name, owners in rows:
+            alive.add(name)
+            for owner in owners:
+                of.setdefault(owner, []).append(name)
+    return Holders(began, not survey.silent, alive, of)
 
 
 def remember(where: dict[str, Any], key: str, value: Any) -> None:
@@ -108,7 +121,7 @@ class Trail:
         self._owner = owner
         self._asked: list[str] = []
         self._names = self._find_names()
-        self._is_over = self._owner_is_dead = False
+        self._is_over = False
         self._moved: float | None = None  # since when others may have it than were known
 
     def next(self) -> str | None:
@@ -131,15 +144,14 @@ class Trail:
             self._moved = monotonic()
         else:
             yield self._owner
-        holders = memory.holders.get(self._owner)
-        if holders is not None:
-            yield from (name for name in holders.names if name not in others)
-        if self._moved is None and (holders is None or not holders.is_final):
+        holders = memory.holders
+        yield from (name for name in holders.of.get(self._owner, ()) if name not in others)
+        if self._moved is None and not holders.rule_out(self._owner):
             self._moved = monotonic()
         while self._moved is not None:
             since, self._moved = self._moved, None
-            holders = find_holders(self._owner, since, is_dead=self._owner_is_dead)
-            yield from (name for name in holders.names if name not in others)
+            holders = find_holders(since)
+            yield from (name for name in holders.of.get(self._owner, ()) if name not in others)
 
     # What was answered
 
@@ -161,9 +173,7 @@ class Trail:
     def note_lost(self) -> None:
         """The last one is not there any more."""
         self._forget()
-        if self._asked[-1] == self._owner:
-            self._owner_is_dead = True
-        else:
+        if self._asked[-1] != self._owner:
             self._moved = monotonic()
 
     def _forget(self) -> None:
