@@ -118,8 +118,9 @@ class Running:
 
     @property
     def workers(self) -> set[int]:
-        """The processes that serve."""
-        return set(list_children(self._popen.pid)) or {self._popen.pid}
+        """The processes that serve: without that which Python starts for ``multiprocessing``."""
+        children = {pid for pid in list_children(self._popen.pid) if not is_tracker(pid)}
+        return children or {self._popen.pid}
 
     def restart(self) -> None:
         """Have a new version served. Does not wait for that."""
@@ -143,6 +144,13 @@ class Running:
             pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             descriptors += count_descriptors(pid)
         return pages * os.sysconf("SC_PAGESIZE") / (1 << 20), descriptors
+
+
+def is_tracker(pid: int) -> bool:
+    try:
+        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return False
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

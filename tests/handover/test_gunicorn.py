@@ -20,6 +20,7 @@ SETTINGS = {
     "WEBSOCKET_DRAIN": 0.5,
     "WEBSOCKET_HANDOVER_TIMEOUT": 1,
     "WEBSOCKET_PING_INTERVAL": None,
+    "WEBSOCKET_SEND_TIMEOUT": None,  # one of them reads nothing while workers start
 }
 
 #: A busy machine takes its time to start a worker.

@@ -172,16 +172,13 @@ class ArrivedWebSocket(SocketWebSocket):
         content = self._arrival.content
         if subprotocol != content.subprotocol:
             raise OtherSubprotocol
-        sweeper.expect(self, self._takeover.max_connections)
-        try:
-            unread = self._take_connection(self._takeover)
-            transit.hold(self._writer)
-            if content.unsent:
-                transit.put_first(self._writer, content.unsent)
-            self._state.open()
-            sweeper.add(self)
-        finally:
-            sweeper.give_up(self)
+        # That there is room was said when it was offered: it has its descriptor.
+        unread = self._take_connection(self._takeover)
+        transit.hold(self._writer)
+        if content.unsent:
+            transit.put_first(self._writer, content.unsent)
+        self._state.open()
+        sweeper.add(self)
         connection = self._reader.connection
         connection.received = content.received
         self._ready = list(content.ready)
