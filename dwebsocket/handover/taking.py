@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dwebsocket.backends import room
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.sessions import registry
 from dwebsocket.backends.sessions.arriving import SessionArrival
 from dwebsocket.backends.sockets import ending, sweeper
 from dwebsocket.backends.sockets.arriving import Arrival as SocketArrival
@@ -60,7 +61,7 @@ class Taking:
         if wanted != len(descriptors):
             raise Refused(f"{len(descriptors)} descriptors for {wanted} connections")
         try:
-            room.check_room(sweeper.count() + len(moved) - 1)
+            room.check_room(max(sweeper.count(), registry.count()) + len(moved) - 1)
         except room.NoRoom as error:
             raise Refused(str(error)) from error
         return Opened(self, moved, descriptors)

@@ -161,6 +161,9 @@ class ArrivedSession(SessionWebSocket):
             raise OtherSubprotocol
         super().accept_connection(subprotocol, headers)
 
+    def _check_room(self) -> None:
+        pass  # that there is room was said when it was offered
+
     def _create_session(self, sid: str, subprotocol: str | None) -> Session:
         content = self._arrival.content
         session = super()._create_session(content.sid, subprotocol)

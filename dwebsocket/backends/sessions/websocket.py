@@ -89,7 +89,7 @@ class SessionWebSocket(BaseWebSocket):
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         assert self._opening is not None
         check_response(subprotocol, headers.items())
-        room.check_room(registry.count())
+        self._check_room()
         session = self._session = self._create_session(registry.create_sid(), subprotocol)
         if self._resumes:
             self._positions, self._brought = Positions(self, self._brought), None
@@ -103,6 +103,9 @@ class SessionWebSocket(BaseWebSocket):
             registry.discard(session)
             raise
         self._opening = None
+
+    def _check_room(self) -> None:
+        room.check_room(registry.count())
 
     def _create_session(self, sid: str, subprotocol: str | None) -> Session:
         session = Session(sid, self, self._inbox, resumes=self._resumes, protocol=subprotocol)
