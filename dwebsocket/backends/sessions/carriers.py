@@ -21,6 +21,7 @@ from dwebsocket.websocket import BaseWebSocket, Message
 __all__ = [
     "AwaitedCarrier",
     "Carrier",
+    "CarryingWebSocket",
     "DrivenCarrier",
     "HeldCarrier",
     "Polls",
