@@ -171,10 +171,13 @@ class Trail:
         self._moved = monotonic()
 
     def note_lost(self) -> None:
-        """The last one is not there any more."""
+        """The last one is not heard any more."""
         self._forget()
+        links = get_links()
         if self._asked[-1] != self._owner:
             self._moved = monotonic()
+        elif links is not None and not links.is_gone(self._owner):
+            self._is_over = True  # it hangs, and may have it still
 
     def _forget(self) -> None:
         if memory.sessions.get(self._sid) == self._asked[-1]:

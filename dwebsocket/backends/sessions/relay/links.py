@@ -205,12 +205,13 @@ class Links:
         if is_silent:
             self._silent[link.peer] = now
         is_over = is_silent or link.has_failed or link.is_forgotten(now)
-        if is_over or (silence > BEAT + TICK and self._is_gone(link)):
+        if is_over or (silence > BEAT + TICK and self.is_gone(link.peer)):
             self._end(link)
 
-    def _is_gone(self, link: Link) -> bool:
+    def is_gone(self, peer: str) -> bool:
+        """Whether there is no such process, as far as one can tell; not one that hangs."""
         try:
-            find_process(self._backend, link.peer)
+            find_process(self._backend, peer)
         except NoSuchProcess:
             return True
         return False
