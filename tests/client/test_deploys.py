@@ -75,6 +75,9 @@ def test_sessions_go_on_through_deploys(server, proxy, tab):
         wait_for_more()
     tab.evaluate("window.enough = true")
     wait_until(lambda: all(len(one["got"]) == one["sent"] for one in told()), "all came", TIMEOUT)
-    for talk in told():
+    for kind, talk in zip(kinds, told(), strict=True):
         assert talk["got"] == list(range(talk["sent"]))
-        assert (talk["opened"], talk["closed"]) == ([False], [])
+        assert talk["closed"] == []
+        # A worker that ends may drop a request that it has just accepted: who polls comes back.
+        resumed = [True] * (len(talk["opened"]) - 1) if kind == ["polling"] else []
+        assert talk["opened"] == [False, *resumed]
