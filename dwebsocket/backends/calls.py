@@ -69,10 +69,10 @@ class Calls:
 
     __slots__ = (
         "_ended",
-        "_frozen",
         "_inbox",
         "_listener",
         "_owner",
+        "_paused",
         "_since",
         "_start",
         "_state",
@@ -88,8 +88,8 @@ class Calls:
         self._listener = listener
         self._since = 0.0
         # Under ``lock``.
-        self._wanted = self._working = False
-        self._ended = self._frozen = False
+        self._wanted = self._working = self._paused = False
+        self._ended = False
 
     def start(self) -> None:
         """Call the listener from now on. From any thread."""
@@ -102,22 +102,25 @@ class Calls:
         """
         with lock:
             self._wanted = True
-            if self._working or self._frozen:
+            if self._working or self._paused:
                 return
             self._working = True
         self._submit()
 
-    def freeze(self) -> bool:
-        """Let no further call begin: somebody else is going to make them. Whether none is
-        running.
-        """
+    def pause(self) -> None:
+        """Have nothing further called; what is being called goes on (``is_still``)."""
         with lock:
-            self._frozen = True
-            return not self._working
+            self._paused = True
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing is being called."""
+        return not self._working
 
     def go_on(self) -> None:
-        """The end of what ``freeze`` has begun."""
-        self._frozen = False
+        """Call the listener again, if there is anything."""
+        with lock:
+            self._paused = False
         self.wake()
 
     def _submit(self) -> None:
@@ -150,6 +153,9 @@ class Calls:
             tell_busy()
         for _ in range(MAX_IN_A_ROW):
             with lock:
+                if self._paused:
+                    self._working = False
+                    return
                 self._wanted = False
             if not self._call():
                 with lock:
@@ -160,7 +166,7 @@ class Calls:
 
     def _call(self) -> bool:
         """Call the listener once; ``False`` when there is nothing to tell it."""
-        if self._ended or self._frozen:
+        if self._ended:
             return False
         reading = self._state.reading  # asked first: what comes before the end is in the inbox then
         message = None if self._state.reading == Reading.CLOSED else self._inbox.take()

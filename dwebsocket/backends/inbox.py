@@ -98,6 +98,11 @@ class Inbox:
         """Whether no message is here."""
         return not self._messages
 
+    def look(self) -> list[Message]:
+        """The messages that are here, and stay."""
+        with self._lock:
+            return list(self._messages or ())
+
     def clear(self) -> None:
         """Throw away what has come."""
         self.take_some(self._cost + 1)

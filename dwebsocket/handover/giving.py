@@ -154,7 +154,7 @@ class Giving:
     def _give(self, part: list[Leaving]) -> list[Leaving]:
         """Hand these over to whoever takes them; those that nobody does."""
         body = OPEN + pack_moved([one.moved for one in part if one.moved is not None])
-        descriptors = [one.websocket.fileno() for one in part]
+        descriptors = [one.descriptor for one in part if one.descriptor is not None]
         while (sender := self._successors.next()) is not None:
             try:
                 sender.offer(KIND, body, descriptors, timeout=ACCEPT_TIMEOUT)

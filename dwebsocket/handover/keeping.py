@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 
+from dwebsocket.backends.sessions.content import SessionContent
 from dwebsocket.machine.passing import Prepared, Refused
 
 from .kinds import JOINED, LATE, OPEN, READY, SENT
@@ -37,12 +38,18 @@ class Batch:
         """
         moved = unpack_moved(self.body[1:])
         late = [] if self.late is None else unpack_late(self.late[1:])[0]
-        for place, (one, descriptor) in enumerate(zip(moved, self.descriptors, strict=True)):
-            data = one.content.unsent
+        descriptors = iter(self.descriptors)
+        for place, one in enumerate(moved):
+            content = one.content
+            if isinstance(content, SessionContent):  # its messages wait for a client that returns
+                if content.carrier is not None:
+                    yield next(descriptors), content.carrier.unsent
+                continue
+            data = content.unsent
             if place < len(late):
                 held = [frame.frame for frame in late[place].held]
                 data = b"".join((data, late[place].unsent, *held))
-            yield descriptor, data
+            yield next(descriptors), data
 
     def close(self) -> None:
         """Give our descriptors back: another process has them."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dwebsocket.backends.kept_state import InvalidKeptState, check_state
+from dwebsocket.backends.sessions.departing import SessionDeparture
 from dwebsocket.backends.sockets.departing import Departure, Late
 from dwebsocket.supervisor import log_failure
 from dwebsocket.upgrade.handler import HandlerCalls
@@ -29,12 +30,12 @@ class Leaving:
         websocket: whose it is.
     """
 
-    def __init__(self, websocket: Any, calls: HandlerCalls) -> None:
-        self.websocket = websocket
+    def __init__(self, departure: Departure | SessionDeparture, calls: HandlerCalls) -> None:
+        self.websocket = departure.websocket
         self.moved: Moved | None = None
         self.is_unfinished = False
         self.since = 0.0
-        self._departure = Departure(websocket)
+        self._departure = departure
         self._calls = calls
         self._is_paused = False
 
@@ -42,7 +43,12 @@ class Leaving:
     def size(self) -> int:
         """Bytes that go with it."""
         content = None if self.moved is None else self.moved.content
-        return 0 if content is None else len(content.unread) + len(content.unsent)
+        return 0 if content is None else content.size
+
+    @property
+    def descriptor(self) -> int | None:
+        """What goes with it; ``None``: nothing does."""
+        return self._departure.descriptor
 
     def suspend(self) -> None:
         """Have nothing called any more, and nothing sent. What is being called goes on."""
@@ -107,6 +113,10 @@ def find_leaving(websockets: Iterable[Any], tried: set[Any]) -> list[Leaving]:
     for websocket in websockets:
         calls = websocket._origin
         may = isinstance(calls, HandlerCalls) and calls.is_resumable and websocket not in tried
-        if may and Departure.can_move(websocket):
-            found.append(Leaving(websocket, calls))
+        if not may:
+            continue
+        if Departure.can_move(websocket):
+            found.append(Leaving(Departure(websocket), calls))
+        elif SessionDeparture.can_move(websocket):
+            found.append(Leaving(SessionDeparture(websocket), calls))
     return found

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from dwebsocket.backends.sessions.content import SessionContent
 from dwebsocket.backends.sockets.departing import Content, Late
 from dwebsocket.backends.sockets.holding import HeldFrame
 from dwebsocket.protocol.messages import Message
@@ -34,18 +35,23 @@ class Moved(NamedTuple):
     """One connection.
 
     Attributes:
-        content: what its WebSocket holds.
+        content: what its WebSocket holds, or its session.
         handler: the class, as ``module.name``.
         meta: of the handshake's request: headers, path, query, address.
         state: what ``get_state`` has returned.
         user: the key of the one who was known; ``None``: nobody was.
     """
 
-    content: Content
+    content: Content | SessionContent
     handler: str
     meta: dict[str, Any]
     state: dict[str, Any]
     user: str | None
+
+    @property
+    def has_descriptor(self) -> bool:
+        """Whether a descriptor goes with it: not with a session that nothing carries."""
+        return isinstance(self.content, Content) or self.content.carrier is not None
 
 
 class Blobs:
@@ -92,15 +98,30 @@ class Reader:
 def pack_moved(connections: Sequence[Moved]) -> bytes:
     """The bytes that tell of these."""
     blobs = Blobs()
-    found = []
-    for one in connections:
-        content = one.content
-        fields = content._asdict()
+    found = [{**one._asdict(), "content": put_content(blobs, one.content)} for one in connections]
+    return blobs.pack(found)
+
+
+#: Of a session: what is text or bytes.
+MESSAGES = ("kept", "pending", "controls", "ready")
+
+
+def put_content(blobs: Blobs, content: Content | SessionContent) -> dict[str, Any]:
+    fields = content._asdict()
+    if isinstance(content, SessionContent):
+        for name in MESSAGES:
+            fields[name] = put_messages(blobs, fields[name])
+        if content.carrier is not None:
+            fields["carrier"] = put_content(blobs, content.carrier)
+    else:
         fields["unread"] = blobs.put(content.unread)
         fields["unsent"] = blobs.put(content.unsent)
-        fields["ready"] = [put_message(blobs, message) for message in content.ready]
-        found.append({**one._asdict(), "content": fields})
-    return blobs.pack(found)
+        fields["ready"] = put_messages(blobs, content.ready)
+    return fields
+
+
+def put_messages(blobs: Blobs, messages: Sequence[Message]) -> list[tuple[bool, int]]:
+    return [put_message(blobs, message) for message in messages]
 
 
 def put_message(blobs: Blobs, message: Message) -> tuple[bool, int]:
@@ -123,13 +144,27 @@ def unpack_moved(data: bytes) -> list[Moved]:
 
 
 def unpack_one(reader: Reader, one: dict[str, Any]) -> Moved:
-    fields = dict(one["content"])
+    return Moved(**{**one, "content": take_content(reader, one["content"])})
+
+
+def take_content(reader: Reader, given: dict[str, Any]) -> Content | SessionContent:
+    fields = dict(given)
+    if "sid" in fields:
+        for name in MESSAGES:
+            fields[name] = take_messages(reader, fields[name])
+        if fields["carrier"] is not None:
+            fields["carrier"] = take_content(reader, fields["carrier"])
+        return SessionContent(**fields)
     fields["unread"] = reader.take(fields["unread"])
     fields["unsent"] = reader.take(fields["unsent"])
-    fields["ready"] = [take_message(reader, *message) for message in fields["ready"]]
+    fields["ready"] = take_messages(reader, fields["ready"])
     if fields["deflate"] is not None:
         fields["deflate"] = tuple(fields["deflate"])
-    return Moved(**{**one, "content": Content(**fields)})
+    return Content(**fields)
+
+
+def take_messages(reader: Reader, messages: Sequence[tuple[bool, int]]) -> list[Message]:
+    return [take_message(reader, *message) for message in messages]
 
 
 def take_message(reader: Reader, is_text: bool, size: int) -> Message:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from functools import cache
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
@@ -15,13 +15,15 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve, set_script_prefix
 
 from dwebsocket.backends import MADE
-from dwebsocket.backends.sockets.arriving import Arrival, ArrivedFactory
+from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.sockets.departing import Late
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.supervisor import log_failure
 
 from .records import Moved, name_of_class
 
-__all__ = ["load_site", "resume"]
+__all__ = ["Arrival", "load_site", "resume"]
 
 #: In the META of such a request: what its handshake was.
 MOVED = "dwebsocket.moved"
@@ -31,6 +33,34 @@ FORBIDDEN = (301, 302, 303, 307, 308, 401, 403)
 
 CHANGED = "the site has changed"
 LOGGED_OUT = "logged out"
+
+
+class Arrival(Protocol):
+    """A connection that has come, or a session.
+
+    Attributes:
+        websocket: once it is accepted.
+    """
+
+    @property
+    def websocket(self) -> Any: ...
+
+    def create_factory(self, request: HttpRequest) -> BaseWebSocketFactory:
+        """What makes the WebSocket of the request that stands for the handshake."""
+        ...
+
+    def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
+        """Go on, with what has come in the other process meanwhile.
+
+        Args:
+            before: what groups had sent to it there.
+        """
+
+    def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
+        """It cannot go on here: close it. Never waits."""
+
+    def drop(self) -> None:
+        """It is nobody's any more."""
 
 
 class ResumingHandler(BaseHandler):
@@ -108,7 +138,7 @@ def create_request(arrival: Arrival, moved: Moved) -> HttpRequest:
     """The handshake's, once more."""
     environ: dict[str, Any] = {**moved.meta, "wsgi.input": BytesIO(), MOVED: moved}
     request = WSGIRequest(environ)
-    request.META[MADE] = ArrivedFactory(request, arrival)
+    request.META[MADE] = arrival.create_factory(request)
     return request
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dwebsocket.backends import room
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.sessions import registry
+from dwebsocket.backends.sessions.arriving import SessionArrival
 from dwebsocket.backends.sockets import ending, sweeper
-from dwebsocket.backends.sockets.arriving import Arrival
-from dwebsocket.backends.sockets.departing import Late
+from dwebsocket.backends.sockets.arriving import Arrival as SocketArrival
+from dwebsocket.backends.sockets.departing import Content, Late
 from dwebsocket.backends.sockets.holding import Known
 from dwebsocket.groups import settle_own
 from dwebsocket.machine.passing import Prepared, Refused
@@ -18,7 +20,7 @@ from dwebsocket.transports.detach import ABOVE_SELECT, duplicate
 
 from .kinds import JOINED, LATE, OPEN, READY, SENT
 from .records import InvalidRecord, Moved, unpack_late, unpack_moved
-from .requests import load_site, resume
+from .requests import Arrival, load_site, resume
 
 __all__ = ["Taking"]
 
@@ -55,10 +57,11 @@ class Taking:
     def _open(self, moved: list[Moved], descriptors: Sequence[int]) -> Prepared:
         if ending.has_begun():
             raise Refused("this process ends, too")
-        if len(moved) != len(descriptors):
-            raise Refused(f"{len(descriptors)} descriptors for {len(moved)} connections")
+        wanted = sum(one.has_descriptor for one in moved)
+        if wanted != len(descriptors):
+            raise Refused(f"{len(descriptors)} descriptors for {wanted} connections")
         try:
-            room.check_room(sweeper.count() + len(moved) - 1)
+            room.check_room(max(sweeper.count(), registry.count()) + len(moved) - 1)
         except room.NoRoom as error:
             raise Refused(str(error)) from error
         return Opened(self, moved, descriptors)
@@ -130,9 +133,9 @@ class Opened:
     def begin(self) -> None:
         """Have their handlers here, which join their groups."""
         arrivals = []
-        for moved, descriptor in zip(self._moved, self._descriptors, strict=True):
-            sock = socket.socket(fileno=move_up(descriptor))
-            arrival = Arrival(sock, moved.content, moved.state, find_stop_signal)
+        descriptors = iter(self._descriptors)
+        for moved in self._moved:
+            arrival = create_arrival(moved, descriptors)
             resume(arrival, moved)
             arrivals.append(arrival)
         self._taking.add(arrivals)
@@ -140,6 +143,21 @@ class Opened:
     def cancel(self) -> None:
         for descriptor in self._descriptors:
             socket.close(descriptor)
+
+
+def create_arrival(moved: Moved, descriptors: Iterator[int]) -> Arrival:
+    """What this process has of it; its descriptor is the next one, if it has one."""
+    content, state = moved.content, moved.state
+    if isinstance(content, Content):
+        return SocketArrival(take_socket(descriptors), content, state, find_stop_signal)
+    carrier = None
+    if content.carrier is not None:
+        carrier = SocketArrival(take_socket(descriptors), content.carrier, {}, find_stop_signal)
+    return SessionArrival(content, state, carrier)
+
+
+def take_socket(descriptors: Iterator[int]) -> socket.socket:
+    return socket.socket(fileno=move_up(next(descriptors)))
 
 
 def move_up(descriptor: int) -> int:

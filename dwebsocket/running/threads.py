@@ -94,6 +94,11 @@ class Threads(Executor):
                 self._work.remove(work)
             raise
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to do, or being done."""
+        return bool(self._work) or self._running > self._idle
+
     def lend(self) -> None:
         """The running thread, one of these, is going to be busy for long: until ``take_back``
         another one does what it would have done.

@@ -7,12 +7,14 @@ Middleware and the decorators above ours have seen each of them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import cache, partial
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
-from dwebsocket.backends import get_factory
+from dwebsocket.backends import MADE, get_factory
 from dwebsocket.backends.query import is_engine
 from dwebsocket.backends.replies import Reply
 from dwebsocket.backends.sessions.answers import (
@@ -25,6 +27,7 @@ from dwebsocket.backends.sessions.answers import (
 from dwebsocket.backends.sessions.carriers import SessionEnd
 from dwebsocket.backends.sessions.claims import (
     Claim,
+    HasLeft,
     Owner,
     Refused,
     carry,
@@ -32,13 +35,14 @@ from dwebsocket.backends.sessions.claims import (
     find_claimed,
     poll,
     post,
-    unknown,
+    wait_until_settled,
 )
 from dwebsocket.backends.sessions.elsewhere import Elsewhere, SessionElsewhere, find_elsewhere
 from dwebsocket.backends.sessions.factory import SessionFactory
 from dwebsocket.backends.sessions.opening import OWNER, Connection
-from dwebsocket.backends.sessions.relay import NoSuchProcess, join
+from dwebsocket.backends.sessions.relay import join
 from dwebsocket.backends.sessions.session import Session
+from dwebsocket.backends.sessions.transit import IsLeaving
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.exceptions import InvalidHandshake
@@ -62,7 +66,7 @@ def answer_carrier(request: HttpRequest, *, fallback: bool) -> HttpResponse | No
     Args:
         fallback: whether the view takes polls.
     """
-    if not is_engine(request):
+    if not is_engine(request) or MADE in request.META:  # it was opened in another process
         return None
     try:
         return find_answer(request, fallback=fallback)
@@ -145,14 +149,23 @@ def answer_claim(
     request: HttpRequest, factory: SessionFactory, claim: Claim
 ) -> HttpResponse | None:
     """The answer to a request of a session; ``None``: a new one is to be opened."""
-    elsewhere = find_elsewhere(claim.sid)
-    if elsewhere is not None:
+    read = cache(partial(read_body, request))  # once, however often it has to be looked for
+    while True:
         try:
-            return answer_elsewhere(request, factory, claim, elsewhere)
-        except NoSuchProcess as error:
-            if claim.may_open:
-                return None
-            raise unknown() from error
+            elsewhere = find_elsewhere(claim)
+            if elsewhere is not None:
+                return answer_elsewhere(request, factory, elsewhere, read)
+            return answer_here(request, factory, claim, read)
+        except IsLeaving:
+            wait_until_settled(claim, factory.find_place().create_lock)
+        except HasLeft:  # it has gone from here, or come, just now
+            pass
+
+
+def answer_here(
+    request: HttpRequest, factory: SessionFactory, claim: Claim, read: Callable[[], bytes]
+) -> HttpResponse | None:
+    """The same, of a session that nobody else may hold."""
     session = find_claimed(claim)
     if session is None:
         return None
@@ -160,24 +173,24 @@ def answer_claim(
         return connect_here(request, factory, claim, session)
     reply = Reply(renderer(request))
     if request.method == "POST":
-        post(session, claim, read_body(request), reply)
+        post(session, claim, read(), reply)
     else:
         poll(session, claim, reply)
     return respond(factory, reply)
 
 
 def answer_elsewhere(
-    request: HttpRequest, factory: SessionFactory, claim: Claim, elsewhere: Elsewhere
+    request: HttpRequest, factory: SessionFactory, elsewhere: Elsewhere, read: Callable[[], bytes]
 ) -> HttpResponse | None:
     """The same, of a session that another process may hold."""
     create_lock = factory.find_place().create_lock
     if factory.is_upgrade:
-        found = elsewhere.connect(claim, create_lock)
+        found = elsewhere.connect(create_lock)
         return None if found is None else connect_elsewhere(request, factory, *found)
     reply = Reply(renderer(request))
     if request.method == "POST":
-        elsewhere.post(claim, read_body(request), reply)
-    elif not elsewhere.poll(claim, reply, create_lock):
+        elsewhere.post(read(), reply)
+    elif not elsewhere.poll(reply, create_lock):
         return None
     return respond(factory, reply)
 

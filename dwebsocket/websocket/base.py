@@ -80,6 +80,12 @@ class BaseWebSocket(Primitives, http.WebSocket):
                 "decorate the view without auto_accept=False"
             )
 
+    def _check_open(self) -> None:
+        """Raise unless something can be sent."""
+        if self._state.reading or self._state.writing:
+            self._check_accepted()
+            raise self._closed_error()
+
     # Receiving
 
     def wait(self, timeout: float | None = None) -> Message | None:

@@ -92,6 +92,9 @@ class Primitives:
     #: Whether it carries a session, whose own WebSocket is the one that counts; no slot, again.
     _carries_session: bool = False
 
+    #: Whether that session is in this process, and says more than a Close when it ends; no slot.
+    _is_left_to_session: bool = False
+
     #: Whether the end is decided, or being decided: no group may add it any more.
     _has_ended: bool
 

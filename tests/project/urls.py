@@ -114,6 +114,7 @@ urlpatterns = [
     path("handler/ending/<str:where>/<str:how>/", handlers.Ending.as_view()),
     path("handler/ending/<str:where>/<str:how>/<str:name>/", handlers.Ending.as_view()),
     path("moving/room/<str:name>/", moving.Room.as_view()),
+    path("moving/echo/", moving.Echo.as_view()),
     path("moving/page/", moving.page),
     path("moving/shown/", moving.Shown.as_view()),
     path("moving/<str:how>/", moving.Stateful.as_view()),

@@ -111,11 +111,6 @@ class AsgiWebSocket(BaseWebSocket):
         """Whether the caller may block: not in the loop, nor for a handler."""
         return not self._has_listener and not self._connection.is_in_loop()
 
-    def _check_open(self) -> None:
-        if self._state.reading or self._state.writing:
-            self._check_accepted()
-            raise self._closed_error()
-
     def _closed_error(self) -> ConnectionClosed:
         note_end(self)
         return super()._closed_error()

@@ -378,11 +378,12 @@ class GatewayWebSocket(BaseWebSocket):
         if self._calls is None:
             return self._thread is not None and self._thread.freeze()
         is_open = self._flow.inbox.on_put is not None
-        return is_open and self._calls.freeze()
+        self._calls.pause()
+        return is_open and self._calls.is_still
 
     def _set_reading(self, on: bool) -> None:
         if self._calls is not None:
-            self._calls.go_on() if on else self._calls.freeze()
+            self._calls.go_on() if on else self._calls.pause()
 
     def _fail(self) -> None:
         self.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)

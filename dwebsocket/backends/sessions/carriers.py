@@ -21,6 +21,7 @@ from dwebsocket.websocket import BaseWebSocket, Message
 __all__ = [
     "AwaitedCarrier",
     "Carrier",
+    "CarryingWebSocket",
     "DrivenCarrier",
     "HeldCarrier",
     "Polls",
@@ -38,7 +39,13 @@ SETTLED = 0.05
 
 
 class SessionEnd(Protocol):
-    """The session, for its carriers."""
+    """The session, for its carriers.
+
+    Attributes:
+        is_here: whether it is in this process.
+    """
+
+    is_here: ClassVar[bool]
 
     def take_in(self, carrier: WebSocketCarrier, packets: Sequence[Packet]) -> bool:
         """A carrier has brought packets; whether there is room for more."""
@@ -106,6 +113,11 @@ class WebSocketCarrier:
     def close_code(self) -> int | None:
         """Why it has ended."""
         return self._websocket.close_code
+
+    @property
+    def websocket(self) -> CarryingWebSocket:
+        """It."""
+        return self._websocket
 
     def send(self, packets: Sequence[Packet]) -> None:
         """See ``Carrier``; so have the rest."""

@@ -5,19 +5,22 @@ holds this session, wherever the request has come.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from dwebsocket.backends.replies import Reply
 from dwebsocket.backends.sessions.answers import UNKNOWN
 from dwebsocket.backends.sessions.carriers import Polls, WebSocketCarrier
-from dwebsocket.backends.sessions.registry import find_session
+from dwebsocket.backends.sessions.registry import find_session, has_left
 from dwebsocket.backends.sessions.session import Session
+from dwebsocket.backends.sessions.transit import IsLeaving
 from dwebsocket.protocol.engineio import InvalidPacket, WrongCount, decode_payload, parse_count
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.transports.base import Lock
 
 __all__ = [
     "Claim",
+    "HasLeft",
     "Owner",
     "Refused",
     "carry",
@@ -26,6 +29,7 @@ __all__ = [
     "poll",
     "post",
     "unknown",
+    "wait_until_settled",
 ]
 
 
@@ -104,20 +108,37 @@ class Claim(NamedTuple):
         return cls(sid, Owner(*owner), *rest)
 
 
+class HasLeft(LookupError):
+    """Another process has the session now."""
+
+
 def find_claimed(claim: Claim) -> Session | None:
     """The session; ``None``: a new one is to be opened.
 
     Raises:
+        HasLeft: it was here.
+        IsLeaving: it is about to go to another process.
         Refused: there is none, or it is another client's.
     """
     session = find_session(claim.sid)
+    if session is None and has_left(claim.sid):
+        raise HasLeft(claim.sid)
     if session is None or session.owner.path != claim.owner.path:
         if claim.may_open:
             return None
         raise unknown()
     if not session.owner.admits(claim.owner):
         raise Refused(4, "Forbidden", "The session is another user's.", 403)
+    session.check_stays()
     return session
+
+
+def wait_until_settled(claim: Claim, create_lock: Callable[[], Lock]) -> None:
+    """Wait until the session has gone to another process, or stays."""
+    session, woken = find_session(claim.sid), create_lock()
+    woken.acquire()
+    if session is not None and session.when_settled(woken.release):
+        woken.acquire()
 
 
 def read_count(session: Session, name: str, digits: str | None) -> int | None:
@@ -134,6 +155,7 @@ def poll(session: Session, claim: Claim, reply: Reply) -> None:
     """A GET: the reply is given when there is something to say.
 
     Raises:
+        IsLeaving: the session is about to go to another process.
         Refused: it is not one for this session.
     """
     received = read_count(session, "received", claim.received)
@@ -152,6 +174,7 @@ def post(session: Session, claim: Claim, body: bytes, reply: Reply) -> None:
     """A POST: the reply is given when the packets are taken in.
 
     Raises:
+        IsLeaving: the session is about to go to another process.
         Refused: it is not one for this session.
     """
     sent = read_count(session, "sent", claim.sent)
@@ -179,10 +202,10 @@ def check_return(session: Session, claim: Claim) -> int | None:
 
 def carry(session: Session, carrier: WebSocketCarrier, received: int | None) -> None:
     """Go on with this WebSocket, or close it."""
-    if received is None:
-        session.probe(carrier)
-        return
     try:
-        session.adopt(carrier, received)
-    except WrongCount:  # meanwhile
+        if received is None:
+            session.probe(carrier)
+        else:
+            session.adopt(carrier, received)
+    except (WrongCount, IsLeaving):  # meanwhile
         carrier.finish(CloseCode.NORMAL_CLOSURE, "")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import ClassVar, TypeVar
 
 from dwebsocket.backends.replies import Reply
-from dwebsocket.backends.sessions.answers import UNKNOWN, describe
+from dwebsocket.backends.sessions.asked import AskedElsewhere, FirstWord, open_stream
 from dwebsocket.backends.sessions.carriers import WebSocketCarrier
-from dwebsocket.backends.sessions.claims import Claim, Refused, unknown
-from dwebsocket.backends.sessions.registry import find_stop_code
+from dwebsocket.backends.sessions.claims import (
+    Claim,
+    HasLeft,
+    unknown,
+)
+from dwebsocket.backends.sessions.registry import find_session, find_stop_code, has_left
 from dwebsocket.backends.sessions.relay import NoSuchProcess, get_links, join, split_sid
-from dwebsocket.backends.sessions.relay.link import Busy, Stream
+from dwebsocket.backends.sessions.relay.link import Stream
 from dwebsocket.backends.sessions.relay.links import Links
 from dwebsocket.backends.sessions.relay.messages import Item, pack_packets, unpack_packets
 from dwebsocket.backends.sessions.relayed import WINDOW
+from dwebsocket.backends.sessions.trail import Trail
 from dwebsocket.protocol.engineio import Packet
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.transports.base import Lock
@@ -24,91 +29,6 @@ from dwebsocket.transports.base import Lock
 Result = TypeVar("Result")
 
 __all__ = ["Elsewhere", "SessionElsewhere", "find_elsewhere"]
-
-
-class FirstWord:
-    """What the other process says first.
-
-    Args:
-        create_lock: makes a lock that lets others go on while one waits for it.
-    """
-
-    def __init__(self, create_lock: Callable[[], Lock]) -> None:
-        self._lock = threading.Lock()  # held for an instant
-        self._word: Item | None = None
-        self._told = create_lock()
-        self._told.acquire()
-
-    def tell(self, word: Item) -> bool:
-        """Whether this is it; what is said later is not."""
-        with self._lock:
-            if self._word is not None:
-                return False
-            self._word = word
-        self._told.release()
-        return True
-
-    def wait(self, claim: Claim) -> Item | None:
-        """What is said, once it is: while the other process is heard. ``None``: the session is
-        gone, and another one is to be opened.
-
-        Raises:
-            NoSuchProcess: the other process has ended, or is not heard.
-            Refused: it has refused.
-        """
-        self._told.acquire()
-        assert self._word is not None
-        kind, *values = self._word
-        if kind == "lost":
-            raise NoSuchProcess
-        if kind == "refused":
-            raise Refused(*values[0])
-        if kind == "gone":
-            if claim.may_open:
-                return None
-            raise unknown()
-        return values
-
-
-class AskedElsewhere:
-    """Uses the stream of a poll.
-
-    Attributes:
-        stream: it.
-    """
-
-    stream: Stream
-
-    def __init__(self, reply: Reply, word: FirstWord | None) -> None:
-        self._reply = reply
-        self._word = word
-        reply.on_left = self._leave
-
-    def _leave(self) -> None:
-        """The client has left."""
-        self.stream.send("left")
-        self.stream.close()
-
-    def receive(self, item: Item) -> None:
-        """See ``StreamUser``."""
-        kind, *values = item
-        if kind != "waits":
-            self.stream.close()
-        if kind == "answer":
-            (text,) = unpack_packets(values[:1])
-            self._reply.give(str(text), values[1])
-        if self._word is not None and self._word.tell(item):
-            return
-        if kind == "refused":
-            code, message, _, status, _ = values[0]
-            self._reply.give(describe(code, message), status)
-        elif kind == "gone":
-            self._reply.give(describe(*UNKNOWN), 400)
-
-    def break_off(self) -> None:
-        """See ``StreamUser``."""
-        if self._word is None or not self._word.tell(["lost"]):
-            self._reply.give(describe(*UNKNOWN), 400)
 
 
 class SessionElsewhere:
@@ -119,6 +39,7 @@ class SessionElsewhere:
         word: what the other process says of it.
     """
 
+    is_here: ClassVar[bool] = False
     stream: Stream
 
     def __init__(self, create_lock: Callable[[], Lock]) -> None:
@@ -186,7 +107,7 @@ class SessionElsewhere:
     def receive(self, item: Item) -> None:
         """See ``StreamUser``."""
         kind, *values = item
-        if kind in ("opened", "refused", "gone"):
+        if kind in ("opened", "refused", "gone", "moved"):
             self.word.tell(item)
             return
         carrier = self._carrier
@@ -213,44 +134,43 @@ class SessionElsewhere:
 
 
 class Elsewhere:
-    """A process that may hold a session. What is asked of it raises ``NoSuchProcess`` if there is
-    none.
+    """The processes that may hold a session.
+
+    Attributes:
+        links: to these.
     """
 
-    def __init__(self, links: Links, name: str) -> None:
-        self._links = links
-        self._name = name
+    def __init__(self, links: Links, trail: Trail, claim: Claim) -> None:
+        self.links = links
+        self._trail = trail
+        self._claim = claim
 
-    def poll(self, claim: Claim, reply: Reply, create_lock: Callable[[], Lock]) -> bool:
+    def poll(self, reply: Reply, create_lock: Callable[[], Lock]) -> bool:
         """Have a GET answered; whether it is, or will be: if not a session is to be opened.
 
         Raises:
+            HasLeft: this process has the session now.
             Refused: it is refused, which is seen at once for a client that comes back.
         """
+        claim = self._claim
         if not claim.may_open:
-            self._ask(reply, None, "poll", claim)
+            AskedElsewhere(self, reply, None, "poll", claim).ask_next()
             return True
 
-        def ask() -> Item | None:
+        def ask(name: str) -> Item | None:
             word = FirstWord(create_lock)
-            self._ask(reply, word, "poll", claim)
-            return word.wait(claim)
+            AskedElsewhere(self, reply, word, "poll", claim).ask(name)
+            return word.wait()
 
-        return ask_twice(ask) is not None
+        return self._ask_all(ask) is not None
 
-    def post(self, claim: Claim, body: bytes, reply: Reply) -> None:
+    def post(self, body: bytes, reply: Reply) -> None:
         """Have a POST answered."""
-        self._ask(reply, None, "post", claim, *pack_packets([body]), size=len(body))
-
-    def _ask(
-        self, reply: Reply, word: FirstWord | None, kind: str, *values: object, size: int = 0
-    ) -> None:
-        user = AskedElsewhere(reply, word)
-        user.stream = self._links.open(self._name, user)
-        open_stream(user.stream, kind, *values, size=size)
+        packed = pack_packets([body])
+        AskedElsewhere(self, reply, None, "post", self._claim, *packed, size=len(body)).ask_next()
 
     def connect(
-        self, claim: Claim, create_lock: Callable[[], Lock]
+        self, create_lock: Callable[[], Lock]
     ) -> tuple[SessionElsewhere, str | None] | None:
         """Ask whether a WebSocket may carry the session.
 
@@ -258,31 +178,72 @@ class Elsewhere:
             What it carries, and the subprotocol; ``None``: a session is to be opened.
 
         Raises:
+            HasLeft: this process has the session now.
             Refused: it may not.
         """
         find_stop_code()  # here: a request is running, by which the worker is found
 
-        def ask() -> tuple[SessionElsewhere, str | None] | None:
+        def ask(name: str) -> tuple[SessionElsewhere, str | None] | None:
             session = SessionElsewhere(create_lock)
-            session.stream = self._links.open(self._name, session)
-            open_stream(session.stream, "websocket", claim)
-            values = session.word.wait(claim)
+            session.stream = self.links.open(name, session)
+            open_stream(session.stream, "websocket", self._claim)
+            values = session.word.wait()
             return None if values is None else (session, values[0])
 
-        return ask_twice(ask)
+        return self._ask_all(ask)
 
+    def _ask_all(self, ask: Callable[[str], Result | None]) -> Result | None:
+        """What the first one says that has the session; ``None``: another one is to be opened.
 
-def open_stream(stream: Stream, *item: object, size: int = 0) -> None:
-    """Send the first item.
+        Raises:
+            HasLeft: this process has the session now.
+            Refused: it is refused, or nobody has the session.
+        """
+        while (name := self._find_next()) is not None:
+            try:
+                found = ask_twice(partial(ask, name))
+            except NoSuchProcess:
+                self.note("lost")
+            except HasLeft:
+                self.note("moved")
+            else:
+                self.note("gone" if found is None else "found")
+                if found is not None:
+                    return found
+        if self._claim.may_open:
+            return None
+        raise unknown()
 
-    Raises:
-        Refused: the other process has too much to do.
-    """
-    try:
-        stream.open(*item, size=size)
-    except Busy as error:
-        stream.close()
-        raise Refused(3, "Bad request", f"{error}.", 503, logging.INFO) from error
+    def ask_next(self, ask: Callable[[str], None]) -> None:
+        """Ask the next one that is there.
+
+        Raises:
+            HasLeft: this process has the session now.
+            Refused: nobody has it.
+        """
+        while (name := self._find_next()) is not None:
+            try:
+                ask(name)
+            except NoSuchProcess:
+                self.note("lost")
+            else:
+                return
+        raise unknown()
+
+    def _find_next(self) -> str | None:
+        if find_session(self._claim.sid) is not None:
+            raise HasLeft
+        return self._trail.next()
+
+    def note(self, what: str) -> None:
+        """What the last one has said, or that it is lost."""
+        notes = {
+            "found": self._trail.note_found,
+            "gone": self._trail.note_gone,
+            "moved": self._trail.note_moved,
+            "lost": self._trail.note_lost,
+        }
+        notes[what]()
 
 
 def ask_twice(ask: Callable[[], Result]) -> Result:
@@ -293,10 +254,13 @@ def ask_twice(ask: Callable[[], Result]) -> Result:
         return ask()
 
 
-def find_elsewhere(sid: str) -> Elsewhere | None:
-    """The process that may hold this session; ``None``: no other one."""
-    name = split_sid(sid)
-    if name is None:
+def find_elsewhere(claim: Claim) -> Elsewhere | None:
+    """The processes that may hold this session; ``None``: no other one."""
+    sid = claim.sid
+    owner = split_sid(sid)
+    if owner is None or find_session(sid) is not None:
         return None
     links = get_links() or join()
-    return None if links is None or links.name == name else Elsewhere(links, name)
+    if links is None or (links.name == owner and not has_left(sid)):
+        return None
+    return Elsewhere(links, Trail(sid, owner), claim)

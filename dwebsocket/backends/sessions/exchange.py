@@ -7,6 +7,7 @@ never wait. Whoever waits is woken when the lock is free again.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ from dwebsocket.backends.sessions.carriers import Carrier, Polls, WebSocketCarri
 from dwebsocket.backends.sessions.incoming import Incoming
 from dwebsocket.backends.sessions.probing import Probe
 from dwebsocket.backends.sessions.pulse import Pulse
+from dwebsocket.backends.sessions.transit import Transit
+from dwebsocket.backends.slow import TOO_SLOW
+from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, HeldFrame, Known
 from dwebsocket.backends.waiters import Waiter, Waiters
 from dwebsocket.conf import conf
 from dwebsocket.protocol.engineio import NOOP, Outgoing, Packet, build_close
@@ -73,8 +77,8 @@ class Exchange:
 
     __slots__ = (
         *("_carrier", "_controls", "_ended", "_farewell", "_inbox", "_incoming", "_linger_until"),
-        *("_lock", "_lost_since", "_outgoing", "_probe", "_pulse", "_room_waiters", "_user"),
-        *("is_gone", "kind", "owner", "protocol", "resumes", "sid"),
+        *("_lock", "_lost_since", "_outgoing", "_probe", "_pulse", "_room_waiters", "_transit"),
+        *("_user", "is_gone", "kind", "owner", "protocol", "resumes", "sid"),
     )
 
     def __init__(
@@ -101,6 +105,7 @@ class Exchange:
         self.is_gone = False
         self._linger_until = 0.0
         self._room_waiters = Waiters()
+        self._transit = Transit()
 
     @property
     def received(self) -> int:
@@ -139,8 +144,19 @@ class Exchange:
                 self._flush()
         if too_slow:
             self._user._note_too_slow()
-            self.end(CloseCode.TRY_AGAIN_LATER, "the peer reads too slowly", lingers=False)
+            self.end(*TOO_SLOW, lingers=False)
         return not too_slow
+
+    def send_of_group(self, identity: str | None, *packets: Packet) -> None:
+        """Send what a group sends, or says of itself; unless it came to another process before.
+
+        Args:
+            identity: what no other message has; ``None``: it has none.
+        """
+        with self._lock:
+            if self._ended is None and self._transit.keep(identity, packets):
+                return
+        self.send(*packets)
 
     def tell(self, packet: Packet) -> None:
         """Send what is no message, in front of those that wait."""
@@ -171,7 +187,7 @@ class Exchange:
     def _flush(self) -> None:
         """Have the carrier take what waits. Under the lock, as all that follows."""
         carrier = self._carrier
-        if carrier is None or not carrier.is_ready:
+        if carrier is None or not carrier.is_ready or self._transit.is_held:
             return
         most = None
         if self.kind == "polling" and not self.resumes:
@@ -198,8 +214,9 @@ class Exchange:
     def _ask(self, now: float) -> None:
         self._pulse.ask(now, self._outgoing.taken)
         self._controls.append(f"2{self.received}" if self.resumes else "2")
-        if self._carrier is not None and self._carrier.is_ready:
-            self._carrier.send([self._controls.pop()])
+        carrier = self._carrier
+        if carrier is not None and carrier.is_ready and not self._transit.is_held:
+            carrier.send([self._controls.pop()])
 
     # The end
 
@@ -244,13 +261,13 @@ class Exchange:
             elif polls and lingers:  # one may be on its way
                 self._farewell, away = NOOP, CROSSING
             lingers = lingers and (farewell or polls)
-            self._linger_until = monotonic() + away
+            self._linger_until = monotonic() + away if lingers else 0.0
             if farewell or lingers:
                 self._flush()
-            if not (self.is_gone or lingers):
+            if not (self.is_gone or lingers or self._transit.is_held):
                 self._conclude()
-        self._user._note_end(code, reason)
-        self._inbox.close()  # whoever finds that asks for the code
+        self._user._note_end(code, reason)  # first: whoever reads to the end asks why it came
+        self._inbox.close()
         self._inbox.wake()
         self._wake()
         return True
@@ -265,6 +282,34 @@ class Exchange:
         if carrier is not None:
             carrier.finish(CloseCode.NORMAL_CLOSURE if code in UNSENDABLE else code, reason)
 
+    # From one process to another
+
+    def release(
+        self,
+        held: Iterable[HeldFrame] = (),
+        before: Known = NOTHING_KNOWN,
+        *,
+        unsent: Iterable[Packet] = (),
+        is_too_much: bool = False,
+    ) -> None:
+        """Let what waits leave again, where it was, or where it has come to.
+
+        Args:
+            held: what groups have sent to it there.
+            before: what the client had from there before that.
+            unsent: what others have.
+            is_too_much: whether there was more.
+        """
+        with self._lock:
+            is_too_much = is_too_much or self._transit.is_too_much
+            self._outgoing.put_all(unsent)
+            self._outgoing.put_all(self._transit.release(held, before))
+            self._flush()
+        if is_too_much:
+            self._user._note_too_slow()
+            self.end(*TOO_SLOW, lingers=False)
+        self._wake()
+
     def fail(self, why: str) -> None:
         """The client has broken the protocol."""
         self._incoming.has_failed = True
@@ -276,7 +321,9 @@ class Exchange:
         """See what the time says."""
         ends = None
         with self._lock:
-            if self._ended is not None:
+            if self._transit.is_held:
+                pass  # its time goes on where it goes on
+            elif self._ended is not None:
                 if now >= self._linger_until and not self.is_gone:
                     self._conclude()
             elif self._carrier is None:

@@ -36,7 +36,10 @@ def find_owner(request: HttpRequest) -> Any:
 class Opening(Protocol):
     """The first carrier of a session."""
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str:
+        """As ``Carrier`` has it."""
+        ...
 
     def open(
         self, session: Session, subprotocol: str | None, headers: Mapping[str, str]
@@ -106,6 +109,7 @@ class Connection:
         self._start: Callable[[], None] | None = None
         self._response: HttpResponse | None = None
         websocket._carries_session = True
+        websocket._is_left_to_session = session.is_here
 
     def accept(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         """Send the 101."""

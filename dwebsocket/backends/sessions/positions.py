@@ -37,7 +37,7 @@ POSITIONS = "7"
 class Session(Protocol):
     """What is sent in order."""
 
-    def send(self, *packets: Packet) -> bool: ...
+    def send_of_group(self, identity: str | None, *packets: Packet) -> None: ...
 
 
 class Owner(Protocol):
@@ -121,7 +121,9 @@ class Positions:
     def send(self, group: str, position: str, message: PreparedMessage) -> None:
         """Send a message at that position."""
         self._owner._sent += 1
-        self._owner._session.send(build_next(group, position), build_message(message))
+        self._owner._session.send_of_group(
+            message.identity, build_next(group, position), build_message(message)
+        )
 
     def forget(self, group: str) -> None:
         """The client is in this group no more."""
@@ -140,7 +142,7 @@ class Positions:
             self._tell({"recovered": recovered})
 
     def _tell(self, values: dict[str, Any]) -> None:
-        self._owner._session.send(build_positions(values))
+        self._owner._session.send_of_group(None, build_positions(values))
 
 
 @lru_cache(256)  # the same for all members

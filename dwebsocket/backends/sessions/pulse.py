@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dwebsocket.conf import conf
 
 __all__ = ["Pulse"]
@@ -12,6 +15,8 @@ INTERVAL, TIMEOUT = 25.0, 20.0
 
 #: Seconds by which a ping may be late, at the cost of the time to answer it.
 LATE = 0.1
+
+FOREVER = float("inf")
 
 
 class Pulse:
@@ -45,8 +50,29 @@ class Pulse:
     def stop(self) -> None:
         """None is: nobody is asked."""
         self.is_asking = False
-        self._due = self._asked = float("inf")
+        self._due = self._asked = FOREVER
         self._mark = 0
+
+    # From one process to another of the machine, which have one clock
+
+    def pack(self) -> dict[str, Any]:
+        """What ``unpack`` needs."""
+        return {
+            "interval": self.interval,
+            "timeout": self.timeout,
+            "due": None if self._due == FOREVER else self._due,
+            "mark": self._mark if self.is_asking else None,
+        }
+
+    def unpack(self, values: Mapping[str, Any], now: float) -> None:
+        """Go on with what another process has packed. A client that is asked has all of its time
+        again: the way here was not its own.
+        """
+        self.interval, self.timeout = float(values["interval"]), float(values["timeout"])
+        self._due = FOREVER if values["due"] is None else float(values["due"])
+        self.is_asking = values["mark"] is not None
+        if self.is_asking:
+            self._asked, self._mark = now, int(values["mark"])
 
     def ask(self, now: float, mark: int) -> None:
         """A ping is sent, behind ``mark`` messages."""

@@ -12,13 +12,23 @@ from time import monotonic
 from typing import Any
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
-from dwebsocket.backends.sessions.relay import get_links
+from dwebsocket.backends.sessions.relay import get_links, split_sid
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import Service, log_failure
 
-__all__ = ["add", "count", "create_sid", "discard", "find_session", "find_stop_code"]
+__all__ = [
+    "add",
+    "count",
+    "create_sid",
+    "discard",
+    "find_owners",
+    "find_session",
+    "find_stop_code",
+    "has_left",
+    "leave",
+]
 
 #: Random bytes of a sid.
 SID_BYTES = 16
@@ -27,10 +37,14 @@ SID_BYTES = 16
 MIN_INTERVAL, MAX_INTERVAL = 0.05, 1.0
 IDLE_TIMEOUT = 30.0
 
-#: Seconds that carriers have to take the last packets when the interpreter ends.
-GRACE = 0.2
+#: Seconds that carriers have to take the last packets when the interpreter ends, at most, and
+#: between two looks at whether they have.
+GRACE, PAUSE = 1.0, 0.005
 
 sessions: dict[str, Session] = {}
+
+#: The sids of those that other processes have now. This one ends.
+left: set[str] = set()
 
 
 def create_sid() -> str:
@@ -68,7 +82,12 @@ class Clock:
     def __init__(self, start: Callable[..., Any], sleep: Callable[[float], None]) -> None:
         self._sessions: set[Session] = set()
         self._sleep = sleep
+        self._sweeper = sweeper.find_sweeper(start, sleep)
         self._service = Service(self._run, "dwebsocket-sessions", start, sleep)
+
+    def leave(self, code: int) -> None:
+        """End all, or hand them over: the interpreter ends."""
+        self._sweeper.leave(code)
 
     def add(self, session: Session) -> None:
         """Look at this one, too."""
@@ -80,9 +99,10 @@ class Clock:
         while True:
             self._sleep(find_interval())
             now = monotonic()
-            code = find_stop_code()
+            code = find_stop_code() if self._sessions else None
+            is_over = code is not None and self._sweeper.leave_soon(code)
             for session in list(self._sessions):
-                look_at(session, now, code)
+                look_at(session, now, code if is_over else None)
                 if session.is_gone:
                     self._sessions.discard(session)
                     sessions.pop(session.sid, None)
@@ -136,6 +156,22 @@ def add(
     clock.add(session)
 
 
+def leave(session: Session) -> None:
+    """Another process has it, which is looked for if somebody asks here."""
+    left.add(session.sid)
+    sessions.pop(session.sid, None)
+
+
+def find_owners() -> list[str]:
+    """The processes that have begun the sessions which are here."""
+    return sorted({owner for sid in list(sessions) if (owner := split_sid(sid)) is not None})
+
+
+def has_left(sid: str) -> bool:
+    """Whether it was here, and is another process's."""
+    return sid in left
+
+
 def discard(session: Session) -> None:
     """Forget one that has not begun."""
     session.is_gone = True
@@ -145,16 +181,32 @@ def discard(session: Session) -> None:
 def forget() -> None:
     """Forget the parent's sessions in a forked child."""
     sessions.clear()
+    left.clear()
     clocks.clear()
 
 
 @atexit.register
 def end_all() -> None:
     """The interpreter ends: say so."""
-    for session in list(sessions.values()):
-        session.end(sweeper.get_exit_code(), "", lingers=False)
-    if sessions:
-        time.sleep(GRACE)
+    code = find_stop_code() or sweeper.get_exit_code()
+    for clock in list(clocks.values()):
+        if sessions:
+            clock.leave(code)
+            wait_until_said()
+
+
+def wait_until_said() -> None:
+    """Give carriers a moment to take the last packets: polls, and those of other processes.
+    WebSockets are waited for with all others.
+    """
+    until = monotonic() + GRACE
+    while monotonic() < until and (sweeper.is_answering() or is_sending()):
+        time.sleep(PAUSE)
+
+
+def is_sending() -> bool:
+    links = get_links()
+    return links is not None and links.is_sending
 
 
 if hasattr(os, "register_at_fork"):

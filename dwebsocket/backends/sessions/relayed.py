@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -9,6 +10,7 @@ from dwebsocket.backends.replies import Reply
 from dwebsocket.backends.sessions.carriers import DrivenCarrier
 from dwebsocket.backends.sessions.claims import (
     Claim,
+    HasLeft,
     Refused,
     carry,
     check_return,
@@ -16,12 +18,15 @@ from dwebsocket.backends.sessions.claims import (
     poll,
     post,
 )
+from dwebsocket.backends.sessions.registry import find_session
 from dwebsocket.backends.sessions.relay.link import Stream, StreamUser
 from dwebsocket.backends.sessions.relay.links import accept_with
 from dwebsocket.backends.sessions.relay.messages import Item, pack_packets, unpack_packets
 from dwebsocket.backends.sessions.session import Session
+from dwebsocket.backends.sessions.transit import IsLeaving
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.supervisor import log_failure
 
 __all__ = ["WINDOW", "accept"]
 
@@ -165,6 +170,50 @@ ANSWERS: dict[str, Callable[[Stream, Session, Claim, Item], StreamUser]] = {
 }
 
 
+class Postponed:
+    """Uses a stream while its session is about to go to another process: it is answered then."""
+
+    def __init__(self, stream: Stream, item: Item) -> None:
+        self._stream = stream
+        self._item = item
+        self._lock = threading.Lock()
+        self._user: StreamUser | None = None
+        self._come: list[Item | None] = []
+
+    def answer(self) -> None:
+        """The session has gone, or stays. Never raises."""
+        try:
+            user = accept(self._stream, self._item)
+        except Exception:
+            log_failure("A request that another process relays cannot be answered")
+            self._stream.close()
+            return
+        with self._lock:
+            while self._come:
+                tell(user, self._come.pop(0))
+            self._user = user
+
+    def receive(self, item: Item | None) -> None:
+        """See ``StreamUser``."""
+        with self._lock:
+            if self._user is None:
+                self._come.append(item)
+                return
+        tell(self._user, item)
+
+    def break_off(self) -> None:
+        """See ``StreamUser``."""
+        self.receive(None)
+
+
+def tell(user: StreamUser, item: Item | None) -> None:
+    """Tell what has come; ``None``: the end."""
+    if item is None:
+        user.break_off()
+    else:
+        user.receive(item)
+
+
 def accept(stream: Stream, item: Item) -> StreamUser:
     """Answer a request that another process relays."""
     kind, values, *rest = item
@@ -174,6 +223,13 @@ def accept(stream: Stream, item: Item) -> StreamUser:
         if session is not None:
             return ANSWERS[kind](stream, session, claim, rest)
         stream.send("gone")
+    except IsLeaving:
+        postponed, session = Postponed(stream, item), find_session(claim.sid)
+        if session is None or not session.when_settled(postponed.answer):
+            return accept(stream, item)  # just now
+        return postponed
+    except HasLeft:
+        stream.send("moved")
     except Refused as error:
         stream.send("refused", error.values)
     stream.close()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from dwebsocket.backends.replies import Reply
-from dwebsocket.backends.sessions.carriers import Carrier, Polls, WebSocketCarrier
+from dwebsocket.backends.sessions.carriers import (
+    Carrier,
+    CarryingWebSocket,
+    Polls,
+    WebSocketCarrier,
+)
+from dwebsocket.backends.sessions.content import SessionContent
 from dwebsocket.backends.sessions.exchange import Exchange
+from dwebsocket.backends.sessions.transit import IsLeaving
+from dwebsocket.backends.sockets.holding import HeldFrame
+from dwebsocket.backends.waiters import Waiter, Waiters
 from dwebsocket.conf import conf
 from dwebsocket.protocol.engineio import (
     NOOP,
@@ -31,6 +40,8 @@ class Session(Exchange):
 
     __slots__ = ()
 
+    is_here: ClassVar[bool] = True
+
     # Carriers come
 
     def adopt(self, carrier: Carrier, received: int | None = None) -> None:
@@ -40,9 +51,11 @@ class Session(Exchange):
             received: how many messages the client has got; ``None``: it is the first carrier.
 
         Raises:
+            IsLeaving: the session is about to go to another process.
             WrongCount: so many were not sent.
         """
         with self._lock:
+            self._transit.check()
             if received is not None:
                 self._outgoing.rewind(received)
             old, self._carrier, self.kind = self._carrier, carrier, carrier.kind
@@ -82,8 +95,13 @@ class Session(Exchange):
         return self._outgoing.trimmed <= received <= self._outgoing.taken
 
     def probe(self, carrier: WebSocketCarrier) -> None:
-        """A WebSocket asks whether it may carry on what polls have begun; if not it is closed."""
+        """A WebSocket asks whether it may carry on what polls have begun; if not it is closed.
+
+        Raises:
+            IsLeaving: the session is about to go to another process.
+        """
         with self._lock:
+            self._transit.check()
             may = isinstance(self._carrier, Polls) and self._ended is None
             if may and self._probe.carrier is None:
                 self._probe.begin(carrier)
@@ -124,8 +142,12 @@ class Session(Exchange):
 
         Args:
             after: how many messages the client has got, if it says so.
+
+        Raises:
+            IsLeaving: the session is about to go to another process.
         """
         with self._lock:
+            self._transit.check()
             carrier = self._carrier
             if not isinstance(carrier, Polls):
                 return False
@@ -168,8 +190,12 @@ class Session(Exchange):
 
         Args:
             sent: how many messages the client had sent before these, if it says so.
+
+        Raises:
+            IsLeaving: the session is about to go to another process.
         """
         with self._lock:
+            self._transit.check()
             carrier = self._carrier
             if not isinstance(carrier, Polls) or self._ended is not None:
                 return False
@@ -197,7 +223,12 @@ class Session(Exchange):
 
     def _post_again(self, packets: Sequence[Packet], sent: int | None, reply: Reply) -> None:
         """There is room for what a POST has brought."""
-        if not self.post(packets, sent, reply):
+        try:
+            is_taken = self.post(packets, sent, reply)
+        except IsLeaving:
+            reply.give("", status=503)
+            return
+        if not is_taken:
             reply.give("", status=400)
 
     # What comes
@@ -207,6 +238,9 @@ class Session(Exchange):
 
         Args:
             sent: how many messages the client had sent before these, if it says so.
+
+        Raises:
+            IsLeaving: polls have brought them, and the session is about to go to another process.
         """
         rest, messages, closed = list(packets), list[Message](), None
         has_room = True
@@ -216,6 +250,8 @@ class Session(Exchange):
                 self._hear_probe(rest)
                 probe = self._probe.carrier
             if carrier is self._carrier and self._ended is None:
+                if isinstance(carrier, Polls):
+                    self._transit.check()
                 if sent is not None:
                     self._incoming.skip_known(rest, sent)
                 closed = self._incoming.sort(rest, messages)
@@ -236,3 +272,77 @@ class Session(Exchange):
         elif floods:
             self.fail("the client sends what it has been told to wait with")
         return has_room
+
+    # From one process to another
+
+    def restore(self, content: SessionContent) -> None:
+        """Be what another process has had; nothing leaves until ``release``."""
+        with self._lock:
+            self._transit.hold()
+            self.kind = content.kind
+            self._outgoing.restore(content.trimmed, content.kept, content.pending)
+            self._incoming.received = content.received
+            self._controls[:] = content.controls
+            self._pulse.unpack(content.pulse, monotonic())
+            self._lost_since = content.lost_since
+
+    def place(self, carrier: Carrier) -> None:
+        """It was carried there, as it is here."""
+        with self._lock:
+            self._carrier = carrier
+            if not self._inbox.has_room:
+                carrier.set_reading(False)
+
+    def suspend(self, can_move: Callable[[CarryingWebSocket], bool]) -> Any:
+        """Have nothing sent, and whoever comes wait; a WebSocket that goes with it, if one does."""
+        with self._lock:
+            self._transit.leave()
+            self._probe.stop()
+            carrier = self._carrier
+            if isinstance(carrier, Polls):
+                carrier.finish(CloseCode.NORMAL_CLOSURE, "")  # the next poll finds it where it is
+            elif isinstance(carrier, WebSocketCarrier):
+                if can_move(carrier.websocket):
+                    return carrier.websocket
+                self._carrier = None
+                self._miss(monotonic())
+                carrier.finish(CloseCode.SERVICE_RESTART, "")  # the client comes back
+        return None
+
+    def check_stays(self) -> None:
+        """See to it that it is this process's.
+
+        Raises:
+            IsLeaving: it is about to go to another process.
+        """
+        with self._lock:
+            self._transit.check()
+
+    def when_settled(self, waiter: Waiter) -> bool:
+        """Have this called when it has gone, or stays after all; ``False``: it has, or does."""
+        with self._lock:
+            return self._transit.add_waiter(waiter)
+
+    def miss(self) -> None:
+        """Its carrier is lost."""
+        with self._lock:
+            self._carrier = None
+            self._miss(monotonic())
+
+    def let_go(self) -> Waiters:
+        """It is another process's: those who wait for that, who are to be woken."""
+        with self._lock:
+            self._carrier = None
+            self._ended = self._ended or (CloseCode.SERVICE_RESTART, "")
+            self._conclude()
+            return self._transit.settle()
+
+    def stay(self, held: Iterable[HeldFrame]) -> Waiters:
+        """It is this process's again, as ``let_go``.
+
+        Args:
+            held: what its groups have sent, as far as that was taken out.
+        """
+        self.release(held)
+        with self._lock:
+            return self._transit.settle()

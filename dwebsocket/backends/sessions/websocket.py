@@ -22,11 +22,13 @@ from dwebsocket.backends.sessions.positions import Positions
 from dwebsocket.backends.sessions.runners import create_runner
 from dwebsocket.backends.sessions.session import Session
 from dwebsocket.backends.slow import count_slow
+from dwebsocket.backends.sockets import ending
 from dwebsocket.backends.waiters import wait_for_wake
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.budget import RESERVE, cost_of
 from dwebsocket.protocol.engineio import Packet, build_error, build_message, build_text
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.handshake import check_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.protocol.state import Reading
@@ -88,16 +90,8 @@ class SessionWebSocket(BaseWebSocket):
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         assert self._opening is not None
         check_response(subprotocol, headers.items())
-        room.check_room(registry.count())
-        session = Session(
-            registry.create_sid(),
-            self,
-            self._inbox,
-            resumes=self._resumes,
-            protocol=subprotocol,
-        )
-        session.owner = self._session_owner
-        self._session = session
+        self._check_room()
+        session = self._session = self._create_session(registry.create_sid(), subprotocol)
         if self._resumes:
             self._positions, self._brought = Positions(self, self._brought), None
         # First: its client may come back before this goes on.
@@ -110,6 +104,14 @@ class SessionWebSocket(BaseWebSocket):
             registry.discard(session)
             raise
         self._opening = None
+
+    def _check_room(self) -> None:
+        room.check_room(registry.count())
+
+    def _create_session(self, sid: str, subprotocol: str | None) -> Session:
+        session = Session(sid, self, self._inbox, resumes=self._resumes, protocol=subprotocol)
+        session.owner = self._session_owner
+        return session
 
     # Positions
 
@@ -151,7 +153,7 @@ class SessionWebSocket(BaseWebSocket):
 
     def send_nowait(self, message: PreparedMessage) -> None:
         self._sent += 1
-        self._session.send(build_message(message))
+        self._session.send_of_group(message.identity, build_message(message))
 
     def send_ping(self, payload: bytes) -> None:
         self._check_open()  # the session pings, and has no payload for that
@@ -168,11 +170,6 @@ class SessionWebSocket(BaseWebSocket):
             if not (woken.acquire() if timeout is None else woken.acquire(timeout=timeout)):
                 self._session.end(1006, "the peer did not take the data in time", farewell=False)
             self._check_open()
-
-    def _check_open(self) -> None:
-        if self._state.reading or self._state.writing:
-            self._check_accepted()
-            raise self._closed_error()
 
     def _closed_error(self) -> ConnectionClosed:
         note_end(self)
@@ -276,6 +273,24 @@ class SessionWebSocket(BaseWebSocket):
         """Too much waits for the client: see ``User``."""
         count_slow()
 
+    def _go_away(self, code: int) -> None:
+        """The process ends, and nobody takes it over."""
+        self._session.end(code, "", lingers=False)
+
+    def _lose(self, reason: str) -> None:
+        """It cannot be looked after."""
+        self._session.end(CloseCode.ABNORMAL_CLOSURE, reason, farewell=False, lingers=False)
+
+    def _leave(self, reason: str) -> None:
+        """Another process goes on with it."""
+        self._connection_log = self._origin = None
+        self.end(CloseCode.SERVICE_RESTART, reason)
+        self._state.stop_reading()
+        self._state.send_close()
+        websockets.discard(self)
+        self._inbox.clear()
+        self._finish()
+
     def _finish(self) -> None:
         self._inbox.close_descriptor()
 
@@ -305,4 +320,11 @@ class SessionWebSocket(BaseWebSocket):
 
 #: Those that are open in this process.
 websockets: set[SessionWebSocket] = set()
-live.sources.append(lambda: list(websockets))
+
+
+def find_websockets() -> list[SessionWebSocket]:
+    return list(websockets)
+
+
+live.sources.append(find_websockets)
+ending.add_source(find_websockets)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from django.http import HttpRequest
 
@@ -23,7 +24,7 @@ from dwebsocket.transports import Transport, create_transport
 from dwebsocket.websocket import BaseWebSocket
 from dwebsocket.websocket.stamps import seconds_since
 
-__all__ = ["Arrival", "ArrivedFactory", "ArrivedWebSocket"]
+__all__ = ["Arrival", "ArrivedWebSocket", "OtherSubprotocol", "do_nothing", "telling_resumed"]
 
 
 class Arrival(Takeover):
@@ -60,6 +61,27 @@ class Arrival(Takeover):
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return self._find_stop_signal()
 
+    def create_factory(self, request: HttpRequest) -> BaseWebSocketFactory:
+        """What makes the WebSocket of the request that stands for the handshake."""
+        return ArrivedFactory(request, self)
+
+    def accept(
+        self, request: HttpRequest, listen: Callable[[ArrivedWebSocket], Listener]
+    ) -> ArrivedWebSocket:
+        """Have it without a handler.
+
+        Args:
+            listen: makes what is told what comes, from ``begin`` on.
+
+        Raises:
+            OSError: the system has no room for it.
+            NoRoom: this process has none.
+        """
+        websocket = ArrivedWebSocket(request, self)
+        websocket.accept(self.content.subprotocol)
+        websocket._attach_driver(listen(websocket))
+        return websocket
+
     def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
         """Send what has come for the peer meanwhile, and read on.
 
@@ -71,14 +93,12 @@ class Arrival(Takeover):
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
         """It cannot go on here: close it, behind what waits for the peer. Never waits."""
-        websocket = ArrivedWebSocket(request, self)
         try:
-            websocket.accept(self.content.subprotocol)
+            websocket = self.accept(request, lambda websocket: Silent())
         except (OSError, InvalidHandshake):  # there is no room for it
             self.sock.close()
             return
         websocket._ready.clear()
-        websocket._attach_driver(Silent())
         websocket._begin(None, NOTHING_KNOWN)
         websocket.close_connection(code, reason, conf.CLOSE_TIMEOUT)
 
@@ -142,13 +162,8 @@ class ArrivedWebSocket(SocketWebSocket):
     ) -> None:
         arrival = self._arrival
         assert arrival is not None
-        log, self._connection_log = self._connection_log, None  # it was told there
-        super().accept(subprotocol, headers)
-        self._connection_log = log
-        content = arrival.content
-        self._opened, self._sent = content.stamp, content.sent
-        if log is not None:
-            log.tell_resumed(seconds_since(content.stamp))
+        with telling_resumed(self, arrival.content):
+            super().accept(subprotocol, headers)
         arrival.websocket = self
 
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
@@ -192,5 +207,25 @@ class ArrivedWebSocket(SocketWebSocket):
         writer.try_flush()
 
 
+class Counted(Protocol):
+    """What is known of a connection since it was accepted."""
+
+    @property
+    def stamp(self) -> int: ...
+    @property
+    def sent(self) -> int: ...
+
+
+@contextmanager
+def telling_resumed(websocket: BaseWebSocket, content: Counted) -> Iterator[None]:
+    """While it is accepted: it was before, and the log says so."""
+    log, websocket._connection_log = websocket._connection_log, None  # it was told there
+    yield
+    websocket._connection_log = log
+    websocket._opened, websocket._sent = content.stamp, content.sent
+    if log is not None:
+        log.tell_resumed(seconds_since(content.stamp))
+
+
 def do_nothing() -> None:
-    """Stands for the start of the loop, which comes later."""
+    """Stands for the start of what comes later."""

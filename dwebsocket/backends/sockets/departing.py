@@ -41,6 +41,11 @@ class Content(NamedTuple):
     sent: int
     received: int
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.unread) + len(self.unsent)
+
 
 class Late(NamedTuple):
     """What has come for the peer in the old process since ``Content`` was taken.
@@ -73,6 +78,11 @@ class Departure:
         self._writer = websocket._writer
         self._driver: Driver = self._writer.driver
         self._content: Content | None = None
+
+    @property
+    def descriptor(self) -> int | None:
+        """Its own."""
+        return self.websocket.fileno()
 
     @staticmethod
     def can_move(websocket: Any) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
@@ -14,7 +15,17 @@ from dwebsocket.backends import gunicorn_worker, restarts
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
 
-__all__ = ["Mover", "add_mover", "drain", "get_begin", "has_begun", "has_successor", "move"]
+__all__ = [
+    "Mover",
+    "add_mover",
+    "add_source",
+    "drain",
+    "find_all",
+    "get_begin",
+    "has_begun",
+    "has_successor",
+    "move",
+]
 
 #: Seconds that are left of the time that the server gives, for the last Closes.
 RESERVE = 1.5
@@ -31,6 +42,8 @@ class Ending:
 
     def __init__(self) -> None:
         self.movers: list[Mover] = []
+        self.sources: list[Callable[[], Iterable[Any]]] = []
+        self.lock = threading.Lock()  # held while connections move
         self.began: float | None = None
         self.grace = 0.0  # seconds from then
 
@@ -42,6 +55,18 @@ def add_mover(mover: Mover) -> None:
     """Call this when the process ends; once, however often it is added."""
     if mover not in ending.movers:
         ending.movers.append(mover)
+
+
+def add_source(source: Callable[[], Iterable[Any]]) -> None:
+    """These end with the process, too: what is open besides the connections of sweepers."""
+    if source not in ending.sources:
+        ending.sources.append(source)
+
+
+def find_all(connections: Iterable[Any]) -> list[Any]:
+    """These, but for those that a session here ends, and what the sources give."""
+    own = [one for one in connections if not one._is_left_to_session]
+    return own + [one for source in ending.sources for one in source()]
 
 
 def has_begun() -> bool:
@@ -71,11 +96,12 @@ def has_successor() -> bool:
 def move(find: Callable[[], Iterable[Any]]) -> None:
     """Hand over to another process what can be. Never raises."""
     deadline = find_deadline()
-    for mover in ending.movers:
-        try:
-            mover(find, deadline)
-        except Exception:
-            log_failure("Open WebSockets could not be handed over to another process")
+    with ending.lock:
+        for mover in ending.movers:
+            try:
+                mover(find, deadline)
+            except Exception:
+                log_failure("Open WebSockets could not be handed over to another process")
 
 
 def drain(
@@ -107,8 +133,9 @@ def drain(
 def start_anew() -> None:
     """In a forked child nothing of that is true."""
     global ending
-    movers, ending = ending.movers, Ending()
-    ending.movers += movers
+    before, ending = ending, Ending()
+    ending.movers += before.movers
+    ending.sources += before.sources
 
 
 if hasattr(os, "register_at_fork"):

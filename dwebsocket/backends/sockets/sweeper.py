@@ -30,8 +30,10 @@ __all__ = [
     "discard",
     "expect",
     "expect_restart",
+    "find_sweeper",
     "get_exit_code",
     "give_up",
+    "is_answering",
     "watch_deadline",
 ]
 
@@ -70,6 +72,8 @@ class Swept(Connection, Protocol):
 
     @property
     def close_reason(self) -> str | None: ...
+    @property
+    def _is_left_to_session(self) -> bool: ...
     def _get_stop_code(self) -> int | None: ...
     def _go_away(self, code: int) -> None: ...
     def _end_view(self) -> None: ...
@@ -141,8 +145,15 @@ class Sweeper:
             if number % BATCH == 0:
                 self._sleep(0)
 
+    def leave_soon(self, code: int) -> bool:
+        """The server has been told to end: see to what is open beside what is done here, once;
+        whether that has been done.
+        """
+        if not self._stopping:
+            self._leave_soon(code)
+        return self._has_left
+
     def _leave_soon(self, code: int) -> None:
-        """The server has been told to end: see to the connections beside what is done here."""
         self._stopping = True
 
         def leave() -> None:
@@ -166,11 +177,11 @@ class Sweeper:
             return
         self._stopping = True
         try:
-            ending.move(lambda: list(self.connections))
+            ending.move(self._find_all)
             if ending.has_successor():
                 code = CloseCode.SERVICE_RESTART
             ending.drain(
-                lambda: list(self.connections),
+                self._find_all,
                 lambda websocket: look_after(websocket, websocket._go_away, code, failed=None),
                 self._sleep,
             )
@@ -178,9 +189,12 @@ class Sweeper:
         finally:
             self._has_left = True
 
+    def _find_all(self) -> list[Any]:
+        return ending.find_all(list(self.connections))
+
     def send_going_away(self, code: int) -> None:
         """Send a Close to everybody, without waiting."""
-        for websocket in list(self.connections):
+        for websocket in self._find_all():
             look_after(websocket, websocket._go_away, code, failed=None)
 
     def wait_for_ends(self) -> None:
@@ -245,9 +259,14 @@ def add(websocket: Swept) -> None:
 
 def get_sweeper(transport: Transport) -> Sweeper:
     """The one for connections that wait in this way."""
-    sweeper = sweepers.get(transport.start)
+    return find_sweeper(transport.start, transport.sleep)
+
+
+def find_sweeper(start: Callable[..., None], sleep: Callable[[float], None]) -> Sweeper:
+    """The one for what waits in this way, as ``Sweeper`` has it."""
+    sweeper = sweepers.get(start)
     if sweeper is None:
-        sweeper = sweepers.setdefault(transport.start, Sweeper(transport.start, transport.sleep))
+        sweeper = sweepers.setdefault(start, Sweeper(start, sleep))
         call_at_end(send_going_away)
     return sweeper
 
@@ -264,6 +283,13 @@ def discard(websocket: Swept) -> None:
     sweeper = sweepers.get(websocket._transport.start)
     if sweeper is not None:
         sweeper.connections.discard(websocket)
+
+
+def is_answering() -> bool:
+    """Whether the time of something is running, as of an answer that is being written."""
+    now = monotonic()
+    timed = (one for sweeper in sweepers.values() for one in list(sweeper.timed))
+    return any(not look_after(one, one.check_deadline, now, failed=True) for one in timed)
 
 
 def count() -> int:

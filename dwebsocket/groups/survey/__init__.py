@@ -7,8 +7,17 @@ answering  what a process does with a question
 asking     what the one who asks does
 """
 
-from .answering import answer_with, join_soon
+from .answering import answer_with, join, join_soon
 from .asking import Survey, ask
 from .forms import Process, check_name, name_for_relay
 
-__all__ = ["Process", "Survey", "answer_with", "ask", "check_name", "join_soon", "name_for_relay"]
+__all__ = [
+    "Process",
+    "Survey",
+    "answer_with",
+    "ask",
+    "check_name",
+    "join",
+    "join_soon",
+    "name_for_relay",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from sys import getsizeof
 
 from .packets import Packet
@@ -85,6 +86,33 @@ class Outgoing:
         self._pending[:0] = again
         self._kept.clear()
         self.taken = self.trimmed
+
+    # From one process to another
+
+    def look(self) -> tuple[list[Packet], list[Packet]]:
+        """What has been taken and not trimmed, and what waits. Nothing stands for a packet that is
+        only counted.
+        """
+        kept = ["" if packet is None else packet for packet, _ in self._kept]
+        return kept, [packet for packet, _ in self._pending]
+
+    def restore(self, trimmed: int, kept: Sequence[Packet], pending: Sequence[Packet]) -> None:
+        """Go on from what another one was: see ``look``."""
+        self.put_all(kept)
+        self.take()
+        self.trimmed = trimmed
+        self.taken = trimmed + len(kept)
+        self.put_all(pending)
+
+    def put_all(self, packets: Iterable[Packet]) -> None:
+        """Add messages."""
+        for packet in packets:
+            self.put(packet)
+
+    @property
+    def count(self) -> int:
+        """How many have been added."""
+        return self.taken + len(self._pending)
 
     def drop(self) -> None:
         """Throw all away."""

@@ -10,7 +10,16 @@ from django.http import HttpResponse
 from dwebsocket import WebSocketHandler
 from dwebsocket.groups import Group
 
-__all__ = ["Room", "Shown", "Stateful", "page", "send"]
+__all__ = ["Echo", "Room", "Shown", "Stateful", "page", "send"]
+
+
+class Echo(WebSocketHandler):
+    """Sends back what comes."""
+
+    resumable = True
+
+    def on_message(self, message):
+        self.send(message)
 
 
 class Room(WebSocketHandler):

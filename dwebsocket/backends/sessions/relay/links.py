@@ -105,6 +105,11 @@ class Links:
 
     # Sending
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether something is on its way to another process, and has not been handed over."""
+        return self._sending.is_busy
+
     def _send_soon(self, link: Link) -> None:
         with self._lock:
             if link in self._scheduled:
@@ -202,12 +207,13 @@ class Links:
         if is_silent:
             self._silent[link.peer] = now
         is_over = is_silent or link.has_failed or link.is_forgotten(now)
-        if is_over or (silence > BEAT + TICK and self._is_gone(link)):
+        if is_over or (silence > BEAT + TICK and self.is_gone(link.peer)):
             self._end(link)
 
-    def _is_gone(self, link: Link) -> bool:
+    def is_gone(self, peer: str) -> bool:
+        """Whether there is no such process, as far as one can tell; not one that hangs."""
         try:
-            find_process(self._backend, link.peer)
+            find_process(self._backend, peer)
         except NoSuchProcess:
             return True
         return False

@@ -1,0 +1,160 @@
+"""gunicorn restarts its workers: sessions of our client go on, whatever carries them."""
+
+import json
+import os
+import threading
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from ..engine_client import EngineClient
+from ..engineio.breaking import BROKEN, BreakingClient
+from ..raw_client import TEXT, build_frame
+from ..servers.redis import redis_servers
+from .test_gunicorn import SETTINGS, TIMEOUT, WORKERS, fetch, make_row, reload, wait_for_end
+
+PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 30}
+
+
+#: Over Redis processes of several machines find each other.
+TRIED = [*WORKERS, "redis"] if "DWEBSOCKET_TEST_DEPLOYS" in os.environ else ["gthread"]
+
+
+@pytest.fixture(scope="module", params=TRIED)
+def server(start_server, request, tmp_path_factory):
+    with redis_servers(tmp_path_factory.mktemp("redis")) as make:
+        settings, worker = PATIENT, request.param
+        if worker == "redis":
+            redis, worker = make(), "gthread"
+            redis.start()
+            settings = {**settings, "WEBSOCKET_GROUPS": redis.setting}
+        server = start_server(make_row(worker), settings, measured=False)
+        yield server
+        server.stop(30)
+
+
+@pytest.fixture
+def connect(server):
+    engines = []
+
+    def open_one(path, transport="websocket", *, resume=True):
+        engine = EngineClient(server, path, resume=resume)
+        engine.timeout = TIMEOUT
+        engines.append(engine)
+        if transport == "websocket":
+            engine.open_websocket()
+        else:
+            engine.open_polls()
+        return engine
+
+    yield open_one
+    for engine in engines:
+        engine.hang_up()
+
+
+def come_back(engine):
+    """With a WebSocket, which any worker may get."""
+    sid = engine.sid
+    engine.open_websocket(sid=sid, received=len(engine.got))
+    assert (engine.sid, "received" in engine.opened) == (sid, True)
+
+
+def read_end(engine):
+    """What the session ends with."""
+    while (packet := engine.read())[:1] != "1":
+        pass
+    return json.loads(packet[1:])["code"]
+
+
+@contextmanager
+def breaking_all_the_time(server):
+    """A client whose connections break, at any byte, while its session moves."""
+    client = BreakingClient(server, "/moving/echo/", seed=7)
+    client.timeout = TIMEOUT
+    client.open_websocket()
+    sid, is_over = client.sid, threading.Event()
+
+    def run():
+        while not is_over.is_set():
+            client.add(3)
+            with suppress(*BROKEN, AssertionError):  # which is a Close
+                client.break_websocket(sid=sid, received=len(client.got))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield client
+    finally:
+        is_over.set()
+        thread.join(TIMEOUT)
+    assert client.sid == sid
+    assert client.breaks > 5
+    client.finish()
+    assert client.got == client.sent
+    client.hang_up()
+
+
+def test_sessions_go_on(server, connect):
+    room = "/moving/room/a/"
+    carried, half, plain, away = (connect(room, resume=one) for one in (1, 1, 0, 1))
+    polled, plainly = (connect(room, "polling", resume=one) for one in (1, 0))
+    back = [connect(room) for _ in range(6)]
+    for engine in back:
+        engine.websocket.reset()
+        come_back(engine)  # to the worker that has it, or to the other one
+    ends = {how: connect(f"/moving/{how}/") for how in ("raise", "fail")}
+    ends["view"] = connect("/echo/")
+    away.websocket.reset()
+    assert fetch(server, "/moving/send/a/0/3/").status == 200  # to who is away, too
+    frame = build_frame(TEXT, "4half")
+    half.websocket.send_bytes(frame[:5])
+    polled.poll(after=0)
+    waiting = polled.ask(sid=polled.sid, after=3)
+    with breaking_all_the_time(server):
+        old = reload(server)
+        assert waiting.read_response().body == b"6"
+        wait_for_end(server, old)
+
+    assert {how: read_end(engine) for how, engine in ends.items()} == {
+        "raise": 1012,
+        "fail": 1011,
+        "view": 1012,
+    }
+    assert fetch(server, "/moving/send/a/3/2/").status == 200
+    half.websocket.send_bytes(frame[5:])
+    for engine in (carried, plain):
+        engine.send("4more")
+    for engine in (carried, half, plain):
+        check(engine.read_until(6))
+    come_back(away)
+    away.send("4more")
+    check(away.read_until(6))
+    for engine in back:
+        while len(engine.got) < 5:
+            if engine.read() == 1012:  # it was relayed
+                come_back(engine)
+        engine.send("4more")
+        check(engine.read_until(6))
+    polled.post("4more", sent=0)
+    plainly.post("4more")
+    check(polled.poll_until(6))
+    check(plainly.poll_until(6))
+    # Their names are those of processes that are gone, and they go on once more.
+    wait_for_end(server, reload(server))
+    for engine in (carried, half, plain, away, *back):
+        engine.send("4again")
+    for engine in (carried, half, plain, away, *back):
+        while len(engine.got) < 7:
+            if engine.read() == 1012:
+                come_back(engine)
+                engine.send("4again")
+        assert engine.got[6].endswith(" again")
+    polled.post("4again", sent=1)
+    assert polled.poll_until(7)[6] == "42 again"
+
+
+def check(got):
+    """All that the group was sent, once and in order, and one answer."""
+    texts = [packet[1:].split() for packet in got]
+    assert [words[1] for words in texts if words[0] == "group"] == [*map(str, range(5))]
+    assert next(words for words in texts if words[0] != "group")[0] == "1"
