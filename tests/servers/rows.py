@@ -286,13 +286,8 @@ ROWS = [
         extra=True,
     ),
     uwsgi("uwsgi-ugreen", *UWSGI_ROUTER, "--async", "30", "--ugreen", extra=True),
-    uwsgi(
-        "uwsgi-http-socket",
-        *(*UWSGI_SOCKET, "--threads", "8"),
-        typical=True,
-        covered=False,
-        says_goodbye=True,
-    ),
+    # 1001, unless a request is running when a worker ends: uWSGI tells Python nothing then.
+    uwsgi("uwsgi-http-socket", *UWSGI_SOCKET, "--threads", "8", typical=True, covered=False),
     uwsgi(
         "uwsgi-http-socket-gevent",
         *(*UWSGI_SOCKET, "--gevent", "50", "--gevent-early-monkey-patch"),
@@ -379,9 +374,7 @@ ROWS = [
         denies=False,
         tells_reasons=False,
     ),
-    uwsgi(
-        "uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False, says_goodbye=True
-    ),
+    uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
     # Its front, and a process with handlers: what is said of descriptors, and of the process that
     # views run in, is not said of the one that is started here.
     Row(
