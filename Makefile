@@ -66,9 +66,9 @@ pytest: $(VENV)/.test
 # there CPython 3.11 may trace one line for ever: these run without coverage. Chaos takes all that the
 # machine has: nothing that waits for its answer in time runs beside it.
 suite: $(VENV)/.test
-	$(BIN)/$(or $(MEASURE),python) -m pytest $(PARALLEL) --ignore tests/transports --ignore tests/soak/test_chaos.py $(ARGS)
 	$(BIN)/python -m pytest $(PARALLEL) tests/transports
 	$(BIN)/python -m pytest tests/soak/test_chaos.py
+	$(BIN)/$(or $(MEASURE),python) -m pytest $(PARALLEL) --ignore tests/transports --ignore tests/soak/test_chaos.py $(ARGS)
 
 # A quarter more than without: whoever changes much runs it, and CI does not.
 coverage: $(VENV)/.test

@@ -7,7 +7,7 @@ import base64
 import json
 from urllib.parse import quote
 
-from .raw_client import BINARY, CLOSE, TEXT, RawClient, build_frame
+from .raw_client import BINARY, CLOSE, PING, PONG, TEXT, RawClient, build_frame
 
 SEPARATOR = "\x1e"
 
@@ -26,7 +26,10 @@ class EngineClient:
     Attributes:
         opened: what the last open packet said.
         got: packets that are messages, in their order.
+        timeout: seconds that an answer may take.
     """
+
+    timeout = 10.0
 
     def __init__(self, server, address, *, resume=False, headers=()):
         self.server = server
@@ -47,7 +50,8 @@ class EngineClient:
 
     def connect(self):
         next_server = getattr(self.server, "next_server", None)
-        self._clients.append(RawClient(next_server() if next_server else self.server))
+        server = next_server() if next_server else self.server
+        self._clients.append(RawClient(server, self.timeout))
         return self._clients[-1]
 
     def ask(self, method="GET", body=None, *, headers=(), **query):
@@ -141,7 +145,8 @@ class EngineClient:
 
     def read(self):
         """The next packet, or the code of a Close."""
-        frame = self.websocket.read_frame()
+        while (frame := self.websocket.read_frame()).opcode == PING:
+            self.websocket.send_frame(PONG, frame.payload)
         if frame.opcode == CLOSE:
             return frame.close_code
         packet = decode(frame.payload.decode()) if frame.opcode == TEXT else frame.payload

@@ -13,6 +13,8 @@ from ..raw_client import TEXT, build_frame, build_request
 from ..servers.rows import GUNICORN, Row
 
 COUNT = 1000
+#: No Ping comes before the echo, however long a busy machine takes to open them all.
+SETTINGS = {"WEBSOCKET_PING_INTERVAL": None}
 #: Where a worker ends in the way of test_sigterm, for another reason.
 FEW = 200
 WORKERS = {
@@ -103,7 +105,7 @@ def run(start_server):
     servers = []
 
     def start(row):
-        servers.append(start_server(row, measured=False))
+        servers.append(start_server(row, SETTINGS, measured=False))
         return servers[-1]
 
     yield start

@@ -152,7 +152,7 @@ def test_windows_of_the_start_page(open_socket):
             for strange in ("[]", '{"answer": "\\ud800"}', '{"text": " "}', '{"text": 1}'):
                 ada.send(strange)
             ada.send(json.dumps({"answer": second["id"]}))
-            assert receive_json(bob) == {**first, "type": "here"}
+            assert wait_for("here", bob) == {**first, "type": "here"}  # behind her "came", perhaps
             bob.send(json.dumps({"text": "Hello Ada"}))
             for websocket in (ada, bob):
                 assert receive_json(websocket) == {**second, "type": "said", "text": "Hello Ada"}
