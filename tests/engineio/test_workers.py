@@ -174,7 +174,9 @@ def test_a_process_that_is_none(site, new_engine, name):
 
 def test_a_process_that_is_killed(site, start_server, new_engine):
     """A poll that waits at another one is answered, and who comes back begins anew."""
-    owner = start_server(site.servers[0].row, site.settings)
+    # No heartbeat answers a poll, however long a busy machine takes.
+    settings = {**site.settings, "WEBSOCKET_PING_INTERVAL": 30, "WEBSOCKET_PING_TIMEOUT": 30}
+    owner = start_server(site.servers[0].row, settings)
     try:
         clients = []
         for _ in range(3):
