@@ -70,6 +70,12 @@ def windows(page):
     return page.get_by_role("list", name="Open windows").get_by_role("listitem")
 
 
+def processes(page):
+    """Those that have the windows which this one knows of."""
+    shown = windows(page).locator("small").all_inner_texts()
+    return {text.rpartition(" ")[2] for text in shown}
+
+
 def log(page):
     return page.get_by_role("log").locator("li")
 
@@ -139,10 +145,12 @@ def test_windows_come_back_after_the_server_was_restarted(open_window, server, s
 @pytest.mark.parametrize("server", ["two processes and Redis", "four processes"], indirect=True)
 def test_windows_of_two_processes(open_window):
     pages = [open_window() for _ in range(6)]
+    while len(processes(pages[0])) == 1 and len(pages) < 40:  # the kernel chooses who accepts
+        pages.append(open_window())
+        expect(windows(pages[0])).to_have_count(len(pages))
     for page in pages:
-        expect(windows(page)).to_have_count(6)
-    shown = windows(pages[0]).locator("small").all_inner_texts()
-    assert len({text.rpartition(" ")[2] for text in shown}) > 1
+        expect(windows(page)).to_have_count(len(pages))
+        assert len(processes(page)) > 1
 
 
 @pytest.mark.parametrize("server", ["runserver"], indirect=True)

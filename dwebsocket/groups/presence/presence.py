@@ -69,6 +69,7 @@ class Presence:
         self._tracked = Tracked()
         self._pictures = Pictures()
         self._lock = threading.Lock()  # for who hears, and what is heard for them
+        self._writing = threading.Lock()  # while the store is told what has changed
         self._changed = threading.Event()
         self._service = Service(self._run, "dwebsocket-presence")
         self._renewed = -RENEWAL
@@ -120,7 +121,10 @@ class Presence:
         Raises:
             GroupUnavailable: nobody can say.
         """
-        own = self._tracked.of(name)  # of which the store may not know yet
+        with self._writing:  # or the store would answer with what this process has said before
+            if self._tracked.has_changes:
+                self._write()
+        own = self._tracked.of(name)  # some may have come just now
         kept = self._store.read([name])[name].entries
         found = merge([*kept.items(), *own.items()])
         return {decode(key): decode(entry.info) for key, entry in found.items()}
@@ -196,7 +200,8 @@ class Presence:
 
     def _see_to_all(self) -> None:
         try:
-            self._write()
+            with self._writing:
+                self._write()
             self._look()
         except GroupUnavailable as error:
             self._pictures.want_looks()
