@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Sequence
 
-from dwebsocket.backends import room
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
+from dwebsocket.backends.room import NoRoom, check_descriptors, check_room
 from dwebsocket.backends.sessions import registry
 from dwebsocket.backends.sessions.arriving import SessionArrival
 from dwebsocket.backends.sockets import ending, sweeper
@@ -42,6 +42,7 @@ class Taking:
         try:
             if body[:1] == READY and not descriptors:
                 load_site()
+                check_descriptors()
                 return Answered()
             if body[:1] == OPEN:
                 return self._open(unpack_moved(body[1:]), descriptors)
@@ -52,6 +53,8 @@ class Taking:
                 return Begin(self, *unpack_late(body[1:]))
         except InvalidRecord as error:
             raise Refused(f"this process cannot read it: {error}") from error
+        except NoRoom as error:
+            raise Refused(str(error)) from error
         raise Refused("this process does not understand it: another version, perhaps")
 
     def _open(self, moved: list[Moved], descriptors: Sequence[int]) -> Prepared:
@@ -60,10 +63,7 @@ class Taking:
         wanted = sum(one.has_descriptor for one in moved)
         if wanted != len(descriptors):
             raise Refused(f"{len(descriptors)} descriptors for {wanted} connections")
-        try:
-            room.check_room(max(sweeper.count(), registry.count()) + len(moved) - 1)
-        except room.NoRoom as error:
-            raise Refused(str(error)) from error
+        check_room(max(sweeper.count(), registry.count()) + len(moved) - 1)
         return Opened(self, moved, descriptors)
 
     def add(self, arrivals: list[Arrival]) -> None:

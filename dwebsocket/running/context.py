@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 #: The variable in which asgiref's ``Local`` keeps its values.
 LOCAL = "asgiref.local"
 
-__all__ = ["RequestContext", "capture_context"]
+__all__ = ["NOTHING", "RequestContext", "capture_context"]
 
 
 class Active(NamedTuple):

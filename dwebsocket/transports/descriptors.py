@@ -25,6 +25,7 @@ __all__ = [
     "find_dead",
     "find_limit",
     "find_share",
+    "has_room",
     "is_full",
     "share_of",
 ]
@@ -109,6 +110,27 @@ def check_room() -> None:
     share = find_share()
     if share is not None and lowest >= share:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def has_room(count: int, descriptor: int) -> bool:
+    """Whether WebSockets may open so many.
+
+    Args:
+        descriptor: any that is open.
+    """
+    share = find_share()
+    opened: list[int] = []
+    try:
+        while share is not None and len(opened) < count:
+            opened.append(os.dup(descriptor))  # it is faster than to count those that are open
+            if opened[-1] >= share:
+                return False
+    except OSError:
+        return False
+    finally:
+        for one in opened:
+            socket.close(one)
+    return True
 
 
 def is_full(error: OSError) -> bool:

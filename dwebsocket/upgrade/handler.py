@@ -19,7 +19,7 @@ from django.utils.functional import LazyObject
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.running import database
 from dwebsocket.running.call_contexts import CallContexts, NotEntered
-from dwebsocket.running.context import RequestContext, capture_context
+from dwebsocket.running.context import NOTHING, RequestContext, capture_context
 from dwebsocket.supervisor import ends_process
 from dwebsocket.upgrade.connection_log import tell_ended
 from dwebsocket.upgrade.error_log import log_error, show_error, tells_end
@@ -205,8 +205,14 @@ class HandlerCalls:
         self._facts = None if facts is None else PackedFacts(facts)
 
     def leave_request(self) -> None:
-        """Keep the context of the request, which ends: what is called from now on runs in it."""
-        self._context = capture_context()
+        """Keep the context of the request, which ends: what is called from now on runs in it. Never
+        raises.
+        """
+        try:
+            self._context = capture_context()
+        except Exception as error:  # the file of a time zone cannot be read
+            self._context = NOTHING
+            self._fail(error)
         if self._contexts is not None:
             self._contexts.begin()
 

@@ -352,3 +352,17 @@ def test_close_does_nothing_after_the_end(site, reports, way):
     websocket.close(4002)
     assert websocket.close_code == 4001
     client.join()
+
+
+def test_a_context_that_cannot_be_kept(serve_beside, reports, reporting, monkeypatch):
+    """The file of a time zone cannot be read just then: the connection ends, and is not forgotten."""
+
+    def fail():
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr("dwebsocket.running.context.find_active", fail)
+    with serve_beside(reporting.as_view()).websocket("/") as session:
+        with pytest.raises(ConnectionClosed) as caught:
+            session.receive()
+        assert caught.value.code == 1011
+    assert [reports.next() for _ in range(3)] == ["open", "OSError", ("close", 1011)]

@@ -28,7 +28,7 @@ from dwebsocket.machine.passing import Refused
 from dwebsocket.protocol.frames import build_frame_header
 from dwebsocket.protocol.prepared import PreparedMessage
 
-from ..raw_client import TEXT, build_frame
+from ..raw_client import CLOSE, TEXT, build_frame
 from ..servers.process import wait_until
 
 ROOM = f"{__name__}.Room"
@@ -263,8 +263,8 @@ ENDS = {
 
 
 @pytest.mark.parametrize("case", ENDS)
-def test_it_cannot_go_on(take, case):
-    """It is closed behind what waits for its peer."""
+def test_it_cannot_go_on(take, case, caplog):
+    """It is closed behind what waits for its peer, once."""
     (address, *more), body = ENDS[case]
     handler = more[0] if more else ROOM
     key = more[1] if len(more) > 1 else None
@@ -273,7 +273,10 @@ def test_it_cannot_go_on(take, case):
     begin(taking, NOTHING)
     read(sock, b"the rest")
     read(sock, bytes([0x88, len(body)]) + body)
+    sock.sendall(build_frame(CLOSE, body))
+    assert sock.recv(1) == b""
     assert not heard
+    assert "A WebSocket failed" not in caplog.text
 
 
 @pytest.mark.parametrize(("now", "stays"), [("5", True), ("6", False), (None, False)])

@@ -52,6 +52,7 @@ class Arrival(Takeover):
         self.state = state
         self.websocket: ArrivedWebSocket | None = None
         self._find_stop_signal = find_stop_signal
+        self._refusal: tuple[int, str] | None = None
 
     def take_transport(self) -> tuple[Transport, bytes]:
         transport = create_transport(self.sock)
@@ -83,24 +84,26 @@ class Arrival(Takeover):
         return websocket
 
     def begin(self, late: Late | None, before: Known = NOTHING_KNOWN) -> None:
-        """Send what has come for the peer meanwhile, and read on.
+        """Send what has come for the peer meanwhile, and read on, or close it.
 
         Args:
             before: what groups had sent to it in the other process.
         """
-        if self.websocket is not None:
-            self.websocket._begin(late, before)
+        if self.websocket is None:
+            return
+        self.websocket._begin(late, before)
+        if self._refusal is not None:
+            self.websocket.close_connection(*self._refusal, conf.CLOSE_TIMEOUT)
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
-        """It cannot go on here: close it, behind what waits for the peer. Never waits."""
+        """It cannot go on here: ``begin`` closes it, behind what waits for the peer."""
         try:
             websocket = self.accept(request, lambda websocket: Silent())
         except (OSError, InvalidHandshake):  # there is no room for it
             self.sock.close()
             return
         websocket._ready.clear()
-        websocket._begin(None, NOTHING_KNOWN)
-        websocket.close_connection(code, reason, conf.CLOSE_TIMEOUT)
+        self._refusal = code, reason
 
     def drop(self) -> None:
         """The other process keeps it."""

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from dwebsocket.machine.directory import RunDirectory, find_directory
 from dwebsocket.machine.listener import Listener
-from dwebsocket.transports.descriptors import count_room
+from dwebsocket.transports.descriptors import count_room, has_room
 
 from .errors import Refused
-from .wire import Packet, Step, close_all, receive_packet, send_packet
+from .wire import Gate, Packet, Step, close_all, receive_packet, send_packet
 
 __all__ = ["PassingServer", "Prepared", "Receiver", "find_passing_directory"]
 
@@ -79,6 +79,7 @@ class PassingServer:
     ) -> None:
         self._receivers = receivers
         self._describe = describe
+        self._gate = Gate(leaves_room)
         self._listener = Listener(directory, self)
 
     @property
@@ -101,7 +102,7 @@ class PassingServer:
         send_packet(connection, Packet(Step.HELLO, body=json.dumps(hello).encode()))
         found: dict[str, Receiver] = {}
         try:
-            while (offer := receive_packet(connection, None)) is not None:
+            while (offer := receive_packet(connection, None, self._gate)) is not None:
                 if offer.step not in (Step.OFFER, Step.ASK):
                     close_all(offer.descriptors)
                     return
@@ -155,6 +156,15 @@ class PassingServer:
     def is_reading(self) -> bool:
         """See ``Reader``: nobody asks."""
         return False
+
+
+def leaves_room(count: int, descriptor: int) -> bool:
+    """Whether so many may come: what is made for them needs some, too.
+
+    Args:
+        descriptor: any that is open.
+    """
+    return has_room(2 * count, descriptor)
 
 
 def find_passing_directory() -> RunDirectory:

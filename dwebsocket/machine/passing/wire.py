@@ -8,7 +8,8 @@ import array
 import os
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from time import monotonic
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from dwebsocket.machine.frames import MAX_NAME, MAX_SIZE, InvalidFrame
 
-__all__ = ["MAX_DESCRIPTORS", "Packet", "Step", "close_all", "receive_packet", "send_packet"]
+__all__ = ["MAX_DESCRIPTORS", "Gate", "Packet", "Step", "close_all", "receive_packet", "send_packet"]
 
 #: Version, step, descriptors, bytes of the name, bytes of the body.
 HEADER = struct.Struct("!BBHHI")
@@ -80,12 +81,15 @@ def send_packet(connection: socket.socket, packet: Packet) -> None:
     connection.sendall(data + packet.body)
 
 
-def receive_packet(connection: socket.socket, deadline: float | None) -> Packet | None:
+def receive_packet(
+    connection: socket.socket, deadline: float | None, gate: Gate | None = None
+) -> Packet | None:
     """The next one; ``None``: the other side has ended the connection. The descriptors, which no
     child process inherits, are the caller's to close.
 
     Args:
         deadline: ``time.monotonic()``; ``None``: it may take for ever.
+        gate: lets descriptors in, if not all may come.
 
     Raises:
         InvalidFrame: it is none of ours.
@@ -94,15 +98,47 @@ def receive_packet(connection: socket.socket, deadline: float | None) -> Packet 
     """
     wait(connection, deadline)
     # Only where something is here: not all sockets of greenlets have a recvmsg() that waits.
-    if not connection.recv(1, socket.MSG_PEEK):
+    seen = connection.recv(HEADER.size, socket.MSG_PEEK)
+    if not seen:
         return None
-    start, ancillary, flags, _ = connection.recvmsg(HEADER.size, SPACE, CLOEXEC)
+    if gate is None:
+        start, ancillary, flags = receive_start(connection, SPACE)
+    else:
+        count = HEADER.unpack(seen)[2] if len(seen) == HEADER.size else MAX_DESCRIPTORS
+        start, ancillary, flags = gate.receive(connection, count)
     descriptors = take_descriptors(ancillary)
     try:
         return complete(connection, start, descriptors, flags, deadline)
     except BaseException:
         close_all(descriptors)
         raise
+
+
+Start = tuple[bytes, list[tuple[int, int, bytes]], int]
+
+
+def receive_start(connection: socket.socket, space: int) -> Start:
+    """A header, or the first bytes of one, with what comes beside it, and flags."""
+    return connection.recvmsg(HEADER.size, space, CLOEXEC)[:3]
+
+
+class Gate:
+    """Lets the descriptors of a packet come where there is room for all of them. Otherwise they are
+    lost before they do: others need what is left.
+
+    Args:
+        has_room: whether so many may come; any that is open helps to find out.
+    """
+
+    def __init__(self, has_room: Callable[[int, int], bool]) -> None:
+        self._has_room = has_room
+        self._lock = threading.Lock()  # held while they come
+
+    def receive(self, connection: socket.socket, count: int) -> Start:
+        """See ``receive_start``."""
+        with self._lock:
+            has_room = self._has_room(count, connection.fileno())
+            return receive_start(connection, SPACE if has_room else 0)
 
 
 def complete(
