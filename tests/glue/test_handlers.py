@@ -355,7 +355,7 @@ def test_close_does_nothing_after_the_end(site, reports, way):
 
 
 def test_a_context_that_cannot_be_kept(serve_beside, reports, reporting, monkeypatch):
-    """The file of a time zone cannot be read just then: the connection ends, and is not forgotten."""
+    """The file of a time zone cannot be read just then: the connection ends."""
 
     def fail():
         raise OSError("Too many open files")

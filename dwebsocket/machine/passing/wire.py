@@ -17,7 +17,15 @@ from typing import NamedTuple
 
 from dwebsocket.machine.frames import MAX_NAME, MAX_SIZE, InvalidFrame
 
-__all__ = ["MAX_DESCRIPTORS", "Gate", "Packet", "Step", "close_all", "receive_packet", "send_packet"]
+__all__ = [
+    "MAX_DESCRIPTORS",
+    "Gate",
+    "Packet",
+    "Step",
+    "close_all",
+    "receive_packet",
+    "send_packet",
+]
 
 #: Version, step, descriptors, bytes of the name, bytes of the body.
 HEADER = struct.Struct("!BBHHI")
