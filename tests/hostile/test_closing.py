@@ -2,7 +2,10 @@
 
 import itertools
 import os
+import signal
 import struct
+import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -52,6 +55,42 @@ def test_data_without_end_behind_a_breach_of_the_protocol(meter, open_websocket,
         client.send_frame(TEXT, "not masked", masked=False)
         send_until_refused(client, itertools.repeat(PIECE), seconds=8)
         assert journal.wait(case, "ended")["close_code"] == 1002
+
+
+@pytest.mark.parametrize("breach", [False, True])
+def test_data_that_a_late_server_has_not_read(meter, processes, open_websocket, breach):
+    """It goes on when the time for it is over. The client hears of that, however much of its data
+    is on the way.
+    """
+    client = open_websocket("/handler/echo/")
+    if breach:
+        client.send_frame(TEXT, "not masked", masked=False)
+        assert client.read_close().close_code == 1002
+    with meter.bounds(seconds=30):
+        with stopped(processes[-1]):
+            if not breach:
+                client.send_close(4000)
+            fill(client)
+        client.timeout = 20
+        send_until_refused(client, itertools.repeat(PIECE))
+
+
+@contextmanager
+def stopped(pid):
+    """It does not run, for longer than WEBSOCKET_CLOSE_TIMEOUT."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+        time.sleep(1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def fill(client):
+    """Send until nothing more is taken."""
+    client.timeout = 0.2
+    with pytest.raises(TimeoutError):
+        send_until_refused(client, itertools.repeat(PIECE))
 
 
 @pytest.mark.parametrize(
