@@ -88,6 +88,7 @@ class Keeper:
         return gave
 
     def _give(self, batch: Batch, successors: Successors) -> bool:
+        successors.refresh()
         while (sender := successors.next()) is not None:
             try:
                 sender.offer(KIND, batch.body, batch.descriptors, timeout=ACCEPT_TIMEOUT)

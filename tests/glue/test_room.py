@@ -91,6 +91,14 @@ def test_a_full_table_opens_the_reserve_until_there_is_room(limit_descriptors, t
     assert len(descriptors.held) == descriptors.RESERVE
 
 
+def test_nothing_is_free_in_a_full_table(limit_descriptors, take_descriptors):
+    """Though one that looks needs a descriptor for that."""
+    limit_descriptors(300)
+    assert 0 < descriptors.count_room() < 300
+    take_descriptors(10_000)
+    assert descriptors.count_room() == 0
+
+
 @pytest.mark.usefixtures("nothing_told")
 def test_a_shortage_is_told_once_in_a_while(caplog):
     caplog.set_level(logging.DEBUG, "dwebsocket.handshake")
