@@ -27,7 +27,7 @@ WORKERS = {
 
 #: A busy machine takes its time for so many.
 PATIENCE = ("--graceful-timeout", "15")
-#: Of which some seconds are left for the end: see RESERVE in ending.py, MARGIN in gunicorn_worker.py.
+#: Of which some seconds are left for the end (ending.RESERVE, gunicorn_worker.MARGIN).
 HURRY, LEFT = ("--graceful-timeout", "6"), 2.5
 
 
