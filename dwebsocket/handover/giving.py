@@ -181,11 +181,10 @@ class Giving:
         except PassingError as error:
             self._successors.give_up(sender)
             stay = has_died(sender)  # and has neither read nor written anything
-            logger.warning(
-                *(DIED, sender.name, len(part))
-                if stay
-                else (NOT_TOLD, sender.name, len(part), error)
-            )
+            if stay:
+                logger.warning(DIED, sender.name, len(part))
+            else:
+                logger.warning(NOT_TOLD, sender.name, len(part), error)
         except Exception:  # they are the other's all the same
             self._successors.give_up(sender)
             log_failure(NOT_TOLD, sender.name, len(part), "of an error here")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dwebsocket.backends.kept_state import InvalidKeptState, check_state
+from dwebsocket.backends.sessions.arriving import find_usual_transport_class
 from dwebsocket.backends.sessions.departing import SessionDeparture
 from dwebsocket.backends.sockets.departing import Departure, Late
 from dwebsocket.supervisor import ends_process, log_failure
@@ -92,7 +93,8 @@ class Leaving:
         except InvalidKeptState as error:
             logger.error("A connection of %s cannot be handed over: %s", handler, error)
         except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
-            if ends_process(error):
+            # A signal's handler runs in whatever greenlet is running.
+            if ends_process(error) and find_usual_transport_class().calls_anew:
                 raise
             log_failure("A WebSocket of %s cannot be handed over", handler)
         return self.moved is not None

@@ -81,7 +81,8 @@ def expect() -> None:
 
 def hand_over(find: Callable[[], Iterable[Any]], deadline: float) -> None:
     """Hand over what can be: see ``ending.Mover``."""
-    is_some = find_leaving(find(), set()) or has_beginning(find(), set())
+    # In this order: an opening may end in between.
+    is_some = has_beginning(find(), set()) or find_leaving(find(), set())
     if get_announced() is None and not is_some:
         return
     now = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 from dwebsocket.backends.room import NoRoom, check_descriptors, check_room
@@ -142,19 +142,22 @@ class Opened:
         """Have their handlers here, which join their groups."""
         descriptors = iter(self._descriptors)
         try:
-            for moved in self._moved:
+            while self._moved:
+                moved = self._moved.pop(0)
+                coming.forget(1)  # it is counted with others now
                 arrival = try_to_create(moved, descriptors)
                 self._taking.add(arrival)  # first: whatever happens, it goes on or is closed
                 if arrival is not None:
                     resume(arrival, moved)
         finally:
-            coming.forget(len(self._moved))
-            for descriptor in descriptors:  # the process ends
-                socket.close(descriptor)
+            self._drop(descriptors)
 
     def cancel(self) -> None:
+        self._drop(self._descriptors)
+
+    def _drop(self, descriptors: Iterable[int]) -> None:
         coming.forget(len(self._moved))
-        for descriptor in self._descriptors:
+        for descriptor in descriptors:
             socket.close(descriptor)
 
 
@@ -176,7 +179,7 @@ class Coming:
             self._count += count
 
     def forget(self, count: int) -> None:
-        """So many are counted with others now, or do not come."""
+        """So many have come, or do not."""
         with self._lock:
             self._count -= count
 
@@ -190,7 +193,8 @@ def start_anew() -> None:
     coming = Coming()
 
 
-os.register_at_fork(after_in_child=start_anew)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=start_anew)
 
 
 def try_to_create(moved: Moved, descriptors: Iterator[int]) -> Arrival | None:
@@ -218,7 +222,7 @@ def take_socket(descriptors: Iterator[int]) -> socket.socket:
     try:
         return socket.socket(fileno=descriptor)
     except BaseException:
-        os.close(descriptor)
+        socket.close(descriptor)
         raise
 
 
