@@ -134,7 +134,7 @@ class Connection:
             if self.owner is not None:
                 self._deliver(added)
             if self._cost > RESERVE and self.websocket is not None:
-                self.websocket._front_driver.pause(True)
+                self.websocket._pause(True)
                 self._hub.note_paused(self)
 
     def _add(self, message: Message) -> Unanswered:
@@ -159,8 +159,15 @@ class Connection:
         """What has been read of the client has been worked on, whatever it was."""
         self._hub.let_leave()
 
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether somebody may still answer what has come."""
+        return bool(self._unanswered)
+
     def holds_end(self) -> bool:
-        """The client has begun the closing handshake; whether answers may still come."""
+        """The client has begun the closing handshake, or broken the protocol; whether answers may
+        still come.
+        """
         websocket = self.websocket
         assert websocket is not None
         with self._hub.lock:
@@ -199,6 +206,13 @@ class Connection:
         self._tell_owner(Kind.OPEN, body)
         self._deliver(self._unanswered or ())
         self.tell_end()
+
+    def forget(self) -> None:
+        """Nobody is going to have what is here. What has ended may live on for a while: it refers
+        to itself.
+        """
+        self._unanswered = self._backlog = None
+        self._cost = 0
 
     def tell_end(self) -> None:
         """Tell the process that the client's side has ended, if it has."""
@@ -299,12 +313,12 @@ class Connection:
             self._unanswered = None
         websocket = self.websocket
         if websocket is not None and self._cost <= RESERVE:
-            websocket._front_driver.pause(False) if unanswered else self._go_on(websocket)
+            websocket._pause(False) if unanswered else self._go_on(websocket)
 
     def _go_on(self, websocket: FrontWebSocket) -> None:
         """All has been worked on."""
-        websocket._front_driver.release()
-        websocket._front_driver.pause(False)
+        websocket._answer_end()
+        websocket._pause(False)
 
     def _pass_on(self, packet: Packet) -> None:
         """Do to the client what its process says. Never waits."""
@@ -354,19 +368,19 @@ class Connection:
     def check_paused(self) -> bool:
         """Whether nothing is read of the client still; if it has hung up, it is let go."""
         websocket = self.websocket
-        if websocket is None or not websocket._front_driver.is_paused:
+        if websocket is None or not websocket._is_paused:
             return False
         if not websocket._transport.is_hung_up():
             return True
         websocket._lose("the peer hung up")
-        websocket._front_driver.pause(False)
+        websocket._pause(False)
         return False
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, or answer that of the client."""
         websocket = self.websocket
         if websocket is not None:
-            websocket._front_driver.release()
+            websocket._answer_end()
             websocket.close_connection(code, reason, conf.CLOSE_TIMEOUT)
 
     # The handshake is answered

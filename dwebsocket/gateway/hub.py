@@ -107,6 +107,7 @@ class Hub:
         self._waiting.pop(connection.id, None)
         self._slow.discard(connection)
         self._paused.discard(connection)
+        connection.forget()
         worker = self._workers.get(connection.owner or b"")
         if worker is not None:
             was_full = not worker.has_room
@@ -267,7 +268,7 @@ class Hub:
             if connection.give_credit() and now > connection.slow_until:
                 self._slow.discard(connection)
                 if connection.websocket is not None:
-                    connection.websocket._front_driver.release()
+                    connection.websocket._answer_end()
         if now - self._looked > HANG_UP_INTERVAL:
             self._looked = now
             for connection in list(self._paused):

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from django.http import HttpRequest
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
+from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
@@ -28,9 +29,6 @@ __all__ = ["Front"]
 #: Milliseconds between two looks at who has gone.
 LOOK_INTERVAL = 50
 
-#: Seconds that clients have to answer the Close at the front's end.
-GRACE = 1.0
-
 NOT_HERE = (
     "This port takes WebSockets only: it is the front of a dwebsocket gateway (manage.py "
     "run_wsserver). Pages come from the site's other server.\n"
@@ -44,6 +42,10 @@ NO_POLLS = Answer(
     None,
     describe(0, "Transport unknown").encode(),
 )
+
+#: Bytes behind a handshake that tornado can have read: a chunk, and what the largest head has left
+#: of another one.
+MAX_EARLY = 1 << 17
 
 #: Headers of a response that are tornado's to write.
 OWN_HEADERS = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
@@ -140,9 +142,11 @@ class Entrance(RequestHandler):
             value = self.request.headers.get(f"Sec-WebSocket-{name}")
             if value is not None:
                 request.META[f"HTTP_SEC_WEBSOCKET_{name.upper()}"] = value
-        stream = self.detach()
-        received: Any = stream.read_bytes(65536, partial=True)
-        early = received.result() if received.done() and not received.exception() else b""
+        stream: Any = self.detach()
+        early = take_early(stream)
+        if stream.socket is None:  # its client has just left
+            connection.end()
+            return
         sock = stream.socket.dup()
         stream.close()
         websocket = FrontWebSocket(request, sock, early)
@@ -158,6 +162,16 @@ def settle(answered: asyncio.Future[Answer], answer: Answer) -> None:
     """Let the request go on, unless its client has left."""
     if not answered.done():
         answered.set_result(answer)
+
+
+def take_early(stream: Any) -> bytes:
+    """What has come behind a handshake, as far as tornado has read it."""
+    try:
+        received = stream.read_bytes(MAX_EARLY, partial=True)
+    except StreamClosedError:
+        return b""
+    found: bytes = received.result() if received.done() and not received.exception() else b""
+    return found
 
 
 def name_of(sock: socket.socket, which: str) -> tuple[str, int]:

@@ -31,9 +31,14 @@ class Passing(Listener, Protocol):
     def note_read(self) -> None:
         """The loop has read, and goes on to the next one that it has found."""
 
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether somebody may still answer what has come."""
+        ...
+
     def holds_end(self) -> bool:
-        """Whether the answer to the client's Close has to wait: somebody may still answer what
-        came before it.
+        """Whether the answer to the client's Close, or to its breach of the protocol, has to wait:
+        somebody may still answer what came before it.
         """
         ...
 
@@ -52,15 +57,18 @@ class FrontTakeover(Takeover):
 
 
 class FrontDriver(Driver):
-    """Reads nothing while too much waits to be worked on, and lets the client's Close wait for the
+    """Reads nothing while too much waits to be worked on, and lets the client's end wait for the
     answers to what came before it.
+
+    Attributes:
+        passing: the connection.
     """
 
-    __slots__ = ("_is_held", "_is_paused", "_passing")
+    __slots__ = ("_is_held", "_is_paused", "passing")
 
     def __init__(self, websocket: FrontWebSocket, passing: Passing) -> None:
         super().__init__(websocket, websocket._reader, websocket._writer, passing)
-        self._passing = passing
+        self.passing = passing
         self._is_held = self._is_paused = False
 
     @property
@@ -71,30 +79,37 @@ class FrontDriver(Driver):
     def pause(self, paused: bool) -> None:
         """Read nothing from now on, or go on. From any thread."""
         if paused is not self._is_paused:
-            self._is_paused = paused
-            self._set_interest(writing=self.blocked)
+            with self._writer.lock:
+                self._is_paused = paused
+                self._set_interest(writing=self.blocked)
 
-    def release(self) -> None:
-        """Answer the client's Close, if that has waited. From any thread."""
-        if self._is_held:
-            self._is_held = False
-            self._is_paused = False
-            self._set_interest(writing=self.blocked)
-            super()._end()
+    def answer_end(self) -> None:
+        """Answer the client's end, if that has waited. From any thread."""
+        if self._is_held and self._let_go():
+            self._finish()
 
     def on_readable(self) -> bool:
         more = False if self._is_held else super().on_readable()
-        self._passing.note_read()
+        self.passing.note_read()
         return more
 
     def _end(self) -> None:
-        may_answer = monotonic() < self._reader.answering and not self._writer.is_lost
-        if may_answer and self._passing.holds_end():
-            self._is_held = True
+        if monotonic() < self._reader.answering and not self._writer.is_lost:
             self.pause(True)
-        else:
-            self._is_paused = False
-            super()._end()
+            self._is_held = True  # first: whoever works on the last message looks at it
+            if self.passing.holds_end() or not self._let_go():
+                return
+        self._finish()
+
+    def _let_go(self) -> bool:
+        """Hold the end no longer; whether it was held: once."""
+        with self._writer.lock:
+            held, self._is_held = self._is_held, False
+        return held
+
+    def _finish(self) -> None:
+        super()._end()
+        self.pause(False)
 
     def _set_interest(self, *, writing: bool) -> None:
         if self._watched:
@@ -105,9 +120,7 @@ class FrontDriver(Driver):
 class FrontWebSocket(SocketWebSocket):
     """The protocol, the bounds and the times are those of all servers."""
 
-    __slots__ = ("_front_driver",)
-
-    _front_driver: FrontDriver
+    __slots__ = ()
 
     def __init__(self, request: HttpRequest, sock: socket.socket, early: bytes) -> None:
         super().__init__(request, FrontTakeover(sock, early))
@@ -115,12 +128,34 @@ class FrontWebSocket(SocketWebSocket):
     def _pass_on(self, passing: Passing) -> Callable[[], None]:
         """Have the loop tell ``passing`` what comes, once the returned function is called."""
         passing.calls_anew = self._transport.calls_anew
-        driver = self._front_driver = FrontDriver(self, passing)
-        self._writer.driver = driver
+        driver = self._writer.driver = FrontDriver(self, passing)
         self._read_lock = ListenerLock(self._read_lock)
         self._has_listener = True
         self._takeover = None
         return driver.start
+
+    @property
+    def _answers_later(self) -> bool:  # type: ignore[override]
+        driver = self._writer.driver
+        return driver is not None and driver.passing.has_unanswered
+
+    def _pause(self, paused: bool) -> None:
+        """Read nothing from now on, or go on. From any thread."""
+        driver: FrontDriver | None = self._writer.driver
+        if driver is not None:
+            driver.pause(paused)
+
+    def _answer_end(self) -> None:
+        """Answer the client's Close, if that has waited. From any thread."""
+        driver: FrontDriver | None = self._writer.driver
+        if driver is not None:
+            driver.answer_end()
+
+    @property
+    def _is_paused(self) -> bool:
+        """Whether nothing is read, for nobody works on what has come."""
+        driver: FrontDriver | None = self._writer.driver
+        return driver is not None and driver.is_paused
 
     def _send_many(self, packets: Sequence[Packet]) -> None:
         """Send messages, which leave together if they are small. Never waits.
@@ -140,6 +175,10 @@ class FrontWebSocket(SocketWebSocket):
         writer = self._writer
         write = writer.write if writer.driver is None else writer.write_nowait  # it has ended
         write(b"".join(frames), b"")
+
+    def _release(self) -> None:
+        super()._release()
+        self._reader.connection.rest = b""  # nobody is going to have it
 
     def _ping(self, payload: bytes) -> None:
         """Send a Ping, without waiting."""

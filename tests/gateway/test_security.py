@@ -1,12 +1,10 @@
 """Who may speak for clients, and what is done with what is none of the gateway's."""
 
-import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-import zmq
 from django.core.exceptions import ImproperlyConfigured
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -21,7 +19,7 @@ from dwebsocket.backends.gateway.wire import (
     pack_json,
     unpack,
 )
-from tests.servers.process import find_free_port, wait_until
+from tests.servers.process import find_free_port
 
 from .processes import Gateway, wait_for_line
 
@@ -69,70 +67,7 @@ def test_over_tcp_with_keys(tmp_path):
         gateway.stop()
 
 
-@pytest.fixture(scope="module")
-def gateway():
-    """A front alone: what it knows of handlers these tests say."""
-    gateway = Gateway()
-    yield gateway
-    gateway.stop()
-
-
-class Peer:
-    """Speaks to the front as a process with handlers does, or as somebody else."""
-
-    def __init__(self, gateway, context):
-        name = os.urandom(16)
-        self._sockets = []
-        for file in ("ws_push", "ws_sub"):
-            socket = context.socket(zmq.DEALER)
-            socket.setsockopt(zmq.LINGER, 1000)
-            socket.setsockopt(zmq.ROUTING_ID, name)
-            socket.setsockopt(zmq.RCVTIMEO, TIMEOUT * 1000)
-            socket.connect(f"ipc://{gateway.run_directory}/{file}")
-            self._sockets.append(socket)
-        self.incoming, self.outgoing = self._sockets
-
-    def send(self, *packet, **options):
-        self.outgoing.send(pack(*packet, **options))
-
-    def wait_for(self, kind):
-        """The next packet of this kind."""
-        while True:
-            for packet in unpack(self.incoming.recv()):
-                if packet.kind is kind:
-                    return packet
-
-    def greet(self):
-        """Be a process with handlers."""
-        hello = {"version": VERSION, "pid": 0, "namespace": "elsewhere", "capacity": 1}
-        wait_until(lambda: self._is_welcome(hello), "the front answers", TIMEOUT)
-
-    def _is_welcome(self, hello):
-        self.send(Kind.HELLO, body=pack_json(hello))
-        return self.incoming.poll(100)
-
-    def close(self):
-        for socket in self._sockets:
-            socket.close()
-
-
-@pytest.fixture
-def meet(gateway):
-    """meet(): somebody who speaks to the front."""
-    context, peers = zmq.Context(), []
-
-    def make():
-        peers.append(Peer(gateway, context))
-        return peers[-1]
-
-    yield make
-    for peer in peers:
-        peer.send(Kind.GONE)
-        peer.close()
-    context.term()
-
-
-def test_garbage_is_dropped_and_said_once(gateway, meet):
+def test_garbage_is_dropped_and_said_once(front, meet):
     stranger = meet()
     for data in (b"", b"\0", b"\xff" * 100, HEAD.pack(7, 9, bytes(16), 0, 0, 0)):
         stranger.outgoing.send(data)
@@ -140,18 +75,18 @@ def test_garbage_is_dropped_and_said_once(gateway, meet):
     stranger.send(Kind.HELLO, body=b"[" * 100_000)
     stranger.send(Kind.HELLO, body=pack_json({"version": 99, "pid": 1}))
     stranger.send(Kind.TEXT, b"i" * 16, 1, 0, b"forged")
-    wait_for_line(gateway.front, "A packet was dropped")
+    wait_for_line(front.front, "A packet was dropped")
     worker = meet()
     worker.greet()  # all of that has been worked on by now
-    assert gateway.health() == {"handlers": 1, "connections": 0}
-    assert gateway.front.log.text().count("A packet was dropped") == 1
+    assert front.health() == {"handlers": 1, "connections": 0}
+    assert front.front.log.text().count("A packet was dropped") == 1
 
 
-def test_only_whose_it_is_speaks_for_a_connection_and_once(gateway, meet):
+def test_only_whose_it_is_speaks_for_a_connection_and_once(front, meet):
     worker, other = meet(), meet()
     worker.greet()
     with ThreadPoolExecutor() as threads:
-        connecting = threads.submit(connect, gateway.url("/"))
+        connecting = threads.submit(connect, front.url("/"))
         id = worker.wait_for(Kind.OPEN).connection
         other.greet()
         answer = {"subprotocol": None, "headers": [], "user": None, "handler": True}

@@ -6,6 +6,7 @@ nothing in its log that an administrator would have to look into.
 DWEBSOCKET_TEST_ROWS="cheroot" runs that row alone, as in tests/contract.
 """
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..contract.conftest import (
     open_websocket,
     run,
 )
-from ..raw_client import RawClient
+from ..raw_client import PING, PONG, TEXT, Frame, RawClient
 from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from ..servers.rows import ROWS
 from .measure import MIB, Meter
@@ -72,6 +73,8 @@ def worker(server, row, journal):
     name = f"{row.name}:warm-up-{secrets.token_hex(4)}"  # a row may be started again
     talk(server, name)
     talk(server, name + "-handler", "/handler/echo/")  # which makes the loop of the process
+    member = f"/group/handler/{name.rpartition(':')[2]}/"  # and what processes speak through
+    talk(server, name + "-member", member, json.dumps(["send", "hello"]), b"member 1")
     return journal.wait(name, "started")["pid"]
 
 
@@ -90,14 +93,23 @@ def find_child(pid, argument):
     return int(found)
 
 
-def talk(server, case, address="/echo/"):
+def read_past_pings(client):
+    while (frame := client.read_frame(timeout=60)).opcode == PING:
+        client.send_frame(PONG, frame.payload)
+    return frame
+
+
+def talk(server, case, address="/echo/", message="hello", greeting=None):
     """A well-behaved client's whole conversation."""
     client = RawClient(server)
     client.open(f"{address}?case={case}")
-    client.send_text("hello")
-    assert client.read_text() == "hello"
+    if greeting is not None:
+        assert read_past_pings(client) == Frame(TEXT, greeting)
+    client.send_text(message)
+    # A server that is busy with an attack may ask whether we are still there, before it answers.
+    assert read_past_pings(client) == Frame(TEXT, b"hello")
     client.send_close(1000)
-    assert client.read_close().close_code == 1000
+    assert read_past_pings(client).close_code == 1000
     assert client.read_to_eof() == b""
     client.hang_up()
 

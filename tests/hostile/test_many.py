@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_close, build_frame
+from .conftest import read_past_pings
 from .flood import send_until_refused
 from .measure import MIB, Meter
 from .test_sizes import COMPRESSED, MAX_MESSAGE_SIZE, build_bomb, deflate
@@ -46,12 +47,6 @@ def each(clients, talk):
     """Talk with all of them at once."""
     with ThreadPoolExecutor(len(clients)) as pool:
         return list(pool.map(talk, clients))
-
-
-def read_past_pings(client):
-    while (frame := client.read_frame(timeout=60)).opcode == PING:
-        client.send_frame(PONG, frame.payload)
-    return frame
 
 
 def read_pong(client):

@@ -40,6 +40,11 @@ class Owner(Protocol):
     _read_lock: Any
     _ready: list[Message]
 
+    @property
+    def _answers_later(self) -> bool:
+        """Whether what came in earlier reads may still be answered."""
+        ...
+
     def end(self, code: int, reason: str) -> bool: ...
     def _lose(self, reason: str) -> None: ...
     def _check_accepted(self) -> None: ...
@@ -209,7 +214,7 @@ class Reader:
         if why is not None:
             self._owner.end(why.code, why.reason)
         self._state.stop_reading(Reading.CLOSING)
-        if answering:
+        if answering or self._owner._answers_later:
             self.answering = monotonic() + conf.CLOSE_TIMEOUT
         else:
             self.reply_close()

@@ -61,6 +61,9 @@ class SocketWebSocket(BaseWebSocket):
         *("_transport", "_writer"),
     )
 
+    #: Whoever has had a message answers it before the next read.
+    _answers_later = False
+
     _stop_signal: Callable[[], int | None] | None
     _takeover: Takeover | None  # until the server's request has ended
     _transport: Transport

@@ -1,0 +1,31 @@
+import pytest
+import zmq
+
+from dwebsocket.backends.gateway.wire import Kind
+
+from .peer import Peer
+from .processes import Gateway
+
+
+@pytest.fixture(scope="module")
+def front():
+    """A front alone: what it knows of handlers these tests say."""
+    gateway = Gateway()
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def meet(front):
+    """meet(): somebody who speaks to the front."""
+    context, peers = zmq.Context(), []
+
+    def make():
+        peers.append(Peer(front, context))
+        return peers[-1]
+
+    yield make
+    for peer in peers:
+        peer.send(Kind.GONE)
+        peer.close()
+    context.term()
