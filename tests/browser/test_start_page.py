@@ -145,6 +145,7 @@ def test_windows_come_back_after_the_server_was_restarted(open_window, server, s
 @pytest.mark.parametrize("server", ["two processes and Redis", "four processes"], indirect=True)
 def test_windows_of_two_processes(open_window):
     pages = [open_window() for _ in range(6)]
+    expect(windows(pages[0])).to_have_count(len(pages))
     while len(processes(pages[0])) == 1 and len(pages) < 40:  # the kernel chooses who accepts
         pages.append(open_window())
         expect(windows(pages[0])).to_have_count(len(pages))

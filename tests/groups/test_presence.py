@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -143,7 +142,8 @@ def test_calls_are_a_second_apart(start, monkeypatch):
     becomes(dict.fromkeys(range(len(tabs))), hearer)
     times = [when for when, *_ in hearer.calls]
     assert len(times) >= 2
-    assert all(b - a >= 0.9 for a, b in pairwise(times)), times
+    # One may be late, and the next one not: they are counted.
+    assert len(times) <= 1 + times[-1] - begun, times
 
 
 def test_a_busy_handler_is_told_the_outcome_only(process):
@@ -171,7 +171,7 @@ def test_where_there_are_too_many_only_their_number_is_told(process):
     becomes({0: None, 1: None, 2: None}, few)
     fourth = process.track(Member(), 3)
     becomes(dict.fromkeys(range(4)), all_of_them)
-    wait_until(lambda: len(few.calls) >= 2, "it is told the number", SOON)
+    wait_until(lambda: few.calls[-1][1].count == 4, "it is told the number", SOON)
     _, joined, left = few.calls[-1]
     assert (dict(joined), dict(left), joined.count, left.count) == ({}, {}, 4, 4)
     few.picture.clear()
