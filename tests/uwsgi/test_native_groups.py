@@ -101,11 +101,13 @@ def test_binary_stays_binary(join):
 
 def test_plain_http_sends_and_nobody_waits_for_the_next_tick(join, ask):
     ada, bob = join("view"), join("handler")
-    start = time.monotonic()
+    taken = []
     for number in range(20):
+        start = time.monotonic()
         assert ask("send", f"?text={number}") == "2"
         assert read_text(ada) == read_text(bob) == str(number)
-    assert time.monotonic() - start < 10
+        taken.append(time.monotonic() - start)
+    assert sorted(taken)[5] < 0.5, taken  # a tick is a second; some may be slow on a busy machine
 
 
 def test_one_senders_messages_stay_in_order(join):
