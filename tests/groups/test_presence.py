@@ -240,15 +240,16 @@ def test_all_processes_know(shared, start):
 
 
 def test_who_moves_to_another_process_makes_no_noise(shared, start):
-    here, there = start(shared), start(shared)
+    here, there, grace = start(shared), start(shared), 4 * GRACE  # two threads have to speak within
     hearer = there.hear()
     tab = here.track(Member(), 1, {"a": [1]})
     becomes({1: {"a": [1]}}, hearer)
-    here.leave(tab)
+    with override_settings(WEBSOCKET_PRESENCE_GRACE=grace):
+        here.leave(tab)
     there.track(Member(), 1, {"a": [1]})
     there.track(Member(), 2)
     becomes({1: {"a": [1]}, 2: None}, hearer)
-    time.sleep(GRACE + INTERVAL)  # nothing is to happen meanwhile
+    time.sleep(grace + INTERVAL)  # nothing is to happen meanwhile
     there.track(Member(), 3)
     becomes({1: {"a": [1]}, 2: None, 3: None}, hearer)
     assert [set(joined) for _, joined, _ in hearer.calls] == [{1}, {2}, {3}]
