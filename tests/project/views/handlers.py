@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from contextvars import ContextVar
+from pathlib import Path
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpResponse
@@ -186,6 +187,15 @@ class Slow(Recorded):
         self.send("begin")
         time.sleep(float(message))
         self.send(f"end {message}")
+
+
+class Held(Recorded):
+    """Is at work with each message until there is the file that it names."""
+
+    def on_message(self, message):
+        started = time.monotonic()
+        while not Path(message.rstrip()).exists() and time.monotonic() - started < 60:
+            time.sleep(0.01)
 
 
 class Opening(Slow):
