@@ -17,7 +17,7 @@ from ..servers.process import list_children, wait_until
 from ..servers.redis import redis_servers
 from ..servers.rows import ROWS
 from .breaking import BROKEN, BreakingClient
-from .conftest import SETTINGS
+from .conftest import PATIENT
 from .sites import Turns, run_site, stop
 
 #: How often connections break.
@@ -25,8 +25,6 @@ BREAKS = 1000 if "DWEBSOCKET_TEST_STRESS" in os.environ else 60
 BREAKS_AT_ONCE = 30
 
 UNKNOWN = 400, b'{"code":1,"message":"Session ID unknown"}'
-
-PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 30}
 
 
 @pytest.fixture(scope="module")
@@ -127,19 +125,20 @@ def test_what_breaks_goes_on_elsewhere(site):
 
 
 @on_one_machine
-def test_who_sends_faster_than_is_read(site, new_engine):
+def test_who_sends_faster_than_is_read(site, new_engine, tmp_path):
     """What comes waits in the client, and not between the processes."""
     engine = new_engine(site.servers[0], "/handler/slow/", resume=True)
     engine.open_polls()
     engine.server, most = site.servers[1], 60 << 20
     engine.open_websocket(sid=engine.sid, received=0)
-    engine.send("43")  # seconds
+    engine.send(f"430 {tmp_path / 'done'}")
     engine.websocket._socket.settimeout(0.5)
     frame, sent = as_frame("4" + "0" * 100_000), 0
     with suppress(TimeoutError):
         while sent < most:
             engine.websocket._socket.sendall(frame)
             sent += len(frame)
+    (tmp_path / "done").touch()
     assert sent < most
 
 
@@ -174,9 +173,7 @@ def test_a_process_that_is_none(site, new_engine, name):
 
 def test_a_process_that_is_killed(site, start_server, new_engine):
     """A poll that waits at another one is answered, and who comes back begins anew."""
-    # No heartbeat answers a poll, however long a busy machine takes.
-    settings = {**site.settings, "WEBSOCKET_PING_INTERVAL": 30, "WEBSOCKET_PING_TIMEOUT": 30}
-    owner = start_server(site.servers[0].row, settings)
+    owner = start_server(site.servers[0].row, site.settings)
     try:
         clients = []
         for _ in range(3):
@@ -302,7 +299,7 @@ def test_a_process_that_hangs(site, new_engine):
 
 def test_nginx_and_a_client_that_is_not_ours(start_server, certificates, tmp_path):
     """Four workers behind one port, of which nginx knows no more than that."""
-    server = start_server(row_of_workers("gunicorn-gthread", 4), SETTINGS)
+    server = start_server(row_of_workers("gunicorn-gthread", 4), PATIENT)
     nginx = Nginx(tmp_path / "nginx", [server.port], certificates, {"buffering": ""})
     try:
         for transports in ["polling"], ["polling", "websocket"]:

@@ -107,22 +107,38 @@ def test_those_of_a_client_that_counts_replace_each_other(new_engine):
     assert sorted(poll.read_response().body for poll in polls) == [b"4hello", b"6", b"6"]
 
 
-def test_a_session_that_nobody_polls_ends(new_engine, journal):
+def test_a_session_that_nobody_polls_ends(hasty_server, new_engine, journal):
     engine = new_engine("/echo/")
+    engine.server = hasty_server
     engine.open_polls()
     assert journal.wait(engine.case, "ended")["close_code"] == 1006
     assert engine.request(sid=engine.sid).status == 400
 
 
-def test_what_is_not_read_waits_with_the_client(new_engine):
-    """The handler sleeps with the first; the fourth is not answered before it takes the second."""
+@pytest.fixture
+def done(tmp_path):
+    """A file that a handler waits for, in half a minute in vain."""
+    path = tmp_path / "done"
+    yield path
+    path.touch()
+
+
+def until(path):
+    """What keeps the handler busy until that file is there."""
+    return f"430 {path}"
+
+
+def test_what_is_not_read_waits_with_the_client(new_engine, done):
+    """The handler is busy with the first; the fourth is not answered before it takes the second."""
     engine = new_engine("/handler/slow/", resume=True)
     engine.open_polls()
-    body = b"40.7" + b"0" * (1 << 17)
-    for sent in range(3):
+    engine.post(until(done), sent=0)
+    body = b"40" + b"0" * (1 << 17)
+    for sent in (1, 2):
         assert engine.request("POST", body, sid=engine.sid, sent=sent).body == b"ok"
     waiting = engine.ask("POST", body, sid=engine.sid, sent=3)
     assert not waiting.wait_readable(0.2)
+    done.touch()
     assert waiting.read_response().body == b"ok"
 
 
@@ -144,18 +160,18 @@ def come_back_with_more(engine, transport):
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
-def test_coming_back_makes_no_room(new_engine, transport):
-    """The handler sleeps: no more is taken than there is room for, however it is brought."""
+def test_coming_back_makes_no_room(new_engine, done, transport):
+    """The handler is busy: no more is taken than there is room for, however it is brought."""
     engine = new_engine("/handler/slow/", resume=True)
     engine.open_polls()
-    engine.post("44", sent=0)  # seconds
+    engine.post(until(done), sent=0)
     assert come_back_with_more(engine, transport) <= 5
 
 
-def test_of_two_that_bring_what_there_is_no_room_for_one_waits(new_engine):
+def test_of_two_that_bring_what_there_is_no_room_for_one_waits(new_engine, done):
     engine = new_engine("/handler/slow/", resume=True)
     engine.open_polls()
-    engine.post("41", sent=0)
+    engine.post(until(done), sent=0)
     body = b"40.2" + b"0" * (1 << 17)
     for sent in range(1, 4):
         engine.ask("POST", body, sid=engine.sid, sent=sent).wait_readable(0.2)
@@ -163,6 +179,7 @@ def test_of_two_that_bring_what_there_is_no_room_for_one_waits(new_engine):
     assert not first.wait_readable(0.1)
     second = engine.ask("POST", body, sid=engine.sid, sent=4)
     assert first.read_response().status == 400
+    done.touch()
     while not second.wait_readable(0):
         engine.poll(after=len(engine.got))
     assert second.read_response().body == b"ok"
