@@ -25,7 +25,7 @@ WORKERS = {
 
 
 #: A busy machine takes its time for so many.
-PATIENCE = ("--graceful-timeout", "15")
+PATIENCE = ("--graceful-timeout", "40")
 
 
 def make_row(worker, *options):
@@ -81,7 +81,7 @@ def read_goodbyes(sockets, timeout):
 
 
 def check_goodbyes(sockets, code=1001):
-    for received in read_goodbyes(sockets, timeout=15):
+    for received in read_goodbyes(sockets, timeout=40):
         assert received == b"\x88\x02" + struct.pack("!H", code)
 
 
@@ -121,7 +121,7 @@ def test_sigterm(run, worker):
     check_all_echo(sockets)
     server.terminate()
     check_goodbyes(sockets)
-    server.wait(timeout=18)
+    server.wait(timeout=45)
 
 
 @pytest.mark.parametrize("worker", WORKERS)
