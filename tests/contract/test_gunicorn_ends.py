@@ -26,7 +26,7 @@ WORKERS = {
 
 
 #: A busy machine takes its time for so many.
-PATIENCE = ("--graceful-timeout", "15")
+PATIENCE = ("--graceful-timeout", "40")
 #: Of which some seconds are left for the end (ending.RESERVE, gunicorn_worker.MARGIN).
 HURRY, LEFT = ("--graceful-timeout", "6"), 2.5
 
@@ -113,7 +113,7 @@ def check_spread(times, seconds):
 
 
 def check_goodbyes(sockets, code=1001):
-    for received in read_goodbyes(sockets, timeout=15):
+    for received in read_goodbyes(sockets, timeout=40):
         assert received == b"\x88\x02" + struct.pack("!H", code)
 
 
@@ -153,7 +153,7 @@ def test_sigterm(run, worker):
     check_all_echo(sockets)
     server.terminate()
     check_goodbyes(sockets)
-    server.wait(timeout=18)
+    server.wait(timeout=45)
 
 
 @pytest.mark.parametrize("worker", WORKERS)

@@ -12,7 +12,6 @@ from websockets.sync.client import connect
 from dwebsocket.backends.gateway.addresses import find_addresses, make_keys
 from dwebsocket.backends.gateway.wire import (
     HEAD,
-    VERSION,
     Kind,
     pack,
     pack_close,
