@@ -7,7 +7,7 @@ import base64
 import json
 from urllib.parse import quote
 
-from .raw_client import BINARY, CLOSE, PING, PONG, TEXT, RawClient, build_frame
+from .raw_client import BINARY, CLOSE, TEXT, RawClient, build_frame
 
 SEPARATOR = "\x1e"
 
@@ -145,8 +145,7 @@ class EngineClient:
 
     def read(self):
         """The next packet, or the code of a Close."""
-        while (frame := self.websocket.read_frame()).opcode == PING:
-            self.websocket.send_frame(PONG, frame.payload)
+        frame = self.websocket.read_past_pings()
         if frame.opcode == CLOSE:
             return frame.close_code
         packet = decode(frame.payload.decode()) if frame.opcode == TEXT else frame.payload

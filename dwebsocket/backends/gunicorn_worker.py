@@ -11,6 +11,7 @@ from typing import Any
 
 from dwebsocket.backends.frames import running_frames
 from dwebsocket.protocol.frames import CloseCode
+from dwebsocket.transports.descriptors import give_reserve, is_full
 
 __all__ = [
     "find_grace",
@@ -60,10 +61,18 @@ def is_replaced(worker: Any) -> bool:
 
 def list_children(parent: int) -> set[int]:
     """The processes that gunicorn's master has started; none on another system than Linux."""
+    path = Path(f"/proc/{parent}/task/{parent}/children")
     try:
-        return set(map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()))
+        try:
+            found = path.read_text()
+        except OSError as error:
+            if not is_full(error):
+                raise
+            give_reserve()
+            found = path.read_text()
     except OSError:
         return set()
+    return set(map(int, found.split()))
 
 
 def has_starting(listening: set[int], ending: set[int]) -> bool:

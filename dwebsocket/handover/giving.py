@@ -11,31 +11,27 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from itertools import zip_longest
 from typing import Any
 
-from dwebsocket.backends.gunicorn_worker import has_successor
-from dwebsocket.backends.restarts import find_starter, get_announced, note_successor
 from dwebsocket.backends.sockets.departing import Late
 from dwebsocket.conf import conf
 from dwebsocket.groups import find_recent, settle
 from dwebsocket.machine.passing import PassingError, Refused, Sender
+from dwebsocket.supervisor import log_failure
 
 from .kinds import ACCEPT_TIMEOUT, JOINED, KIND, LATE, OPEN, RESUME_TIMEOUT, SENT
-from .leaving import Leaving, find_leaving
+from .leaving import Leaving, find_leaving, has_beginning
 from .pace import Pace
 from .records import pack_late, pack_moved
-from .successors import Successors, Takers, has_died
-from .waiting import Waiting
+from .successors import Takers, has_died
 
-__all__ = ["hand_over"]
+__all__ = ["Giving"]
 
 logger = logging.getLogger("dwebsocket.connection")
 
 #: Bytes that go together: more is asked of one connection only.
 BATCH_BYTES = 16 << 20
-
-#: The part of the time for which another process is waited for.
-PART = 0.7
 
 #: Seconds between two looks at whether handlers have returned, and for which those of a batch wait
 #: for one that has not.
@@ -76,7 +72,8 @@ class Giving:
         self._patience = time.monotonic() + conf.HANDOVER_TIMEOUT
         self._pace = Pace()
         self._tried: set[Any] = set()  # and are still here
-        self._busy: list[Leaving] = []  # suspended, and their handlers have not returned
+        self._suspended: set[Leaving] = set()
+        self._busy: list[Leaving] = []  # of these, whose handlers have not returned
         self.count = 0
 
     def give_all(self) -> bool:
@@ -94,11 +91,16 @@ class Giving:
                     time.sleep(PAUSE)
                 if time.monotonic() > self._deadline:
                     return True
-            if not unfinished and not find_leaving(self._find(), self._tried):
-                return True
-            if unfinished:
+            if unfinished or self._is_one_beginning():
                 time.sleep(AGAIN)
+            elif not find_leaving(self._find(), self._tried):
+                return True
         return True
+
+    def _is_one_beginning(self) -> bool:
+        """Whether one may be able to go when its opening is over."""
+        is_patient = time.monotonic() < self._patience
+        return is_patient and has_beginning(self._find(), self._tried)
 
     def _forget_unfinished(self, batch: list[Leaving]) -> bool:
         """Try those once more that could not go just then; whether there are any."""
@@ -112,16 +114,17 @@ class Giving:
         """Hand these over, and those that were busy before, but for those that cannot be;
         ``False``: nobody takes any more.
         """
+        self._successors.refresh()  # first: it may take a moment
         began = time.monotonic()
         self._tried.update(one.websocket for one in batch)
-        for one in batch:
-            one.suspend()
-        ready = [one for one in self._wait_until_still(batch) if prepare(one)]
+        self._suspended.update(batch)
+        suspended = [one for one in batch if self._suspend(one)]
+        ready = [one for one in self._wait_until_still(suspended) if self._prepare(one)]
         while ready:
             left = self._give(take_part_of(ready))
             if left:
                 for one in [*left, *ready]:
-                    one.go_on()
+                    self._go_on(one)
                     self._tried.discard(one.websocket)
                 return False
         self._pace.note(len(batch), time.monotonic() - began)
@@ -146,7 +149,7 @@ class Giving:
                     self._busy.append(one)
                 continue
             else:
-                one.go_on()
+                self._go_on(one)
             if one in self._busy:
                 self._busy.remove(one)
         return still
@@ -171,77 +174,73 @@ class Giving:
 
     def _complete(self, part: list[Leaving], sender: Sender) -> None:
         """They are the other process's: tell it what has come for them here, and let go."""
-        late: list[Late | None] = [None] * len(part)
+        late: list[Late] = []
+        stay = False
         try:
-            # Behind what it is doing: it has joined their groups when it answers.
-            sender.ask(KIND, JOINED, timeout=RESUME_TIMEOUT)
-            self._successors.ask_others(sender, SENT, ACCEPT_TIMEOUT)
-            settle(SETTLE_TIMEOUT)
-            # First: what is handed out after this look is among what is late.
-            recent, count = find_recent(self._successors.told[sender])
-            told = [one.take_late() for one in part]
-            late = [*told]
-            sender.ask(KIND, LATE + pack_late(told, recent), timeout=ACCEPT_TIMEOUT)
-            self._successors.told[sender] = count
+            self._tell_late(part, sender, late)
         except PassingError as error:
             self._successors.give_up(sender)
-            if has_died(sender):  # and has neither read nor written anything
+            stay = has_died(sender)  # and has neither read nor written anything
+            if stay:
                 logger.warning(DIED, sender.name, len(part))
-                for one, what in zip(part, late, strict=True):
-                    one.go_on(what)
-                    self._tried.discard(one.websocket)
-                return
-            logger.warning(NOT_TOLD, sender.name, len(part), error)
-        for one in part:
-            one.let_go()
-            self._tried.discard(one.websocket)
-        self.count += len(part)
+            else:
+                logger.warning(NOT_TOLD, sender.name, len(part), error)
+        except Exception:  # they are the other's all the same
+            self._successors.give_up(sender)
+            log_failure(NOT_TOLD, sender.name, len(part), "of an error here")
+        finally:
+            for one, what in zip_longest(part, late):
+                self._go_on(one, what) if stay else self._let_go(one)
+                self._tried.discard(one.websocket)
+
+    def _tell_late(self, part: list[Leaving], sender: Sender, late: list[Late]) -> None:
+        """Have the other process go on with them.
+
+        Args:
+            late: to which is added what has come for them here.
+
+        Raises:
+            PassingError: it has not heard all.
+        """
+        # Behind what it is doing: it has joined their groups when it answers.
+        sender.ask(KIND, JOINED, timeout=RESUME_TIMEOUT)
+        self._successors.ask_others(sender, SENT, ACCEPT_TIMEOUT)
+        settle(SETTLE_TIMEOUT)
+        # First: what is handed out after this look is among what is late.
+        recent, count = find_recent(self._successors.told[sender])
+        late += [one.take_late() for one in part]
+        sender.ask(KIND, LATE + pack_late(late, recent), timeout=ACCEPT_TIMEOUT)
+        self._successors.told[sender] = count
+
+    # Each is suspended, and then it goes on here or goes
+
+    def _suspend(self, one: Leaving) -> bool:
+        if one.suspend():
+            return True
+        self._suspended.discard(one)
+        return False
+
+    def _prepare(self, one: Leaving) -> bool:
+        """Take out what moves; otherwise it stays."""
+        is_ready = one.prepare()
+        if not is_ready:
+            self._go_on(one)
+        return is_ready
+
+    def _go_on(self, one: Leaving, late: Late | None = None) -> None:
+        self._suspended.discard(one)
+        one.go_on(late)
+
+    def _let_go(self, one: Leaving) -> None:
+        self._suspended.discard(one)
+        one.let_go()
+        self.count += 1
 
     def end(self) -> None:
-        """Nothing goes any more."""
-        for one in self._busy:
-            one.go_on()
+        """Nothing goes any more, for whatever reason."""
+        for one in list(self._suspended):
+            self._go_on(one)
         self._busy.clear()
-
-
-def hand_over(find: Callable[[], Iterable[Any]], deadline: float) -> None:
-    """Hand over what can be: see ``ending.Mover``."""
-    if get_announced() is None and not find_leaving(find(), set()):
-        return
-    now = time.monotonic()
-    with find_takers(now + max(0.0, deadline - now) * PART) as successors:
-        giving = Giving(find, successors, deadline)
-        try:
-            # One that was about to end itself has refused, perhaps, and others are yet to come.
-            while successors.find(wait=has_successor()) and not giving.give_all():
-                pass
-        finally:
-            giving.end()
-    seconds, left = time.monotonic() - now, len(list(find()))
-    logger.info("WebSockets handed over: %d in %.1f s, %d left", giving.count, seconds, left)
-
-
-def find_takers(until: float) -> Takers:
-    """The processes that go on.
-
-    Args:
-        until: when they must be there, ``time.monotonic()``.
-    """
-    starter, announced = find_starter(), get_announced()
-    if starter is not None:
-        return Waiting(starter)
-    successors = Successors(until, since=announced)
-    if announced is not None and successors.find(wait=False):
-        note_successor()
-    return successors
-
-
-def prepare(leaving: Leaving) -> bool:
-    """Take out what moves; otherwise it stays."""
-    is_ready = leaving.prepare()
-    if not is_ready:
-        leaving.go_on()
-    return is_ready
 
 
 def take_part_of(ready: list[Leaving]) -> list[Leaving]:

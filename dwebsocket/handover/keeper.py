@@ -15,14 +15,21 @@ from typing import Any
 from django.conf import settings
 
 from dwebsocket.conf import conf
-from dwebsocket.machine.passing import PassingError, add_fact, add_kind, get_name, listen
+from dwebsocket.machine.passing import (
+    PassingError,
+    Refused,
+    add_fact,
+    add_kind,
+    get_name,
+    listen,
+)
 from dwebsocket.protocol.frames import CloseCode
 
 from .closing import close_connections
 from .keeping import Batch, Keeping, Shelf
 from .kinds import ACCEPT_TIMEOUT, FACT, JOINED, KIND, RESUME_TIMEOUT
 from .records import InvalidRecord
-from .successors import Successors, has_died
+from .successors import Successors, Takers, has_died
 
 __all__ = ["Keeper", "main"]
 
@@ -67,7 +74,7 @@ class Keeper:
                     return
                 if time.monotonic() > self.shelf.changed + conf.HANDOVER_TIMEOUT * PART:
                     successors.since = None
-                if not (successors.find(wait=False) and self._give_all(successors)):
+                if not (successors.find(wait=False) and self.give_all(successors)):
                     time.sleep(PAUSE)
 
     def _find_end(self) -> int | None:
@@ -77,7 +84,7 @@ class Keeper:
         is_late = time.monotonic() > self.shelf.changed + conf.HANDOVER_TIMEOUT
         return CloseCode.SERVICE_RESTART if is_late and not self.shelf.givers else None
 
-    def _give_all(self, successors: Successors) -> bool:
+    def give_all(self, successors: Takers) -> bool:
         """Give away what is here; whether that was something."""
         gave = False
         while (batch := self.shelf.take()) is not None:
@@ -87,11 +94,15 @@ class Keeper:
             gave = True
         return gave
 
-    def _give(self, batch: Batch, successors: Successors) -> bool:
+    def _give(self, batch: Batch, successors: Takers) -> bool:
+        """Whether somebody has taken it, or it is in two parts now."""
+        successors.refresh()
         while (sender := successors.next()) is not None:
             try:
                 sender.offer(KIND, batch.body, batch.descriptors, timeout=ACCEPT_TIMEOUT)
             except PassingError as error:
+                if isinstance(error, Refused) and self._split(batch):
+                    return True  # there is room for some, perhaps
                 logger.warning("WebSockets wait, for process %s takes none: %s", sender.name, error)
                 successors.give_up(sender)
                 continue
@@ -107,6 +118,15 @@ class Keeper:
             batch.close()
             return True
         return False
+
+    def _split(self, batch: Batch) -> bool:
+        try:
+            halves = batch.split()
+        except InvalidRecord:
+            return False
+        for half in reversed(halves or ()):
+            self.shelf.put_back(half)
+        return halves is not None
 
     def _close_all(self, code: int) -> None:
         left: list[tuple[int, bytes]] = []

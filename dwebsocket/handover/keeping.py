@@ -11,7 +11,7 @@ from dwebsocket.backends.sessions.content import SessionContent
 from dwebsocket.machine.passing import Prepared, Refused
 
 from .kinds import JOINED, LATE, OPEN, READY, SENT
-from .records import unpack_late, unpack_moved
+from .records import pack_late, pack_moved, unpack_late, unpack_moved
 
 __all__ = ["Batch", "Keeping", "Shelf"]
 
@@ -50,6 +50,25 @@ class Batch:
                 held = [frame.frame for frame in late[place].held]
                 data = b"".join((data, late[place].unsent, *held))
             yield next(descriptors), data
+
+    def split(self) -> tuple[Batch, Batch] | None:
+        """The two halves, in the place of this; ``None``: it is only one connection.
+
+        Raises:
+            InvalidRecord: it was said by another version.
+        """
+        moved = unpack_moved(self.body[1:])
+        late, recent = ([], []) if self.late is None else unpack_late(self.late[1:])
+        half = len(moved) // 2
+        if not half:
+            return None
+        place = sum(one.has_descriptor for one in moved[:half])
+        first = Batch(OPEN + pack_moved(moved[:half]), self.descriptors[:place])
+        second = Batch(OPEN + pack_moved(moved[half:]), self.descriptors[place:])
+        if self.late is not None:
+            first.late = LATE + pack_late(late[:half], recent)
+            second.late = LATE + pack_late(late[half:], recent)
+        return first, second
 
     def close(self) -> None:
         """Give our descriptors back: another process has them."""

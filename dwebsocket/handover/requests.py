@@ -16,10 +16,11 @@ from django.urls import Resolver404, resolve, set_script_prefix
 
 from dwebsocket.backends import MADE
 from dwebsocket.backends.base import BaseWebSocketFactory
+from dwebsocket.backends.sessions.arriving import find_usual_transport_class
 from dwebsocket.backends.sockets.departing import Late
 from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.supervisor import log_failure
+from dwebsocket.supervisor import ends_process, log_failure
 
 from .records import Moved, name_of_class
 
@@ -113,22 +114,30 @@ def load_site() -> None:
 
 def resume(arrival: Arrival, moved: Moved) -> None:
     """Have the connection's handler in this process; what cannot go on is closed, with 1008 if the
-    site does not let its user in any more, else with 1012. Never raises.
+    site does not let its user in any more, else with 1012. Never raises, unless the process ends.
     """
     request: HttpRequest | None = None
+    response = None
     try:
         request = create_request(arrival, moved)
         response = respond(request)
-    except Exception:
+    except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
         log_failure("A WebSocket that another process has handed over cannot go on")
-        response = None
-    if arrival.websocket is not None:
-        return
-    status = 500 if response is None else response.status_code
+        # A signal's handler runs in whatever greenlet is running; a thread of ours tells nobody.
+        if ends_process(error) and find_usual_transport_class().calls_anew:
+            raise
+    finally:
+        if arrival.websocket is None:
+            status = 500 if response is None else response.status_code
+            refuse(arrival, HttpRequest() if request is None else request, status)
+
+
+def refuse(arrival: Arrival, request: HttpRequest, status: int) -> None:
+    """Close what the site has answered so, behind what waits for the peer. Never raises."""
     code = CloseCode.POLICY_VIOLATION if status in FORBIDDEN else CloseCode.SERVICE_RESTART
     reason = LOGGED_OUT if status in FORBIDDEN else CHANGED
     try:
-        arrival.refuse(HttpRequest() if request is None else request, code, reason)
+        arrival.refuse(request, code, reason)
     except Exception:
         log_failure("A WebSocket that cannot go on cannot be closed")
         arrival.drop()

@@ -49,6 +49,9 @@ class Takers(Protocol):
         """Whether there is one; with ``wait``, or there may be one soon."""
         ...
 
+    def refresh(self) -> None:
+        """Others may have come meanwhile: look for them, now and then."""
+
     def next(self) -> Sender | None:
         """The one whose turn it is; ``None``: there is none any more."""
         ...
@@ -160,10 +163,13 @@ class Successors:
         self.told[sender] = 0
         return True
 
+    def refresh(self) -> None:
+        """See ``Takers``."""
+        if time.monotonic() > self._looked + PAUSE:
+            self._look()
+
     def next(self) -> Sender | None:
         """The one whose turn it is; ``None``: there is none any more."""
-        if time.monotonic() > self._looked + PAUSE:  # others may have come meanwhile
-            self._look()
         if not self._senders:
             return None
         sender = self._senders.pop(0)

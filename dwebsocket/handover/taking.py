@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 from dwebsocket.backends.room import NoRoom, check_descriptors, check_room
@@ -27,6 +29,8 @@ __all__ = ["Taking"]
 #: Seconds for which what is being sent to groups is waited for.
 SENDING_TIMEOUT = 0.5
 
+CANNOT_GO_ON = "A WebSocket that another process has handed over cannot go on"
+
 
 class Taking:
     """Takes what one process gives: its connections, a question whether they have joined their
@@ -34,7 +38,7 @@ class Taking:
     """
 
     def __init__(self) -> None:
-        self._arrivals: list[Arrival] = []  # which have not begun
+        self._arrivals: list[Arrival | None] = []  # which have not begun
         self._recent: dict[str, int] = {}  # what groups have handed out there, numbered
 
     def receive(self, body: bytes, descriptors: Sequence[int]) -> Prepared:
@@ -63,12 +67,14 @@ class Taking:
         wanted = sum(one.has_descriptor for one in moved)
         if wanted != len(descriptors):
             raise Refused(f"{len(descriptors)} descriptors for {wanted} connections")
-        check_room(max(sweeper.count(), registry.count()) + len(moved) - 1)
+        coming.reserve(len(moved))
         return Opened(self, moved, descriptors)
 
-    def add(self, arrivals: list[Arrival]) -> None:
-        """These wait for what has come for them in the other process."""
-        self._arrivals += arrivals
+    def add(self, arrival: Arrival | None) -> None:
+        """The next one waits for what has come for it in the other process; ``None``: it does not,
+        for it is closed.
+        """
+        self._arrivals.append(arrival)
 
     def begin(self, late: Sequence[Late | None], recent: Sequence[str] = ()) -> None:
         """They go on.
@@ -81,10 +87,12 @@ class Taking:
             self._recent[one] = len(self._recent)
         before = Known(self._recent, len(self._recent))
         for place, arrival in enumerate(arrivals):
+            if arrival is None:
+                continue
             try:
                 arrival.begin(late[place] if place < len(late) else None, before)
-            except Exception:
-                log_failure("A WebSocket that another process has handed over cannot go on")
+            except Exception:  # it has ended
+                log_failure(CANNOT_GO_ON)
 
     def end(self) -> None:
         """The other process has gone: what it has to say does not come any more."""
@@ -132,17 +140,70 @@ class Opened:
 
     def begin(self) -> None:
         """Have their handlers here, which join their groups."""
-        arrivals = []
         descriptors = iter(self._descriptors)
-        for moved in self._moved:
-            arrival = create_arrival(moved, descriptors)
-            resume(arrival, moved)
-            arrivals.append(arrival)
-        self._taking.add(arrivals)
+        try:
+            while self._moved:
+                moved = self._moved.pop(0)
+                coming.forget(1)  # it is counted with others now
+                arrival = try_to_create(moved, descriptors)
+                self._taking.add(arrival)  # first: whatever happens, it goes on or is closed
+                if arrival is not None:
+                    resume(arrival, moved)
+        finally:
+            self._drop(descriptors)
 
     def cancel(self) -> None:
-        for descriptor in self._descriptors:
+        self._drop(self._descriptors)
+
+    def _drop(self, descriptors: Iterable[int]) -> None:
+        coming.forget(len(self._moved))
+        for descriptor in descriptors:
             socket.close(descriptor)
+
+
+class Coming:
+    """How many are about to be ours: several processes may give at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # held for an instant
+        self._count = 0
+
+    def reserve(self, count: int) -> None:
+        """Have room for so many.
+
+        Raises:
+            NoRoom: there is none.
+        """
+        with self._lock:
+            check_room(max(sweeper.count(), registry.count()) + self._count + count - 1)
+            self._count += count
+
+    def forget(self, count: int) -> None:
+        """So many have come, or do not."""
+        with self._lock:
+            self._count -= count
+
+
+coming = Coming()
+
+
+def start_anew() -> None:
+    """In a forked child they are the parent's."""
+    global coming
+    coming = Coming()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=start_anew)
+
+
+def try_to_create(moved: Moved, descriptors: Iterator[int]) -> Arrival | None:
+    """``create_arrival``; ``None``: it cannot be. Never raises."""
+    try:
+        return create_arrival(moved, descriptors)
+    except Exception:
+        log_failure(CANNOT_GO_ON)
+        return None
 
 
 def create_arrival(moved: Moved, descriptors: Iterator[int]) -> Arrival:
@@ -157,7 +218,12 @@ def create_arrival(moved: Moved, descriptors: Iterator[int]) -> Arrival:
 
 
 def take_socket(descriptors: Iterator[int]) -> socket.socket:
-    return socket.socket(fileno=move_up(next(descriptors)))
+    descriptor = move_up(next(descriptors))
+    try:
+        return socket.socket(fileno=descriptor)
+    except BaseException:
+        socket.close(descriptor)
+        raise
 
 
 def move_up(descriptor: int) -> int:

@@ -60,6 +60,9 @@ class Waiting:
                 logger.warning("WebSockets cannot be kept until the next process runs: %s", error)
         return self._sender is not None
 
+    def refresh(self) -> None:
+        """There is one at most."""
+
     def next(self) -> Sender | None:
         """The way to it; ``None``: it does not take any more."""
         return self._sender

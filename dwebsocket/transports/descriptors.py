@@ -4,7 +4,7 @@ A process that has none left can answer nothing: its database, a log file, a mod
 at the first error, the next connection, each needs one; some servers end when they cannot accept.
 So WebSockets keep out of the last part of the table. Should others have filled that, there is a
 reserve: it is closed, so that the refusal of a WebSocket has what it needs, and opened again when
-there is room.
+there is room. A process that ends closes it, too: it has to find those that go on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "find_dead",
     "find_limit",
     "find_share",
+    "give_reserve",
     "has_room",
     "is_full",
     "share_of",
@@ -36,8 +37,8 @@ PART, MOST = 10, 100
 #: What is said to be free where nobody knows.
 MOST_ROOM = 1_000_000
 
-#: Descriptors in the reserve.
-RESERVE = 4
+#: Descriptors in the reserve: as many as the start of another process takes, and one.
+RESERVE = 6
 
 #: The dead socket of this process, by its pid: a fork makes its own, and keeps its parent's.
 dead_sockets: dict[int, socket.socket] = {}
@@ -74,7 +75,9 @@ def count_room() -> int:
     for directory in ("/proc/self/fd", "/dev/fd"):
         try:
             used = len(os.listdir(directory))  # noqa: PTH208  # Path takes longer
-        except OSError:
+        except OSError as error:
+            if is_full(error):  # to look takes one, too
+                return 0
             continue
         return max(0, share - used)
     return MOST_ROOM
@@ -146,7 +149,7 @@ def hold() -> None:
 
 
 def give_reserve() -> None:
-    """Close the reserve: who refuses a WebSocket now may need it."""
+    """Close the reserve: who refuses a WebSocket now may need it, or hands one over."""
     with lock:
         while held:
             socket.close(held.pop())

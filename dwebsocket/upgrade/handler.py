@@ -197,7 +197,9 @@ class HandlerCalls:
             if not self._handler.keep_request:
                 self._pack_facts()
                 keep(self._handler, self._contexts)
-        except Exception as error:
+        except BaseException as error:  # gevent's and eventlet's Timeout are no Exception
+            if ends_process(error):
+                raise
             self._fail(error)
 
     def _pack_facts(self) -> None:

@@ -83,8 +83,8 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
     assert websocket is not None  # the request asks for one
     runner = websocket._runner
     assert runner is not None
-    calls = HandlerCalls(handler, websocket, contexts)
     with ending_on_error(websocket):
+        calls = HandlerCalls(handler, websocket, contexts)
         start = runner.drive(calls)
     if start is None:
         return cast(HttpResponse, ViewRun(websocket, request, calls.hold, (), {}).run())

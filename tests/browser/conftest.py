@@ -6,7 +6,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from ..servers.examples import ExampleServer
 
-TIMEOUT = 15_000  # ms: what takes longer has failed, also on a busy machine
+TIMEOUT = 30_000  # ms: what takes longer has failed, also on a busy machine
 ARTIFACTS = Path(__file__).resolve().parents[2] / "build" / "artifacts"
 NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"]
 FLAGS = [

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-RECONNECT = 30_000  # ms: the longest delay between two tries is 15 s
+RECONNECT = 60_000  # ms: the longest delay between two tries is 15 s, and a machine may be busy
 
 
 @pytest.fixture(params=["runserver", "uvicorn"])

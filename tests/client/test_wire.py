@@ -65,7 +65,7 @@ class TestWebSocket:
         assert driver.run("socket.readyState") == 3
 
     def test_a_server_that_does_not_answer_the_close(self, driver):
-        websocket = driver.make(openTimeout=1000).open()
+        websocket = driver.make(openTimeout=2500).open()
         assert driver.event()[0] == "open"
         driver.run("socket.close()")
         assert [websocket.receive(), websocket.receive()] == ["1", 1005]
@@ -393,7 +393,7 @@ class TestRefusals:
 
 class TestFallingBack:
     def test_a_websocket_that_stays_silent(self, driver):
-        driver.make(openTimeout=500)
+        driver.make(openTimeout=1000)  # a poll has four times as long
         silent = driver.take().accept()
         driver.open_polling()
         assert driver.event() == ["open", False, "polling"]

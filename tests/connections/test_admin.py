@@ -67,13 +67,33 @@ def visit(server):
     return lambda name: Visitor(server, name)
 
 
+@pytest.fixture(scope="module")
+def watcher(server):
+    return Visitor(server, "watcher")
+
+
 @pytest.fixture
-def client(server):
-    client = RawClient(server, timeout=20)
-    client.open("/chat/lounge/")
+def connect(server, watcher):
+    """Open a connection; at its end a test waits until all of its own are gone."""
+    clients = []
+
+    def connect(room, **request):
+        client = RawClient(server, timeout=20)
+        clients.append(client)
+        client.open(f"/chat/{room}/", **request)
+        return client
+
+    yield connect
+    for client in clients:
+        client.hang_up()
+    wait_until(lambda: not ids_in(watcher.get(f"{LIST}rows/")[1]), "all have left", 30)
+
+
+@pytest.fixture
+def client(connect):
+    client = connect("lounge")
     assert client.read_text() == "hello, you"
-    yield client
-    client.hang_up()
+    return client
 
 
 def ids_in(page):
@@ -108,16 +128,15 @@ def test_who_may_not_see_them_sees_nothing(visit, client, name):
     assert visitor.get("/admin/")[1].count(LIST) == 0
 
 
-def test_who_may_see_them_may_not_close_them(visit, client):
-    visitor = visit("watcher")
-    status, page = visitor.get(LIST)
+def test_who_may_see_them_may_not_close_them(watcher, client):
+    status, page = watcher.get(LIST)
     assert status == 200
     (found,) = ids_in(page)
     assert "action-select" not in page
     assert "Close selected" not in page
     form = {"id": found, "confirmed": "yes"}
-    assert visitor.post(f"{LIST}close/", form)[0] == 403
-    assert ids_in(visitor.get(f"{LIST}rows/")[1]) == [found]
+    assert watcher.post(f"{LIST}close/", form)[0] == 403
+    assert ids_in(watcher.get(f"{LIST}rows/")[1]) == [found]
 
 
 def test_a_post_without_the_token_is_refused(visit, client):
@@ -153,29 +172,24 @@ def test_a_code_that_cannot_be_sent_closes_nothing(visit, client):
     assert ids_in(visitor.get(f"{LIST}rows/")[1]) == [found]
 
 
-def test_filters(visit, server, client):
-    visitor = visit("watcher")
-    other = RawClient(server, timeout=20)
+def test_filters(watcher, client, connect):
     cookie = "; ".join(
         f"{one.name}={one.value}"
-        for handler in visitor._opener.handlers
+        for handler in watcher._opener.handlers
         for one in getattr(handler, "cookiejar", ())
     )
-    other.open("/chat/kitchen/", headers={"Cookie": cookie})
+    other = connect("kitchen", headers={"Cookie": cookie})
     assert other.read_text() == "hello, watcher"
     for query in ("path=/chat/k*", "user=watcher", "group=kitchen"):
-        page = visitor.get(f"{LIST}rows/?{query}")[1]
+        page = watcher.get(f"{LIST}rows/?{query}")[1]
         assert len(ids_in(page)) == 1
         assert "/chat/kitchen/" in page
         assert "watcher" in page
-    assert len(ids_in(visitor.get(LIST)[1])) == 2
-    other.hang_up()
+    assert len(ids_in(watcher.get(LIST)[1])) == 2
 
 
-def test_what_clients_choose_is_text(visit, server):
-    client = RawClient(server, timeout=20)
-    client.open("/chat/%3Cb%3Ebold/")
-    page = visit("watcher").get(LIST)[1]
+def test_what_clients_choose_is_text(watcher, connect):
+    assert connect("%3Cb%3Ebold").read_text() == "hello, you"
+    page = watcher.get(LIST)[1]
     assert "&lt;b&gt;bold" in page
     assert "<b>bold" not in page
-    client.hang_up()

@@ -72,7 +72,7 @@ def test_view_that_does_not_ask_is_cancelled(server, open_websocket, journal, ca
     client = open_websocket("/async/deaf/")
     assert client.read_text() == "asleep"
     go(client, leave)
-    assert journal.wait(case, "ended", timeout=8)["outcome"] == "CancelledError"
+    assert journal.wait(case, "ended", timeout=20)["outcome"] == "CancelledError"
     assert len(journal.events(case, "ended")) == 1
 
 

@@ -11,7 +11,7 @@ from ..servers.process import wait_until
 pytestmark = pytest.mark.rows(patched=True, thorough=True)
 
 #: Seconds within which a connection is looked at: one, and what a busy machine takes.
-SOON = 6
+SOON = 12
 
 
 @pytest.fixture(params=["open", "message"])

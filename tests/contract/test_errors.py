@@ -86,7 +86,7 @@ def test_view_hears_of_a_server_that_fails_the_connection(server, row, new_clien
             client.send_bytes(forbidden)
             clients[f"{case}-{name}{path}"] = client, outcome
     for name, (client, outcome) in clients.items():
-        received = client.read_to_eof(timeout=8)
+        received = client.read_to_eof(timeout=15)
         assert received[:1] in (b"", b"\x88"), name
         assert journal.wait(name, "ended")["outcome"] == outcome
 

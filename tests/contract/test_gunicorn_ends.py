@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 
@@ -25,7 +26,9 @@ WORKERS = {
 
 
 #: A busy machine takes its time for so many.
-PATIENCE = ("--graceful-timeout", "15")
+PATIENCE = ("--graceful-timeout", "40")
+#: Of which some seconds are left for the end (ending.RESERVE, gunicorn_worker.MARGIN).
+HURRY, LEFT = ("--graceful-timeout", "6"), 2.5
 
 
 def make_row(worker, *options):
@@ -80,8 +83,37 @@ def read_goodbyes(sockets, timeout):
     return list(received.values())
 
 
+def wait_until_told(sockets):
+    """When each Close has come, as the system says: who asks may be late."""
+    with selectors.DefaultSelector() as selector:
+        for sock in sockets:
+            selector.register(sock, selectors.EVENT_READ)
+        deadline = time.monotonic() + 30
+        while selector.get_map():
+            assert time.monotonic() < deadline, f"{len(selector.get_map())} clients hang"
+            for key, _ in selector.select(0.5):
+                selector.unregister(key.fileobj)
+    return [time.monotonic() - since_last_data(sock) for sock in sockets]
+
+
+def since_last_data(sock):
+    """Seconds: tcpi_last_data_recv of Linux's struct tcp_info."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)
+    return struct.unpack_from("I", info, 52)[0] / 1000
+
+
+def check_spread(times, seconds):
+    """They are not told in an instant, nor in the order in which they have come. A machine that
+    stands still for a while has some of them told together.
+    """
+    parts = {int((one - min(times)) / seconds * 10) for one in times}
+    assert len(parts) >= 4, sorted(times)
+    earlier = sum(one > other for one, other in pairwise(times))
+    assert len(times) / 5 < earlier < len(times) * 4 / 5
+
+
 def check_goodbyes(sockets, code=1001):
-    for received in read_goodbyes(sockets, timeout=15):
+    for received in read_goodbyes(sockets, timeout=40):
         assert received == b"\x88\x02" + struct.pack("!H", code)
 
 
@@ -104,8 +136,8 @@ def fetch_page(server):
 def run(start_server):
     servers = []
 
-    def start(row):
-        servers.append(start_server(row, SETTINGS, measured=False))
+    def start(row, **settings):
+        servers.append(start_server(row, {**SETTINGS, **settings}, measured=False))
         return servers[-1]
 
     yield start
@@ -121,15 +153,20 @@ def test_sigterm(run, worker):
     check_all_echo(sockets)
     server.terminate()
     check_goodbyes(sockets)
-    server.wait(timeout=18)
+    server.wait(timeout=45)
 
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_reload(run, worker):
-    server = run(make_row(worker))
+    """Clients are told one after the other; within what gunicorn allows, though it be less."""
+    if worker == "sync":
+        server, seconds = run(make_row(worker, *HURRY), WEBSOCKET_DRAIN=30), LEFT
+    else:
+        server, seconds = run(make_row(worker), WEBSOCKET_DRAIN=2), 2
     sockets = open_sockets(server, FEW)
     check_all_echo(sockets)
     server.signal(signal.SIGHUP)
+    check_spread(wait_until_told(sockets), seconds)
     check_goodbyes(sockets, 1012)  # there are others in its place
     assert fetch_page(server).startswith(b"HTTP/1.1 200")
 

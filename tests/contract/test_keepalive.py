@@ -18,17 +18,15 @@ def test_ping_arrives_and_a_pong_keeps_the_connection(
         assert ping.opcode == PING
         client.send_frame(PONG, ping.payload)
     client.send_text("alive")
-    while (frame := client.read_frame()).opcode == PING:
-        client.send_frame(PONG, frame.payload)
-    assert frame.payload == b"alive"
+    assert client.read_text() == "alive"
     assert not journal.events(case, "ended")
 
 
 def test_peer_that_does_not_answer_is_dropped(tuned_server, open_websocket, journal, case, echo):
+    started = time.monotonic()  # before the server's clock does
     client = open_websocket(echo.path, tuned_server)
-    started = time.monotonic()
     assert client.read_frame().opcode == PING
-    ended = journal.wait(case, "ended", timeout=8)
+    ended = journal.wait(case, "ended", timeout=20)
     assert time.monotonic() - started > 1.1  # interval and timeout, less the clock's grain
     assert ended["close_code"] == 1006
     client.read_to_eof()  # and the descriptor is given back
@@ -40,12 +38,11 @@ def test_push_view_reads_its_pongs(tuned_server, open_websocket, journal, case):
     client = open_websocket("/push/", tuned_server)
     end = time.monotonic() + 1.7  # longer than interval and timeout
     pings = 0
-    while time.monotonic() < end:
+    while pings < 3 or time.monotonic() < end:
         frame = client.read_frame()
         if frame.opcode == PING:
             client.send_frame(PONG, frame.payload)
             pings += 1
         else:
             assert (frame.opcode, frame.payload) == (TEXT, b"tick")
-    assert pings >= 3
     assert not journal.events(case, "ended")

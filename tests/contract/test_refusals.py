@@ -129,7 +129,7 @@ def test_refusal_says_why(server, row, new_client, address, journal, case, mark,
         return
     websocket = request.get("websocket", True)
     assert response.status == (status if row.denies or not websocket else 403)
-    line = server.log.wait_for(r"^WARNING dwebsocket\.handshake: .*$", since=mark, timeout=8)[0]
+    line = server.log.wait_for(r"^WARNING dwebsocket\.handshake: .*$", since=mark)[0]
     said = response.body.decode() if row.denies or not websocket else line
     assert words.lower() in said.lower()
     assert ("sec-websocket-version" in response.headers) == (status == 426)
@@ -202,7 +202,7 @@ def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address,
     origin = f"{'http' if row.tls else 'https'}://{client.host}"
     client.send_request(address("/echo/"), headers={"Origin": origin})
     assert client.read_response().status == 403
-    server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark, timeout=8)
+    server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark)
 
 
 @pytest.mark.rows(pages=True)

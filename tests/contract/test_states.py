@@ -177,7 +177,7 @@ def test_the_server_is_told_to_end(row, start_server, journal, case):
         for client in clients:
             client.hang_up()
         states = [journal.wait(f"{case}-{kind}", "ended")["state"] for kind in KINDS]
-        server.wait(timeout=8)
+        server.wait(timeout=20)
     finally:
         server.kill()
     server.log.join()

@@ -44,5 +44,5 @@ def test_the_log_says_which_server_it_is_for(start_server, wrong):
         client.send_request("/middleware-last/plain/", websocket=is_websocket)
         assert client.read_response().status == 500
         client.hang_up()
-        server.log.wait_for(text, since=mark, timeout=8)
+        server.log.wait_for(text, since=mark)
     server.stop()

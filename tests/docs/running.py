@@ -12,7 +12,8 @@ from ..servers.log import TRACEBACK
 from ..servers.process import wait_until
 from .projects import environment
 
-TIMEOUT = 20  # seconds, to start and to stop
+TIMEOUT = 20  # seconds, to stop
+START = 60  # seconds, on a busy machine
 LISTENING = "0A"  # of /proc/net/tcp
 
 
@@ -41,7 +42,7 @@ class RunningServer:
     def __enter__(self):
         try:
             # Each look goes through all sockets there are, and a server takes half a second.
-            wait_until(self._listens, f"{self.command} listens", timeout=TIMEOUT, pause=0.04)
+            wait_until(self._listens, f"{self.command} listens", timeout=START, pause=0.04)
         except AssertionError as error:
             self.kill()
             raise AssertionError(f"{error}; its log:\n{self.log}") from None

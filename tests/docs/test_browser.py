@@ -2,14 +2,14 @@
 
 import pytest
 
-from ..browser.conftest import chromium, context  # noqa: F401  (fixtures)
+from ..browser.conftest import TIMEOUT, chromium, context  # noqa: F401  (fixtures)
+from ..browser.frames import first_frame
 from ..browser.released import serve_released
 from ..servers.process import find_free_port
 from .pages import PAGES, page
 from .projects import make_project, run
 from .running import RunningServer
 
-TIMEOUT = 10_000  # milliseconds
 RUNSERVER = "python manage.py runserver --noreload 0"
 SCRIPTS = [(shown, block) for shown in PAGES for block in shown.blocks_in("js")]
 
@@ -57,16 +57,14 @@ def test_a_page_that_breaks_and_comes_back(serve, context):  # noqa: F811
         first, second = context.new_page(), context.new_page()
         for tab in (first, second):
             tab.add_init_script(KEEP_SOCKETS)
-            with tab.expect_websocket() as opened:
+            with first_frame(tab):
                 tab.goto(f"http://127.0.0.1:{server.port}/room/")
-            opened.value.wait_for_event("framereceived", timeout=TIMEOUT)
         send = "text => sockets.at(-1).send(text)"
         second.evaluate(send, "one")
         first.wait_for_selector("li:has-text('one')", timeout=TIMEOUT)
-        with first.expect_websocket() as opened:
+        with first_frame(first):
             first.evaluate("sockets.at(-1).close()")
             second.evaluate(send, "two")
-        opened.value.wait_for_event("framereceived", timeout=TIMEOUT)
         second.evaluate(send, "three")
         first.wait_for_selector("li:has-text('three')", timeout=TIMEOUT)
         assert first.locator("li").all_inner_texts() == ["one", "two", "three"]
@@ -86,7 +84,7 @@ def test_a_page_that_comes_back_after_the_server(skeleton, tmp_path, context):  
     send = "from chat.boards import board; board.send('missed')"
     run(project, "python", "manage.py", "shell", "-c", send)
     with RunningServer(command, project, port):
-        tab.wait_for_selector("li:has-text('missed')", timeout=4 * TIMEOUT)
+        tab.wait_for_selector("li:has-text('missed')", timeout=2 * TIMEOUT)
         tab.evaluate("socket.send('three')")
         tab.wait_for_selector("li:has-text('three')", timeout=TIMEOUT)
         assert tab.locator("li").all_inner_texts() == ["one", "missed", "three"]
@@ -123,9 +121,8 @@ def test_html_in_pages_with_htmx_and_turbo(serve, context):  # noqa: F811
     with serve(page("docs/howto/html.md")) as server:
         shown = {name: context.new_page() for name in ("htmx4", "htmx2", "turbo")}
         for name, tab in shown.items():
-            with tab.expect_websocket() as opened:
+            with first_frame(tab):
                 tab.goto(f"http://127.0.0.1:{server.port}/{name}/")
-            opened.value.wait_for_event("framereceived", timeout=TIMEOUT)
         for name, tab in shown.items():
             tab.fill("[name=text]", f"<b>{name}</b>")
             tab.click("button")

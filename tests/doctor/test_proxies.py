@@ -1,5 +1,7 @@
 """Proxies that are wrong in one point each: the doctor names it, and the line to add."""
 
+import re
+
 import pytest
 
 from ..servers.rows import Row
@@ -31,7 +33,7 @@ def test_http_1_0(echo, examine, path):
 
 def test_a_proxy_that_cuts(echo, examine):
     report = examine(echo(timeout="proxy_read_timeout 2s;"), "--idle", "4")
-    assert "idle: Cut after 2 s" in report.fault
+    assert re.search("idle: Cut after [23] s", report.fault)  # a busy machine rounds up
     assert "WEBSOCKET_PING_INTERVAL is 20 s" in report.fault
     assert "proxy_read_timeout 60s" in report.fault
 

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from .breaking import BreakingClient
+from .conftest import SETTINGS
 
 #: How often connections break.
 BREAKS = 1000 if "DWEBSOCKET_TEST_STRESS" in os.environ else 100
@@ -47,11 +48,11 @@ def test_a_client_that_comes_back_in_time_has_its_messages(new_engine):
     engine.post("4polled", sent=0)  # again: its answer was lost
     engine.poll(after=0)
     assert engine.got == ["4polled"]
-    assert engine.opened["resume"] == 2
+    assert engine.opened["resume"] == SETTINGS["WEBSOCKET_RESUME_TIMEOUT"]
 
 
-def test_one_that_comes_too_late_begins_anew(new_engine, journal):
-    engine = new_engine("/handler/echo/", resume=True)
+def test_one_that_comes_too_late_begins_anew(new_impatient_engine, journal):
+    engine = new_impatient_engine("/handler/echo/", resume=True)
     engine.open_websocket()
     sid = engine.sid
     engine.websocket.reset()

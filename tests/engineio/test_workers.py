@@ -26,8 +26,6 @@ BREAKS_AT_ONCE = 30
 
 UNKNOWN = 400, b'{"code":1,"message":"Session ID unknown"}'
 
-PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 30}
-
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
@@ -41,7 +39,7 @@ def redis(tmp_path_factory):
 def site(request, start_server):
     """Three processes: of one machine, or of as many machines with one Redis."""
     row = row_of_workers("gunicorn-gthread", 1)
-    settings, shares = PATIENT, request.param == "machine"
+    settings, shares = SETTINGS, request.param == "machine"
     if not shares:
         redis = request.getfixturevalue("redis")
         settings = {**settings, "WEBSOCKET_GROUPS": redis.setting}
@@ -127,15 +125,14 @@ def test_what_breaks_goes_on_elsewhere(site):
 
 
 @on_one_machine
-def test_who_sends_faster_than_is_read(site, new_engine):
+def test_who_sends_faster_than_is_read(site, new_engine, gate):
     """What comes waits in the client, and not between the processes."""
-    engine = new_engine(site.servers[0], "/handler/slow/", resume=True)
+    engine = new_engine(site.servers[0], "/handler/held/", resume=True)
     engine.open_polls()
     engine.server, most = site.servers[1], 60 << 20
     engine.open_websocket(sid=engine.sid, received=0)
-    engine.send("43")  # seconds
     engine.websocket._socket.settimeout(0.5)
-    frame, sent = as_frame("4" + "0" * 100_000), 0
+    frame, sent = as_frame(f"4{gate}".ljust(100_000)), 0
     with suppress(TimeoutError):
         while sent < most:
             engine.websocket._socket.sendall(frame)
@@ -174,9 +171,7 @@ def test_a_process_that_is_none(site, new_engine, name):
 
 def test_a_process_that_is_killed(site, start_server, new_engine):
     """A poll that waits at another one is answered, and who comes back begins anew."""
-    # No heartbeat answers a poll, however long a busy machine takes.
-    settings = {**site.settings, "WEBSOCKET_PING_INTERVAL": 30, "WEBSOCKET_PING_TIMEOUT": 30}
-    owner = start_server(site.servers[0].row, settings)
+    owner = start_server(site.servers[0].row, site.settings)
     try:
         clients = []
         for _ in range(3):
@@ -332,7 +327,7 @@ def talk(nginx, certificates, transports):
 @pytest.mark.parametrize("name", ["uvicorn", "gevent-unpatched"])
 def test_other_ways_of_waiting(start_server, new_engine, name):
     row = next(row for row in ROWS if row.name == name)
-    with run_site(start_server, row, PATIENT, 2) as site:
+    with run_site(start_server, row, SETTINGS, 2) as site:
         for path in ["/echo/", "/handler/echo/"]:
             engine = new_engine(site, path, resume=True)
             engine.open_polls()

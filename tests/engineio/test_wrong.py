@@ -107,64 +107,69 @@ def test_those_of_a_client_that_counts_replace_each_other(new_engine):
     assert sorted(poll.read_response().body for poll in polls) == [b"4hello", b"6", b"6"]
 
 
-def test_a_session_that_nobody_polls_ends(new_engine, journal):
-    engine = new_engine("/echo/")
+def test_a_session_that_nobody_polls_ends(new_impatient_engine, journal):
+    engine = new_impatient_engine("/echo/")
     engine.open_polls()
     assert journal.wait(engine.case, "ended")["close_code"] == 1006
     assert engine.request(sid=engine.sid).status == 400
 
 
-def test_what_is_not_read_waits_with_the_client(new_engine):
-    """The handler sleeps with the first; the fourth is not answered before it takes the second."""
-    engine = new_engine("/handler/slow/", resume=True)
+def of_half_a_buffer(gate):
+    return f"4{gate}".ljust(1 << 17)
+
+
+def test_what_is_not_read_waits_with_the_client(new_engine, gate):
+    """The handler is held by the first; the fourth is not answered before it takes the second."""
+    engine = new_engine("/handler/held/", resume=True)
     engine.open_polls()
-    body = b"40.7" + b"0" * (1 << 17)
+    body = of_half_a_buffer(gate).encode()
     for sent in range(3):
         assert engine.request("POST", body, sid=engine.sid, sent=sent).body == b"ok"
     waiting = engine.ask("POST", body, sid=engine.sid, sent=3)
     assert not waiting.wait_readable(0.2)
+    gate.touch()
     assert waiting.read_response().body == b"ok"
 
 
-def come_back_with_more(engine, transport):
+def come_back_with_more(engine, transport, packet):
     """Come back again and again, each time with what has not been taken; how much has been."""
     taken = 0
     for _ in range(20):
         if transport == "polling":
             engine.take(engine.request(sid=engine.sid, received=0).body)
             taken = engine.opened["received"]
-            engine.ask("POST", b"40" + b"0" * (1 << 17), sid=engine.sid, sent=taken)
+            engine.ask("POST", packet.encode(), sid=engine.sid, sent=taken)
         else:
             engine.open_websocket(sid=engine.sid, received=0)
             taken = engine.opened["received"]
             for _ in range(2):
-                engine.send("40" + "0" * (1 << 17))
+                engine.send(packet)
             engine.websocket.hang_up()
     return taken
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
-def test_coming_back_makes_no_room(new_engine, transport):
-    """The handler sleeps: no more is taken than there is room for, however it is brought."""
-    engine = new_engine("/handler/slow/", resume=True)
+def test_coming_back_makes_no_room(new_engine, gate, transport):
+    """The handler is held: no more is taken than there is room for, however it is brought."""
+    engine = new_engine("/handler/held/", resume=True)
     engine.open_polls()
-    engine.post("44", sent=0)  # seconds
-    assert come_back_with_more(engine, transport) <= 5
+    engine.post(f"4{gate}", sent=0)
+    assert 1 < come_back_with_more(engine, transport, of_half_a_buffer(gate)) <= 5
 
 
-def test_of_two_that_bring_what_there_is_no_room_for_one_waits(new_engine):
-    engine = new_engine("/handler/slow/", resume=True)
+def test_of_two_that_bring_what_there_is_no_room_for_one_waits(new_engine, gate):
+    engine = new_engine("/handler/held/", resume=True)
     engine.open_polls()
-    engine.post("41", sent=0)
-    body = b"40.2" + b"0" * (1 << 17)
+    engine.post(f"4{gate}", sent=0)
+    body = of_half_a_buffer(gate).encode()
     for sent in range(1, 4):
         engine.ask("POST", body, sid=engine.sid, sent=sent).wait_readable(0.2)
     first = engine.ask("POST", body, sid=engine.sid, sent=4)
     assert not first.wait_readable(0.1)
     second = engine.ask("POST", body, sid=engine.sid, sent=4)
     assert first.read_response().status == 400
-    while not second.wait_readable(0):
-        engine.poll(after=len(engine.got))
+    assert not second.wait_readable(0.1)
+    gate.touch()
     assert second.read_response().body == b"ok"
 
 

@@ -117,7 +117,7 @@ def test_each_has_what_is_its_own(request, server, database, path):
         expected[tenant] = [f"{tenant} has left"] * len(own) + [f"{tenant}-plain"] * 5
         expected[tenant] += [f"{tenant}-{one}-{last}" for one in own for last in range(MESSAGES)]
     for tenant, texts in expected.items():
-        wait_until(lambda: len(rows(database, tenant)) >= len(texts), "all is written")  # noqa: B023
+        wait_until(lambda: len(rows(database, tenant)) >= len(texts), "all is written", 60)  # noqa: B023
         assert rows(database, tenant) == sorted(texts)
     strangers = {count for answer in answers for count in answer}
     assert strangers == {"0"}

@@ -42,7 +42,7 @@ class Command:
     def terminate(self):
         self.process.terminate()
 
-    def stop(self, timeout=20):
+    def stop(self, timeout=60):
         """End it as an administrator does; the exit status."""
         self.process.terminate()
         return self.process.wait(timeout)
@@ -133,7 +133,7 @@ class Gateway:
         return [fault for command in self._commands for fault in command.log.find_faults()]
 
 
-def wait_for_line(command, text, timeout=20):
+def wait_for_line(command, text, timeout=60):
     """Wait until a process has logged this."""
     deadline = time.monotonic() + timeout
     wait_until(lambda: text in command.log.text(), text, deadline - time.monotonic())

@@ -4,12 +4,15 @@ import logging
 import os
 import resource
 import socket
+import subprocess
 
 import pytest
 from django.test import RequestFactory, override_settings
 
 from dwebsocket.backends import room
+from dwebsocket.backends.gunicorn_worker import list_children
 from dwebsocket.backends.room import Shortage, TooFewDescriptors, TooManyConnections, check_room
+from dwebsocket.backends.sockets import ending
 from dwebsocket.backends.view_threads import NoFurtherThread
 from dwebsocket.transports import descriptors
 from dwebsocket.upgrade.refusals import refuse_for
@@ -89,6 +92,33 @@ def test_a_full_table_opens_the_reserve_until_there_is_room(limit_descriptors, t
     limit_descriptors(600)
     check_room(0)
     assert len(descriptors.held) == descriptors.RESERVE
+
+
+def test_nothing_is_free_in_a_full_table(limit_descriptors, take_descriptors):
+    """Though one that looks needs a descriptor for that."""
+    limit_descriptors(300)
+    assert 0 < descriptors.count_room() < 300
+    take_descriptors(10_000)
+    assert descriptors.count_room() == 0
+
+
+def test_a_process_that_ends_finds_others_in_a_full_table(
+    limit_descriptors, take_descriptors, monkeypatch
+):
+    """Whether gunicorn has started some, and where they listen."""
+    monkeypatch.setattr(ending.ending, "began", None)  # and so again: this one does not end
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        limit_descriptors(300)
+        check_room(0)
+        take_descriptors(10_000)
+        assert child.pid in list_children(os.getpid())
+        limit_descriptors(600)
+        check_room(0)
+        take_descriptors(10_000)
+        ending.move(list)
+        with socket.socket(socket.AF_UNIX):
+            pass
+        child.communicate()
 
 
 @pytest.mark.usefixtures("nothing_told")

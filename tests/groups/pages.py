@@ -117,10 +117,13 @@ def traffic(peer, rate):
         sending.finish()
 
 
-def break_at_random(pages, seconds, sometimes, seed):
-    """One of the pages after the other comes or goes; and from time to time something happens."""
+def break_at_random(pages, sending, seconds, sometimes, seed):
+    """One of the pages after the other comes or goes; and from time to time something happens. It
+    takes longer where a busy machine has not sent half of what it should have.
+    """
     chance, deadline = random.Random(seed), time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    wanted = sending.rate * seconds / 2
+    while time.monotonic() < deadline or sending.sent < wanted:
         for _ in range(20):
             chance.choice(pages).toggle()
             time.sleep(0.005)

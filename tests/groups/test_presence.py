@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -143,7 +142,8 @@ def test_calls_are_a_second_apart(start, monkeypatch):
     becomes(dict.fromkeys(range(len(tabs))), hearer)
     times = [when for when, *_ in hearer.calls]
     assert len(times) >= 2
-    assert all(b - a >= 0.9 for a, b in pairwise(times)), times
+    # One may be late, and the next one not: they are counted.
+    assert len(times) <= 1 + times[-1] - begun, times
 
 
 def test_a_busy_handler_is_told_the_outcome_only(process):
@@ -171,7 +171,7 @@ def test_where_there_are_too_many_only_their_number_is_told(process):
     becomes({0: None, 1: None, 2: None}, few)
     fourth = process.track(Member(), 3)
     becomes(dict.fromkeys(range(4)), all_of_them)
-    wait_until(lambda: len(few.calls) >= 2, "it is told the number", SOON)
+    wait_until(lambda: few.calls[-1][1].count == 4, "it is told the number", SOON)
     _, joined, left = few.calls[-1]
     assert (dict(joined), dict(left), joined.count, left.count) == ({}, {}, 4, 4)
     few.picture.clear()
@@ -240,15 +240,16 @@ def test_all_processes_know(shared, start):
 
 
 def test_who_moves_to_another_process_makes_no_noise(shared, start):
-    here, there = start(shared), start(shared)
+    here, there, grace = start(shared), start(shared), 4 * GRACE  # two threads have to speak within
     hearer = there.hear()
     tab = here.track(Member(), 1, {"a": [1]})
     becomes({1: {"a": [1]}}, hearer)
-    here.leave(tab)
+    with override_settings(WEBSOCKET_PRESENCE_GRACE=grace):
+        here.leave(tab)
     there.track(Member(), 1, {"a": [1]})
     there.track(Member(), 2)
     becomes({1: {"a": [1]}, 2: None}, hearer)
-    time.sleep(GRACE + INTERVAL)  # nothing is to happen meanwhile
+    time.sleep(grace + INTERVAL)  # nothing is to happen meanwhile
     there.track(Member(), 3)
     becomes({1: {"a": [1]}, 2: None, 3: None}, hearer)
     assert [set(joined) for _, joined, _ in hearer.calls] == [{1}, {2}, {3}]

@@ -18,7 +18,7 @@ from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
 from dwebsocket.groups.envelope import CLOSE, pack
 
-from ..servers.process import ROOT, find_free_port
+from ..servers.process import ROOT, find_free_port, wait_until
 from ..servers.redis import BACKEND, tls_arguments
 from .peers import TIMEOUT, Failing, Member, check_many_at_once, check_order, patient
 
@@ -160,8 +160,10 @@ def test_one_that_is_loading_carries_messages(make_redis, make_peer):
     redis.command("SAVE")
     redis.kill()
     redis.start()
-    here, there = make_peer(redis.setting), make_peer(redis.setting)
-    member = there.join("a")
+    here, there = make_peer(patient(redis.setting)), make_peer(redis.setting)
+    member = there.join("a")  # which waits for a second at most
+    subscribers = ("PUBSUB", "NUMSUB", "dwebsocket:a")
+    wait_until(lambda: redis.command(*subscribers)[1] == 1, "it listens")
     here.publish("a", "hello")
     assert member.next() == "hello"
     assert redis.command("INFO", "persistence")["loading"] == 1
@@ -182,9 +184,13 @@ def test_whoever_joins_waits_for_a_second_at_most(make_redis, make_peer):
     here, there = make_peer(redis.setting), make_peer(redis.setting)
     members = {"warm": there.join("warm")}
     redis.pause()
+    taken = []
+    for name in ("loop", "loop 2", "loop 3"):
+        begun = time.monotonic()
+        members[name] = asyncio.run(join_in_loop(there, name))
+        taken.append(time.monotonic() - begun)
+    assert min(taken) < 0.9  # a busy machine may be late, but not each time
     begun = time.monotonic()
-    members["loop"] = asyncio.run(join_in_loop(there, "loop"))
-    assert time.monotonic() - begun < 0.9
     members["thread"] = there.join("thread")
     assert time.monotonic() - begun < 5  # what it waits for does not come at all
     redis.resume()

@@ -189,10 +189,9 @@ def test_members_that_come_and_go_at_random(make_redis, make_peer):
     pages = open_all(peers, 25)
     with traffic(peers[0], rate=200) as sending:
         kill = ("CLIENT", "KILL", "TYPE", "PUBSUB")
-        break_at_random(pages, CHAOS, lambda: redis.command(*kill), seed=CHAOS)
+        break_at_random(pages, sending, CHAOS, lambda: redis.command(*kill), seed=CHAOS)
     check(pages, sending)
     assert not sending.refused
-    assert sending.sent > CHAOS * 100
     assert sum(page.times_told() for page in pages) == 0
 
 
@@ -205,7 +204,7 @@ def test_members_that_come_and_go_while_redis_does(redis, peers):
         redis.start()
 
     with traffic(peers[0], rate=200) as sending:
-        break_at_random(pages, CHAOS, restart, seed=CHAOS)
+        break_at_random(pages, sending, CHAOS, restart, seed=CHAOS)
         restart()
     check(pages, sending)
     if redis.is_persistent:

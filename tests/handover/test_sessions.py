@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import threading
 from contextlib import contextmanager, suppress
 
@@ -10,6 +11,7 @@ import pytest
 from ..engine_client import EngineClient
 from ..engineio.breaking import BROKEN, BreakingClient
 from ..raw_client import TEXT, build_frame
+from ..servers.process import list_children, wait_until
 from ..servers.redis import redis_servers
 from .test_gunicorn import SETTINGS, TIMEOUT, WORKERS, fetch, make_row, reload, wait_for_end
 
@@ -18,6 +20,35 @@ PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 30}
 
 #: Over Redis processes of several machines find each other.
 TRIED = [*WORKERS, "redis"] if "DWEBSOCKET_TEST_DEPLOYS" in os.environ else ["gthread"]
+
+
+class Talker(EngineClient):
+    """Asks its handler, wherever the session is, and comes back to it."""
+
+    asked = 0
+
+    def hear(self, text):
+        """What the handler answers."""
+        since = len(self.got)
+        self.send(f"4{text}")
+        self.asked += 1
+        while True:
+            found = [packet for packet in self.got[since:] if packet[1:6] != "group"]
+            if found:
+                return found[0][1:]
+            if self.read() == 1012:  # another worker has the session, or its WebSocket has stayed
+                self.come_back()
+                if self.opened["received"] < self.asked:
+                    self.send(f"4{text}")
+
+    def find_pid(self):
+        return int(self.hear("pid").removeprefix("pid "))
+
+    def come_back(self):
+        """With a WebSocket, which any worker may get."""
+        sid = self.sid
+        self.open_websocket(sid=sid, received=len(self.got))
+        assert (self.sid, "received" in self.opened) == (sid, True)
 
 
 @pytest.fixture(scope="module", params=TRIED)
@@ -34,11 +65,11 @@ def server(start_server, request, tmp_path_factory):
 
 
 @pytest.fixture
-def connect(server):
+def connect():
     engines = []
 
-    def open_one(path, transport="websocket", *, resume=True):
-        engine = EngineClient(server, path, resume=resume)
+    def open_one(server, path, transport="websocket", *, resume=True):
+        engine = Talker(server, path, resume=resume)
         engine.timeout = TIMEOUT
         engines.append(engine)
         if transport == "websocket":
@@ -52,11 +83,8 @@ def connect(server):
         engine.hang_up()
 
 
-def come_back(engine):
-    """With a WebSocket, which any worker may get."""
-    sid = engine.sid
-    engine.open_websocket(sid=sid, received=len(engine.got))
-    assert (engine.sid, "received" in engine.opened) == (sid, True)
+#: How often its connections break, however quick the workers are.
+MANY = 5
 
 
 def read_end(engine):
@@ -75,7 +103,7 @@ def breaking_all_the_time(server):
     sid, is_over = client.sid, threading.Event()
 
     def run():
-        while not is_over.is_set():
+        while not is_over.is_set() or client.breaks <= MANY:
             client.add(3)
             with suppress(*BROKEN, AssertionError):  # which is a Close
                 client.break_websocket(sid=sid, received=len(client.got))
@@ -88,7 +116,7 @@ def breaking_all_the_time(server):
         is_over.set()
         thread.join(TIMEOUT)
     assert client.sid == sid
-    assert client.breaks > 5
+    assert client.breaks > MANY
     client.finish()
     assert client.got == client.sent
     client.hang_up()
@@ -96,14 +124,14 @@ def breaking_all_the_time(server):
 
 def test_sessions_go_on(server, connect):
     room = "/moving/room/a/"
-    carried, half, plain, away = (connect(room, resume=one) for one in (1, 1, 0, 1))
-    polled, plainly = (connect(room, "polling", resume=one) for one in (1, 0))
-    back = [connect(room) for _ in range(6)]
+    carried, half, plain, away = (connect(server, room, resume=one) for one in (1, 1, 0, 1))
+    polled, plainly = (connect(server, room, "polling", resume=one) for one in (1, 0))
+    back = [connect(server, room) for _ in range(6)]
     for engine in back:
         engine.websocket.reset()
-        come_back(engine)  # to the worker that has it, or to the other one
-    ends = {how: connect(f"/moving/{how}/") for how in ("raise", "fail")}
-    ends["view"] = connect("/echo/")
+        engine.come_back()  # to the worker that has it, or to the other one
+    ends = {how: connect(server, f"/moving/{how}/") for how in ("raise", "fail")}
+    ends["view"] = connect(server, "/echo/")
     away.websocket.reset()
     assert fetch(server, "/moving/send/a/0/3/").status == 200  # to who is away, too
     frame = build_frame(TEXT, "4half")
@@ -126,13 +154,13 @@ def test_sessions_go_on(server, connect):
         engine.send("4more")
     for engine in (carried, half, plain):
         check(engine.read_until(6))
-    come_back(away)
+    away.come_back()
     away.send("4more")
     check(away.read_until(6))
     for engine in back:
         while len(engine.got) < 5:
             if engine.read() == 1012:  # it was relayed
-                come_back(engine)
+                engine.come_back()
         engine.send("4more")
         check(engine.read_until(6))
     polled.post("4more", sent=0)
@@ -146,11 +174,68 @@ def test_sessions_go_on(server, connect):
     for engine in (carried, half, plain, away, *back):
         while len(engine.got) < 7:
             if engine.read() == 1012:
-                come_back(engine)
+                engine.come_back()
                 engine.send("4again")
         assert engine.got[6].endswith(" again")
     polled.post("4again", sent=1)
     assert polled.poll_until(7)[6] == "42 again"
+
+
+def tell_group(server, first, count):
+    """Send numbers to the group; a worker that ends may drop what it has just accepted."""
+
+    def is_told():
+        with suppress(OSError, EOFError):
+            return fetch(server, f"/moving/send/few/{first}/{count}/").status == 200
+
+    wait_until(is_told, "a worker answers", TIMEOUT)
+
+
+@pytest.fixture
+def recycling(start_server):
+    """A server whose workers serve a few requests."""
+    server = start_server(make_row("gthread", "--max-requests", "60"), PATIENT, measured=False)
+    yield server
+    server.stop(30)
+
+
+def test_sessions_go_on_one_by_one(recycling, connect):
+    """A worker has served its share; then another gunicorn comes; then that one ends for good."""
+    server, room = recycling, "/moving/room/few/"
+    wait_until(lambda: len(list_children(server.pid)) == 2, "both workers are there", TIMEOUT)
+    before = set(list_children(server.pid))
+    carried = [connect(server, room) for _ in range(6)]
+    owners = {engine.find_pid() for engine in carried}
+    away, polled = connect(server, room), connect(server, room, "polling")
+    away.websocket.reset()
+    tell_group(server, 0, 2)
+    while "Autorestarting worker" not in server.log.text():
+        with suppress(OSError, EOFError):
+            fetch(server, "/plain/")
+    wait_until(lambda: before - set(list_children(server.pid)), "a worker ends", TIMEOUT)
+    assert owners & before - set(list_children(server.pid))
+    tell_group(server, 2, 1)
+    away.come_back()
+    polled.post("4a", sent=0)
+    assert [engine.hear("a") for engine in (*carried, away)] == ["1 a"] * 7
+    polled.poll_until(4)
+
+    workers = set(list_children(server.pid))
+    server.signal(signal.SIGUSR2)
+    wait_until(lambda: set(list_children(server.pid)) - workers, "the new one starts", TIMEOUT)
+    [master] = set(list_children(server.pid)) - workers
+    away.websocket.reset()
+    server.terminate()
+    server.wait(TIMEOUT)
+    away.come_back()
+    polled.post("4b", sent=1)
+    assert [engine.hear("b") for engine in (*carried, away)] == ["2 b"] * 7
+    for got in (polled.poll_until(5), *(engine.got for engine in (*carried, away))):
+        texts = [packet[1:].split()[:2] for packet in got]
+        assert [words[1] for words in texts if words[0] == "group"] == ["0", "1", "2"]
+    assert {engine.find_pid() for engine in carried} <= set(list_children(master))
+    os.kill(master, signal.SIGTERM)
+    assert {read_end(engine) for engine in carried} == {1001}
 
 
 def check(got):

@@ -1,6 +1,7 @@
 """What becomes of a connection in the process that takes it: it goes on, or has its right end."""
 
 import json
+import os
 import socket
 
 import pytest
@@ -8,8 +9,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.test import override_settings
 from django.urls import path
+from django.utils.decorators import method_decorator
 
-from dwebsocket import JsonWebSocketHandler, WebSocketHandler
+from dwebsocket import JsonWebSocketHandler, WebSocketHandler, accept_websocket
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.backends.sockets.departing import Content, Late
 from dwebsocket.backends.sockets.holding import HeldFrame
@@ -47,6 +49,8 @@ class Room(WebSocketHandler):
         self.greeting = state["greeting"]
         if self.greeting == "raise":
             raise ValueError("cannot go on")
+        if self.greeting == "interrupt":
+            raise Interrupted
         Group(state["group"]).add(self.websocket)
         heard.append(self)
 
@@ -56,6 +60,21 @@ class Room(WebSocketHandler):
 
 class Fixed(Room):
     resumable = False
+
+
+class Interrupted(BaseException):
+    """Such as gevent's Timeout."""
+
+
+class Unwilling(Room):
+    """Cannot be given its WebSocket."""
+
+    websocket = property()
+
+
+@method_decorator(accept_websocket, name="dispatch")
+class Decorated(Room):
+    """Its WebSocket is accepted around it, and held by whoever calls it."""
 
 
 class Guarded(Room):
@@ -75,6 +94,8 @@ urlpatterns = [
     path("fixed/", Fixed.as_view()),
     path("guarded/", Guarded.as_view()),
     path("json/", Json.as_view()),
+    path("decorated/", Decorated.as_view()),
+    path("unwilling/", Unwilling.as_view()),
     path("page/", lambda request: None),
 ]
 
@@ -86,6 +107,8 @@ def who(get_response):
         key = request.META.get("HTTP_X_KEY")
         if key == "broken":
             raise RuntimeError("middleware is broken")
+        if key == "interrupted":
+            raise Interrupted
         if key is not None:
             request.user = User(pk=int(key))
         return get_response(request)
@@ -258,6 +281,8 @@ ENDS = {
     "another handler": (("/room/", f"{__name__}.Other"), GONE),
     "one that is not resumable": (("/fixed/", f"{__name__}.Fixed"), GONE),
     "middleware that is broken": (("/room/", ROOM, "broken"), GONE),
+    "middleware that is interrupted": (("/room/", ROOM, "interrupted"), GONE),
+    "one that is accepted around it": (("/decorated/", f"{__name__}.Decorated"), GONE),
     "forbidden": (("/guarded/", f"{__name__}.Guarded"), b"\x03\xf0logged out"),
 }
 
@@ -292,11 +317,54 @@ def test_the_user(take, now, stays):
         read(sock, b"\x88\x0c\x03\xf0logged out")
 
 
-def test_on_resume_raises(take):
-    taking, prepared, sock = take(greeting="raise")
+@pytest.mark.parametrize("how", ["raise", "interrupt"])
+def test_on_resume_raises(take, how):
+    taking, prepared, sock = take(greeting=how)
     prepared.begin()
     begin(taking, NOTHING)
     read(sock, b"\x88\x02\x03\xf3")
+
+
+def test_it_fails_when_it_is_accepted(take):
+    """It is closed at once, and no other one with it."""
+    taking, prepared, sock = take("/unwilling/", f"{__name__}.Unwilling", unsent=b"the rest")
+    prepared.begin()
+    read(sock, b"the rest\x88\x02\x03\xf3")
+    assert sock.recv(1) == b""
+    _, prepared, second = take(taking=taking)
+    prepared.begin()
+    begin(taking, NOTHING, NOTHING)
+    second.sendall(build_frame(TEXT, "a"))
+    read(second, frame("hello a"))
+
+
+def test_it_fails_when_it_goes_on(take, caplog):
+    """What was said of it cannot be done: it ends, and no other one with it."""
+    taking, prepared, sock = take(group="fails")
+    _, second_prepared, second = take(taking=taking)
+    prepared.begin()
+    second_prepared.begin()
+    begin(taking, NOTHING._replace(close=(1006, "no code that can be sent")), NOTHING)
+    assert sock.recv(1) == b""
+    second.sendall(build_frame(TEXT, "a"))
+    read(second, frame("hello a"))
+    wait_until(lambda: heard[0].has_closed, "it is told")
+    assert not get_members().of("fails")
+    assert "cannot go on" in caplog.text
+
+
+def test_what_is_no_socket(take):
+    """It is closed, and those behind it go on."""
+    taking, (ours, theirs) = Taking(), os.pipe()
+    body = b"O" + pack_moved([Moved(EMPTY, ROOM, {}, {}, None)])
+    taking.receive(body, [theirs]).begin()
+    assert os.read(ours, 1) == b""
+    os.close(ours)
+    _, prepared, sock = take(taking=taking)
+    prepared.begin()
+    begin(taking, NOTHING, NOTHING)
+    sock.sendall(build_frame(TEXT, "a"))
+    read(sock, frame("hello a"))
 
 
 def test_another_subprotocol(take):
@@ -316,6 +384,10 @@ def test_other_kinds_of_handlers(take):
 def test_no_room(take):
     wait_until(lambda: not sweeper.count(), "those of other cases have ended")
     with override_settings(WEBSOCKET_MAX_CONNECTIONS=1):
+        taking, prepared, _ = take()
+        with pytest.raises(Refused, match="takes no more"):
+            take()  # that the first one has come is not known yet
+        prepared.cancel()
         taking, prepared, _ = take()
         prepared.begin()
         begin(taking, NOTHING)

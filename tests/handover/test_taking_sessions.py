@@ -219,6 +219,15 @@ def test_closed_meanwhile(take):
     wait_until(lambda: getattr(heard[0], "end", None) == 4321, "the handler is told")
 
 
+def test_it_fails_when_it_goes_on(take, caplog):
+    """What was said of it cannot be understood: it ends."""
+    taken = take(pending=["4before"])
+    taken.begin(NOTHING._replace(unsent=b"nonsense"))
+    taken.read("4before", '1{"code":1011,"reason":""}')
+    wait_until(lambda: getattr(heard[0], "end", None) == 1011, "the handler is told")
+    assert "cannot go on" in caplog.text
+
+
 def test_more_than_may_wait(take):
     taken = take()
     taken.begin(NOTHING._replace(is_too_much=True))

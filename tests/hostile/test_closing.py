@@ -17,32 +17,32 @@ PIECE = build_frame(BINARY, os.urandom(65536))
 
 def test_close_and_then_16_mebibytes(meter, open_websocket, journal, case):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=8):
+    with meter.bounds(seconds=20):
         client.send_close(4000)
-        send_until_refused(client, itertools.repeat(PIECE, 256), seconds=8)
+        send_until_refused(client, itertools.repeat(PIECE, 256), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 4000
 
 
 def test_close_and_then_data_without_end(meter, open_websocket, journal, case):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=8):
+    with meter.bounds(seconds=20):
         client.send_close(4000)
-        send_until_refused(client, itertools.repeat(PIECE), seconds=8)
+        send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 4000
 
 
 def test_data_without_end_instead_of_the_answering_close(meter, open_websocket, journal, case):
     """We close first: the peer has CLOSE_TIMEOUT and some bytes to answer, then we hang up."""
     client = open_websocket("/close/?code=4001")
-    with meter.bounds(seconds=8):
+    with meter.bounds(seconds=20):
         assert client.read_close().close_code == 4001
-        send_until_refused(client, itertools.repeat(PIECE), seconds=8)
+        send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         journal.wait(case, "ended")
 
 
 def test_silence_instead_of_the_answering_close(meter, open_websocket, journal, case):
     client = open_websocket("/close/?code=4001")
-    with meter.bounds(seconds=8):
+    with meter.bounds(seconds=20):
         assert client.read_close().close_code == 4001
         client.send_bytes(PIECE[:100])
         journal.wait(case, "ended")
@@ -51,9 +51,9 @@ def test_silence_instead_of_the_answering_close(meter, open_websocket, journal, 
 
 def test_data_without_end_behind_a_breach_of_the_protocol(meter, open_websocket, journal, case):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=8):
+    with meter.bounds(seconds=20):
         client.send_frame(TEXT, "not masked", masked=False)
-        send_until_refused(client, itertools.repeat(PIECE), seconds=8)
+        send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 1002
 
 
@@ -103,7 +103,7 @@ def fill(client):
 )
 def test_malformed_close(meter, open_websocket, journal, case, payload):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=8):
+    with meter.bounds(seconds=20):
         client.send_frame(CLOSE, payload)
         code = 1007 if payload.endswith(b"\xff") else 1002
         assert client.read_close().close_code == code
@@ -114,7 +114,7 @@ def test_malformed_close(meter, open_websocket, journal, case, payload):
 def test_reserved_close_codes(meter, open_websocket, journal, case):
     """None of them may come over the wire (RFC 6455, 7.4.2), and we send none back."""
     codes = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535]
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         for code in codes:
             client = open_websocket("/echo/")
             client.send_bytes(build_close(code))

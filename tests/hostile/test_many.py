@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_close, build_frame
-from .conftest import read_past_pings
 from .flood import send_until_refused
 from .measure import MIB, Meter
 from .test_sizes import COMPRESSED, MAX_MESSAGE_SIZE, build_bomb, deflate
@@ -50,7 +49,7 @@ def each(clients, talk):
 
 
 def read_pong(client):
-    while read_past_pings(client).opcode != PONG:
+    while client.read_past_pings(timeout=60).opcode != PONG:
         pass
 
 
@@ -62,7 +61,7 @@ def test_small_bombs(meter, open_many, path):
 
     def talk(client):
         client.send_bytes(BOMB * BOMBS)
-        return [read_past_pings(client) for _ in range(BOMBS)]
+        return [client.read_past_pings(timeout=60) for _ in range(BOMBS)]
 
     with meter.bounds(seconds=60, memory=6 * (BUDGET + ASSEMBLING)):
         for answers in each(clients, talk):
@@ -110,7 +109,7 @@ def test_unfinished_messages(meter, open_many):
         each(clients, read_pong)
         for client in clients:
             client.send_frame(CONT, b"one byte")
-            assert read_past_pings(client).close_code == 1009
+            assert client.read_close(timeout=60).close_code == 1009
     for client in clients:
         client.hang_up()
 

@@ -35,7 +35,7 @@ def test_request_behind_a_refused_handshake(
 ):
     path, request, status = REFUSED[name]
     client = new_client()
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_request(address(path), early=hidden, **request)
         assert client.read_response().status == status
         check_not_served(client, journal, case)
@@ -48,7 +48,7 @@ def test_request_some_time_behind_a_refused_handshake(
     if row.package == "werkzeug":
         pytest.skip("Werkzeug reads what follows an answer, for nobody, until the client hangs up")
     client = new_client()
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_request(address("/echo/"), headers={"Sec-WebSocket-Version": "8"})
         response = client.read_response()
         assert response.status == 426
@@ -66,7 +66,7 @@ def test_request_some_time_behind_a_refused_handshake(
 )
 def test_request_behind_a_close(meter, open_websocket, journal, case, hidden, before):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         whole = b"" if len(before) == 3 else before
         client.send_bytes(whole + build_close(1000) + hidden)
         if whole:
@@ -78,7 +78,7 @@ def test_request_behind_a_close(meter, open_websocket, journal, case, hidden, be
 
 def test_request_instead_of_a_frame(meter, open_websocket, journal, case, hidden):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_bytes(hidden)
         assert client.read_close().close_code == 1002
         check_not_served(client, journal, case)
@@ -87,7 +87,7 @@ def test_request_instead_of_a_frame(meter, open_websocket, journal, case, hidden
 
 def test_two_handshakes_on_one_connection(meter, open_websocket, journal, case, address):
     client = open_websocket("/echo/")
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_request(address("/echo/"))
         assert client.read_close().close_code == 1002
         assert client.read_to_eof() == b""
@@ -97,7 +97,7 @@ def test_two_handshakes_on_one_connection(meter, open_websocket, journal, case, 
 
 def test_two_handshakes_in_one_packet(row, meter, new_client, journal, case, address):
     client = new_client()
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_request(address("/echo/"), early=build_request(address("/echo/"), client.host))
         response = client.read_response()
         assert response.status == (101 if row.early_bytes else 501)
@@ -112,7 +112,7 @@ def test_http_1_0(row, meter, new_client, address, journal, case, hidden):
     if not row.http_version:
         pytest.skip("this server does not say which HTTP version the request has")
     client = new_client()
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_request(address("/echo/"), version="HTTP/1.0", early=hidden)
         assert client.read_response().status == 400
         check_not_served(client, journal, case)
@@ -129,7 +129,7 @@ def test_handshake_with_a_body(meter, new_client, address, journal, case, hidden
         headers["Transfer-Encoding"] = "chunked"
         body = f"{len(hidden):x}\r\n".encode() + hidden + b"\r\n0\r\n\r\n"
     client = new_client()
-    with meter.bounds(seconds=10):
+    with meter.bounds(seconds=20):
         client.send_request(address("/echo/"), headers=headers, early=body + hidden)
         assert client.read_response().status == 400
         check_not_served(client, journal, case)

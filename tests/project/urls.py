@@ -120,6 +120,7 @@ urlpatterns = [
     path("moving/<str:how>/", moving.Stateful.as_view()),
     path("moving/send/<str:name>/<int:first>/<int:count>/", moving.send),
     path("handler/slow/", handlers.Slow.as_view()),
+    path("handler/held/", handlers.Held.as_view()),
     path("handler/opening/<str:seconds>/", handlers.Opening.as_view()),
     path("handler/busy/<str:where>/<str:how>/", handlers.Busy.as_view()),
     path("handler/catching/", handlers.Catching.as_view()),

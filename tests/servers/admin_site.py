@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .examples import TIMEOUT, ExampleServer
+from .examples import START, ExampleServer
 from .process import ROOT, without_coverage
 
 __all__ = ["AdminServer", "make_database", "run_django"]
@@ -34,7 +34,7 @@ def run(*words, database):
         env=environment(database),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT * 3,
+        timeout=START,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout

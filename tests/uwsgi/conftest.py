@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..raw_client import PING, PONG, RawClient
+from ..raw_client import RawClient
 from ..servers.rows import UWSGI_TLS, uwsgi
 
 SETTINGS_OF_NATIVE = {
@@ -27,13 +27,6 @@ def native_server(request, start_server):
     yield process
     process.stop()
     assert "headers already sent" not in process.log.text()
-
-
-def read_frame(client):
-    """The next frame that is no Ping: uWSGI sends them by itself."""
-    while (frame := client.read_frame()).opcode == PING:
-        client.send_frame(PONG, frame.payload)
-    return frame
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ LEAK = 2048
 
 def test_clients_that_echo_and_reset(run_server, journal, monkeypatch):
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it takes memory of its own
-    server = run_server(ROW)
+    server = run_server(ROW, {"WEBSOCKET_PING_INTERVAL": None})  # they are read one by one
     visits = (f"visit-{number}" for number in itertools.count())
 
     def visit_again(times):

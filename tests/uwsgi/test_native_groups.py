@@ -11,7 +11,6 @@ from dwebsocket import connections
 from ..asking import among
 from ..raw_client import BINARY, CLOSE, TEXT
 from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
-from .conftest import read_frame
 
 kinds = pytest.mark.parametrize("kind", ["view", "handler"])
 
@@ -69,7 +68,7 @@ def do(client, *command):
 
 
 def read_text(client):
-    frame = read_frame(client)
+    frame = client.read_past_pings()
     assert frame.opcode == TEXT, frame
     return frame.payload.decode()
 
@@ -96,16 +95,18 @@ def test_binary_stays_binary(join):
     ada, bob = join("view"), join("handler")
     do(ada, "send_binary", [104, 105])
     for member in (ada, bob):
-        assert read_frame(member)[:2] == (BINARY, b"hi")
+        assert member.read_past_pings()[:2] == (BINARY, b"hi")
 
 
 def test_plain_http_sends_and_nobody_waits_for_the_next_tick(join, ask):
     ada, bob = join("view"), join("handler")
-    start = time.monotonic()
+    taken = []
     for number in range(20):
+        start = time.monotonic()
         assert ask("send", f"?text={number}") == "2"
         assert read_text(ada) == read_text(bob) == str(number)
-    assert time.monotonic() - start < 10
+        taken.append(time.monotonic() - start)
+    assert sorted(taken)[5] < 0.5, taken  # a tick is a second; some may be slow on a busy machine
 
 
 def test_one_senders_messages_stay_in_order(join):
@@ -125,7 +126,7 @@ def test_own_messages_keep_their_place(join):
 def test_a_burst_closes_nobody_who_reads(join, kind):
     """More than may wait, sent before anybody else has had a turn."""
     ada, bob = join(kind), join("view")
-    do(ada, "send_many", 1200, 1000)
+    do(ada, "send_many", 1200, 1000, 0.2)
     for member in (ada, bob):
         assert read_numbers(member, 1200) == list(range(1200))
 
@@ -158,7 +159,7 @@ def test_who_is_closed_leaves(join, journal, name, wait_for_members, kind, end):
 
 def test_who_is_closed_by_its_view_leaves(server, connect, ask, name, journal):
     client = connect(server, f"/group/closed-before/{name}/?case={name}")
-    assert read_frame(client).opcode == CLOSE
+    assert client.read_past_pings().opcode == CLOSE
     client.send_close()
     assert journal.wait(name, "counted")["count"] == 0
 
@@ -171,7 +172,7 @@ def test_close(join, journal, name, wait_for_members, kind):
     do(ada, "send", "too late")
     for member in (ada, bob):
         assert read_text(member) == "last words"
-        frame = read_frame(member)
+        frame = member.read_past_pings()
         assert (frame.opcode, frame.close_code, frame.close_reason) == (CLOSE, 4001, "over")
         member.send_close(4001)
         assert b"too late" not in member.read_to_eof()
@@ -184,7 +185,7 @@ def test_close_of_a_view_that_only_sends(server, connect, name, ask, journal):
     client = connect(server, f"/group/pushing/{name}/?case={name}")
     assert read_text(client) == "tick"
     ask("close", "?code=4001&reason=over")
-    while (frame := read_frame(client)).opcode == TEXT:
+    while (frame := client.read_past_pings()).opcode == TEXT:
         pass
     assert (frame.close_code, frame.close_reason) == (4001, "over")
     client.send_close(4001)
@@ -195,7 +196,7 @@ def test_close_of_a_view_that_only_sends(server, connect, name, ask, journal):
 def test_a_member_that_does_not_answer_the_close_is_given_up(join, journal, name):
     ada = join()
     do(ada, "close", 4001, "over")
-    assert read_frame(ada).close_code == 4001
+    assert ada.read_past_pings().close_code == 4001
     journal.wait(name, "ended")
     ada.timeout = 10
     assert ada.read_to_eof() == b""
@@ -237,7 +238,7 @@ def test_a_slow_reader_that_wakes_up_reads_what_waited_and_1013(join, server):
         assert read_numbers(quick, 10) == list(range(10))
     server.log.wait_for("WebSocket closed with 1013", since=mark)
     numbers = []
-    while (frame := read_frame(slow)).opcode == TEXT:
+    while (frame := slow.read_past_pings()).opcode == TEXT:
         numbers.append(int(frame.payload[:6]))
     assert numbers == [place % 10 for place in range(len(numbers))]
     assert numbers
@@ -283,4 +284,4 @@ def test_who_asks_is_told_of_it_and_closes_it(server, join, name, kind):
         assert found.address == "127.0.0.1"
         assert found.bytes_in > 0
         assert connections.close(ids=[found.id], code=4001, timeout=5) == 1
-        assert read_frame(client).close_code == 4001
+        assert client.read_past_pings().close_code == 4001

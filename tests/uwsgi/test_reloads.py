@@ -103,12 +103,39 @@ def test_reload(run, connect, tmp_path, mode):
     server.wait(TIMEOUT)
 
 
-def test_a_recycled_worker(run, connect):
+def find_pids(rooms):
+    return {ask(room, "pid").removeprefix("pid ") for room in rooms}
+
+
+def test_one_worker_after_the_other(run, connect, tmp_path):
+    """A chain reload: while one worker is replaced the others serve."""
+    touched = tmp_path / "touched"
+    touched.touch()
+    chain = ("--lazy-apps", "--processes", "2", "--threads", "2", "--touch-chain-reload")
+    server = run("uwsgi-chain", *UWSGI_SOCKET, *chain, str(touched))
+    rooms = [connect(server, "/moving/room/a/") for _ in range(8)]
+    view = connect(server, "/echo/")
+    old = find_pids(rooms)
+    os.utime(touched)
+    assert view.read_close().close_code == 1012
+    assert [ask(room, "a") for room in rooms] == ["1 a"] * 8
+    is_over = "chain reloading complete"
+    wait_until(lambda: is_over in server.log.text(), "both are replaced", TIMEOUT)
+    assert [ask(room, "b") for room in rooms] == ["2 b"] * 8
+    assert not old & find_pids(rooms)
+
+
+#: Why a worker is replaced: it has served its share, or is larger than this, as all are.
+RECYCLING = {"requests": ("--max-requests", "15"), "memory": ("--reload-on-rss", "1")}
+
+
+@pytest.mark.parametrize("reason", RECYCLING)
+def test_a_recycled_worker(run, connect, reason):
     """uWSGI's own router goes on meanwhile, but not at a reload."""
-    options = (*UWSGI_ROUTER, "--processes", "2", "--enable-threads", "--max-requests", "15")
-    server = run("uwsgi-recycles", *options)
+    options = ("--processes", "2", "--enable-threads", "--min-worker-lifetime", "2")
+    server = run(f"uwsgi-{reason}", *UWSGI_ROUTER, *options, *RECYCLING[reason])
     rooms = [connect(server, "/moving/room/a/") for _ in range(6)]
-    pids = {ask(room, "pid").removeprefix("pid ") for room in rooms}
+    pids = find_pids(rooms)
 
     def is_recycled():
         fetch(server)
@@ -116,8 +143,7 @@ def test_a_recycled_worker(run, connect):
 
     wait_until(is_recycled, "a worker with connections is recycled", TIMEOUT)
     assert [ask(room, "a") for room in rooms] == ["1 a"] * 6
-    alive = {ask(room, "pid").removeprefix("pid ") for room in rooms}
-    assert all(is_alive(pid) for pid in alive)
+    assert all(is_alive(pid) for pid in find_pids(rooms))
     server.signal(signal.SIGHUP)
     assert {room.read_to_eof() for room in rooms} == {b""}
     # A signal that comes while it is loaded anew is lost.

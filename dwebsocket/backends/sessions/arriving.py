@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.listening import Listener
 from dwebsocket.backends.places import Place
+from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.backends.sessions.carriers import DrivenCarrier, Polls
 from dwebsocket.backends.sessions.claims import Owner
 from dwebsocket.backends.sessions.content import SessionContent
@@ -23,16 +24,18 @@ from dwebsocket.backends.sockets.arriving import (
     Arrival,
     ArrivedWebSocket,
     OtherSubprotocol,
+    check_use,
     do_nothing,
     telling_resumed,
 )
 from dwebsocket.backends.sockets.departing import Late
 from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
 from dwebsocket.groups.survey import join as join_surveys
+from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.transports import Transport, find_transport_class
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["SessionArrival"]
+__all__ = ["SessionArrival", "find_usual_transport_class"]
 
 
 class SessionArrival:
@@ -89,10 +92,12 @@ class SessionArrival:
         Args:
             before: what groups had sent to it in the other process.
         """
-        if self._carrier is not None:
-            self._carrier.begin(None)  # first: it is only held
-        if self.websocket is not None:
-            self.websocket._begin(late, before)
+        try:
+            if self._carrier is not None:
+                self._carrier.begin(None)  # first: it is only held
+        finally:
+            if self.websocket is not None:
+                self.websocket._begin(late, before)
 
     def refuse(self, request: HttpRequest, code: int, reason: str) -> None:
         """It cannot go on here: end it, behind what waits for the client. Never waits."""
@@ -161,6 +166,10 @@ class ArrivedSession(SessionWebSocket):
             raise OtherSubprotocol
         super().accept_connection(subprotocol, headers)
 
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner:
+        check_use(use)
+        return super()._create_runner(request, use, accepts=accepts)
+
     def _check_room(self) -> None:
         pass  # that there is room was said when it was offered
 
@@ -178,11 +187,17 @@ class ArrivedSession(SessionWebSocket):
     def _begin(self, late: Late | None, before: Known) -> None:
         """Go on: see ``SessionArrival.begin``."""
         session = self._session
-        if late is None:
+        try:
+            if late is None:
+                session.release()
+            else:
+                unsent = unpack(late.unsent)
+                session.release(late.held, before, unsent=unsent, is_too_much=late.is_too_much)
+                if late.close is not None:
+                    session.end(*late.close)
+        except BaseException:  # held, it would be neither served nor ended
             session.release()
-        else:
-            unsent = unpack(late.unsent)
-            session.release(late.held, before, unsent=unsent, is_too_much=late.is_too_much)
-            if late.close is not None:
-                session.end(*late.close)
-        self._start()
+            session.end(CloseCode.INTERNAL_ERROR, "", lingers=False)
+            raise
+        finally:
+            self._start()

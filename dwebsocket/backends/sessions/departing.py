@@ -34,10 +34,12 @@ class SessionDeparture:
     @staticmethod
     def can_move(websocket: Any) -> bool:
         """Whether it is a session whose handler has begun, and that is not about to end."""
-        if not isinstance(websocket, SessionWebSocket) or websocket._calls is None:
-            return False
-        # Under ASGI its request is one of the server's event loop, and no other process has that.
-        return websocket.accepted and not websocket._has_ended and websocket._loop is None
+        return is_portable(websocket) and websocket._calls is not None
+
+    @staticmethod
+    def is_beginning(websocket: Any) -> bool:
+        """Whether it can once its opening is over, here or on its way from another process."""
+        return is_portable(websocket) and websocket._calls is None
 
     @property
     def descriptor(self) -> int | None:
@@ -140,3 +142,11 @@ class SessionDeparture:
         assert calls is not None
         calls.go_on()
         waiters.wake()
+
+
+def is_portable(websocket: Any) -> bool:
+    """Whether it is a session that has not ended, and that another process can have."""
+    if not isinstance(websocket, SessionWebSocket):
+        return False
+    # Under ASGI its request is one of the server's event loop, and no other process has that.
+    return websocket.accepted and not websocket._has_ended and websocket._loop is None

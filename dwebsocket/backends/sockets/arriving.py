@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from dwebsocket.backends.base import BaseWebSocketFactory
 from dwebsocket.backends.listening import Listener
+from dwebsocket.backends.runner import Runner, Use
 from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.departing import Content, Late
 from dwebsocket.backends.sockets.holding import NOTHING_KNOWN, Known
@@ -24,7 +25,14 @@ from dwebsocket.transports import Transport, create_transport
 from dwebsocket.websocket import BaseWebSocket
 from dwebsocket.websocket.stamps import seconds_since
 
-__all__ = ["Arrival", "ArrivedWebSocket", "OtherSubprotocol", "do_nothing", "telling_resumed"]
+__all__ = [
+    "Arrival",
+    "ArrivedWebSocket",
+    "OtherSubprotocol",
+    "check_use",
+    "do_nothing",
+    "telling_resumed",
+]
 
 
 class Arrival(Takeover):
@@ -117,6 +125,23 @@ class OtherSubprotocol(InvalidHandshake):
         super().__init__("Another subprotocol was agreed on in another process.")
 
 
+class OtherUse(InvalidHandshake):
+    """What accepts it here would keep whoever brings it, and those that come behind it."""
+
+    def __init__(self) -> None:
+        super().__init__("A handler has had it in another process, and here it is a view.")
+
+
+def check_use(use: Use) -> None:
+    """See to it that a handler gets it.
+
+    Raises:
+        OtherUse: a decorator around the handler does.
+    """
+    if use is not Use.HANDLER:
+        raise OtherUse
+
+
 class Silent:
     """The listener of a connection that is only closed."""
 
@@ -148,12 +173,16 @@ class ArrivedWebSocket(SocketWebSocket):
 
     __slots__ = ("_arrival", "_start")
 
-    _start: Callable[[], None]  # has its loop read
-
     def __init__(self, request: HttpRequest, arrival: Arrival) -> None:
         self._arrival: Arrival | None = arrival
         super().__init__(request, arrival)
         self._kept_state = arrival.state
+        # Has its loop read; as long as nobody is told of it, all that can be done is to hang up.
+        self._start: Callable[[], None] = self._release
+
+    def _create_runner(self, request: HttpRequest, use: Use, *, accepts: bool) -> Runner | None:
+        check_use(use)
+        return super()._create_runner(request, use, accepts=accepts)
 
     def _agree(self, offer: str | None) -> tuple[str | None, PerMessageDeflate | None]:
         assert self._arrival is not None
@@ -194,20 +223,32 @@ class ArrivedWebSocket(SocketWebSocket):
         self._start = super()._attach_driver(listener)
         return do_nothing
 
+    def close_connection(self, code: int, reason: str, timeout: float) -> None:
+        # Whoever brings it has others, too, and waits for the peer of none.
+        super().close_connection(code, reason, timeout if self._arrival is None else 0.0)
+
     def _begin(self, late: Late | None, before: Known) -> None:
         """Go on: see ``Arrival.begin``."""
         self._arrival = None
+        try:
+            self._take_late(late, before)
+        except BaseException:  # held, it would be neither served nor closed
+            self._lose("of an error that is logged")
+            raise
+        finally:
+            self._start()
+            self._writer.try_flush()
+
+    def _take_late(self, late: Late | None, before: Known) -> None:
         writer = self._writer
         if late is None:
             transit.release(writer)
-        else:
-            if late.unsent:
-                transit.put_last(writer, late.unsent)
-            transit.release(writer, late.held, before, is_too_much=late.is_too_much)
-            if late.close is not None:
-                self.close_nowait(*late.close)
-        self._start()
-        writer.try_flush()
+            return
+        if late.unsent:
+            transit.put_last(writer, late.unsent)
+        transit.release(writer, late.held, before, is_too_much=late.is_too_much)
+        if late.close is not None:
+            self.close_nowait(*late.close)
 
 
 class Counted(Protocol):

@@ -87,13 +87,12 @@ class Departure:
     @staticmethod
     def can_move(websocket: Any) -> bool:
         """Whether it is a connection that nobody waits for, and that is not about to end."""
-        if not isinstance(websocket, SocketWebSocket):
-            return False
-        state, writer = websocket._state, websocket._writer
-        is_open = not (state.reading or state.writing or websocket._has_ended)
-        is_ours = websocket.accepted and websocket._transport._detached
-        is_plain = writer.deflate is None or writer.deflate.is_stateless
-        return is_open and is_ours and is_plain and has_begun(writer.driver)
+        return is_portable(websocket) and has_begun(websocket._writer.driver)
+
+    @staticmethod
+    def is_beginning(websocket: Any) -> bool:
+        """Whether it can once its opening is over, here or on its way from another process."""
+        return is_portable(websocket) and not has_begun(websocket._writer.driver)
 
     def suspend(self) -> None:
         """Have nothing called any more, and nothing sent. What is being called goes on."""
@@ -137,8 +136,8 @@ class Departure:
         state, held = self.websocket._state, transit.take_held(self._writer)
         is_too_much = self._writer.held is not None and self._writer.held.is_too_much
         close = None
-        if state.writing and state.code is not None:
-            close = int(state.code), state.reason or ""
+        if state.writing and not self._writer.is_lost and state.code is not None:
+            close = int(state.code), state.reason or ""  # one that broke ends by itself
         return Late(transit.take_waiting(self._writer), held, is_too_much, close)
 
     def let_go(self) -> None:
@@ -167,6 +166,16 @@ class Departure:
         self._driver.resume()
 
 
-def has_begun(driver: Driver | None) -> bool:
-    """Whether a loop reads for a handler, whose opening is over."""
-    return driver is not None and driver.is_watched
+def is_portable(websocket: Any) -> bool:
+    """Whether a loop reads it for a handler, or is going to, and all that it is can be told."""
+    if not isinstance(websocket, SocketWebSocket) or websocket._writer.driver is None:
+        return False
+    state, deflate = websocket._state, websocket._writer.deflate
+    is_open = not (state.reading or state.writing or websocket._has_ended)
+    is_ours = websocket.accepted and websocket._transport._detached
+    return is_open and is_ours and (deflate is None or deflate.is_stateless)
+
+
+def has_begun(driver: Driver) -> bool:
+    """Whether the loop reads: the opening is over."""
+    return driver.is_watched

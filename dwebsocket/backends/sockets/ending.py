@@ -14,6 +14,7 @@ from typing import Any
 from dwebsocket.backends import gunicorn_worker, restarts
 from dwebsocket.conf import conf
 from dwebsocket.supervisor import log_failure
+from dwebsocket.transports.descriptors import give_reserve
 
 __all__ = [
     "Mover",
@@ -96,6 +97,7 @@ def has_successor() -> bool:
 def move(find: Callable[[], Iterable[Any]]) -> None:
     """Hand over to another process what can be. Never raises."""
     deadline = find_deadline()
+    give_reserve()  # to find the others takes some, and others may have filled the table
     with ending.lock:
         for mover in ending.movers:
             try:

@@ -19,9 +19,15 @@ __all__ = ["Outbox"]
 #: Counted for each message that waits, besides its bytes: small ones cost more than these.
 MESSAGE_COST = 128
 
-#: Seconds in which the owner must have taken what is too much, before the reader is a slow one:
-#: whoever sends quickly leaves it no time.
+#: Seconds in which an owner that finds no room for what is too much must have got on, before the
+#: reader is a slow one.
 PATIENCE = 0.05
+
+#: The same for one that has had no turn to look: whoever sends quickly leaves it none.
+TURN = 1.0
+
+#: Times WEBSOCKET_MAX_SEND_BUFFER beyond which its turn is not waited for.
+MAX_BURST = 8
 
 Item = str | bytes | Closing
 
@@ -37,6 +43,7 @@ class Outbox:
 
     __slots__ = (
         "_closing_until",
+        "_is_stuck",
         "_lock",
         "_overfull_since",
         "_shut",
@@ -52,6 +59,7 @@ class Outbox:
         self.last: Closing | None = None
         self._lock = threading.Lock()  # held for an instant
         self._closing_until = 0.0
+        self._is_stuck = False  # the owner sends, or has found no room
         self._overfull_since: float | None = None  # since when more waits than may
         self._shut = False
         self._size = 0
@@ -88,7 +96,10 @@ class Outbox:
     def is_too_slow(self) -> bool:
         """Whether it has been so for longer than the owner needs to take it."""
         since = self._overfull_since
-        return since is not None and monotonic() - since > PATIENCE
+        if since is None:
+            return False
+        is_without_turn = not self._is_stuck and self._size <= MAX_BURST * conf.MAX_SEND_BUFFER
+        return monotonic() - since > (TURN if is_without_turn else PATIENCE)
 
     def is_late(self) -> bool:
         """Whether the Close should have left by now."""
@@ -110,13 +121,22 @@ class Outbox:
     # For the owner
 
     def take(self) -> Item | None:
-        """The next one, or ``None``."""
+        """The next one, or ``None``. Say when it is sent."""
         with self._lock:
             if not self.items:
                 return None
             item, cost = self.items.popleft()
             self._count(-cost)
+            self._is_stuck = True
         return item
+
+    def note_sent(self) -> None:
+        """What was taken has left."""
+        self._is_stuck = False
+
+    def note_no_room(self) -> None:
+        """The next one cannot be taken yet."""
+        self._is_stuck = True
 
     def clear_wakeup(self) -> None:
         """Clear ``wakeup_fd``. Then look at ``items`` before waiting for it again."""

@@ -122,6 +122,7 @@ class SendingWebSocket(BaseWebSocket):
         """
         while not self._state.reading and self._outbox.items:
             if not waits and not poll.wait_writable(self._transport.fileno(), 0):
+                self._outbox.note_no_room()
                 self._check_slow()
                 if self._outbox.is_late():
                     self._end(CloseCode.ABNORMAL_CLOSURE, "the peer did not take the Close in time")
@@ -133,6 +134,7 @@ class SendingWebSocket(BaseWebSocket):
                 self._end(*item)
             elif item is not None:
                 self._send(item)
+                self._outbox.note_sent()
 
     # The end
 

@@ -120,6 +120,8 @@ class PassingServer:
         try:
             send_packet(connection, Packet(Step.ACCEPTED, body=prepared.answer))
             commit = None if offer.step == Step.ASK else receive_packet(connection, None)
+            if commit is not None:
+                close_all(commit.descriptors)  # there are none
             if offer.step != Step.ASK and (commit is None or commit.step != Step.COMMIT):
                 raise ConnectionResetError("the sender keeps it")
         except BaseException:

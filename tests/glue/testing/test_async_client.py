@@ -194,8 +194,9 @@ async def test_close_tells_of_a_view_that_goes_on(site, reports):
             raise
 
     site.serve(view)
-    websocket = await AsyncWebSocketClient().websocket("/", timeout=0.1)
-    with pytest.raises(TimeoutError, match=r"still runs 0\.1 seconds"):
+    # The handshake has no longer than this, either: a busy machine needs some of it.
+    websocket = await AsyncWebSocketClient().websocket("/", timeout=1)
+    with pytest.raises(TimeoutError, match="still runs 1 seconds"):
         await websocket.close()
     while not (found := reports.all()):
         await asyncio.sleep(0)

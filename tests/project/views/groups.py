@@ -44,8 +44,13 @@ class Member:
     def do_send_binary(self, numbers):
         self.group.send(memoryview(bytes(numbers)))
 
-    def do_send_many(self, count, size):
+    def do_send_many(self, count, size, busy=0.0):
+        """Before the last one nobody else has a turn for so many seconds, where all take turns."""
         for number in range(count):
+            if number == count - 1:
+                until = time.monotonic() + busy
+                while time.monotonic() < until:
+                    pass
             self.group.send(f"{number:06}" + "x" * (size - 6))
 
     def do_mix(self, count, size):

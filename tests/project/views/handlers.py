@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from contextvars import ContextVar
+from pathlib import Path
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpResponse
@@ -180,12 +181,27 @@ class Closed(Recorded):
 
 
 class Slow(Recorded):
-    """Each message takes as many seconds as it says."""
+    """Each message takes as many seconds as it says, or until the file is there that it names."""
 
     def on_message(self, message):
         self.send("begin")
-        time.sleep(float(message))
-        self.send(f"end {message}")
+        seconds, _, path = message.partition(" ")
+        if path:
+            end = time.monotonic() + float(seconds)
+            while not os.path.exists(path) and time.monotonic() < end:  # noqa: PTH110
+                time.sleep(0.01)
+        else:
+            time.sleep(float(seconds))
+        self.send(f"end {seconds:.20}")
+
+
+class Held(Recorded):
+    """Is at work with each message until there is the file that it names."""
+
+    def on_message(self, message):
+        started = time.monotonic()
+        while not Path(message.rstrip()).exists() and time.monotonic() - started < 60:
+            time.sleep(0.01)
 
 
 class Opening(Slow):

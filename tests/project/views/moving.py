@@ -46,6 +46,10 @@ class Room(WebSocketHandler):
         self.on_open()
 
 
+class Interrupted(BaseException):
+    """Such as gevent's Timeout."""
+
+
 #: Nobody sets it.
 held = threading.Event()
 
@@ -57,6 +61,8 @@ class Stateful(WebSocketHandler):
     marker = None  # a file: whoever removes it dies
 
     def on_open(self):
+        if "pipe" in self.request.GET:  # until somebody writes into it
+            Path(self.request.GET["pipe"]).read_text()
         self.send("open")
 
     def on_message(self, message):
@@ -84,6 +90,8 @@ class Stateful(WebSocketHandler):
         how = self.kwargs["how"]
         if how == "raise":
             raise ValueError("no state today")
+        if how == "interrupt":
+            raise Interrupted
         return {"text": "x" * (1 << 20)} if how == "long" else {"how": how, "kill": self.marker}
 
     def on_resume(self, state):
