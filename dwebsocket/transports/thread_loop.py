@@ -190,7 +190,7 @@ class ThreadLoop:
                 if watch.busy:
                     if events & OUT and watch.writing:
                         tell_writable(watch)
-                    if events != OUT:
+                    if events != OUT or watch.more:
                         busy = watch
                 elif watch.more:
                     watch.busy = FOUND

@@ -148,6 +148,28 @@ def test_one_that_is_not_done_is_called_again_behind_others(loop, watch):
         unfinished.close()
 
 
+def test_a_slow_call_of_one_that_is_not_done_does_not_spin(loop, watch):
+    unfinished, quick = Unfinished(loop), watch()
+    try:
+        unfinished.peer.sendall(b"x")
+        wait_until(lambda: unfinished.calls > 10, "it goes on", TIMEOUT)
+        unfinished.free.clear()
+        wait_until(lambda: unfinished.stalled, "another thread leads", TIMEOUT)
+        quick.peer.sendall(b"x")
+        quick.wait_for(b"x")
+        before = loop._poller.polls
+        for number in range(2, 7):
+            quick.peer.sendall(b"x")
+            quick.wait_for(b"x" * number)
+            threading.Event().wait(0.02)  # time to spin in
+        assert loop._poller.polls - before < 50
+        calls = unfinished.calls
+        unfinished.free.set()
+        wait_until(lambda: unfinished.calls > calls + 10, "it goes on", TIMEOUT)
+    finally:
+        unfinished.close()
+
+
 def test_one_that_may_not_read_is_not_called_although_it_is_not_done(loop, watch):
     unfinished = Unfinished(loop)
     try:
