@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from asyncio import iscoroutine
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asgiref.sync import async_to_sync, iscoroutinefunction
-from django.core.exceptions import ImproperlyConfigured
+from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
@@ -30,6 +28,14 @@ from dwebsocket.upgrade.handler import log_failure
 from dwebsocket.upgrade.handshake import HandshakeOptions
 from dwebsocket.upgrade.hints import tell_of_names
 from dwebsocket.upgrade.lost_upgrade import tell_if_lost
+from dwebsocket.upgrade.methods import (
+    HOOKS,
+    check_dispatch,
+    check_hooks,
+    check_resumable,
+    check_subprotocols,
+    is_async,
+)
 from dwebsocket.upgrade.opening import as_opening
 from dwebsocket.upgrade.order import call_async_handler, call_handler
 from dwebsocket.upgrade.refusals import end_connection_behind
@@ -42,22 +48,9 @@ __all__ = [
     "Delivery",
     "JsonWebSocketHandler",
     "WebSocketHandler",
-    "is_async",
 ]
 
 NOT_JSON = "not JSON"
-
-#: The methods that are called, and what with.
-HOOKS = {
-    "on_open": (),
-    "on_resume": ("state",),
-    "get_state": (),
-    "on_message": ("message",),
-    "on_close": (),
-    "on_error": ("error",),
-    "on_presence": ("joined", "left"),
-    "on_history_lost": ("group",),
-}
 
 
 class Delivery:
@@ -302,56 +295,6 @@ class WebSocketHandler(BaseWebSocketHandler):
 
     def _get_opening(self) -> Callable[[], Any]:
         return self.on_open
-
-
-def is_async(handler: BaseWebSocketHandler | type[BaseWebSocketHandler]) -> bool:
-    """Whether a method is ``async def``."""
-    return any(iscoroutinefunction(getattr(handler, name)) for name in HOOKS)
-
-
-def check_dispatch(handler: type[BaseWebSocketHandler]) -> None:
-    if iscoroutinefunction(handler.dispatch):
-        raise ImproperlyConfigured(
-            f"{handler.__qualname__}.dispatch is 'async def', and it is called in a thread, before "
-            "the handshake: write it as 'def'"
-        )
-
-
-def check_hooks(handler: type[BaseWebSocketHandler]) -> None:
-    """Raise ``ImproperlyConfigured`` for a method that does not take what it will be called with,
-    as in code for other packages; otherwise the first client would find out.
-    """
-    if iscoroutinefunction(handler.get_state):
-        raise ImproperlyConfigured(
-            f"{handler.__qualname__}.get_state is 'async def', and it is called when nothing of "
-            "the handler runs any more: write it as 'def'"
-        )
-    for name, given in handler._hooks_given.items():
-        hook = inspect.getattr_static(handler, name)
-        if not inspect.isfunction(hook):
-            continue
-        try:  # as it is called: a decorator may give other arguments to what is inside
-            inspect.signature(hook, follow_wrapped=False).bind(handler, *given)
-        except TypeError as error:
-            raise ImproperlyConfigured(
-                f"{handler.__qualname__}.{name} cannot be called as {name}({', '.join(given)}): "
-                f"{error}. Write 'def {name}({', '.join(['self', *given])})'"
-            ) from error
-
-
-def check_resumable(handler: type[BaseWebSocketHandler]) -> None:
-    if handler.resumable and is_async(handler):
-        raise ImproperlyConfigured(
-            f"{handler.__qualname__}.resumable is True, and it has 'async def' methods: what a "
-            "coroutine is doing cannot go to another process. Write 'def', or leave resumable out"
-        )
-
-
-def check_subprotocols(handler: type[BaseWebSocketHandler], names: Any) -> None:
-    if isinstance(names, str):  # its characters would be the names
-        raise TypeError(
-            f"{handler.__qualname__}.subprotocols is {names!r}, it must be a list of names"
-        )
 
 
 def enter(inner: Callable[..., Any], request: HttpRequest, args: Any, kwargs: Any) -> Any:

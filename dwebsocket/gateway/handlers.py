@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from dwebsocket import handlers
 from dwebsocket.protocol.messages import Message
 from dwebsocket.upgrade.async_handler import NOTHING, as_coroutine, empty
+from dwebsocket.upgrade.methods import is_async
 from dwebsocket.upgrade.opening import as_opening
 
 __all__ = ["WebSocketHandler"]
@@ -46,7 +47,7 @@ class WebSocketHandler(handlers.BaseWebSocketHandler):
         return open_silently
 
     def _get_receiver(self) -> Callable[[Message], Any]:
-        return self._areceive_first if handlers.is_async(self) else self._receive_first
+        return self._areceive_first if is_async(self) else self._receive_first
 
     def _is_first(self) -> bool:
         """Whether the message is the first one, here or in the process before."""
