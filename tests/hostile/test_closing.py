@@ -22,10 +22,17 @@ def test_close_and_then_16_mebibytes(meter, open_websocket, journal, case):
         assert journal.wait(case, "ended")["close_code"] == 4000
 
 
-def test_close_and_then_data_without_end(meter, open_websocket, journal, case):
-    client = open_websocket("/echo/")
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+@pytest.mark.parametrize("stops", [False, True], ids=["", "the server stops for a while"])
+def test_close_and_then_data_without_end(meter, worker, open_websocket, journal, case, path, stops):
+    client = open_websocket(path)
     with meter.bounds(seconds=20):
-        client.send_close(4000)
+        with stopped(worker) if stops else nullcontext():
+            client.send_close(4000)
+            client.timeout = 1  # longer than CLOSE_TIMEOUT
+            with suppress(TimeoutError):
+                send_until_refused(client, itertools.repeat(PIECE, 256))
+        client.timeout = 10
         send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 4000
 
