@@ -22,9 +22,6 @@ from dwebsocket.transports.base import fail_watcher
 
 __all__ = ["Driver", "Owner"]
 
-#: Bytes that a peer may send behind its Close, such as TLS's own farewell.
-FAREWELL = 16384
-
 
 class Owner(Protocol):
     """The WebSocket."""
@@ -269,13 +266,12 @@ class Driver(WriteWatcher):
             self._arm(conf.CLOSE_TIMEOUT)
         else:
             self._deadline = None
-            self._rest = min(self._rest, FAREWELL)
             self._transport.shutdown()  # the loop finds the end
 
     def _discard(self) -> None:
-        """Read what nobody wants, until the end. From a socket that is shut down we must not read
-        all: its peer would not hear that there is room again, and would wait for that for ever. If
-        something is left the system tells it that we have hung up.
+        """Read what nobody wants, until the end. Not when the socket has been shut down in between:
+        the system would not tell the peer that there is room again, and leave it waiting for that.
+        What lies unread at the close resets the connection.
         """
         if self._writer.is_lost:
             self._release()
