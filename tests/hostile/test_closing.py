@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import signal
 import struct
+from contextlib import contextmanager, nullcontext, suppress
 
 import pytest
 
@@ -20,10 +22,17 @@ def test_close_and_then_16_mebibytes(meter, open_websocket, journal, case):
         assert journal.wait(case, "ended")["close_code"] == 4000
 
 
-def test_close_and_then_data_without_end(meter, open_websocket, journal, case):
-    client = open_websocket("/echo/")
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+@pytest.mark.parametrize("stops", [False, True], ids=["", "the server stops for a while"])
+def test_close_and_then_data_without_end(meter, worker, open_websocket, journal, case, path, stops):
+    client = open_websocket(path)
     with meter.bounds(seconds=20):
-        client.send_close(4000)
+        with stopped(worker) if stops else nullcontext():
+            client.send_close(4000)
+            client.timeout = 1  # longer than CLOSE_TIMEOUT
+            with suppress(TimeoutError):
+                send_until_refused(client, itertools.repeat(PIECE, 256))
+        client.timeout = 10
         send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 4000
 
@@ -46,12 +55,34 @@ def test_silence_instead_of_the_answering_close(meter, open_websocket, journal, 
         client.read_to_eof()
 
 
-def test_data_without_end_behind_a_breach_of_the_protocol(meter, open_websocket, journal, case):
-    client = open_websocket("/echo/")
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+@pytest.mark.parametrize("stops", [False, True], ids=["", "the server stops for a while"])
+def test_data_without_end_behind_a_breach_of_the_protocol(
+    meter, worker, open_websocket, journal, case, path, stops
+):
+    """Should the process have no time for it as long as the peer may send: then it takes no more,
+    and the peer's system is not left waiting for room.
+    """
+    client = open_websocket(path)
     with meter.bounds(seconds=20):
         client.send_frame(TEXT, "not masked", masked=False)
+        assert client.read_close().close_code == 1002
+        with stopped(worker) if stops else nullcontext():
+            client.timeout = 1  # longer than CLOSE_TIMEOUT
+            with suppress(TimeoutError):
+                send_until_refused(client, itertools.repeat(PIECE, 256))
+        client.timeout = 10
         send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 1002
+
+
+@contextmanager
+def stopped(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,13 @@ class Driver(WriteWatcher):
             self._transport.shutdown()  # the loop finds the end
 
     def _discard(self) -> None:
-        """Read what nobody wants, until the end."""
+        """Read what nobody wants, until the end. Not when the socket has been shut down in between:
+        the system would not tell the peer that there is room again, and leave it waiting for that.
+        What lies unread at the close resets the connection.
+        """
+        if self._writer.is_lost:
+            self._release()
+            return
         try:
             received: Any = self._transport.try_receive()
         except OSError:
