@@ -105,6 +105,11 @@ class ServerConnection:
         rest, self.rest = self.rest, b""
         return self.receive_data(rest, len(rest), spent, most)
 
+    def forget(self) -> None:
+        """The connection has ended: drop what is unfinished, which may be as long as a message."""
+        self._assembler = None
+        self.rest = b""
+
     def replay(self) -> bytes | None:
         """Bytes after which another connection is where this one is, as far as nobody has had them
         as messages; ``None``: there are none just now, in the middle of a compressed message.

@@ -113,10 +113,10 @@ def test_twine_finds_nothing(built):
 
 
 def test_echo_where_nothing_else_is_installed(wheel, tmp_path):
-    run(tmp_path, sys.executable, "-m", "venv", "fresh")
+    run(tmp_path, sys.executable, "-m", "venv", "fresh", timeout=300)
     python = tmp_path / "fresh" / "bin" / "python"
     run(tmp_path, str(python), "-I", "-m", "pip", "install", str(wheel), timeout=300)
-    run(tmp_path, str(python), "-I", "-m", "pip", "check")
+    run(tmp_path, str(python), "-I", "-m", "pip", "check", timeout=300)
     code = "import dwebsocket, dwebsocket.asgi, dwebsocket.testing; print(dwebsocket.__file__)"
     path = Path(run(tmp_path, str(python), "-I", "-c", code).strip())
     assert path.is_relative_to(tmp_path / "fresh")

@@ -28,7 +28,7 @@ def environment(**variables):
     }
 
 
-def run(directory, *command, timeout=60, env=None):
+def run(directory, *command, timeout=100, env=None):
     """Run a command that ends; its output. A failure of the command fails the test."""
     result = subprocess.run(
         command,

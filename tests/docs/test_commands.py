@@ -37,6 +37,7 @@ SERVERS = {
 }
 
 
+@pytest.mark.timeout(300)  # some pages start seven servers
 @pytest.mark.parametrize("shown", WITH_COMMANDS, ids=lambda shown: shown.name)
 def test_commands_of_the_page(shown, skeleton, tmp_path, certificates):
     shell = Shell(tmp_path, certificates)

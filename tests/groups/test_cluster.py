@@ -27,11 +27,11 @@ marks = count(1)
 
 
 class Node:
-    def __init__(self, make_redis):
+    def __init__(self, make_redis, timeout):
         self.port, self.bus = find_free_port(), find_free_port()
         self.redis = make_redis(
             *("--port", str(self.port), "--cluster-enabled", "yes"),
-            *("--cluster-port", str(self.bus), "--cluster-node-timeout", "1000"),
+            *("--cluster-port", str(self.bus), "--cluster-node-timeout", str(timeout)),
             *("--repl-diskless-sync-delay", "0"),
         )
         self.redis.start()
@@ -47,11 +47,13 @@ class Node:
 
 
 class Cluster:
-    """Three nodes with a third of the slots each, and a replica of the first."""
+    """Three nodes with a third of the slots each, and a replica of the first. To the others one has
+    failed that was silent for `timeout` ms, as it may be on a busy machine.
+    """
 
-    def __init__(self, make_redis):
-        self.nodes = [Node(make_redis) for _ in range(3)]
-        self.replica = Node(make_redis)
+    def __init__(self, make_redis, timeout=30_000):
+        self.nodes = [Node(make_redis, timeout) for _ in range(3)]
+        self.replica = Node(make_redis, timeout)
         first, *others = everybody = [*self.nodes, self.replica]
         for node, slots in zip(self.nodes, ((0, 5460), (5461, 10922), (10923, 16383)), strict=True):
             node.command("CLUSTER", "ADDSLOTSRANGE", *slots)
@@ -127,7 +129,7 @@ def test_three_nodes(cluster, make_peer):
 
 def test_a_node_fails_and_its_replica_takes_over(make_redis, make_peer, caplog):
     caplog.set_level("INFO", "dwebsocket.groups")
-    cluster = Cluster(make_redis)
+    cluster = Cluster(make_redis, timeout=1000)
     here, there = make_peer(cluster.setting), make_peer(cluster.setting)
     members = join_all(there)  # which never sends: only its listeners can notice
     wait_until(cluster.nodes[0].channels, "some of them listen there")  # joining waits a second

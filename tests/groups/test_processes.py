@@ -37,7 +37,7 @@ MEMBERS = 100
 class Site:
     """A server of several processes."""
 
-    def __init__(self, server, timeout=20):
+    def __init__(self, server, timeout=60):  # a busy machine starts workers slowly
         self.server = server
         self.timeout = timeout  # seconds
         self.name = f"group-{next(names)}"
@@ -52,7 +52,7 @@ class Site:
 
     def join_soon(self, kind="handler"):
         """The same while perhaps no worker listens yet."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 return self.join(kind)
@@ -71,7 +71,7 @@ class Site:
             return sum(client.alone for client in self.clients) == WORKERS
 
         # A worker that is still starting takes nobody in, however many come.
-        wait_until(join, f"each of {WORKERS} processes has a member", timeout=30)
+        wait_until(join, f"each of {WORKERS} processes has a member", timeout=60)
         return self.clients
 
     def counts(self):
@@ -88,7 +88,7 @@ class Site:
             found[answer["pid"]] = answer
             return len(found) == WORKERS
 
-        wait_until(ask, "every process has answered", timeout=20)
+        wait_until(ask, "every process has answered", timeout=60)
         return found
 
     def close(self):

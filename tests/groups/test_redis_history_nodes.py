@@ -58,7 +58,7 @@ def reshard(cluster, slot):
 
 
 def test_the_replica_of_a_node_takes_over(make_redis, make_peer):
-    cluster = Cluster(make_redis)
+    cluster = Cluster(make_redis, timeout=1000)
     peers = [make_peer(cluster.setting, WEBSOCKET_SEND_TIMEOUT=2) for _ in range(3)]
     name = next(name for name in NAMES if lives_on_first(cluster, name))
     pages = [Page(peer, name) for peer in peers]

@@ -20,7 +20,7 @@ from ..contract.conftest import (
     open_websocket,
     run,
 )
-from ..raw_client import PING, PONG, TEXT, Frame, RawClient
+from ..raw_client import TEXT, Frame, RawClient
 from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from ..servers.rows import ROWS
 from .measure import MIB, Meter
@@ -93,23 +93,17 @@ def find_child(pid, argument):
     return int(found)
 
 
-def read_past_pings(client):
-    while (frame := client.read_frame(timeout=60)).opcode == PING:
-        client.send_frame(PONG, frame.payload)
-    return frame
-
-
 def talk(server, case, address="/echo/", message="hello", greeting=None):
     """A well-behaved client's whole conversation."""
     client = RawClient(server)
     client.open(f"{address}?case={case}")
     if greeting is not None:
-        assert read_past_pings(client) == Frame(TEXT, greeting)
+        assert client.read_past_pings(timeout=60) == Frame(TEXT, greeting)
     client.send_text(message)
     # A server that is busy with an attack may ask whether we are still there, before it answers.
-    assert read_past_pings(client) == Frame(TEXT, b"hello")
+    assert client.read_past_pings(timeout=60) == Frame(TEXT, b"hello")
     client.send_close(1000)
-    assert read_past_pings(client).close_code == 1000
+    assert client.read_past_pings(timeout=60).close_code == 1000
     assert client.read_to_eof() == b""
     client.hang_up()
 

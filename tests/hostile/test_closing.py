@@ -4,8 +4,7 @@ import itertools
 import os
 import signal
 import struct
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 
 import pytest
 
@@ -23,10 +22,17 @@ def test_close_and_then_16_mebibytes(meter, open_websocket, journal, case):
         assert journal.wait(case, "ended")["close_code"] == 4000
 
 
-def test_close_and_then_data_without_end(meter, open_websocket, journal, case):
-    client = open_websocket("/echo/")
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+@pytest.mark.parametrize("stops", [False, True], ids=["", "the server stops for a while"])
+def test_close_and_then_data_without_end(meter, worker, open_websocket, journal, case, path, stops):
+    client = open_websocket(path)
     with meter.bounds(seconds=20):
-        client.send_close(4000)
+        with stopped(worker) if stops else nullcontext():
+            client.send_close(4000)
+            client.timeout = 1  # longer than CLOSE_TIMEOUT
+            with suppress(TimeoutError):
+                send_until_refused(client, itertools.repeat(PIECE, 256))
+        client.timeout = 10
         send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 4000
 
@@ -49,48 +55,34 @@ def test_silence_instead_of_the_answering_close(meter, open_websocket, journal, 
         client.read_to_eof()
 
 
-def test_data_without_end_behind_a_breach_of_the_protocol(meter, open_websocket, journal, case):
-    client = open_websocket("/echo/")
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+@pytest.mark.parametrize("stops", [False, True], ids=["", "the server stops for a while"])
+def test_data_without_end_behind_a_breach_of_the_protocol(
+    meter, worker, open_websocket, journal, case, path, stops
+):
+    """Should the process have no time for it as long as the peer may send: then it takes no more,
+    and the peer's system is not left waiting for room.
+    """
+    client = open_websocket(path)
     with meter.bounds(seconds=20):
         client.send_frame(TEXT, "not masked", masked=False)
+        assert client.read_close().close_code == 1002
+        with stopped(worker) if stops else nullcontext():
+            client.timeout = 1  # longer than CLOSE_TIMEOUT
+            with suppress(TimeoutError):
+                send_until_refused(client, itertools.repeat(PIECE, 256))
+        client.timeout = 10
         send_until_refused(client, itertools.repeat(PIECE), seconds=20)
         assert journal.wait(case, "ended")["close_code"] == 1002
 
 
-@pytest.mark.parametrize("breach", [False, True])
-def test_data_that_a_late_server_has_not_read(meter, processes, open_websocket, breach):
-    """It goes on when the time for it is over. The client hears of that, however much of its data
-    is on the way.
-    """
-    client = open_websocket("/handler/echo/")
-    if breach:
-        client.send_frame(TEXT, "not masked", masked=False)
-        assert client.read_close().close_code == 1002
-    with meter.bounds(seconds=30):
-        with stopped(processes[-1]):
-            if not breach:
-                client.send_close(4000)
-            fill(client)
-        client.timeout = 20
-        send_until_refused(client, itertools.repeat(PIECE))
-
-
 @contextmanager
 def stopped(pid):
-    """It does not run, for longer than WEBSOCKET_CLOSE_TIMEOUT."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
-        time.sleep(1)
     finally:
         os.kill(pid, signal.SIGCONT)
-
-
-def fill(client):
-    """Send until nothing more is taken."""
-    client.timeout = 0.2
-    with pytest.raises(TimeoutError):
-        send_until_refused(client, itertools.repeat(PIECE))
 
 
 @pytest.mark.parametrize(

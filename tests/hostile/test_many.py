@@ -99,17 +99,29 @@ def test_small_messages_that_nobody_reads(row, meter, open_many, path):
         client.hang_up()
 
 
-def test_unfinished_messages(meter, open_many):
-    """Each of them as large as a message may be."""
-    clients = open_many(10, "/echo/")
-    with meter.bounds(seconds=30, memory=10 * 2 * BUDGET):
-        for client in clients:
-            client.send_frame(TEXT, os.urandom(MAX_MESSAGE_SIZE // 2).hex(), fin=False)
-            client.send_frame(PING)
-        each(clients, read_pong)
-        for client in clients:
-            client.send_frame(CONT, b"one byte")
-            assert client.read_close(timeout=60).close_code == 1009
+@pytest.mark.parametrize("path", ["/echo/", "/handler/echo/"])
+def test_unfinished_messages(meter, open_many, journal, case, path):
+    """Each of them as large as a message may be; nothing of it is kept of who leaves."""
+
+    def begin(client):
+        client.send_frame(TEXT, os.urandom(MAX_MESSAGE_SIZE // 2).hex(), fin=False)
+        client.send_frame(PING)
+        read_pong(client)
+
+    def end(client):
+        client.send_frame(CONT, b"one byte")
+        return client.read_close(timeout=60).close_code
+
+    # All at once: a Ping to one of them must not wait until others have sent.
+    with meter.bounds(seconds=60, memory=10 * 2 * BUDGET):
+        for number in range(1, 6):
+            clients = open_many(10, path)
+            each(clients, begin)
+            if number < 5:
+                for client in clients:
+                    client.hang_up()
+                journal.wait(case, "ended", count=number * 10)
+        assert each(clients, end) == [1009] * 10
     for client in clients:
         client.hang_up()
 

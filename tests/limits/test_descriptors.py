@@ -86,7 +86,7 @@ def test_a_table_that_others_have_filled(server, worker, visitors, path):
     while (opened := count_descriptors(worker)) < DESCRIPTORS:
         clients.append(visitors.connect())
         with suppress(AssertionError):  # when one of an earlier client was closed meanwhile
-            wait_until(lambda: count_descriptors(worker) > opened, "it is accepted", 0.5)
+            wait_until(lambda: count_descriptors(worker) > opened, "it is accepted", 5)
     first, *others = clients
     _, response = visitors.ask(path, first)
     check_refusal(response)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .examples import EXAMPLES, TIMEOUT, ExampleServer
+from .examples import EXAMPLES, ExampleServer
 from .process import ROOT, find_free_port, without_coverage
 
 FOLDER = EXAMPLES / "tenants"
@@ -63,4 +63,4 @@ class TenantServer(ExampleServer):
         self.process = None
 
 
-__all__ = ["COMMANDS", "TIMEOUT", "TenantServer", "make_environment", "prepare"]
+__all__ = ["COMMANDS", "TenantServer", "make_environment", "prepare"]

@@ -151,6 +151,7 @@ class SocketWebSocket(BaseWebSocket):
 
     def _finish(self) -> None:
         self._transport.close()
+        self._reader.connection.forget()
         self._deregister()
 
     # Messages
@@ -358,6 +359,7 @@ class SocketWebSocket(BaseWebSocket):
         """Give the descriptor back: the loop is done with this connection."""
         sweeper.discard(self)
         self._writer.close_transport()
+        self._reader.connection.forget()
 
     # What the sweeper does
 
