@@ -183,6 +183,14 @@ def read(sock, data):
     assert sock.recv(len(data), socket.MSG_WAITALL) == data
 
 
+def read_within(sock, seconds):
+    sock.settimeout(seconds)
+    try:
+        return sock.recv(1)
+    finally:
+        sock.settimeout(10)
+
+
 def begin(taking, *late, recent=()):
     taking.receive(b"L" + pack_late(late, recent), []).begin()
 
@@ -321,6 +329,10 @@ def test_the_user(take, now, stays):
 def test_on_resume_raises(take, how):
     taking, prepared, sock = take(greeting=how)
     prepared.begin()
+    [arrival] = taking._arrivals
+    with pytest.raises(TimeoutError):  # others are waited for; the sweeper has looked meanwhile
+        read_within(sock, 2 * sweeper.STOP_INTERVAL)
+    assert not arrival.websocket._writer.is_lost
     begin(taking, NOTHING)
     read(sock, b"\x88\x02\x03\xf3")
 
