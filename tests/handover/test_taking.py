@@ -326,6 +326,7 @@ def test_the_user(take, now, stays):
 
 
 @pytest.mark.parametrize("how", ["raise", "interrupt"])
+@override_settings(WEBSOCKET_CLOSE_TIMEOUT=0.1)
 def test_on_resume_raises(take, how):
     taking, prepared, sock = take(greeting=how)
     prepared.begin()
