@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from time import monotonic
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +14,7 @@ from django.utils.decorators import method_decorator
 
 from dwebsocket import JsonWebSocketHandler, WebSocketHandler, accept_websocket
 from dwebsocket.backends.sockets import sweeper
-from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.departing import Content, Departure, Late
 from dwebsocket.backends.sockets.holding import HeldFrame
 from dwebsocket.groups import Group, get_members
 from dwebsocket.handover.records import (
@@ -271,6 +272,20 @@ def test_the_other_process_is_gone(take):
     taking, prepared, sock = take()
     prepared.begin()
     taking.end()
+    sock.sendall(build_frame(TEXT, "a"))
+    read(sock, frame("hello a"))
+
+
+def test_nothing_is_asked_of_one_that_is_on_its_way(take):
+    """It is not its peer that is silent."""
+    taking, prepared, sock = take()
+    prepared.begin()
+    begin(taking, NOTHING)
+    departure = Departure(heard[0].websocket)
+    departure.suspend()
+    for seconds in (1000, 2000):
+        assert not departure.websocket._sweep(monotonic() + seconds, 1, 1)
+    departure.go_on()
     sock.sendall(build_frame(TEXT, "a"))
     read(sock, frame("hello a"))
 
