@@ -1,6 +1,7 @@
 """gunicorn restarts its workers, and the clients of handlers notice nothing."""
 
 import os
+import re
 import resource
 import signal
 import sys
@@ -27,10 +28,13 @@ SETTINGS = {
 #: A busy machine takes its time to start a worker.
 TIMEOUT = 60
 
+#: A worker ends when it has served so many requests, and not at the same time as another one.
+SHARE = ("--max-requests", "40", "--max-requests-jitter", "150")
+
 
 def make_row(worker, *options):
     name = " ".join((f"gunicorn-{worker}-moves", *options))
-    patience = ("--graceful-timeout", "50", "--timeout", "50")
+    patience = ("--graceful-timeout", "80", "--timeout", "80")
     kind = ("--worker-class", worker, *WORKERS[worker], "--workers", "2")
     # Not by -m: the master that USR2 starts would find modules in the folder of the package.
     program = (str(Path(sys.executable).with_name("gunicorn")), *GUNICORN[2:])
@@ -94,15 +98,20 @@ def wait_for_end(server, pids):
 
 
 def wear_out(server, workers):
-    """Ask for pages until one of these workers, at least, has served its share; who is gone."""
+    """Ask for pages until one of these workers has served its share, and is gone. No more: the
+    other one would have nobody to go to.
+    """
 
-    def is_one_gone():
+    def find_worn():
         with suppress(OSError, EOFError):
             fetch(server, "/plain/")
-        return workers - set(list_children(server.pid))
+        found = re.findall(r"\[(\d+)\] \[INFO\] Autorestarting worker", server.log.text())
+        return workers & set(map(int, found))
 
-    wait_until(is_one_gone, "a worker ends", TIMEOUT)
-    return workers - set(list_children(server.pid))
+    wait_until(find_worn, "one has served its share", TIMEOUT)
+    worn = find_worn()
+    wait_until(lambda: not worn & set(list_children(server.pid)), "it ends", TIMEOUT)
+    return worn
 
 
 def compress(text):
@@ -191,7 +200,7 @@ def test_reload(run, connect, redis_server, worker):
 
 def test_max_requests(run, connect):
     """A worker that has served its share hands its connections to the other one."""
-    server = run(make_row("gthread", "--max-requests", "60"))
+    server = run(make_row("gthread", *SHARE))
     wait_until(lambda: len(list_children(server.pid)) == 2, "both workers are there", TIMEOUT)
     before = set(list_children(server.pid))
     clients = [connect(server, "/moving/room/a/") for _ in range(10)]

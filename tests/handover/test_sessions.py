@@ -15,6 +15,7 @@ from ..servers.process import list_children, wait_until
 from ..servers.redis import redis_servers
 from .test_gunicorn import (
     SETTINGS,
+    SHARE,
     TIMEOUT,
     WORKERS,
     fetch,
@@ -24,7 +25,7 @@ from .test_gunicorn import (
     wear_out,
 )
 
-PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 30}
+PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 120}
 
 
 #: Over Redis processes of several machines find each other.
@@ -199,7 +200,7 @@ def tell_group(server, first, count):
 @pytest.fixture
 def recycling(start_server):
     """A server whose workers serve a few requests."""
-    server = start_server(make_row("gthread", "--max-requests", "60"), PATIENT, measured=False)
+    server = start_server(make_row("gthread", *SHARE), PATIENT, measured=False)
     yield server
     server.stop(30)
 
