@@ -25,7 +25,8 @@ from .test_gunicorn import (
     wear_out,
 )
 
-PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 120}
+#: A client that is slow, for the machine is, is not given up.
+PATIENT = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 120, "WEBSOCKET_PING_TIMEOUT": 120}
 
 
 #: Over Redis processes of several machines find each other.
