@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from time import monotonic
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +14,7 @@ from django.utils.decorators import method_decorator
 
 from dwebsocket import JsonWebSocketHandler, WebSocketHandler, accept_websocket
 from dwebsocket.backends.sockets import sweeper
-from dwebsocket.backends.sockets.departing import Content, Late
+from dwebsocket.backends.sockets.departing import Content, Departure, Late
 from dwebsocket.backends.sockets.holding import HeldFrame
 from dwebsocket.groups import Group, get_members
 from dwebsocket.handover.records import (
@@ -183,6 +184,14 @@ def read(sock, data):
     assert sock.recv(len(data), socket.MSG_WAITALL) == data
 
 
+def read_within(sock, seconds):
+    sock.settimeout(seconds)
+    try:
+        return sock.recv(1)
+    finally:
+        sock.settimeout(10)
+
+
 def begin(taking, *late, recent=()):
     taking.receive(b"L" + pack_late(late, recent), []).begin()
 
@@ -267,6 +276,20 @@ def test_the_other_process_is_gone(take):
     read(sock, frame("hello a"))
 
 
+def test_nothing_is_asked_of_one_that_is_on_its_way(take):
+    """It is not its peer that is silent."""
+    taking, prepared, sock = take()
+    prepared.begin()
+    begin(taking, NOTHING)
+    departure = Departure(heard[0].websocket)
+    departure.suspend()
+    for seconds in (1000, 2000):
+        assert not departure.websocket._sweep(monotonic() + seconds, 1, 1)
+    departure.go_on()
+    sock.sendall(build_frame(TEXT, "a"))
+    read(sock, frame("hello a"))
+
+
 def test_the_other_process_keeps_it(take):
     _, prepared, sock = take()
     prepared.cancel()
@@ -318,9 +341,14 @@ def test_the_user(take, now, stays):
 
 
 @pytest.mark.parametrize("how", ["raise", "interrupt"])
+@override_settings(WEBSOCKET_CLOSE_TIMEOUT=0.1)
 def test_on_resume_raises(take, how):
     taking, prepared, sock = take(greeting=how)
     prepared.begin()
+    [arrival] = taking._arrivals
+    with pytest.raises(TimeoutError):  # others are waited for; the sweeper has looked meanwhile
+        read_within(sock, 2 * sweeper.STOP_INTERVAL)
+    assert not arrival.websocket._writer.is_lost
     begin(taking, NOTHING)
     read(sock, b"\x88\x02\x03\xf3")
 

@@ -65,19 +65,25 @@ def test_no_call_gives_more_than_the_budget(kind):
 @pytest.mark.parametrize("kind", MANY)
 def test_what_is_held_at_a_time_is_bounded(kind):
     """As above, but measured: also what the protocol itself holds, and takes for an instant."""
-    data = MANY[kind] * (READ // len(MANY[kind]))
+    # A thread that another test has left takes some now and then, and never less than none.
+    peak = min(measure_peak(MANY[kind]) for _ in range(3))
+    # The rest of the read, twice while it is cut; the messages; and one while it is assembled.
+    assert peak < 2 * READ + (MAX_SIZE + RESERVE) + 4 * MAX_SIZE
+
+
+def measure_peak(unit: bytes) -> int:
+    """The most bytes that this process has taken while a read full of these was received."""
+    data = unit * (READ // len(unit))
     connection = connect()
-    connection.receive_data(MANY[kind], len(MANY[kind]))  # what is made once is not counted
+    connection.receive_data(unit, len(unit))  # what is made once is not counted
     tracemalloc.start()
     try:
         connection.receive_data(data, len(data))
         while connection.rest:
             connection.receive_rest()
-        _held, peak = tracemalloc.get_traced_memory()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # The rest of the read, twice while it is cut; the messages; and one while it is assembled.
-    assert peak < 2 * READ + (MAX_SIZE + RESERVE) + 4 * MAX_SIZE
 
 
 def test_unread_messages_leave_less_room():

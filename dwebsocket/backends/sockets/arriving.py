@@ -224,8 +224,9 @@ class ArrivedWebSocket(SocketWebSocket):
         return do_nothing
 
     def close_connection(self, code: int, reason: str, timeout: float) -> None:
-        # Whoever brings it has others, too, and waits for the peer of none.
-        super().close_connection(code, reason, timeout if self._arrival is None else 0.0)
+        if self._arrival is not None and self._writer.driver is None:
+            timeout = 0.0  # whoever brings it has others, too, and waits for the peer of none
+        super().close_connection(code, reason, timeout)
 
     def _begin(self, late: Late | None, before: Known) -> None:
         """Go on: see ``Arrival.begin``."""

@@ -22,6 +22,8 @@ class Flushed(Protocol):
     transport: Transport
 
     @property
+    def is_held(self) -> bool: ...
+    @property
     def is_lost(self) -> bool: ...
     def try_flush(self) -> bool: ...
     def lose(self, reason: str) -> None: ...
@@ -128,7 +130,7 @@ class WriteWatcher:
         deadline = self._deadline
         if deadline is None:
             return True
-        if now < deadline:
+        if now < deadline or self._writer.is_held:  # its time goes on where it goes on
             return False
         self._deadline = None
         self._writer.lose("the peer did not take the data or answer the Close in time")

@@ -391,7 +391,7 @@ class SocketWebSocket(BaseWebSocket):
         if interval is None or now - reader.last_received < interval:
             return False
         driver: Driver | None = writer.driver
-        if driver is not None and (driver.busy or self._transport.has_unread()):
+        if driver is not None and (driver.busy or writer.is_held or self._transport.has_unread()):
             return False  # the loop does not read meanwhile, or has not come to it
         if self._pinged is None:
             self._pinged = now

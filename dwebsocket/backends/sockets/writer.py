@@ -314,6 +314,11 @@ class Writer:
         return watcher is not None and watcher.blocked
 
     @property
+    def is_held(self) -> bool:
+        """Whether nothing may leave, for the connection is on its way to another process."""
+        return self.held is not None
+
+    @property
     def is_lost(self) -> bool:
         """Whether the connection broke, so that nothing can be written."""
         return self._state.writing == LOST
