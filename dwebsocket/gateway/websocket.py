@@ -79,7 +79,7 @@ class FrontDriver(Driver):
     def pause(self, paused: bool) -> None:
         """Read nothing from now on, or go on. From any thread."""
         if paused is not self._is_paused:
-            with self._writer.lock:
+            with self._writer.locked():
                 self._is_paused = paused
                 self._set_interest(writing=self.blocked)
 
@@ -103,7 +103,7 @@ class FrontDriver(Driver):
 
     def _let_go(self) -> bool:
         """Hold the end no longer; whether it was held: once."""
-        with self._writer.lock:
+        with self._writer.locked():
             held, self._is_held = self._is_held, False
         return held
 

@@ -1,6 +1,7 @@
 """Django in the test process: a site of one view, behind the test client's real socket pair."""
 
 import atexit
+import os
 import queue
 import socket
 import tempfile
@@ -52,6 +53,8 @@ def configure():
     directory = tempfile.TemporaryDirectory(prefix="dwebsocket-")
     atexit.register(directory.cleanup)
     settings.configure(
+        # A site of its own: groups do not reach what other processes of the run have.
+        SETTINGS_MODULE=f"tests.glue.{os.getpid()}",
         SECRET_KEY="only-for-tests",
         ALLOWED_HOSTS=["testserver", ".test"],
         INSTALLED_APPS=[

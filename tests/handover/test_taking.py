@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 from time import monotonic
 
 import pytest
@@ -15,6 +16,7 @@ from django.utils.decorators import method_decorator
 from dwebsocket import JsonWebSocketHandler, WebSocketHandler, accept_websocket
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.backends.sockets.departing import Content, Departure, Late
+from dwebsocket.backends.sockets.driver import Driver
 from dwebsocket.backends.sockets.holding import HeldFrame
 from dwebsocket.groups import Group, get_members
 from dwebsocket.handover.records import (
@@ -446,3 +448,48 @@ def test_records():
     for cut in range(len(data)):
         with pytest.raises(InvalidRecord):
             unpack_moved(data[:cut])
+
+
+def send_in_thread(websocket, message):
+    sending = threading.Thread(target=websocket.send_nowait, args=[message])
+    sending.start()
+    sending.join()
+
+
+def test_what_is_sent_while_another_thread_changes_what_is_read(take, monkeypatch):
+    """It has the lock for writing: who tries to write leaves it that."""
+    taking, prepared, sock = take()
+    prepared.begin()
+    begin(taking, NOTHING)
+    (websocket,) = get_members().of("a")
+    message, change = PreparedMessage("left"), Driver._set_interest
+
+    def set_interest(driver, **interest):
+        send_in_thread(websocket, message)
+        change(driver, **interest)
+
+    monkeypatch.setattr(Driver, "_set_interest", set_interest)
+    for on in (False, True):
+        websocket._set_reading(on)
+        read(sock, frame("left"))
+
+
+def test_what_is_sent_while_another_thread_drops_what_came_before(take):
+    """What a group sends may have come to the process already that had the connection before."""
+    taking, prepared, sock = take()
+    prepared.begin()
+    begin(taking, NOTHING)
+    (websocket,) = get_members().of("a")
+    message, twice = PreparedMessage("left"), PreparedMessage("twice")
+
+    class Expected:
+        is_over = False
+
+        def take(self, identity):
+            if identity == twice.identity:
+                websocket._writer.send_nowait(message.frame)
+            return True
+
+    websocket._writer.expected = Expected()
+    websocket.send_nowait(twice)
+    read(sock, frame("left"))

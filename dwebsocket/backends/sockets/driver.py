@@ -150,7 +150,7 @@ class Driver(WriteWatcher):
 
     def set_reading(self, on: bool) -> None:
         """Have the loop read, or not. From any thread, but not with the write lock held."""
-        with self._writer.lock:
+        with self._writer.locked():
             self._paused = not on
             self._set_interest(writing=self.blocked)
 

@@ -36,7 +36,7 @@ def keep(writer: Writer, message: PreparedMessage, smallest: int) -> bool:
     Args:
         smallest: bytes from which on messages are compressed.
     """
-    with writer.lock:
+    with writer.locked():
         if writer.held is not None:
             if not writer._state.writing:
                 writer.held.put(message.identity, frame_of(writer, message, smallest))

@@ -8,6 +8,8 @@ again (``WriteWatcher``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Protocol
 
@@ -276,6 +278,13 @@ class Writer:
                 return True
         return False
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """While nobody writes. Who tried to do so meanwhile has left his frames to us."""
+        with self.lock:
+            yield
+        self.flush_after_writing()
+
     def flush_after_writing(self) -> None:
         """Write what others have left here while the caller held the lock."""
         if (self.outbox.frames or self._state.writing) and not self.is_blocked:
@@ -329,9 +338,8 @@ class Writer:
 
     def start_driver(self, driver: Any) -> None:
         """Let the loop call ``driver``, while nobody writes."""
-        with self.lock:
+        with self.locked():
             driver.watch()
-        self.flush_after_writing()
 
     # The end
 
