@@ -7,6 +7,7 @@ import time
 import pytest
 
 from dwebsocket.backends.room import TooManyConnections
+from dwebsocket.backends.sockets import ending
 from dwebsocket.backends.sockets import sweeper as sweepers
 from dwebsocket.backends.sockets.sweeper import Sweeper
 from dwebsocket.exceptions import ConnectionClosed
@@ -177,6 +178,13 @@ def test_one_that_is_accepted_counts_once(open_pair, settings_of, monkeypatch):
     open_pair()
     looking.join(TIMEOUT)
     assert results == ["room"]
+
+
+@pytest.fixture(autouse=True)
+def go_on():
+    """What these tests end goes on for others."""
+    yield
+    ending.start_anew()
 
 
 @pytest.fixture
