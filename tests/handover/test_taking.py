@@ -458,10 +458,10 @@ def send_in_thread(websocket, message):
 
 def test_what_is_sent_while_another_thread_changes_what_is_read(take, monkeypatch):
     """It has the lock for writing: who tries to write leaves it that."""
-    taking, prepared, sock = take()
+    taking, prepared, sock = take(group="reads")
     prepared.begin()
     begin(taking, NOTHING)
-    (websocket,) = get_members().of("a")
+    (websocket,) = get_members().of("reads")
     message, change = PreparedMessage("left"), Driver._set_interest
 
     def set_interest(driver, **interest):
@@ -476,10 +476,10 @@ def test_what_is_sent_while_another_thread_changes_what_is_read(take, monkeypatc
 
 def test_what_is_sent_while_another_thread_drops_what_came_before(take):
     """What a group sends may have come to the process already that had the connection before."""
-    taking, prepared, sock = take()
+    taking, prepared, sock = take(group="drops")
     prepared.begin()
     begin(taking, NOTHING)
-    (websocket,) = get_members().of("a")
+    (websocket,) = get_members().of("drops")
     message, twice = PreparedMessage("left"), PreparedMessage("twice")
 
     class Expected:
