@@ -176,10 +176,6 @@ class FrontWebSocket(SocketWebSocket):
         write = writer.write if writer.driver is None else writer.write_nowait  # it has ended
         write(b"".join(frames), b"")
 
-    def _release(self) -> None:
-        super()._release()
-        self._reader.connection.rest = b""  # nobody is going to have it
-
     def _ping(self, payload: bytes) -> None:
         """Send a Ping, without waiting."""
         self._writer.send_nowait(build_frame_header(Opcode.PING, len(payload)) + payload)

@@ -15,6 +15,7 @@ class Peer:
 
     def __init__(self, gateway, context):
         name = os.urandom(16)
+        self._come = []
         self._sockets = []
         for file in ("ws_push", "ws_sub"):
             socket = context.socket(zmq.DEALER)
@@ -31,9 +32,11 @@ class Peer:
     def wait_for(self, kind):
         """The next packet of this kind."""
         while True:
-            for packet in unpack(self.incoming.recv()):
+            while self._come:  # several may come together: the others wait for their turn
+                packet = self._come.pop(0)
                 if packet.kind is kind:
                     return packet
+            self._come += unpack(self.incoming.recv())
 
     def greet(self):
         """Be a process with handlers."""

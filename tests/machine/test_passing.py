@@ -19,7 +19,14 @@ from dwebsocket.machine.passing import (
     Sender,
     find_passing_directory,
 )
-from dwebsocket.machine.passing.wire import HEADER, Packet, Step, send_packet
+from dwebsocket.machine.passing.wire import (
+    HEADER,
+    Gate,
+    Packet,
+    Step,
+    receive_packet,
+    send_packet,
+)
 
 from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from .conftest import ROOT_ONLY, Process
@@ -205,6 +212,27 @@ def test_a_taker_that_may_not_open_as_many(make_taker, passing, pairs):
         pairs[0][0].settimeout(10)
         assert pairs[0][0].recv(10) == b"begun"
     check_still_ours(pairs[1:])
+
+
+def test_no_descriptor_comes_where_not_all_may(pairs):
+    """Others need those that are left: who is refused takes none, not for an instant."""
+    asked = []
+
+    def has_room(count, descriptor):
+        asked.append(count)
+        return len(asked) > 1
+
+    here, there = socket.socketpair()
+    with here, there:
+        for _ in range(2):
+            send_packet(here, Packet(Step.OFFER, "keep", b"body", theirs(pairs)))
+        gate = Gate(has_room)
+        refused, taken = receive_packet(there, None, gate), receive_packet(there, None, gate)
+    assert (refused.descriptors, refused.lost, refused.body) == ([], 3, b"body")
+    assert (len(taken.descriptors), taken.lost) == (3, 0)
+    assert asked == [3, 3]
+    for descriptor in taken.descriptors:
+        os.close(descriptor)
 
 
 def test_garbage(make_taker, passing):
