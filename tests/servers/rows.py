@@ -307,37 +307,31 @@ ROWS = [
         goodbye=frozenset({1012, None}),
         ends_views=True,
     ),
-    # WebSocketProtocol.handle_reply() looks at nothing of an accept but its subprotocol, at nothing
-    # of a close but its code, which sendClose() of autobahn checks, and sends what is true; it
-    # never waits. autobahn echoes a code only if it is told to, and drops the
-    # connection (dropConnection(abort=True)) when it has an answer to its Close. At SIGTERM
-    # Server.kill_all_applications() cancels, unless a connection of which there is no application,
-    # such as one that has just become a WebSocket, is a KeyError before.
     asgi(
         "daphne",
         *("daphne", "-b", "127.0.0.1", "-p", "0"),
-        *("--websocket-max-message-size", "4000000", "--websocket-max-frame-size", "4000000"),
         covered=False,
         http_version=False,
-        goodbye=frozenset({4001, None}),
-        denies=False,
-        codes=False,
-        reasons=False,
-        echoes_codes=False,
-        ends_gently=False,
-        tells_reasons=False,
-        headers=False,
-        empty_messages=False,
-        paces=False,
-    ),
-    # WSStream takes a client's Close for the end of its stream, which is 1006. At SIGTERM it goes
-    # on for its graceful time-out, then cancels, and when the first application has ended
-    # asyncio.run() cancels again.
-    asgi(
-        "hypercorn",
-        *HYPERCORN,
-        tells_codes=False,
         goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
+    asgi(
+        "daphne-tls",
+        *("daphne", "-e"),
+        tls=("ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}",),
+        covered=False,
+        http_version=False,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
+    asgi("hypercorn", *HYPERCORN, goodbye=frozenset({1001}), ends_views=True),
+    asgi(
+        "hypercorn-tls",
+        *HYPERCORN,
+        tls=("--certfile", "{certificate}", "--keyfile", "{key}"),
+        covered=False,
+        goodbye=frozenset({1001}),
+        ends_views=True,
     ),
     # A client that knows may speak HTTP/2 without TLS, too.
     asgi("hypercorn-h2", *HYPERCORN, http2=True, tells_codes=False),
@@ -363,17 +357,7 @@ ROWS = [
         headers=False,
         cuts=False,
     ),
-    # gunicorn/asgi/websocket.py: its disconnect has a code alone. It unmasks byte by byte, which
-    # takes seconds for a long message where coverage looks on.
-    asgi(
-        "gunicorn-asgi",
-        *GUNICORN_ASGI,
-        covered=False,
-        says_goodbye=True,
-        ends_views=True,
-        denies=False,
-        tells_reasons=False,
-    ),
+    asgi("gunicorn-asgi", *GUNICORN_ASGI, covered=False, says_goodbye=True, ends_views=True),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
     # Its front, and a process with handlers: what is said of descriptors, and of the process that
     # views run in, is not said of the one that is started here.

@@ -1,0 +1,95 @@
+"""daphne: a protocol of autobahn is the connection, over a transport of Twisted, whose reactor runs
+in asyncio's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from dwebsocket.protocol.frames import CloseCode
+
+from .base import ENDED, AsgiTakeover, Member, is_a
+from .members import Members, find_members
+from .twisted import TwistedTransport
+
+__all__ = ["DaphneTakeover"]
+
+#: Seconds that those that are open have to end when the server does.
+GRACE = 2.0
+
+
+class DaphneTakeover(AsgiTakeover):
+    """Takes a connection from daphne."""
+
+    title = "daphne"
+
+    __slots__ = ("_members", "_protocol", "_server", "transport")
+
+    def __init__(self, protocol: Any, server: Any) -> None:
+        self._protocol = protocol
+        self._server = server
+        self.transport = TwistedTransport(protocol.transport)
+
+    @classmethod
+    def find(cls, receive: Any, send: Any) -> AsgiTakeover | None:
+        if type(send) is not partial or len(send.args) != 1:
+            return None
+        protocol = send.args[0]
+        is_known = (
+            is_a(protocol, "daphne.ws_protocol", "WebSocketProtocol")
+            and getattr(send.func, "__self__", None) is protocol.server
+            and getattr(receive, "__self__", None) is protocol.application_queue
+            and hasattr(protocol, "handshake_deferred")  # it has not been answered
+        )
+        return cls(protocol, protocol.server) if is_known else None
+
+    def take_early_bytes(self) -> bytes:
+        # Those that came with the handshake wait where the next request would.
+        channel = self.transport.find_channel()
+        return b"".join(getattr(channel, "_dataBuffer", ())) + bytes(self._protocol.data)
+
+    def release(self) -> None:
+        from twisted.internet.error import ConnectionDone
+        from twisted.python.failure import Failure
+
+        protocol, connections = self._protocol, self._server.connections
+        channel = self.transport.find_channel()
+        protocol.transport = ENDED
+        protocol.onClose = drop  # it has not closed for whoever reads the log
+        protocol.connectionLost(Failure(ConnectionDone()))
+        # At its end it fails if the application of one has not been called, such as of the request
+        # that has become a WebSocket.
+        for known in (protocol, *getattr(channel, "requests", ())):
+            connections.pop(known, None)
+
+    def drop_transport(self) -> None:
+        self.transport.drop()
+
+    def register(self, member: Member) -> None:
+        self._members = find_members(watch)
+        self._members.add(member)
+
+    def deregister(self, member: Member) -> None:
+        self._members.discard(member)
+
+    def get_stop_code(self) -> int:
+        return CloseCode.GOING_AWAY
+
+
+def drop(*args: Any) -> None:
+    """Take a call and do nothing."""
+
+
+def watch(members: Members) -> None:
+    """Tell them when the server ends, which waits until they have ended, too."""
+    from twisted.internet import reactor
+    from twisted.internet.defer import Deferred
+
+    def end() -> Any:
+        members.shutdown()
+        waiting = asyncio.ensure_future(members.wait_until_empty(GRACE))
+        return Deferred.fromFuture(waiting)
+
+    reactor.addSystemEventTrigger("before", "shutdown", end)
