@@ -34,7 +34,9 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
+from dwebsocket.backends.asgi.servers import find_takeover
 from dwebsocket.backends.view_threads import NoFurtherThread
+from dwebsocket.conf import conf
 from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import NoThread, Threads
@@ -125,6 +127,10 @@ class WebSocketApplication:
         own_thread()
         answering = Answering(handshakes)
         connection = AsgiConnection(scope, receive, send, answering)
+        if conf.TAKE_OVER:
+            connection.takeover = find_takeover(scope, receive, send)
+            if connection.takeover is not None:
+                connection.takeover.hold()
         respond: Any = sync_to_async(  # type: ignore[call-overload]  # any executor will do
             self._handler.respond, thread_sensitive=False, executor=answering
         )
@@ -135,9 +141,11 @@ class WebSocketApplication:
                 refusal = await connection.loop.create_task(handshake)
             except NoThread as error:
                 refusal = refuse_without_thread(scope, error)
+            if connection.takeover is not None and not connection.is_taken:
+                connection.takeover.resume()
             if connection.serving is not None:
                 await connection.serving.serve()
-            else:
+            elif not connection.is_taken:
                 await refuse(connection, refusal)
         finally:
             try:
@@ -237,11 +245,11 @@ class HandshakeHandler(BaseHandler):
             if ASIDE in scope:
                 request.META[ASIDE] = scope[ASIDE]
             response = self.get_response(request)
-            if connection.serving is None:
+            if not connection.is_accepted:
                 passed = passes_on(response, connection.scope)
                 tell_of_answer(request, response, None if passed else 403)
         try:
-            return [] if connection.serving is not None else as_refusal(response, connection.scope)
+            return [] if connection.is_accepted else as_refusal(response, connection.scope)
         finally:
             response.close()
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from django.http import HttpResponse
 
 from dwebsocket.backends.base import BaseWebSocketFactory, read_handshake
+from dwebsocket.backends.beside import BESIDE
 from dwebsocket.backends.places import Place
 from dwebsocket.backends.replies import Reply
+from dwebsocket.backends.runner import Use
+from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.handshake import check_request
 from dwebsocket.websocket import BaseWebSocket
 
+from .answering import Beside
 from .connection import CONNECTION, POLL, AsgiConnection
 from .place import AsgiPlace, DeferredResponse
+from .taking import DescriptorTakeover, can_give_descriptor
 from .websocket import AsgiWebSocket
 
 __all__ = ["WebSocketFactory"]
@@ -56,8 +61,18 @@ class WebSocketFactory(BaseWebSocketFactory):
         return DeferredResponse(reply)
 
     def create_websocket(self) -> BaseWebSocket | None:
-        connection = self.request.META.get(CONNECTION)
+        connection: AsgiConnection | None = self.request.META.get(CONNECTION)
         if connection is not None:
+            takeover = connection.takeover
+            if takeover is None:
+                return self.build(AsgiWebSocket, connection)
+            offer = takeover.find_extensions()
+            if offer is not None:
+                self.request.META.setdefault("HTTP_SEC_WEBSOCKET_EXTENSIONS", offer)
+            if self.use is not Use.COROUTINE and can_give_descriptor(takeover):
+                self.request.META[BESIDE] = Beside(connection.answering)
+                taking = DescriptorTakeover(connection, takeover, many=self.use is not Use.VIEW)
+                return self.build(SocketWebSocket, self.request, taking)
             return self.build(AsgiWebSocket, connection)
         if not self.is_websocket():
             return None

@@ -1,0 +1,26 @@
+"""The ASGI servers whose connections we take: each file knows one of them, and nothing else does.
+
+To add a server: derive from ``base.AsgiTakeover``, and add the class to ``TAKEOVERS``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import AsgiTakeover, Member
+from .uvicorn import UvicornTakeover
+
+__all__ = ["TAKEOVERS", "AsgiTakeover", "Member", "find_takeover"]
+
+TAKEOVERS: list[type[AsgiTakeover]] = [UvicornTakeover]
+
+
+def find_takeover(scope: dict[str, Any], receive: Any, send: Any) -> AsgiTakeover | None:
+    """How to take this connection from its server; ``None``: it speaks the protocol itself."""
+    if scope.get("http_version", "1.1") != "1.1":  # in HTTP/2 it carries other requests, too
+        return None
+    for takeover in TAKEOVERS:
+        found = takeover.find(receive, send)
+        if found is not None and not found.has_ended:
+            return found
+    return None
