@@ -12,12 +12,9 @@ from dwebsocket.protocol.frames import CloseCode
 
 from .base import ENDED, AsgiTakeover, Member, is_a
 from .members import Members, find_members
-from .twisted import TwistedTransport
+from .twisted import TwistedTransport, tell_end
 
 __all__ = ["DaphneTakeover"]
-
-#: Seconds that those that are open have to end when the server does.
-GRACE = 2.0
 
 
 class DaphneTakeover(AsgiTakeover):
@@ -51,14 +48,11 @@ class DaphneTakeover(AsgiTakeover):
         return b"".join(getattr(channel, "_dataBuffer", ())) + bytes(self._protocol.data)
 
     def release(self) -> None:
-        from twisted.internet.error import ConnectionDone
-        from twisted.python.failure import Failure
-
         protocol, connections = self._protocol, self._server.connections
         channel = self.transport.find_channel()
         protocol.transport = ENDED
         protocol.onClose = drop  # it has not closed for whoever reads the log
-        protocol.connectionLost(Failure(ConnectionDone()))
+        tell_end(protocol)
         # At its end it fails if the application of one has not been called, such as of the request
         # that has become a WebSocket.
         for known in (protocol, *getattr(channel, "requests", ())):
@@ -88,8 +82,7 @@ def watch(members: Members) -> None:
     from twisted.internet.defer import Deferred
 
     def end() -> Any:
-        members.shutdown()
-        waiting = asyncio.ensure_future(members.wait_until_empty(GRACE))
-        return Deferred.fromFuture(waiting)
+        return Deferred.fromFuture(asyncio.ensure_future(members.end()))
 
-    reactor.addSystemEventTrigger("before", "shutdown", end)
+    running: Any = reactor
+    running.addSystemEventTrigger("before", "shutdown", end)

@@ -4,11 +4,19 @@ object whose methods are the two callables.
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
+from dwebsocket.running.event_loop import call_in_loop
+
 from .base import ENDED, AsgiTakeover, Member, find_owner, is_a
+from .members import Members, find_members
 
 __all__ = ["GunicornTakeover"]
+
+#: Seconds between two looks at whether the worker is to end.
+INTERVAL = 0.5
 
 
 class GunicornTakeover(AsgiTakeover):
@@ -16,18 +24,19 @@ class GunicornTakeover(AsgiTakeover):
 
     title = "gunicorn -k asgi"
 
-    __slots__ = ("_protocol", "_websocket", "_worker", "transport")
+    __slots__ = ("_loop", "_members", "_protocol", "_websocket", "_worker", "transport")
 
     def __init__(self, websocket: Any, protocol: Any) -> None:
         self._websocket = websocket
         self._protocol = protocol
         self._worker = protocol.worker
+        self._loop = self._worker.loop
         self.transport = websocket.transport
 
     @classmethod
     def find(cls, receive: Any, send: Any) -> AsgiTakeover | None:
         websocket = find_owner(receive, send, "gunicorn.asgi.websocket")
-        protocol = None if websocket is None else websocket.transport.get_protocol()
+        protocol: Any = None if websocket is None else websocket.transport.get_protocol()
         is_known = (
             is_a(protocol, "gunicorn.asgi.protocol", "ASGIProtocol")
             and protocol._websocket is websocket
@@ -44,3 +53,25 @@ class GunicornTakeover(AsgiTakeover):
         websocket, protocol = self._websocket, self._protocol
         websocket.transport = protocol.transport = protocol.writer = ENDED
         protocol.connection_lost(None)
+
+    def register(self, member: Member) -> None:
+        self._members = find_members(partial(watch, self._worker))
+        self._members.add(member)
+        self._worker.nr_conns += 1
+
+    def deregister(self, member: Member) -> None:
+        if self._members.discard(member):
+            call_in_loop(self._loop, count_less, self._worker)
+
+
+def count_less(worker: Any) -> None:
+    """One of its connections has ended. In its loop."""
+    worker.nr_conns -= 1
+
+
+def watch(worker: Any, members: Members) -> None:
+    """Tell them when the worker is told to end, which waits for those that it counts."""
+    if worker.alive:
+        asyncio.get_running_loop().call_later(INTERVAL, watch, worker, members)
+    else:
+        members.shutdown()

@@ -31,13 +31,13 @@ class HypercornTakeover(AsgiTakeover):
 
     @classmethod
     def find(cls, receive: Any, send: Any) -> AsgiTakeover | None:
-        stream = getattr(send, "__self__", None)
+        stream: Any = getattr(send, "__self__", None)
         if not is_a(stream, "hypercorn.protocol.ws_stream", "WSStream"):
             return None
-        protocol = getattr(stream.send, "__self__", None)
+        protocol: Any = getattr(stream.send, "__self__", None)
         if not is_a(protocol, "hypercorn.protocol.h11", "H11Protocol"):
             return None
-        server = getattr(protocol.send, "__self__", None)
+        server: Any = getattr(protocol.send, "__self__", None)
         is_known = (
             is_a(server, "hypercorn.asyncio.tcp_server", "TCPServer")
             and getattr(stream.app_put, "__self__", None) is getattr(receive, "__self__", None)

@@ -12,7 +12,10 @@ from dwebsocket.running.event_loop import call_in_loop, set_done
 
 from .base import Member
 
-__all__ = ["Members", "find_members", "wait_until_left"]
+__all__ = ["Members", "end_members", "find_members"]
+
+#: Seconds that those that are open have to end when the server does.
+GRACE = 2.0
 
 
 class Members:
@@ -23,26 +26,28 @@ class Members:
         self._members: set[Member] = set()
         self._empty: asyncio.Future[None] | None = None  # somebody waits for that
 
-    def __len__(self) -> int:
-        return len(self._members)
-
     def add(self, member: Member) -> None:
         """It is open."""
         self._members.add(member)
 
-    def discard(self, member: Member) -> None:
-        """It has ended. From any thread; idempotent."""
-        self._members.discard(member)
+    def discard(self, member: Member) -> bool:
+        """It has ended; whether it has been here. From any thread."""
+        try:
+            self._members.remove(member)
+        except KeyError:
+            return False
         if self._empty is not None and not self._members:
             call_in_loop(self._loop, set_done, self._empty)
+        return True
 
     def shutdown(self) -> None:
         """The server ends."""
         for member in list(self._members):
             member.shutdown()
 
-    async def wait_until_empty(self, timeout: float) -> None:
-        """Wait until all have ended, at most so many seconds."""
+    async def end(self, timeout: float = GRACE) -> None:
+        """Tell them that the server ends, and wait until they have, at most so many seconds."""
+        self.shutdown()
         self._empty = self._loop.create_future()
         if self._members:
             await asyncio.wait([self._empty], timeout=timeout)
@@ -65,11 +70,8 @@ def find_members(watch: Callable[[Members], None]) -> Members:
     return members
 
 
-async def wait_until_left(timeout: float) -> None:
-    """Tell those of the running loop that the server ends, and wait for that, at most so many
-    seconds.
-    """
+async def end_members() -> None:
+    """See ``Members.end``: for those of the running loop."""
     members = all_members.get(asyncio.get_running_loop())
     if members is not None:
-        members.shutdown()
-        await members.wait_until_empty(timeout)
+        await members.end()

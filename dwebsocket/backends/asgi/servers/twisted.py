@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["TwistedTransport"]
+__all__ = ["TwistedTransport", "tell_end"]
 
 
 class TwistedTransport(asyncio.Transport):
@@ -21,7 +21,7 @@ class TwistedTransport(asyncio.Transport):
         self._transport = transport
         # What TLS wraps.
         self._socket_transport = getattr(transport, "transport", transport)
-        self._protocol: asyncio.Protocol | None = None
+        self._protocol: Any = None  # one of asyncio, once there is one
         self._is_paused = False
         self._held: list[bytes] = []  # came while paused: TLS goes on with what it has read
 
@@ -37,12 +37,9 @@ class TwistedTransport(asyncio.Transport):
 
     def drop(self) -> None:
         """Close the descriptor, of which somebody has a copy: nothing happens to the connection."""
-        from twisted.internet.error import ConnectionDone
-        from twisted.python.failure import Failure
-
         self._transport._shouldShutdown = False
         self._transport.unregisterProducer()
-        self._transport.connectionLost(Failure(ConnectionDone()))
+        tell_end(self._transport)
 
     # As asyncio's
 
@@ -58,11 +55,7 @@ class TwistedTransport(asyncio.Transport):
             setattr(self._transport, "wrappedProtocol" if self.is_tls else "protocol", self)
             self._transport.unregisterProducer()
             self._transport.registerProducer(self, streaming=True)
-        self._protocol = protocol  # type: ignore[assignment]
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        assert self._protocol is not None
-        return self._protocol
+        self._protocol = protocol
 
     def is_closing(self) -> bool:
         return bool(self._transport.disconnecting or not self._transport.connected)
@@ -93,7 +86,7 @@ class TwistedTransport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         transport = self._socket_transport
-        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+        return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         if high is not None:
@@ -127,3 +120,12 @@ class TwistedTransport(asyncio.Transport):
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection is lost: see ``connectionLost``."""
+
+
+def tell_end(one: Any) -> None:
+    """Tell a transport or a protocol of Twisted that its connection has ended."""
+    from twisted.internet.error import ConnectionDone
+    from twisted.python import failure
+
+    failure_type: Any = failure.Failure
+    one.connectionLost(failure_type(ConnectionDone()))
