@@ -34,10 +34,10 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
-from dwebsocket.backends.asgi.servers import find_takeover
+from dwebsocket.backends.asgi.refusing import refuse_taken
 from dwebsocket.backends.asgi.servers.members import end_members
+from dwebsocket.backends.asgi.way import find_way
 from dwebsocket.backends.view_threads import NoFurtherThread
-from dwebsocket.conf import conf
 from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import NoThread, Threads
@@ -132,10 +132,7 @@ class WebSocketApplication:
         own_thread()
         answering = Answering(handshakes)
         connection = AsgiConnection(scope, receive, send, answering)
-        if conf.TAKE_OVER:
-            connection.takeover = find_takeover(scope, receive, send)
-            if connection.takeover is not None:
-                connection.takeover.hold()
+        connection.takeover = find_way(connection)
         respond: Any = sync_to_async(  # type: ignore[call-overload]  # any executor will do
             self._handler.respond, thread_sensitive=False, executor=answering
         )
@@ -145,20 +142,36 @@ class WebSocketApplication:
                 handshake = Handshake(respond, connection).run()
                 refusal = await connection.loop.create_task(handshake)
             except NoThread as error:
-                refusal = refuse_without_thread(scope, error)
-            if connection.takeover is not None and not connection.is_taken:
-                connection.takeover.resume()
-            if connection.serving is not None:
-                await connection.serving.serve()
-            elif not connection.is_taken:
-                await refuse(connection, refusal)
-        finally:
-            try:
-                if connection.serving is not None:
-                    await connection.serving.abandon()
-            finally:  # some servers cancel a second time
-                end_thread()
-                connection.drop_callables()
+                refusal = refuse_without_thread(connection, error)
+        except BaseException:
+            await leave(connection)
+            raise
+        if connection.takeover is None or connection.serving is None:
+            await go_on(connection, refusal)
+        else:  # nothing of the server's is kept: its call ends
+            task = connection.loop.create_task(go_on(connection, refusal))
+            connection.takeover.keep_task(task)
+
+
+async def go_on(connection: AsgiConnection, refusal: list[Event]) -> None:
+    """What comes behind the handshake."""
+    try:
+        if connection.serving is not None:
+            await connection.serving.serve()
+        elif not connection.is_taken:
+            await refuse(connection, refusal)
+    finally:
+        await leave(connection)
+
+
+async def leave(connection: AsgiConnection) -> None:
+    """The end of a connection."""
+    try:
+        if connection.serving is not None:
+            await connection.serving.abandon()
+    finally:  # some servers cancel a second time
+        end_thread()
+        connection.drop_callables()
 
 
 class Handshake(ASGIHandler):
@@ -251,10 +264,10 @@ class HandshakeHandler(BaseHandler):
                 request.META[ASIDE] = scope[ASIDE]
             response = self.get_response(request)
             if not connection.is_accepted:
-                passed = passes_on(response, connection.scope)
+                passed = passes_on(response, connection)
                 tell_of_answer(request, response, None if passed else 403)
         try:
-            return [] if connection.is_accepted else as_refusal(response, connection.scope)
+            return [] if connection.is_accepted else as_refusal(response, connection)
         finally:
             response.close()
 
@@ -263,25 +276,25 @@ class HandshakeHandler(BaseHandler):
         return resolve(request) or super().resolve_request(request)
 
 
-def refuse_without_thread(scope: Scope, error: NoThread) -> list[Event]:
+def refuse_without_thread(connection: AsgiConnection, error: NoThread) -> list[Event]:
     """The refusal of a handshake that no thread can answer."""
     shortage = NoFurtherThread(error)
     if shortage.is_news():
         logger.error("WebSocket refused with 503: %s", shortage)
     response = HttpResponse(f"{shortage}\n", status=503, content_type="text/plain; charset=utf-8")
-    return as_refusal(response, scope)
+    return as_refusal(response, connection)
 
 
-def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
+def as_refusal(response: HttpResponseBase, connection: AsgiConnection) -> list[Event]:
     """The events that answer a handshake with an HTTP response, and see to it that no request is
     read behind it; with 403 where the client cannot get it.
     """
-    if not passes_on(response, scope):
+    if not passes_on(response, connection):
         return [{"type": "websocket.close"}]
     forbid_storing(response)
     if response.streaming:  # it may have no end, and is left out
         response.headers.pop("Content-Length", None)
-    if scope.get("http_version", "1.1") == "1.1":
+    if connection.scope.get("http_version", "1.1") == "1.1":
         response.headers["Connection"] = "close"
     body = b"" if response.streaming else b"".join(response)
     headers = [
@@ -298,10 +311,13 @@ def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
     ]
 
 
-def passes_on(response: HttpResponseBase, scope: Scope) -> bool:
+def passes_on(response: HttpResponseBase, connection: AsgiConnection) -> bool:
     """Whether the client gets this answer: not where the server has no way for one, nor in HTTP/2
     if it would accept the WebSocket, as any 2xx does (RFC 8441, section 5).
     """
+    if connection.takeover is not None:
+        return True
+    scope = connection.scope
     http_version = scope.get("http_version", "1.1")
     accepts = http_version.startswith("2") and 200 <= response.status_code < 300
     return not accepts and DENIAL in (scope.get("extensions") or {})
@@ -319,6 +335,9 @@ def tell_busy() -> None:
 
 
 async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
+    if connection.takeover is not None:
+        refuse_taken(connection.takeover, refusal, connection.loop)
+        return
     try:
         for event in refusal:
             await connection.send(event)

@@ -53,6 +53,16 @@ class Serving(Protocol):
         """End what still runs in the loop: the server's call returns."""
 
 
+class TakenProtocol(Protocol):
+    """Speaks WebSocket in the place of the server."""
+
+    async def receive(self) -> Event: ...
+    async def send(self, event: Event) -> None: ...
+
+    def finish(self) -> None:
+        """All that has used the connection has ended."""
+
+
 class AsgiConnection:
     """The two callables of the server, and the event loop that they belong to.
 
@@ -61,6 +71,7 @@ class AsgiConnection:
         answering: the thread that answers the handshake.
         context: the one in which the server called us.
         is_taken: the server has nothing more to do with the connection.
+        protocol: ours, if the connection has been taken into the loop, or is going to be.
         serving: what this call goes on with, once a view has accepted the WebSocket.
         since: when it came, ``time.monotonic()``.
         takeover: takes the connection from the server, which otherwise speaks the protocol.
@@ -74,6 +85,7 @@ class AsgiConnection:
         "context",
         "is_taken",
         "loop",
+        "protocol",
         "receive",
         "scope",
         "send",
@@ -98,6 +110,7 @@ class AsgiConnection:
         self.serving: Serving | None = None
         self.takeover: AsgiTakeover | None = None
         self.is_taken = False
+        self.protocol: TakenProtocol | None = None
 
     @property
     def is_accepted(self) -> bool:
@@ -153,11 +166,18 @@ class AsgiConnection:
         self.flush_with_others(work)
         work.done.wait(MAX_LOOP_ROUND)
 
+    def use(self, protocol: TakenProtocol) -> None:
+        """Have a protocol of ours in the place of the server."""
+        self.protocol = protocol
+        self.receive, self.send = protocol.receive, protocol.send
+
     def drop_callables(self) -> None:
         """Refer to the server's callables no more: its call ends."""
         # The request, which refers to this, may last until its cycles are collected, and one server
         # closes the connection when nothing refers to its callables any more.
         del self.receive, self.send
+        if self.protocol is not None and self.is_taken:
+            self.protocol.finish()
 
 
 class LoopWork:

@@ -16,6 +16,7 @@ from dwebsocket.websocket import BaseWebSocket
 
 from .answering import Beside
 from .connection import CONNECTION, POLL, AsgiConnection
+from .loop_websocket import LoopWebSocket
 from .place import AsgiPlace, DeferredResponse
 from .taking import DescriptorTakeover, can_give_descriptor
 from .websocket import AsgiWebSocket
@@ -73,7 +74,7 @@ class WebSocketFactory(BaseWebSocketFactory):
                 self.request.META[BESIDE] = Beside(connection.answering)
                 taking = DescriptorTakeover(connection, takeover, many=self.use is not Use.VIEW)
                 return self.build(SocketWebSocket, self.request, taking)
-            return self.build(AsgiWebSocket, connection)
+            return self.build(LoopWebSocket, self.request, connection, takeover)
         if not self.is_websocket():
             return None
         if not hasattr(self.request, "scope"):

@@ -9,7 +9,7 @@ noticed whatever its view is doing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from dwebsocket.backends.coroutine_end import note_end
@@ -208,6 +208,13 @@ class Reader:
         reason = f"a message of {size} bytes, the limit is {self._max_size}"
         self._owner._closing.close(CloseCode.MESSAGE_TOO_BIG, reason, Reading.CLOSING)
         return None
+
+    def take_in(self, receive_now: Callable[[], Event | None]) -> None:
+        """Receive what is here already, without waiting. In the loop."""
+        while not self._state.reading and (event := receive_now()) is not None:
+            message = self._unpack(event)
+            if message is not None and not self._inbox.put(message):
+                return
 
     # The beginning and the end
 

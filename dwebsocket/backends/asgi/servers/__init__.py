@@ -23,10 +23,8 @@ TAKEOVERS: list[type[AsgiTakeover]] = [
 ]
 
 
-def find_takeover(scope: dict[str, Any], receive: Any, send: Any) -> AsgiTakeover | None:
-    """How to take this connection from its server; ``None``: it speaks the protocol itself."""
-    if scope.get("http_version", "1.1") != "1.1":  # in HTTP/2 it carries other requests, too
-        return None
+def find_takeover(receive: Any, send: Any) -> AsgiTakeover | None:
+    """How to take this connection of HTTP/1.1 from its server; ``None``: that keeps it."""
     for takeover in TAKEOVERS:
         found = takeover.find(receive, send)
         if found is not None and not found.has_ended:

@@ -49,6 +49,7 @@ class DaphneTakeover(AsgiTakeover):
 
     def release(self) -> None:
         protocol, connections = self._protocol, self._server.connections
+        self._protocol = self._server = None
         channel = self.transport.find_channel()
         protocol.transport = ENDED
         protocol.onClose = drop  # it has not closed for whoever reads the log
@@ -67,6 +68,9 @@ class DaphneTakeover(AsgiTakeover):
 
     def deregister(self, member: Member) -> None:
         self._members.discard(member)
+
+    def keep_task(self, task: asyncio.Task[Any]) -> None:
+        self._members.keep_task(task)
 
     def get_stop_code(self) -> int:
         return CloseCode.GOING_AWAY

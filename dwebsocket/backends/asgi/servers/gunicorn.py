@@ -51,6 +51,7 @@ class GunicornTakeover(AsgiTakeover):
 
     def release(self) -> None:
         websocket, protocol = self._websocket, self._protocol
+        self._websocket = self._protocol = None
         websocket.transport = protocol.transport = protocol.writer = ENDED
         protocol.connection_lost(None)
 
@@ -62,6 +63,9 @@ class GunicornTakeover(AsgiTakeover):
     def deregister(self, member: Member) -> None:
         if self._members.discard(member):
             call_in_loop(self._loop, count_less, self._worker)
+
+    def keep_task(self, task: asyncio.Task[Any]) -> None:
+        self._members.keep_task(task)
 
 
 def count_less(worker: Any) -> None:

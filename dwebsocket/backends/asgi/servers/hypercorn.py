@@ -51,6 +51,7 @@ class HypercornTakeover(AsgiTakeover):
 
     def release(self) -> None:
         stream, server = self._stream, self._server
+        self._stream = self._server = None
         stream.closed = True  # it answers with 500 when its call of the application returns
         server.writer._transport = server.reader._transport = ENDED
         server.writer._protocol.connection_lost(None)
@@ -61,6 +62,9 @@ class HypercornTakeover(AsgiTakeover):
 
     def deregister(self, member: Member) -> None:
         self._members.discard(member)
+
+    def keep_task(self, task: asyncio.Task[Any]) -> None:
+        self._members.keep_task(task)
 
     def get_stop_code(self) -> int:
         restarts = self._context.terminate.is_set()  # it has served its max_requests

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from dwebsocket.running.event_loop import call_in_loop, set_done
@@ -24,6 +25,7 @@ class Members:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._members: set[Member] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._empty: asyncio.Future[None] | None = None  # somebody waits for that
 
     def add(self, member: Member) -> None:
@@ -40,17 +42,27 @@ class Members:
             call_in_loop(self._loop, set_done, self._empty)
         return True
 
+    def keep_task(self, task: asyncio.Task[Any]) -> None:
+        """Refer to a task, which its loop does not, until it has ended."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def shutdown(self) -> None:
         """The server ends."""
         for member in list(self._members):
             member.shutdown()
 
     async def end(self, timeout: float = GRACE) -> None:
-        """Tell them that the server ends, and wait until they have, at most so many seconds."""
+        """Tell them that the server ends, and wait until they and the tasks have ended, at most so
+        many seconds.
+        """
         self.shutdown()
         self._empty = self._loop.create_future()
+        waiting: list[asyncio.Future[Any]] = [*self._tasks]
         if self._members:
-            await asyncio.wait([self._empty], timeout=timeout)
+            waiting.append(self._empty)
+        if waiting:
+            await asyncio.wait(waiting, timeout=timeout)
 
 
 all_members: WeakKeyDictionary[asyncio.AbstractEventLoop, Members] = WeakKeyDictionary()

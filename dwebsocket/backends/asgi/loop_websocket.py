@@ -1,0 +1,149 @@
+"""A WebSocket whose connection has been taken into the server's event loop: it speaks the protocol
+itself, by a ``LoopProtocol``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from django.http import HttpRequest
+
+from dwebsocket.conf import conf
+from dwebsocket.protocol.deflate import negotiate
+from dwebsocket.protocol.frames import SHORT_HEADERS, Opcode, build_frame_header
+from dwebsocket.protocol.handshake import OWS, build_response
+from dwebsocket.protocol.prepared import PreparedMessage
+from dwebsocket.websocket import BytesLike, Message
+
+from .connection import AsgiConnection, Event
+from .events import EVENT_COST
+from .loop_protocol import LoopProtocol
+from .servers import AsgiTakeover
+from .websocket import CLOSED, LOST, AsgiWebSocket
+
+__all__ = ["LoopWebSocket"]
+
+TEXT, BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
+
+#: Below this, compressing costs more than it saves.
+MIN_COMPRESSED = 1024
+
+#: Waits until there is room in the transport.
+NOTHING: Event = {"type": "websocket.send", "frame": b""}
+
+
+class LoopWebSocket(AsgiWebSocket):
+    """Used by coroutines, and over TLS by threads, too."""
+
+    __slots__ = ("_deflate", "_extensions", "_key", "_protocol")
+
+    def __init__(
+        self, request: HttpRequest, connection: AsgiConnection, takeover: AsgiTakeover
+    ) -> None:
+        meta = request.META
+        self._key = meta.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(OWS)
+        self._extensions = self._deflate = None
+        if conf.COMPRESSION:
+            self._extensions, self._deflate = negotiate(
+                meta.get("HTTP_SEC_WEBSOCKET_EXTENSIONS"),
+                context_takeover=conf.COMPRESSION_CONTEXT_TAKEOVER,
+            )
+        self._protocol = LoopProtocol(takeover, connection.loop, self._deflate)
+        connection.use(self._protocol)
+        super().__init__(connection)
+
+    # The opening handshake
+
+    def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
+        response = build_response(self._key, subprotocol, headers.items(), self._extensions)
+        self._serving.register()
+        try:
+            self._connection.call_and_wait(self._open, response)
+        except BaseException:
+            self._serving.unregister()
+            raise
+
+    def _open(self, response: bytes) -> None:
+        self._protocol.open(response)
+        self._protocol.owner = self
+        self._connection.is_taken = True
+        self._state.open()
+        self._serving.begin()
+
+    # Sending
+
+    def _as_event(self, message: str | BytesLike) -> tuple[Event, int]:
+        if isinstance(message, str):
+            opcode, payload = TEXT, message.encode()
+        else:
+            opcode, payload = BINARY, self._as_bytes(message)
+        size = len(payload)
+        if self._deflate is not None and size >= MIN_COMPRESSED:
+            return {"type": "websocket.send", "opcode": opcode, "payload": payload}, size
+        frame = build_frame_header(opcode, size) + payload
+        return {"type": "websocket.send", "frame": frame}, size
+
+    def send_ping(self, payload: bytes) -> None:
+        self._check_open()
+        frame = build_frame_header(Opcode.PING, len(payload)) + payload
+        event = {"type": "websocket.send", "frame": frame}
+        self._outbox.put((event, len(frame) + EVENT_COST, None))
+
+    def send_nowait(self, message: PreparedMessage) -> None:
+        self._sent += 1
+        frame = message.frame
+        if self._deflate is not None and message.size >= MIN_COMPRESSED:
+            if self._deflate.keeps_context:
+                content = message.event.get("text")
+                event, size = self._as_event(message.event["bytes"] if content is None else content)
+                self._outbox.put_within_bounds((event, size + EVENT_COST, None), with_others=True)
+                return
+            frame = message.compress(self._deflate)
+        event = {"type": "websocket.send", "frame": frame}
+        self._outbox.put_within_bounds((event, len(frame) + EVENT_COST, None), with_others=True)
+
+    async def asend(self, message: str | BytesLike) -> None:
+        state, writer, protocol = self._state, self._writer, self._protocol
+        if (
+            writer.is_busy
+            or self._outbox.items
+            or protocol.is_full
+            or state.reading
+            or state.writing
+        ):
+            await super().asend(message)
+            return
+        if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
+            await super().asend(message)
+            return
+        if isinstance(message, str):
+            opcode, payload = TEXT, message.encode()
+        else:
+            opcode, payload = BINARY, self._as_bytes(message)
+        size = len(payload)
+        if size < 126:
+            frame = SHORT_HEADERS[opcode][size] + payload
+        elif self._deflate is not None and size >= MIN_COMPRESSED:
+            await super().asend(message)
+            return
+        else:
+            frame = build_frame_header(opcode, size) + payload
+        self._sent += 1
+        protocol.write(frame)
+        connection = self._connection
+        if connection.turns.is_turn_over(connection.loop.time()):
+            await asyncio.sleep(0)
+        if protocol.is_full:
+            await writer.send_in_turn(NOTHING, 0)
+        if state.writing == LOST:
+            raise self._closed_error()
+
+    # Receiving
+
+    def receive_available(self) -> list[Message]:
+        if self._connection.is_in_loop() and not self._state.reading:
+            self._reader.take_in(self._protocol.receive_now)
+        if self._state.reading == CLOSED:
+            return []
+        return super().receive_available()
