@@ -317,8 +317,11 @@ ROWS = [
     ),
     asgi(
         "daphne-tls",
-        *("daphne", "-e"),
-        tls=("ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}",),
+        "daphne",
+        tls=(
+            "-e",
+            "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}",
+        ),
         covered=False,
         http_version=False,
         goodbye=frozenset({1001}),

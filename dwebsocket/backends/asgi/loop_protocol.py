@@ -1,6 +1,6 @@
-"""A connection that has been taken from its server and goes on in the server's event loop: a protocol
-of ours on asyncio's transport. To the parts of its WebSocket it is a server: they call ``receive``
-and ``send``.
+"""A connection that has been taken from its server and goes on in the server's event loop: a
+protocol of ours on asyncio's transport. To the parts of its WebSocket it is a server: they call
+``receive`` and ``send``.
 """
 
 from __future__ import annotations
@@ -347,7 +347,6 @@ class LoopProtocol(asyncio.Protocol):
                 self._resume()
             self._loop.call_later(conf.CLOSE_TIMEOUT, self.transport.abort)
         else:
-            self.transport.close()
             self._abort_soon()
 
     def _discard(self, count: int) -> None:
@@ -357,8 +356,9 @@ class LoopProtocol(asyncio.Protocol):
             self.transport.abort()
 
     def _abort_soon(self) -> None:
-        """Do not wait for ever for a peer that does not take what was written."""
-        if self.transport.get_write_buffer_size():
-            self._loop.call_later(conf.CLOSE_TIMEOUT, self.transport.abort)
-        else:
-            self.transport.close()
+        """Close, and do not wait for ever for a peer that does not take what was written."""
+        transport = self.transport
+        if not transport.is_closing():  # the second time asyncio's TLS forgets all that it has
+            if transport.get_write_buffer_size():
+                self._loop.call_later(conf.CLOSE_TIMEOUT, transport.abort)
+            transport.close()

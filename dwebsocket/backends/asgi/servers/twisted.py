@@ -99,7 +99,8 @@ class TwistedTransport(asyncio.Transport):
             self._socket_transport.loseConnection()
 
     def abort(self) -> None:
-        self._transport.abortConnection()
+        if self._transport.connected:
+            self._transport.abortConnection()
 
     # As a protocol of Twisted, and its producer
 
