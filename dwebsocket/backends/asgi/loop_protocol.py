@@ -1,6 +1,6 @@
-"""A connection that has been taken from its server and goes on in the server's event loop: a protocol
-of ours on asyncio's transport. To the parts of its WebSocket it is a server: they call ``receive``
-and ``send``.
+"""A connection that has been taken from its server and goes on in the server's event loop: there a
+protocol of ours is on asyncio's transport. To the parts of its WebSocket it is a server: they call
+``receive`` and ``send``.
 """
 
 from __future__ import annotations
