@@ -260,6 +260,8 @@ class HandshakeHandler(BaseHandler):
             )
         else:
             request.META[CONNECTION] = connection
+            if offered := scope.get("subprotocols"):  # one server keeps the header back
+                request.META.setdefault("HTTP_SEC_WEBSOCKET_PROTOCOL", ", ".join(offered))
             if ASIDE in scope:
                 request.META[ASIDE] = scope[ASIDE]
             response = self.get_response(request)

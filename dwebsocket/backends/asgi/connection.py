@@ -59,6 +59,9 @@ class TakenProtocol(Protocol):
     async def receive(self) -> Event: ...
     async def send(self, event: Event) -> None: ...
 
+    def answer_end(self) -> None:
+        """What came before the end has been worked on."""
+
     def finish(self) -> None:
         """All that has used the connection has ended."""
 

@@ -1,5 +1,5 @@
-"""A connection that has been taken from its server and goes on in the server's event loop: a
-protocol of ours on asyncio's transport. To the parts of its WebSocket it is a server: they call
+"""A connection that has been taken from its server and goes on in the server's event loop: there a
+protocol of ours is on asyncio's transport. To the parts of its WebSocket it is a server: they call
 ``receive`` and ``send``.
 """
 
@@ -150,7 +150,7 @@ class LoopProtocol(asyncio.Protocol):
     def eof_received(self) -> None:
         """The peer has hung up, and asyncio closes the transport."""
         self._stop(CloseCode.ABNORMAL_CLOSURE, "the peer hung up")
-        self._abort_soon()
+        self._abort_soon(closes=False)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The last thing that asyncio calls."""
@@ -187,7 +187,7 @@ class LoopProtocol(asyncio.Protocol):
         """The next message, or the end, which is told as often as somebody asks."""
         while not self.messages:
             if self._end is not None:
-                return self._tell_end()
+                return describe_end(*self._end)
             await self._wait()
         message = self.take()
         kind = "text" if isinstance(message, str) else "bytes"
@@ -206,7 +206,7 @@ class LoopProtocol(asyncio.Protocol):
             message = self.take()
             kind = "text" if isinstance(message, str) else "bytes"
             return {"type": "websocket.receive", kind: message}
-        return None if self._end is None else self._tell_end()
+        return None if self._end is None else describe_end(*self._end)
 
     async def send(self, event: Event) -> None:
         """Write a message or our Close, and wait while more waits than the transport wants.
@@ -243,7 +243,7 @@ class LoopProtocol(asyncio.Protocol):
         """
         if self._end is not None:
             if now > self.last_received + conf.CLOSE_TIMEOUT:
-                self._tell_end()
+                self.answer_end()
             return None
         if self._pinged is not None and self.last_received > self._pinged:
             self._pinged = None  # answered
@@ -317,17 +317,14 @@ class LoopProtocol(asyncio.Protocol):
             self._end = code, reason
             self._wake()
 
-    def _tell_end(self) -> Event:
-        """The end, told to whoever has worked on all that came before it: answer the peer's Close,
-        or its breach of the protocol (RFC 6455, 5.5.1 and 7.1.7).
+    def answer_end(self) -> None:
+        """Answer the peer's Close, or its breach of the protocol (RFC 6455, 5.5.1 and 7.1.7): all
+        that came before it has been worked on.
         """
-        assert self._end is not None
-        code, reason = self._end
         answer = self._incoming.build_answer()
         if answer is not None and not self._has_closed:
             self._close(answer)
             self._hang_up()
-        return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
     def _close(self, frame: bytes) -> None:
         """Write our Close, the last frame."""
@@ -355,10 +352,16 @@ class LoopProtocol(asyncio.Protocol):
         if self._rest < 0:
             self.transport.abort()
 
-    def _abort_soon(self) -> None:
-        """Close, and do not wait for ever for a peer that does not take what was written."""
+    def _abort_soon(self, *, closes: bool = True) -> None:
+        """Close the transport when what was written has left, and do not wait for ever for that."""
         transport = self.transport
-        if not transport.is_closing():  # the second time asyncio's TLS forgets all that it has
-            if transport.get_write_buffer_size():
-                self._loop.call_later(conf.CLOSE_TIMEOUT, transport.abort)
+        if transport.is_closing():  # TLS takes a second close() for the end
+            return
+        if transport.get_write_buffer_size():
+            self._loop.call_later(conf.CLOSE_TIMEOUT, transport.abort)
+        if closes:
             transport.close()
+
+
+def describe_end(code: int, reason: str) -> Event:
+    return {"type": "websocket.disconnect", "code": code, "reason": reason}

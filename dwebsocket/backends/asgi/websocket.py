@@ -176,7 +176,10 @@ class AsgiWebSocket(BaseWebSocket):
         self._reader.want_pump()
         # A view that only looks, and reads nothing, does not make room for more of it.
         room = self._inbox.max_size + RESERVE - cost_of(self._ready)
-        return [] if self._state.reading == CLOSED else self._inbox.take_some(room)
+        found = [] if self._state.reading == CLOSED else self._inbox.take_some(room)
+        if not (found or self._ready):
+            self._inbox.note_asked()
+        return found
 
     def _count_received(self) -> int:
         return self._reader.received
