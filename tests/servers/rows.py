@@ -358,6 +358,7 @@ ROWS = [
     asgi(
         "daphne",
         *DAPHNE,
+        early_bytes=True,
         covered=False,
         http_version=False,
         goodbye=frozenset({1001}),
@@ -367,6 +368,7 @@ ROWS = [
         "daphne-tls",
         "daphne",
         tls=("-e", "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"),
+        early_bytes=True,
         covered=False,
         http_version=False,
         goodbye=frozenset({1001}),
