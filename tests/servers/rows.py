@@ -435,7 +435,13 @@ ROWS = [
         headers=False,
         cuts=False,
     ),
-    asgi("gunicorn-asgi", *GUNICORN_ASGI, covered=False, says_goodbye=True, ends_views=True),
+    asgi(
+        "gunicorn-asgi",
+        *GUNICORN_ASGI,
+        covered=False,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
     # gunicorn/asgi/websocket.py: its disconnect has a code alone. It unmasks byte by byte, which
     # takes seconds for a long message where coverage looks on.
     foreign(
