@@ -17,8 +17,9 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.websocket import BytesLike, Message
 
 from .connection import AsgiConnection, Event
-from .events import EVENT_COST
+from .events import EVENT_COST, build_compressed
 from .loop_protocol import LoopProtocol
+from .loop_reader import LoopReader
 from .servers import AsgiTakeover
 from .websocket import CLOSED, LOST, AsgiWebSocket
 
@@ -38,6 +39,8 @@ class LoopWebSocket(AsgiWebSocket):
 
     __slots__ = ("_deflate", "_extensions", "_key", "_protocol")
 
+    _reader: LoopReader
+
     def __init__(
         self, request: HttpRequest, connection: AsgiConnection, takeover: AsgiTakeover
     ) -> None:
@@ -52,6 +55,9 @@ class LoopWebSocket(AsgiWebSocket):
         self._protocol = LoopProtocol(takeover, connection.loop, self._deflate)
         connection.use(self._protocol)
         super().__init__(connection)
+
+    def _create_reader(self) -> LoopReader:
+        return LoopReader(self, self._inbox, self._protocol)
 
     # The opening handshake
 
@@ -70,6 +76,10 @@ class LoopWebSocket(AsgiWebSocket):
         self._connection.is_taken = True
         self._state.open()
         self._serving.begin()
+
+    def notice_end(self) -> None:
+        """The end has come, and nobody has asked for it. In the loop."""
+        self._reader.notice_end()
 
     # Sending
 
@@ -104,19 +114,13 @@ class LoopWebSocket(AsgiWebSocket):
         self._outbox.put_within_bounds((event, len(frame) + EVENT_COST, None), with_others=True)
 
     async def asend(self, message: str | BytesLike) -> None:
-        state, writer, protocol = self._state, self._writer, self._protocol
-        if (
-            writer.is_busy
-            or self._outbox.items
-            or protocol.is_full
-            or state.reading
-            or state.writing
-        ):
+        writer, protocol, connection = self._writer, self._protocol, self._connection
+        if writer.is_busy or self._outbox.items or protocol.is_full or not connection.is_in_loop():
             await super().asend(message)
             return
-        if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
-            await super().asend(message)
-            return
+        state = self._state
+        if state.reading or state.writing:
+            self._check_open()
         if isinstance(message, str):
             opcode, payload = TEXT, message.encode()
         else:
@@ -125,18 +129,20 @@ class LoopWebSocket(AsgiWebSocket):
         if size < 126:
             frame = SHORT_HEADERS[opcode][size] + payload
         elif self._deflate is not None and size >= MIN_COMPRESSED:
-            await super().asend(message)
-            return
+            frame = build_compressed(opcode, payload, self._deflate)
         else:
             frame = build_frame_header(opcode, size) + payload
         self._sent += 1
         protocol.write(frame)
-        connection = self._connection
-        if connection.turns.is_turn_over(connection.loop.time()):
-            await asyncio.sleep(0)
-        if protocol.is_full:
-            await writer.send_in_turn(NOTHING, 0)
-        if state.writing == LOST:
+        if protocol.is_full or connection.turns.is_turn_over(connection.loop.time()):
+            await self._let_others_go_on()
+
+    async def _let_others_go_on(self) -> None:
+        """Wait until the peer takes more, or for a moment."""
+        await asyncio.sleep(0)
+        if self._protocol.is_full:
+            await self._writer.send_in_turn(NOTHING, 0)
+        if self._state.writing == LOST:
             raise self._closed_error()
 
     # Receiving

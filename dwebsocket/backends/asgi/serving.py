@@ -82,6 +82,13 @@ class Serving:
         self._reader.expect_coroutine()
         return task
 
+    def begin_alone(self, go_on: Callable[[], None]) -> asyncio.Task[None] | None:
+        """Begin the coroutine, if there is one; nobody waits in ``serve`` before the connection
+        ends, when this is called.
+        """
+        self._owner._closing.call_at_end(go_on)
+        return None if self.start_task is None else self.begin_task()
+
     def finish(self) -> None:
         """Note that the view or handler has ended. From any thread."""
         self._connection.call(set_done, self._done)

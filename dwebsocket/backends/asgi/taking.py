@@ -19,6 +19,7 @@ from dwebsocket.transports.threads import PlainTransport
 
 from .connection import AsgiConnection
 from .servers import AsgiTakeover
+from .servers.base import ENDED
 
 __all__ = ["DescriptorTakeover", "can_give_descriptor"]
 
@@ -81,6 +82,7 @@ def take(server: AsgiTakeover, member: Member, many: bool) -> tuple[int, bytes]:
     transport.set_protocol(NOBODY)
     server.release()
     transport.abort()  # its descriptor, not ours
+    server.transport = ENDED
     server.register(member)
     return descriptor, early
 
