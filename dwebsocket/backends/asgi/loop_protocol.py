@@ -108,6 +108,11 @@ class LoopProtocol(asyncio.Protocol):
             self.data_received(early)
 
     @property
+    def may_answer(self) -> bool:
+        """Whether what has come before the end may still be answered."""
+        return not (self._has_closed or self.transport.is_closing())
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing comes behind ``messages``."""
         return self._end is not None
@@ -168,7 +173,9 @@ class LoopProtocol(asyncio.Protocol):
         self._incoming.forget()
         get_keep_alive(self._loop).discard(self)
         self._server.deregister(self)
-        self.owner = None
+        if self.owner is not None:  # behind whoever waits, and is woken
+            self._loop.call_soon(self.owner.notice_end)
+            self.owner = None
 
     def pause_writing(self) -> None:
         """The transport has enough."""

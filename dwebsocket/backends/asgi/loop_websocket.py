@@ -113,11 +113,30 @@ class LoopWebSocket(AsgiWebSocket):
         event = {"type": "websocket.send", "frame": frame}
         self._outbox.put_within_bounds((event, len(frame) + EVENT_COST, None), with_others=True)
 
+    def send(self, message: str | BytesLike) -> None:
+        if not self._send_at_once(message):
+            super().send(message)
+
     async def asend(self, message: str | BytesLike) -> None:
-        writer, protocol, connection = self._writer, self._protocol, self._connection
-        if writer.is_busy or self._outbox.items or protocol.is_full or not connection.is_in_loop():
+        if not self._send_at_once(message):
             await super().asend(message)
-            return
+        elif self._protocol.is_full or self._is_turn_over():
+            await self._let_others_go_on()
+
+    async def adrain(self) -> None:
+        writer = self._writer
+        if writer.is_busy or self._outbox.items or self._state.writing:
+            await super().adrain()
+        elif self._connection.is_in_loop() and (self._protocol.is_full or self._is_turn_over()):
+            await self._let_others_go_on()
+
+    def _send_at_once(self, message: str | BytesLike) -> bool:
+        """Send a message from within the loop, if nothing waits; whether that is so."""
+        protocol = self._protocol
+        if self._writer.is_busy or self._outbox.items or protocol.is_full:
+            return False
+        if not self._connection.is_in_loop():
+            return False
         state = self._state
         if state.reading or state.writing:
             self._check_open()
@@ -134,8 +153,11 @@ class LoopWebSocket(AsgiWebSocket):
             frame = build_frame_header(opcode, size) + payload
         self._sent += 1
         protocol.write(frame)
-        if protocol.is_full or connection.turns.is_turn_over(connection.loop.time()):
-            await self._let_others_go_on()
+        return True
+
+    def _is_turn_over(self) -> bool:
+        connection = self._connection
+        return connection.turns.is_turn_over(connection.loop.time())
 
     async def _let_others_go_on(self) -> None:
         """Wait until the peer takes more, or for a moment."""
