@@ -8,7 +8,7 @@ import asyncio
 
 from dwebsocket.backends.coroutine_end import note_end
 from dwebsocket.protocol.state import Reading
-from dwebsocket.running import coroutines
+from dwebsocket.running.coroutines import release_thread
 from dwebsocket.websocket import Message
 
 from .inbox import Inbox
@@ -33,8 +33,7 @@ class LoopReader(Reader):
     async def receive_next(self, timeout: float | None) -> Message | None:
         if timeout is not None or not self._may_pull or self._owner._ready:
             return await self._receive_otherwise(timeout)
-        if coroutines.in_use:
-            coroutines.release_thread()
+        release_thread()
         protocol, state = self._taken, self._state
         if not protocol.messages and not protocol.has_ended:
             self._may_pull = False  # for others, until we have it
