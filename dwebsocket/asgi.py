@@ -35,6 +35,7 @@ from dwebsocket.backends.asgi.connection import (
     Send,
 )
 from dwebsocket.backends.asgi.refusing import refuse_taken
+from dwebsocket.backends.asgi.servers import AsgiTakeover
 from dwebsocket.backends.asgi.servers.members import end_members
 from dwebsocket.backends.asgi.way import find_way
 from dwebsocket.backends.view_threads import NoFurtherThread
@@ -148,9 +149,8 @@ class WebSocketApplication:
             raise
         if connection.takeover is None or connection.serving is None:
             await go_on(connection, refusal)
-        else:  # nothing of the server's is kept: its call ends
-            task = connection.loop.create_task(go_on(connection, refusal))
-            connection.takeover.keep_task(task)
+        else:
+            go_on_alone(connection, connection.takeover)
 
 
 async def go_on(connection: AsgiConnection, refusal: list[Event]) -> None:
@@ -162,6 +162,18 @@ async def go_on(connection: AsgiConnection, refusal: list[Event]) -> None:
             await refuse(connection, refusal)
     finally:
         await leave(connection)
+
+
+def go_on_alone(connection: AsgiConnection, takeover: AsgiTakeover) -> None:
+    """The same beside the server, of which nothing is kept: its call ends."""
+    assert connection.serving is not None
+
+    def begin() -> None:
+        takeover.keep_task(connection.loop.create_task(go_on(connection, [])))
+
+    task = connection.serving.begin_alone(begin)
+    if task is not None:
+        takeover.keep_task(task)
 
 
 async def leave(connection: AsgiConnection) -> None:

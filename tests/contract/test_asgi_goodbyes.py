@@ -22,8 +22,8 @@ APPLICATION = "tests.project.asgi:application"
 #: In HTTP requests; hypercorn counts WebSockets, too.
 MAX_REQUESTS = 2 * CROWD + 20
 
-#: The codes at a reload, when a worker has served its requests, at SIGTERM: hypercorn tells a worker
-#: that it reloads nothing of that.
+#: The codes at a reload, when a worker has served its requests, at SIGTERM: hypercorn does not say
+#: that it reloads.
 SERVERS = {
     "gunicorn": (GUNICORN_ASGI, (1012, 1012, 1001)),
     "hypercorn": (HYPERCORN, (1001, 1012, 1001)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
@@ -90,6 +91,10 @@ class Closing:
             self._timer.cancel()
         self._owner._writer.stop()
         set_done(self._finished)
+
+    def call_at_end(self, function: Callable[[], None]) -> None:
+        """Call this behind ``finish``. In the loop."""
+        self._finished.add_done_callback(lambda _: function())
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for ``finish``, at most ``timeout`` seconds."""

@@ -46,6 +46,11 @@ POLL = "dwebsocket.asgi.poll"
 class Serving(Protocol):
     """The rest of the server's call, once a view has accepted the WebSocket."""
 
+    def begin_alone(self, go_on: Callable[[], None]) -> asyncio.Task[None] | None:
+        """Begin what uses the connection, a coroutine if it is one, and call this when the
+        connection ends.
+        """
+
     async def serve(self) -> None:
         """Wait until the connection has ended, and what uses it."""
 
@@ -56,6 +61,8 @@ class Serving(Protocol):
 class TakenProtocol(Protocol):
     """Speaks WebSocket in the place of the server."""
 
+    @property
+    def may_answer(self) -> bool: ...
     async def receive(self) -> Event: ...
     async def send(self, event: Event) -> None: ...
 

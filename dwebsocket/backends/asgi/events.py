@@ -47,8 +47,7 @@ def build_close(code: int, reason: str) -> Event:
     return {"type": "websocket.close", "code": int(code), "reason": reason}
 
 
-def build_compressed(event: Event, deflate: PerMessageDeflate | None) -> bytes:
-    """The frame of a message that is compressed as it leaves, so that the order is that of all."""
-    assert deflate is not None
-    compressed = deflate.compress(event["payload"])
-    return build_frame_header(event["opcode"] | RSV1, len(compressed)) + compressed
+def build_compressed(opcode: int, payload: bytes, deflate: PerMessageDeflate) -> bytes:
+    """The frame of a compressed message, to be sent at once: the order may matter."""
+    compressed = deflate.compress(payload)
+    return build_frame_header(opcode | RSV1, len(compressed)) + compressed

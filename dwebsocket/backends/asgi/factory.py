@@ -64,17 +64,7 @@ class WebSocketFactory(BaseWebSocketFactory):
     def create_websocket(self) -> BaseWebSocket | None:
         connection: AsgiConnection | None = self.request.META.get(CONNECTION)
         if connection is not None:
-            takeover = connection.takeover
-            if takeover is None:
-                return self.build(AsgiWebSocket, connection)
-            offer = takeover.find_extensions()
-            if offer is not None:
-                self.request.META.setdefault("HTTP_SEC_WEBSOCKET_EXTENSIONS", offer)
-            if self.use is not Use.COROUTINE and can_give_descriptor(takeover):
-                self.request.META[BESIDE] = Beside(connection.answering)
-                taking = DescriptorTakeover(connection, takeover, many=self.use is not Use.VIEW)
-                return self.build(SocketWebSocket, self.request, taking)
-            return self.build(LoopWebSocket, self.request, connection, takeover)
+            return self._create_for(connection)
         if not self.is_websocket():
             return None
         if not hasattr(self.request, "scope"):
@@ -88,3 +78,17 @@ class WebSocketFactory(BaseWebSocketFactory):
             "not switch it off (uvicorn --ws none), and have asgi.py say "
             "application = dwebsocket.asgi.get_websocket_application()."
         )
+
+    def _create_for(self, connection: AsgiConnection) -> BaseWebSocket:
+        takeover, meta = connection.takeover, self.request.META
+        if takeover is None:
+            return self.build(AsgiWebSocket, connection)
+        offer = takeover.find_extensions()
+        if offer is not None:
+            meta.setdefault("HTTP_SEC_WEBSOCKET_EXTENSIONS", offer)
+        if self.use is Use.COROUTINE or not can_give_descriptor(takeover):
+            return self.build(LoopWebSocket, self.request, connection, takeover)
+        meta[BESIDE] = Beside(connection.answering)
+        many = self.use is not Use.VIEW
+        taking = DescriptorTakeover(meta, connection, takeover, many=many)
+        return self.build(SocketWebSocket, self.request, taking)

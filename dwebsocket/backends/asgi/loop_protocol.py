@@ -6,7 +6,6 @@ protocol of ours is on asyncio's transport. To the parts of its WebSocket it is 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Any
 
 from dwebsocket.conf import conf
@@ -29,6 +28,9 @@ MAX_REPLIES = 65536
 
 #: Bytes thrown away after a breach of the protocol, before we hang up whatever else comes.
 MAX_DISCARDED = 1 << 24
+
+#: Seconds after which the end is told to those who have not asked.
+PATIENCE = 1.0
 
 PING = build_frame_header(Opcode.PING, 0)
 
@@ -78,7 +80,7 @@ class LoopProtocol(asyncio.Protocol):
         self._deflate = deflate
         self._incoming = ServerConnection(conf.MAX_MESSAGE_SIZE, deflate)
         self.transport = server.transport
-        self.messages: deque[Message] = deque()
+        self.messages: list[Message] = []
         self.owner: Any = None
         self.last_received = 0.0
         self._cost = 0
@@ -105,6 +107,16 @@ class LoopProtocol(asyncio.Protocol):
         if early:
             self.data_received(early)
 
+    @property
+    def may_answer(self) -> bool:
+        """Whether what has come before the end may still be answered."""
+        return not (self._has_closed or self.transport.is_closing())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing comes behind ``messages``."""
+        return self._end is not None
+
     # What asyncio calls
 
     def data_received(self, data: bytes) -> None:
@@ -118,7 +130,7 @@ class LoopProtocol(asyncio.Protocol):
         if found:
             self.messages += found
             if self._waiter is not None and len(found) == 1:  # usually it is taken at once
-                self._wake()
+                self.wake()
             else:
                 self._count(found)
         if incoming.replies or incoming.finished or incoming.rest:
@@ -129,7 +141,7 @@ class LoopProtocol(asyncio.Protocol):
         self._cost += cost_of(found)
         if self._cost > RESERVE:
             self._pause()
-        self._wake()
+        self.wake()
 
     def _take_in(self) -> None:
         """What a read has brought besides messages, or left."""
@@ -161,7 +173,9 @@ class LoopProtocol(asyncio.Protocol):
         self._incoming.forget()
         get_keep_alive(self._loop).discard(self)
         self._server.deregister(self)
-        self.owner = None
+        if self.owner is not None:  # behind whoever waits, and is woken
+            self._loop.call_soon(self.owner.notice_end)
+            self.owner = None
 
     def pause_writing(self) -> None:
         """The transport has enough."""
@@ -188,14 +202,14 @@ class LoopProtocol(asyncio.Protocol):
         while not self.messages:
             if self._end is not None:
                 return describe_end(*self._end)
-            await self._wait()
+            await self.wait()
         message = self.take()
         kind = "text" if isinstance(message, str) else "bytes"
         return {"type": "websocket.receive", kind: message}
 
     def take(self) -> Message:
         """Take out a message that is there."""
-        message = self.messages.popleft()
+        message = self.messages.pop(0)
         if self._cost:
             self._give_back(message)
         return message
@@ -221,10 +235,16 @@ class LoopProtocol(asyncio.Protocol):
             if self._end is not None:
                 self._hang_up()
         else:
-            frame = event.get("frame")
-            self.write(build_compressed(event, self._deflate) if frame is None else frame)
+            self.write(self._build_frame(event))
         while self.is_full:
             await self._wait_for_room()
+
+    def _build_frame(self, event: Event) -> bytes:
+        frame: bytes | None = event.get("frame")
+        if frame is None:
+            assert self._deflate is not None
+            frame = build_compressed(event["opcode"], event["payload"], self._deflate)
+        return frame
 
     def write(self, data: bytes) -> None:
         """Write whole frames."""
@@ -244,6 +264,8 @@ class LoopProtocol(asyncio.Protocol):
         if self._end is not None:
             if now > self.last_received + conf.CLOSE_TIMEOUT:
                 self.answer_end()
+            elif self.owner is not None and now > self.last_received + PATIENCE:
+                self.owner.notice_end()
             return None
         if self._pinged is not None and self.last_received > self._pinged:
             self._pinged = None  # answered
@@ -262,7 +284,8 @@ class LoopProtocol(asyncio.Protocol):
 
     # Waiting
 
-    async def _wait(self) -> None:
+    async def wait(self) -> None:
+        """Wait for a message or for the end, or until ``wake`` is called. One at a time."""
         waiter = self._waiter = self._loop.create_future()
         try:
             await waiter
@@ -270,7 +293,8 @@ class LoopProtocol(asyncio.Protocol):
             if self._waiter is waiter:
                 self._waiter = None
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let whoever waits look again."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -315,7 +339,7 @@ class LoopProtocol(asyncio.Protocol):
         """Nothing further comes: the first reason counts."""
         if self._end is None:
             self._end = code, reason
-            self._wake()
+            self.wake()
 
     def answer_end(self) -> None:
         """Answer the peer's Close, or its breach of the protocol (RFC 6455, 5.5.1 and 7.1.7): all

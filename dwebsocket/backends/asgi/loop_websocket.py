@@ -17,8 +17,9 @@ from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.websocket import BytesLike, Message
 
 from .connection import AsgiConnection, Event
-from .events import EVENT_COST
+from .events import EVENT_COST, build_compressed
 from .loop_protocol import LoopProtocol
+from .loop_reader import LoopReader
 from .servers import AsgiTakeover
 from .websocket import CLOSED, LOST, AsgiWebSocket
 
@@ -38,6 +39,8 @@ class LoopWebSocket(AsgiWebSocket):
 
     __slots__ = ("_deflate", "_extensions", "_key", "_protocol")
 
+    _reader: LoopReader
+
     def __init__(
         self, request: HttpRequest, connection: AsgiConnection, takeover: AsgiTakeover
     ) -> None:
@@ -52,6 +55,9 @@ class LoopWebSocket(AsgiWebSocket):
         self._protocol = LoopProtocol(takeover, connection.loop, self._deflate)
         connection.use(self._protocol)
         super().__init__(connection)
+
+    def _create_reader(self) -> LoopReader:
+        return LoopReader(self, self._inbox, self._protocol)
 
     # The opening handshake
 
@@ -70,6 +76,10 @@ class LoopWebSocket(AsgiWebSocket):
         self._connection.is_taken = True
         self._state.open()
         self._serving.begin()
+
+    def notice_end(self) -> None:
+        """The end has come, and nobody has asked for it. In the loop."""
+        self._reader.notice_end()
 
     # Sending
 
@@ -103,20 +113,33 @@ class LoopWebSocket(AsgiWebSocket):
         event = {"type": "websocket.send", "frame": frame}
         self._outbox.put_within_bounds((event, len(frame) + EVENT_COST, None), with_others=True)
 
+    def send(self, message: str | BytesLike) -> None:
+        if not self._send_at_once(message):
+            super().send(message)
+
     async def asend(self, message: str | BytesLike) -> None:
-        state, writer, protocol = self._state, self._writer, self._protocol
-        if (
-            writer.is_busy
-            or self._outbox.items
-            or protocol.is_full
-            or state.reading
-            or state.writing
-        ):
+        if not self._send_at_once(message):
             await super().asend(message)
-            return
-        if not self._connection.is_in_loop():  # in the loop of async_to_sync(), in a thread
-            await super().asend(message)
-            return
+        elif self._protocol.is_full or self._is_turn_over():
+            await self._let_others_go_on()
+
+    async def adrain(self) -> None:
+        writer = self._writer
+        if writer.is_busy or self._outbox.items or self._state.writing:
+            await super().adrain()
+        elif self._connection.is_in_loop() and (self._protocol.is_full or self._is_turn_over()):
+            await self._let_others_go_on()
+
+    def _send_at_once(self, message: str | BytesLike) -> bool:
+        """Send a message from within the loop, if nothing waits; whether that is so."""
+        protocol = self._protocol
+        if self._writer.is_busy or self._outbox.items or protocol.is_full:
+            return False
+        if not self._connection.is_in_loop():
+            return False
+        state = self._state
+        if state.reading or state.writing:
+            self._check_open()
         if isinstance(message, str):
             opcode, payload = TEXT, message.encode()
         else:
@@ -125,18 +148,23 @@ class LoopWebSocket(AsgiWebSocket):
         if size < 126:
             frame = SHORT_HEADERS[opcode][size] + payload
         elif self._deflate is not None and size >= MIN_COMPRESSED:
-            await super().asend(message)
-            return
+            frame = build_compressed(opcode, payload, self._deflate)
         else:
             frame = build_frame_header(opcode, size) + payload
         self._sent += 1
         protocol.write(frame)
+        return True
+
+    def _is_turn_over(self) -> bool:
         connection = self._connection
-        if connection.turns.is_turn_over(connection.loop.time()):
-            await asyncio.sleep(0)
-        if protocol.is_full:
-            await writer.send_in_turn(NOTHING, 0)
-        if state.writing == LOST:
+        return connection.turns.is_turn_over(connection.loop.time())
+
+    async def _let_others_go_on(self) -> None:
+        """Wait until the peer takes more, or for a moment."""
+        await asyncio.sleep(0)
+        if self._protocol.is_full:
+            await self._writer.send_in_turn(NOTHING, 0)
+        if self._state.writing == LOST:
             raise self._closed_error()
 
     # Receiving

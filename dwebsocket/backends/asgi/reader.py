@@ -183,7 +183,8 @@ class Reader:
         try:
             while True:
                 event = await (first or receive())
-                if event["type"] != "websocket.receive" and self._protocol is not None:
+                is_end = event["type"] != "websocket.receive"
+                if is_end and self._protocol is not None and self._protocol.may_answer:
                     await inbox.wait_until_asked(conf.CLOSE_TIMEOUT)
                 message = self._unpack(event)
                 if message is None:

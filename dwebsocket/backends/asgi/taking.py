@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from dwebsocket.backends.beside import BESIDE
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 from dwebsocket.backends.sockets import sweeper
 from dwebsocket.backends.sockets.takeover import Takeover
@@ -17,8 +18,10 @@ from dwebsocket.transports.descriptors import find_dead
 from dwebsocket.transports.detach import ABOVE_SELECT, duplicate
 from dwebsocket.transports.threads import PlainTransport
 
-from .connection import AsgiConnection
+from . import serving
+from .connection import CONNECTION, AsgiConnection
 from .servers import AsgiTakeover
+from .servers.base import ENDED
 
 __all__ = ["DescriptorTakeover", "can_give_descriptor"]
 
@@ -39,10 +42,19 @@ class DescriptorTakeover(Takeover):
     """Takes it, in the server's loop, on behalf of a thread.
 
     Args:
+        meta: the request's, which knows of the connection until the server's request ends.
         many: whether there may be very many such connections.
     """
 
-    def __init__(self, connection: AsgiConnection, server: AsgiTakeover, *, many: bool) -> None:
+    def __init__(
+        self,
+        meta: dict[str, Any],
+        connection: AsgiConnection,
+        server: AsgiTakeover,
+        *,
+        many: bool,
+    ) -> None:
+        self._meta = meta
         self._connection = connection
         self._server = server
         self._many = many
@@ -54,6 +66,14 @@ class DescriptorTakeover(Takeover):
         transport.adopt()
         self._connection.is_taken = True
         return transport, early
+
+    @property
+    def others(self) -> int:
+        return serving.count()
+
+    def finish_response(self) -> None:
+        for name in (CONNECTION, BESIDE):
+            self._meta.pop(name, None)
 
     def find_stop_signal(self) -> Callable[[], int | None] | None:
         return find_stop_signal()
@@ -80,7 +100,8 @@ def take(server: AsgiTakeover, member: Member, many: bool) -> tuple[int, bytes]:
     early = server.take_early_bytes()
     transport.set_protocol(NOBODY)
     server.release()
-    server.drop_transport()
+    server.drop_transport()  # its descriptor, not ours
+    server.transport = ENDED
     server.register(member)
     return descriptor, early
 

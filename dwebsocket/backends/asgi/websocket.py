@@ -67,8 +67,11 @@ class AsgiWebSocket(BaseWebSocket):
         self._outbox = Outbox(self)
         self._closing = Closing(self, self._outbox)
         self._writer = Writer(self, self._outbox)
-        self._reader = Reader(self, self._inbox)
+        self._reader = self._create_reader()
         self._serving = Serving(self, self._reader, self._writer)
+
+    def _create_reader(self) -> Reader:
+        return Reader(self, self._inbox)
 
     # The opening handshake
 

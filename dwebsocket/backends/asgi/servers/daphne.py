@@ -22,12 +22,13 @@ class DaphneTakeover(AsgiTakeover):
 
     title = "daphne"
 
-    __slots__ = ("_members", "_protocol", "_server", "transport")
+    __slots__ = ("_channel", "_members", "_protocol", "_server", "transport")
 
     def __init__(self, protocol: Any, server: Any) -> None:
         self._protocol = protocol
         self._server = server
         self.transport = TwistedTransport(protocol.transport)
+        self._channel = self.transport.find_channel()
 
     @classmethod
     def find(cls, receive: Any, send: Any) -> AsgiTakeover | None:
@@ -44,19 +45,18 @@ class DaphneTakeover(AsgiTakeover):
 
     def take_early_bytes(self) -> bytes:
         # Those that came with the handshake wait where the next request would.
-        channel = self.transport.find_channel()
-        return b"".join(getattr(channel, "_dataBuffer", ())) + bytes(self._protocol.data)
+        return b"".join(getattr(self._channel, "_dataBuffer", ())) + bytes(self._protocol.data)
 
     def release(self) -> None:
         protocol, connections = self._protocol, self._server.connections
-        self._protocol = self._server = None
-        channel = self.transport.find_channel()
+        requests = getattr(self._channel, "requests", ())
+        self._channel = self._protocol = self._server = None
         protocol.transport = ENDED
         protocol.onClose = drop  # it has not closed for whoever reads the log
         tell_end(protocol)
         # At its end it fails if the application of one has not been called, such as of the request
         # that has become a WebSocket.
-        for known in (protocol, *getattr(channel, "requests", ())):
+        for known in (protocol, *requests):
             connections.pop(known, None)
 
     def drop_transport(self) -> None:
