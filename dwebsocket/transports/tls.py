@@ -178,20 +178,18 @@ class BaseTLSTransport(TriedTransport):
         self._told = watcher
         self._wants_reading, self._wants_writing = reading, writing
         more = more or self._has_pending()
-        super().watch(self, reading=reading, writing=writing, more=more)
-        if self._write_needs_read:
-            self.set_interest(reading=reading, writing=writing)
+        super().watch(self, **self._find_interest(), more=more)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
         with self._lock:
             self._wants_reading, self._wants_writing = reading, writing
-            self._apply_interest()
+            super().set_interest(**self._find_interest())
 
-    def _apply_interest(self) -> None:
-        reading, writing = self._wants_reading, self._wants_writing
-        if writing and self._write_needs_read:
-            reading, writing = True, False
-        super().set_interest(reading=reading, writing=writing)
+    def _find_interest(self) -> dict[str, bool]:
+        """What the descriptor has to be watched for."""
+        if self._wants_writing and self._write_needs_read:
+            return {"reading": True, "writing": False}
+        return {"reading": self._wants_reading, "writing": self._wants_writing}
 
     # What the loop calls: this is the Watcher that it knows
 
@@ -206,7 +204,7 @@ class BaseTLSTransport(TriedTransport):
         self._told.on_writable()
         if self._write_needs_read is not needed_read:
             with self._lock:
-                self._apply_interest()
+                super().set_interest(**self._find_interest())
 
     def on_stalled(self) -> None:
         self._told.on_stalled()
