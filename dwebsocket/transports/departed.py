@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import ssl
 from _socket import socket as RawSocket  # noqa: N812
 from functools import cache
@@ -72,6 +73,13 @@ class TLSStream:
             except (OSError, ValueError):  # it waits for the peer's word, or nobody is there
                 pass
         RawSocket.shutdown(self._plain, how)
+
+    def break_off(self) -> None:
+        """End the connection under a call that does not return."""
+        try:
+            RawSocket.shutdown(self._plain, socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def close(self) -> None:
         """Close the descriptor. Idempotent: it is closed once, whoever has its number then."""

@@ -23,6 +23,12 @@ RECORD_SIZE = 16384
 #: Bytes after which a read looks for no further record.
 MAX_READ = 262144
 
+#: Seconds for which a call into OpenSSL may keep others waiting. One to read goes on for as long as
+#: new keys come, and may hold a thread; who wants to send meanwhile ends the connection.
+MAX_CALL = 1.0
+
+BUSY = "the peer keeps TLS busy"
+
 #: What transports over TLS have besides: classes that are mixed in cannot have slots.
 TLS_SLOTS = (
     "_lock",
@@ -88,23 +94,53 @@ class BaseTLSTransport(TriedTransport):
         super().__init__(sock)
         self._read_needs_write = self._write_needs_read = False
 
+    def _acquire(self) -> None:
+        """Wait for calls of others.
+
+        Raises:
+            TimeoutError: one does not return; the connection is broken off.
+        """
+        lock = self._lock
+        if not (lock.acquire(False) or lock.acquire(timeout=MAX_CALL)):
+            self._break_off()
+            raise TimeoutError(BUSY)
+
+    def _break_off(self) -> None:
+        """Have a call into OpenSSL find the end of the connection."""
+        if self._detached:
+            self.sock.break_off()
+
+    def _shutdown(self, how: int) -> None:
+        try:
+            self._acquire()
+        except TimeoutError:
+            return
+        try:
+            self.sock.shutdown(how)
+        except OSError:
+            pass
+        finally:
+            self._lock.release()
+
     # Reading
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
-        with self._lock:
-            try:
-                data = self.sock.recv(RECORD_SIZE)
-                self._read_needs_write = False
-                if len(data) == RECORD_SIZE:
-                    data = self._receive_further(data)
-            except (ssl.SSLWantReadError, BlockingIOError):
-                self._read_needs_write = False
-                return None
-            except ssl.SSLWantWriteError:
-                self._read_needs_write = True
-                return None
-            except ssl.SSLEOFError:
-                return b"", 0
+        self._acquire()
+        try:
+            data = self.sock.recv(RECORD_SIZE)
+            self._read_needs_write = False
+            if len(data) == RECORD_SIZE:
+                data = self._receive_further(data)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            self._read_needs_write = False
+            return None
+        except ssl.SSLWantWriteError:
+            self._read_needs_write = True
+            return None
+        except ssl.SSLEOFError:
+            return b"", 0
+        finally:
+            self._lock.release()
         return data, len(data)
 
     def _receive_further(self, first: bytes) -> bytes:
@@ -129,8 +165,11 @@ class BaseTLSTransport(TriedTransport):
 
     def _has_pending(self) -> bool:
         """Whether OpenSSL has a part of a record, of which the server has read the other."""
-        with self._lock:
+        self._acquire()
+        try:
             return bool(self.sock.pending())
+        finally:
+            self._lock.release()
 
     def has_unread(self) -> bool:
         return self._has_pending() or super().has_unread()
@@ -149,16 +188,18 @@ class BaseTLSTransport(TriedTransport):
         return sent
 
     def _try_record(self, data: bytes | memoryview) -> int:
-        with self._lock:
-            try:
-                count = int(self.sock.send(data))
-            except ssl.SSLWantReadError:
-                self._write_needs_read = True
-                return 0
-            except (ssl.SSLWantWriteError, BlockingIOError):
-                count = 0
-            self._write_needs_read = False
-            return count
+        self._acquire()
+        try:
+            count = int(self.sock.send(data))
+        except ssl.SSLWantReadError:
+            self._write_needs_read = True
+            return 0
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            count = 0
+        finally:
+            self._lock.release()
+        self._write_needs_read = False
+        return count
 
     def send(self, data: bytes | memoryview, deadline: float | None) -> None:
         rest = memoryview(data)
@@ -181,9 +222,14 @@ class BaseTLSTransport(TriedTransport):
         super().watch(self, **self._find_interest(), more=more)
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
-        with self._lock:
-            self._wants_reading, self._wants_writing = reading, writing
-            super().set_interest(**self._find_interest())
+        self._wants_reading, self._wants_writing = reading, writing
+        self._apply_interest()
+
+    def _apply_interest(self) -> None:
+        applied = None
+        while applied != (interest := self._find_interest()):  # another thread has changed it
+            super().set_interest(**interest)
+            applied = interest
 
     def _find_interest(self) -> dict[str, bool]:
         """What the descriptor has to be watched for."""
@@ -203,8 +249,7 @@ class BaseTLSTransport(TriedTransport):
         needed_read = self._write_needs_read
         self._told.on_writable()
         if self._write_needs_read is not needed_read:
-            with self._lock:
-                super().set_interest(**self._find_interest())
+            self._apply_interest()
 
     def on_stalled(self) -> None:
         self._told.on_stalled()

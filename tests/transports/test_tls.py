@@ -8,13 +8,20 @@ import socket
 import ssl
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from dwebsocket.transports import create_transport, find_library, find_transport_class, poll
+from dwebsocket.transports import (
+    create_transport,
+    find_library,
+    find_transport_class,
+    poll,
+    tls,
+)
 
-from .pairs import TIMEOUT, Pair, in_thread, make_context, make_pair, wrap_plain
+from .key_updates import build_updates, needs_key_updates, open_client
+from .pairs import TIMEOUT, Pair, connect, in_thread, make_context, make_pair, wrap_plain
 from .test_watching import Watcher
 
 KINDS = ["threads-tls", "gevent-tls", "eventlet-tls"]
@@ -320,3 +327,32 @@ def test_a_watched_write_that_waits_for_the_peer(certificates, kind):
         say(pair, b"data\n")
         pair.finish(lambda: watcher.found == b"data\n")
         transport.unwatch()
+
+
+def send_while_possible(peer, data):
+    with suppress(OSError):
+        peer.sendall(data)
+
+
+@needs_key_updates
+def test_who_changes_keys_all_the_time_holds_nobody_else(certificates, monkeypatch):
+    """A call to read goes on for as long as there are new keys: who has to send ends that."""
+    monkeypatch.setattr(tls, "MAX_CALL", 0.005)
+    server, peer = connect()
+    found = []
+    client = in_thread(lambda: found.extend(open_client(peer, certificates.client_context)))
+    server = make_context("threads-tls", certificates).wrap_socket(server, server_side=True)
+    client.join(TIMEOUT)
+    updates = build_updates(*found, 8000)
+    pair = Pair(create_transport(server), peer, "threads-tls")
+    transport = pair.transport
+    transport.detach()
+    watcher = Watcher(pair)
+    transport.watch(watcher)
+    in_thread(send_while_possible, peer, updates)
+    pair.finish(lambda: transport._lock.locked())
+    with pytest.raises(TimeoutError, match="keeps TLS busy"):
+        transport.try_send(b"answer")
+    pair.finish(lambda: watcher.ends)
+    transport.close()
+    pair.close()
