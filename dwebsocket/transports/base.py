@@ -217,7 +217,8 @@ class Transport:
         """Take the connection away from the server, which then sees that its client has left.
 
         Args:
-            lowest: the least number that its descriptor should have from now on.
+            lowest: the least number that its descriptor should have from now on, if it gets a new
+                one.
 
         Returns:
             ``False`` where that cannot be done: the server's request must then last as long as the

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from .descriptors import find_dead
 
-__all__ = ["DepartedSocket", "RawSocket", "TLSStream", "depart"]
+__all__ = ["DepartedSocket", "RawSocket", "TLSStream", "break_off", "depart"]
 
 
 class TLSStream:
@@ -30,25 +30,25 @@ class TLSStream:
         tls: OpenSSL's object.
     """
 
-    __slots__ = ("_plain", "_tls")
+    __slots__ = ("_sock", "_tls")
 
     def __init__(self, plain: Any, tls: Any) -> None:
-        self._plain = plain
+        self._sock = plain
         self._tls = tls
 
     def fileno(self) -> int:
-        return RawSocket.fileno(self._plain)
+        return RawSocket.fileno(self._sock)
 
     def getsockopt(self, *arguments: Any) -> Any:
-        return RawSocket.getsockopt(self._plain, *arguments)
+        return RawSocket.getsockopt(self._sock, *arguments)
 
     def getpeername(self) -> Any:
-        return RawSocket.getpeername(self._plain)
+        return RawSocket.getpeername(self._sock)
 
     def recv(self, size: int) -> bytes:
         tls = self._tls
         if tls is None:  # it is over, and what still comes is thrown away
-            return RawSocket.recv(self._plain, size)
+            return RawSocket.recv(self._sock, size)
         data: bytes = tls.read(size)
         return data
 
@@ -72,19 +72,12 @@ class TLSStream:
                 tls.shutdown()
             except (OSError, ValueError):  # it waits for the peer's word, or nobody is there
                 pass
-        RawSocket.shutdown(self._plain, how)
-
-    def break_off(self) -> None:
-        """End the connection under a call that does not return."""
-        try:
-            RawSocket.shutdown(self._plain, socket.SHUT_RDWR)
-        except OSError:
-            pass
+        RawSocket.shutdown(self._sock, how)
 
     def close(self) -> None:
         """Close the descriptor. Idempotent: it is closed once, whoever has its number then."""
         self._tls = None
-        RawSocket.close(self._plain)
+        RawSocket.close(self._sock)
 
 
 class DepartedSocket:
@@ -122,6 +115,14 @@ class DepartedSocket:
 
     def unwrap(self) -> Any:
         return self
+
+
+def break_off(sock: Any) -> None:
+    """End the connection of a library's socket or a stream, under a call that does not return."""
+    try:
+        RawSocket.shutdown(getattr(sock, "_sock", sock), socket.SHUT_RDWR)
+    except OSError:
+        pass
 
 
 def fail_to_write() -> NoReturn:

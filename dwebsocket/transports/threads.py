@@ -13,7 +13,8 @@ from .base import Transport, Watcher, remaining
 from .departed import depart
 from .detach import duplicate, replace_by_dead
 from .thread_loop import Watch, get_loop
-from .tls import TLS_SLOTS, BaseTLSTransport, TriedTransport
+from .tls import TLS_SLOTS, BaseTLSTransport
+from .tried import TriedTransport
 
 __all__ = ["PlainTransport", "TLSTransport", "TriedPlainTransport"]
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import ssl
 from typing import Any, ClassVar
 
-from .base import Lock, Transport, Watcher, remaining
+from .base import Watcher, remaining
+from .departed import break_off
+from .tried import TriedTransport
 
-__all__ = ["TLS_SLOTS", "BaseTLSTransport", "TriedTransport"]
+__all__ = ["TLS_SLOTS", "BaseTLSTransport"]
 
 #: A TLS record holds at most 16 KiB. A read asks for that much, so nothing of a record stays in
 #: OpenSSL, where no poll would find it. A write gives it as much at a time: of more it would not
@@ -38,39 +40,6 @@ TLS_SLOTS = (
     "_wants_writing",
     "_write_needs_read",
 )
-
-
-class TriedTransport(Transport):
-    """A transport over a socket with timeout 0: that it would wait it says by an error."""
-
-    __slots__ = ()  # mixed into transports that have their own; "_lock" is declared there
-
-    _lock: Lock
-
-    def __init__(self, sock: Any) -> None:
-        super().__init__(sock)
-        sock.setblocking(False)
-        self._lock = self.create_lock()
-
-    def try_receive(self) -> tuple[bytes | bytearray, int] | None:
-        with self._lock:
-            try:
-                data = self.sock.recv(RECORD_SIZE)
-            except BlockingIOError:
-                return None
-        return data, len(data)
-
-    def try_send(self, data: bytes | memoryview) -> int:
-        with self._lock:
-            try:
-                return int(self.sock.send(data))
-            except BlockingIOError:
-                return 0
-
-    def _shutdown(self, how: int) -> None:
-        # SSLSocket.shutdown drops the TLS state: not under somebody else's call.
-        with self._lock:
-            super()._shutdown(how)
 
 
 class BaseTLSTransport(TriedTransport):
@@ -102,15 +71,11 @@ class BaseTLSTransport(TriedTransport):
         """
         lock = self._lock
         if not (lock.acquire(False) or lock.acquire(timeout=MAX_CALL)):
-            self._break_off()
+            break_off(self.sock)
             raise TimeoutError(BUSY)
 
-    def _break_off(self) -> None:
-        """Have a call into OpenSSL find the end of the connection."""
-        if self._detached:
-            self.sock.break_off()
-
     def _shutdown(self, how: int) -> None:
+        # SSLSocket.shutdown drops the TLS state: not under somebody else's call.
         try:
             self._acquire()
         except TimeoutError:
