@@ -32,6 +32,10 @@ socket = get_original("socket", "socket")
 #: The lock without gevent: for calls into OpenSSL, which do not switch.
 call_lock = get_original("threading", "Lock")
 
+#: What gevent calls the parts of its sockets that a TLS connection is taken out of. Where it calls
+#: them otherwise, such a connection stays in its greenlet.
+PARTS = ("_sock", "_read_event", "_write_event")
+
 #: One for all connections: it is emptied before anything else can run.
 BUFFER = bytearray(262144)
 
@@ -258,6 +262,8 @@ class TLSTransport(BaseTLSTransport, GeventTransport):
     """gevent's ``SSLSocket`` at timeout 0 raises instead of switching; we do the waiting."""
 
     __slots__ = TLS_SLOTS
+
+    detaches: ClassVar[bool] = all(hasattr(gevent.socket.socket, part) for part in PARTS)
 
     def detach(self, lowest: int = 0) -> bool:
         """OpenSSL's object is bound to the socket below gevent's, which is ours from here on; the
