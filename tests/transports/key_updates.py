@@ -16,6 +16,7 @@ KNOWN = (
     and (3, 10) <= sys.version_info[:2] <= (3, 13)
     and not hasattr(sys, "gettotalrefcount")
     and sys.maxsize > 1 << 32
+    and hasattr(_ssl, "__file__")
 )
 needs_key_updates = pytest.mark.skipif(not KNOWN, reason="where OpenSSL's object is is not known")
 
