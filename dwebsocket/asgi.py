@@ -36,6 +36,7 @@ from dwebsocket.backends.asgi.connection import (
 )
 from dwebsocket.backends.asgi.refusing import refuse_taken
 from dwebsocket.backends.asgi.servers import AsgiTakeover
+from dwebsocket.backends.asgi.servers.members import end_members
 from dwebsocket.backends.asgi.way import find_way
 from dwebsocket.backends.view_threads import NoFurtherThread
 from dwebsocket.running.call_contexts import ASIDE
@@ -113,8 +114,12 @@ class WebSocketApplication:
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan" and self._answers_lifespan:
-            await answer_lifespan(receive, send)
+        elif scope["type"] == "lifespan":
+            receive = partial(receive_lifespan, receive)
+            if self._answers_lifespan:
+                await answer_lifespan(receive, send)
+            else:
+                await self._http_app(scope, receive, send)
         elif scope["type"] == "http" and self._is_django and is_poll(scope):
             await serve_poll(self._handler, handshakes, scope, receive, send)
         else:
@@ -353,6 +358,14 @@ async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
         await asyncio.sleep(0)  # one server takes notice of it in its loop's next round
     except Exception:  # the client has left; not every server raises an OSError then
         pass
+
+
+async def receive_lifespan(receive: Receive) -> Event:
+    """What the server says; that it ends when WebSockets that it does not wait for have ended."""
+    event = await receive()
+    if event["type"] == "lifespan.shutdown":
+        await end_members()
+    return event
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:

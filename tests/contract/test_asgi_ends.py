@@ -42,8 +42,9 @@ BUSY = [
 ]
 BURST = b"".join(build_frame(TEXT, "x" * 100) for _ in range(20))
 
-#: The beginnings of the names of threads that stay: who hears other processes, who reads.
-KEPT = ("dwebsocket-machine", "dwebsocket-loop", "dwebsocket-pace")
+#: The beginnings of the names of threads that stay for a while: who hears other processes, who
+#: reads, who looks after connections.
+KEPT = ("dwebsocket-machine", "dwebsocket-loop", "dwebsocket-pace", "dwebsocket-sweeper")
 
 #: Objects that one connection takes, at most.
 OF_ONE = 40
@@ -146,7 +147,8 @@ def test_sigterm_under_load(own_server, row, count, journal, case):
     for sock in sockets:
         sock.sendall(BURST)
     own_server.terminate()
-    read_goodbyes(sockets, timeout=GRACE)
+    ends = {received[-4:] for received in read_goodbyes(sockets, timeout=GRACE)}
+    assert row.foreign or ends <= {struct.pack("!BBH", 0x88, 2, code) for code in row.goodbye}
     own_server.wait(timeout=GRACE)
     own_server.log.join()
     assert not own_server.log.find_faults(), own_server.log.text()

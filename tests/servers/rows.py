@@ -221,9 +221,13 @@ def foreign(name, *arguments, **abilities):
 
 UVICORN = ("uvicorn", "--host", "127.0.0.1", "--port", "0")
 UVICORN_TLS = ("--ssl-certfile", "{certificate}", "--ssl-keyfile", "{key}")
+#: Where the server itself is to speak the protocol.
+UNTAKEN = (("WEBSOCKET_TAKE_OVER", False),)
+
 UWSGI_ROUTER = ("--http", "127.0.0.1:PORT", "--http-websockets")
 UWSGI_TLS = "127.0.0.1:PORT,{certificate},{key}"
 UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
+DAPHNE = ("daphne", "-b", "127.0.0.1", "-p", "0")
 HYPERCORN = ("hypercorn", "-b", "127.0.0.1:0", "--graceful-timeout", "1")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
@@ -353,10 +357,29 @@ ROWS = [
     foreign(
         "uvicorn-untaken",
         *UVICORN,
-        settings=(("WEBSOCKET_TAKE_OVER", False),),
+        settings=UNTAKEN,
         http_version=False,
         gives_up_soon=False,
         goodbye=frozenset({1012, None}),
+        ends_views=True,
+    ),
+    asgi(
+        "daphne",
+        *DAPHNE,
+        early_bytes=True,
+        covered=False,
+        http_version=False,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
+    asgi(
+        "daphne-tls",
+        "daphne",
+        tls=("-e", "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"),
+        early_bytes=True,
+        covered=False,
+        http_version=False,
+        goodbye=frozenset({1001}),
         ends_views=True,
     ),
     # WebSocketProtocol.handle_reply() looks at nothing of an accept but its subprotocol, at nothing
@@ -366,9 +389,10 @@ ROWS = [
     # Server.kill_all_applications() cancels, unless a connection of which there is no application,
     # such as one that has just become a WebSocket, is a KeyError before.
     foreign(
-        "daphne",
-        *("daphne", "-b", "127.0.0.1", "-p", "0"),
+        "daphne-untaken",
+        *DAPHNE,
         *("--websocket-max-message-size", "4000000", "--websocket-max-frame-size", "4000000"),
+        settings=UNTAKEN,
         covered=False,
         http_version=False,
         goodbye=frozenset({4001, None}),
@@ -381,16 +405,20 @@ ROWS = [
         headers=False,
         empty_messages=False,
         paces=False,
+        extra=True,
+    ),
+    asgi("hypercorn", *HYPERCORN, goodbye=frozenset({1001}), ends_views=True),
+    asgi(
+        "hypercorn-tls",
+        *HYPERCORN,
+        tls=("--certfile", "{certificate}", "--keyfile", "{key}"),
+        goodbye=frozenset({1001}),
+        ends_views=True,
+        extra=True,
     ),
     # WSStream takes a client's Close for the end of its stream, which is 1006. At SIGTERM it goes
     # on for its graceful time-out, then cancels, and when the first application has ended
     # asyncio.run() cancels again.
-    foreign(
-        "hypercorn",
-        *HYPERCORN,
-        tells_codes=False,
-        goodbye=frozenset({1001}),
-    ),
     # A client that knows may speak HTTP/2 without TLS, too.
     foreign("hypercorn-h2", *HYPERCORN, http2=True, tells_codes=False),
     foreign(
@@ -415,16 +443,25 @@ ROWS = [
         headers=False,
         cuts=False,
     ),
+    asgi(
+        "gunicorn-asgi",
+        *GUNICORN_ASGI,
+        covered=False,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
     # gunicorn/asgi/websocket.py: its disconnect has a code alone. It unmasks byte by byte, which
     # takes seconds for a long message where coverage looks on.
     foreign(
-        "gunicorn-asgi",
+        "gunicorn-asgi-untaken",
         *GUNICORN_ASGI,
+        settings=UNTAKEN,
         covered=False,
         says_goodbye=True,
         ends_views=True,
         denies=False,
         tells_reasons=False,
+        extra=True,
     ),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
     # Its front, and a process with handlers: what is said of descriptors, and of the process that

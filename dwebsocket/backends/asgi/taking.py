@@ -100,7 +100,7 @@ def take(server: AsgiTakeover, member: Member, many: bool) -> tuple[int, bytes]:
     early = server.take_early_bytes()
     transport.set_protocol(NOBODY)
     server.release()
-    transport.abort()  # its descriptor, not ours
+    server.drop_transport()  # its descriptor, not ours
     server.transport = ENDED
     server.register(member)
     return descriptor, early

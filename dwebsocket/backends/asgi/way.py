@@ -38,6 +38,8 @@ def find_way(connection: AsgiConnection) -> AsgiTakeover | None:
     if takeover is None:
         tell_kept(f"receive is {name_of(connection.receive)}, of a server or middleware unknown")
         return None
+    if takeover.transport.get_extra_info("sslcontext") is not None:
+        connection.scope.setdefault("scheme", "wss")  # not every server says so
     tell_taken(takeover.title)
     takeover.hold()
     return takeover

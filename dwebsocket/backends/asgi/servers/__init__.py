@@ -8,11 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 from .base import AsgiTakeover, Member
+from .daphne import DaphneTakeover
+from .gunicorn import GunicornTakeover
+from .hypercorn import HypercornTakeover
 from .uvicorn import UvicornTakeover
 
 __all__ = ["TAKEOVERS", "AsgiTakeover", "Member", "find_takeover"]
 
-TAKEOVERS: list[type[AsgiTakeover]] = [UvicornTakeover]
+TAKEOVERS: list[type[AsgiTakeover]] = [
+    UvicornTakeover,
+    HypercornTakeover,
+    DaphneTakeover,
+    GunicornTakeover,
+]
 
 
 def find_takeover(receive: Any, send: Any) -> AsgiTakeover | None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 from dwebsocket.backends.gunicorn_worker import find_stop_signal
 from dwebsocket.protocol.frames import CloseCode
 
-__all__ = ["ENDED", "AsgiTakeover", "EndedTransport", "Member", "find_owner"]
+__all__ = ["ENDED", "AsgiTakeover", "EndedTransport", "Member", "find_owner", "is_a"]
 
 
 class Member(Protocol):
@@ -74,6 +74,10 @@ class AsgiTakeover:
         server's object is to be forgotten, for this one may last as long as the connection.
         """
         raise NotImplementedError
+
+    def drop_transport(self) -> None:
+        """Have the transport close its descriptor, of which there is a copy: nothing is sent."""
+        self.transport.abort()
 
     def register(self, member: Member) -> None:
         """Have the server count the connection as open, and wait for it when it ends, as it does
@@ -142,3 +146,9 @@ def find_owner(receive: Any, send: Any, module: str) -> Any:
     if owner is None or getattr(send, "__self__", None) is not owner:
         return None
     return owner if type(owner).__module__ == module else None
+
+
+def is_a(instance: Any, module: str, name: str) -> bool:
+    """Whether its class is the one of this name in this module."""
+    kind = type(instance)
+    return kind.__name__ == name and kind.__module__ == module
