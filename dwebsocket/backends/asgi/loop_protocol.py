@@ -174,7 +174,7 @@ class LoopProtocol(asyncio.Protocol):
         get_keep_alive(self._loop).discard(self)
         self._server.deregister(self)
         if self.owner is not None:  # behind whoever waits, and is woken
-            self._loop.call_soon(self.owner.notice_end)
+            self._loop.call_soon(self.owner._notice_end)
             self.owner = None
 
     def pause_writing(self) -> None:
@@ -265,7 +265,7 @@ class LoopProtocol(asyncio.Protocol):
             if now > self.last_received + conf.CLOSE_TIMEOUT:
                 self.answer_end()
             elif self.owner is not None and now > self.last_received + PATIENCE:
-                self.owner.notice_end()
+                self.owner._notice_end()
             return None
         if self._pinged is not None and self.last_received > self._pinged:
             self._pinged = None  # answered

@@ -77,7 +77,7 @@ class LoopWebSocket(AsgiWebSocket):
         self._state.open()
         self._serving.begin()
 
-    def notice_end(self) -> None:
+    def _notice_end(self) -> None:
         """The end has come, and nobody has asked for it. In the loop."""
         self._reader.notice_end()
 
