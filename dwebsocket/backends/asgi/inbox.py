@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from dwebsocket.backends.readiness import Readiness
-from dwebsocket.protocol.budget import RESERVE, cost_of
+from dwebsocket.protocol.budget import cost_of
 from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import Message
 
@@ -27,12 +27,16 @@ making_descriptor = threading.Lock()
 class Inbox:
     """Unread messages: put in the loop, taken from any thread, or awaited by a coroutine.
 
+    Args:
+        bound: what those that wait may cost before there is room for no more (``budget``).
+
     Attributes:
         max_size: of a message, in bytes.
     """
 
     __slots__ = (
         "_asked",
+        "_bound",
         "_closed",
         "_connection",
         "_cost",
@@ -44,9 +48,10 @@ class Inbox:
         "max_size",
     )
 
-    def __init__(self, connection: AsgiConnection, max_size: int) -> None:
+    def __init__(self, connection: AsgiConnection, max_size: int, bound: int) -> None:
         self._connection = connection
         self.max_size = max_size
+        self._bound = bound
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._cost = 0  # of what has come since it was last empty
         self._closed = False  # nobody wants any more
@@ -73,7 +78,7 @@ class Inbox:
         messages.put(message)
         if self._readiness is not None:
             self._readiness.set()
-        return self._cost < self.max_size + RESERVE
+        return self._cost < self._bound
 
     async def wait_for_room(self) -> None:
         """Wait until all has been taken out, or nobody wants any more."""

@@ -28,32 +28,32 @@ class LoopReader(Reader):
 
     def __init__(self, owner: Owner, inbox: Inbox, protocol: LoopProtocol) -> None:
         super().__init__(owner, inbox)
-        self._taken = protocol
+        self._taken = protocol.received
 
     async def receive_next(self, timeout: float | None) -> Message | None:
         if timeout is not None or not self._may_pull or self._owner._ready:
             return await self._receive_otherwise(timeout)
         release_thread()
-        protocol, state = self._taken, self._state
-        if not protocol.messages and not protocol.has_ended:
+        received, state = self._taken, self._state
+        if not received.messages and received.end is None:
             self._may_pull = False  # for others, until we have it
             self._puller = asyncio.current_task()
             try:
-                await protocol.wait()
+                await received.wait()
             finally:
                 self._puller = None
                 if self._wants_pump:
                     self.start_pump()
                 else:
                     self._may_pull = not state.reading
-        if not protocol.messages or state.reading or not self._may_pull:
+        if not received.messages or state.reading or not self._may_pull:
             return await self._receive_after(timeout)
         self.received += 1
-        return protocol.take()
+        return received.take()
 
     async def _receive_after(self, timeout: float | None) -> Message | None:
         """Nothing is here for us: the end, or others receive now."""
-        event = self._taken.receive_now() if self._may_pull and not self._state.reading else None
+        event = self._taken.take_event() if self._may_pull and not self._state.reading else None
         if event is None:
             return await self._receive_otherwise(timeout)
         message = self._unpack(event)
@@ -72,5 +72,19 @@ class LoopReader(Reader):
         """The end has come, and nobody has asked for it: have it told to what uses the
         WebSocket.
         """
-        if self._state.reading == Reading.OPEN:
-            self.start_pump()
+        if self._state.reading != Reading.OPEN:
+            return
+        assert self._protocol is not None
+        if self._protocol.may_answer:
+            self.start_pump()  # which waits until what came before has been worked on
+        else:
+            self._take_all()
+
+    def _take_all(self) -> None:
+        """Put all that has come into the inbox, whether there is room or not: it is here anyway."""
+        while not self._state.reading and (event := self._taken.take_event()) is not None:
+            message = self._unpack(event)
+            if message is not None:
+                self._inbox.put(message)
+                if self._owner._calls is not None:
+                    self._owner._calls.wake()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from django.http import HttpRequest
 
 from dwebsocket.conf import conf
+from dwebsocket.protocol.budget import RESERVE
 from dwebsocket.protocol.deflate import negotiate
 from dwebsocket.protocol.frames import SHORT_HEADERS, Opcode, build_frame_header
 from dwebsocket.protocol.handshake import OWS, build_response
@@ -18,6 +19,7 @@ from dwebsocket.websocket import BytesLike, Message
 
 from .connection import AsgiConnection, Event
 from .events import EVENT_COST, build_compressed
+from .inbox import Inbox
 from .loop_protocol import LoopProtocol
 from .loop_reader import LoopReader
 from .servers import AsgiTakeover
@@ -55,6 +57,9 @@ class LoopWebSocket(AsgiWebSocket):
         self._protocol = LoopProtocol(takeover, connection.loop, self._deflate)
         connection.use(self._protocol)
         super().__init__(connection)
+
+    def _create_inbox(self, max_size: int) -> Inbox:
+        return Inbox(self._connection, max_size, RESERVE)  # the budget is the protocol's
 
     def _create_reader(self) -> LoopReader:
         return LoopReader(self, self._inbox, self._protocol)
@@ -171,7 +176,7 @@ class LoopWebSocket(AsgiWebSocket):
 
     def receive_available(self) -> list[Message]:
         if self._connection.is_in_loop() and not self._state.reading:
-            self._reader.take_in(self._protocol.receive_now)
+            self._reader.take_in(self._protocol.received.take_event)
         if self._state.reading == CLOSED:
             return []
         return super().receive_available()

@@ -63,12 +63,15 @@ class AsgiWebSocket(BaseWebSocket):
         self._connection = connection
         self._calls = self._task = None
         self._knows_end = False
-        self._inbox = Inbox(connection, conf.MAX_MESSAGE_SIZE)
+        self._inbox = self._create_inbox(conf.MAX_MESSAGE_SIZE)
         self._outbox = Outbox(self)
         self._closing = Closing(self, self._outbox)
         self._writer = Writer(self, self._outbox)
         self._reader = self._create_reader()
         self._serving = Serving(self, self._reader, self._writer)
+
+    def _create_inbox(self, max_size: int) -> Inbox:
+        return Inbox(self._connection, max_size, max_size + RESERVE)
 
     def _create_reader(self) -> Reader:
         return Reader(self, self._inbox)
