@@ -153,13 +153,14 @@ class LoopProtocol(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
-    def shutdown(self) -> None:
+    def shutdown(self) -> bool:
         """The server ends."""
         if self.owner is None or self.received.end is not None:
             self._abort_soon()
         else:
             self.owner.close_nowait(self._server.get_stop_code(), "")
             self._loop.call_later(GRACE, self.transport.abort)
+        return True
 
     # What the parts of the WebSocket call
 

@@ -114,18 +114,18 @@ class Member:
     def __init__(self, server: AsgiTakeover) -> None:
         self._server = server
 
-    def shutdown(self) -> None:
+    def shutdown(self) -> bool:
         """The server ends, and with it all of them, not this one alone."""
-        end_all(self._server.get_stop_code())
+        return end_all(self._server.get_stop_code())
 
     def leave(self) -> None:
         """The connection has ended."""
         self._server.deregister(self)
 
 
-def end_all(code: int) -> None:
-    """Close what is open beside the loop, which does not wait for that."""
-    sweeper.find_sweeper(TakenTransport.start, TakenTransport.sleep).leave_soon(code)
+def end_all(code: int) -> bool:
+    """Close what is open beside the loop, which does not wait; whether that has been done."""
+    return sweeper.find_sweeper(TakenTransport.start, TakenTransport.sleep).leave_soon(code)
 
 
 class TakenTransport(PlainTransport):

@@ -15,8 +15,11 @@ __all__ = ["ENDED", "AsgiTakeover", "EndedTransport", "Member", "find_owner", "i
 class Member(Protocol):
     """A connection that has been taken."""
 
-    def shutdown(self) -> None:
-        """The server ends: close it soon. In the loop; never waits, never raises."""
+    def shutdown(self) -> bool:
+        """The server ends: close it soon; whether that has been done, otherwise this is called
+        again. In the loop; never waits, never raises.
+        """
+        ...
 
 
 class AsgiTakeover:

@@ -11,7 +11,7 @@ from typing import Any
 from dwebsocket.running.event_loop import call_in_loop
 
 from .base import ENDED, AsgiTakeover, Member, find_owner, is_a
-from .members import Members, find_members
+from .members import GRACE, Members, find_members
 
 __all__ = ["GunicornTakeover"]
 
@@ -74,8 +74,15 @@ def count_less(worker: Any) -> None:
 
 
 def watch(worker: Any, members: Members) -> None:
-    """Tell them when the worker is told to end, which waits for those that it counts."""
-    if worker.alive:
-        asyncio.get_running_loop().call_later(INTERVAL, watch, worker, members)
+    """Tell them when the worker is told to end, which waits for those that it counts; not for views
+    that go on.
+    """
+    loop = asyncio.get_running_loop()
+    if worker.alive or not members.shutdown():
+        loop.call_later(INTERVAL, watch, worker, members)
     else:
-        members.shutdown()
+        loop.call_later(GRACE, give_up, worker, members)
+
+
+def give_up(worker: Any, members: Members) -> None:
+    worker.nr_conns -= members.clear()

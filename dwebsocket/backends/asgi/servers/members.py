@@ -25,6 +25,7 @@ class Members:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._members: set[Member] = set()
+        self._told: set[Member] = set()  # of them
         self._tasks: set[asyncio.Task[Any]] = set()
         self._empty: asyncio.Future[None] | None = None  # somebody waits for that
 
@@ -38,6 +39,7 @@ class Members:
             self._members.remove(member)
         except KeyError:
             return False
+        self._told.discard(member)
         if self._empty is not None and not self._members:
             call_in_loop(self._loop, set_done, self._empty)
         return True
@@ -47,10 +49,18 @@ class Members:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def shutdown(self) -> None:
-        """The server ends."""
-        for member in list(self._members):
-            member.shutdown()
+    def shutdown(self) -> bool:
+        """The server ends: tell those who have not been told; whether all have."""
+        for member in self._members - self._told:
+            if member.shutdown():
+                self._told.add(member)
+        return self._members <= self._told
+
+    def clear(self) -> int:
+        """Wait for nobody any more; how many there were."""
+        count = len(self._members)
+        self._members.clear()
+        return count
 
     async def end(self, timeout: float = GRACE) -> None:
         """Tell them that the server ends, and wait until they and the tasks have ended, at most so
