@@ -34,7 +34,7 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
-from dwebsocket.backends.asgi.refusing import refuse_taken
+from dwebsocket.backends.asgi.refusing import end_taken, refuse_taken
 from dwebsocket.backends.asgi.servers import AsgiTakeover
 from dwebsocket.backends.asgi.servers.members import end_members
 from dwebsocket.backends.asgi.way import find_way
@@ -134,6 +134,10 @@ class WebSocketApplication:
         answering = Answering(handshakes)
         connection = AsgiConnection(scope, receive, send, answering)
         connection.takeover = find_way(connection)
+        if connection.takeover is not None and connection.takeover.is_refused:
+            end_taken(connection.takeover, connection.loop)
+            await leave(connection)
+            return
         respond: Any = sync_to_async(  # type: ignore[call-overload]  # any executor will do
             self._handler.respond, thread_sensitive=False, executor=answering
         )

@@ -38,6 +38,8 @@ class Row:
     concurrent: bool = True
     # Bytes that the client sent behind its handshake arrive.
     early_bytes: bool = True
+    # Such bytes have it refused, with 400.
+    refuses_early: bool = False
     # time.sleep() and threading.Thread are right in a view: all but gevent without monkey patching.
     patched: bool = True
     # Coroutines can run: not where greenlets share a thread.
@@ -407,11 +409,18 @@ ROWS = [
         paces=False,
         extra=True,
     ),
-    asgi("hypercorn", *HYPERCORN, goodbye=frozenset({1001}), ends_views=True),
+    asgi(
+        "hypercorn",
+        *HYPERCORN,
+        refuses_early=True,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
     asgi(
         "hypercorn-tls",
         *HYPERCORN,
         tls=("--certfile", "{certificate}", "--keyfile", "{key}"),
+        refuses_early=True,
         goodbye=frozenset({1001}),
         ends_views=True,
         extra=True,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
 from dwebsocket.backends.base import BaseWebSocketFactory, read_handshake
 from dwebsocket.backends.beside import BESIDE
@@ -60,6 +63,11 @@ class WebSocketFactory(BaseWebSocketFactory):
         if self.find_connection() is None:
             return super().defer(reply)
         return DeferredResponse(reply)
+
+    def expect_refusal(self, response: Any = None) -> None:
+        # Servers pass it on, and hang up; to a handshake that is one we answer so anyway.
+        if isinstance(response, HttpResponseBase) and self.get_http_version().startswith("HTTP/1"):
+            response.headers["Connection"] = "close"
 
     def create_websocket(self) -> BaseWebSocket | None:
         connection: AsgiConnection | None = self.request.META.get(CONNECTION)

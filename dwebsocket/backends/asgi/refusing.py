@@ -15,7 +15,7 @@ from .connection import Event
 from .parts import GRACE
 from .servers import AsgiTakeover
 
-__all__ = ["refuse_taken"]
+__all__ = ["end_taken", "refuse_taken"]
 
 #: Bytes thrown away behind the answer, before we hang up whatever else comes.
 MAX_DISCARDED = 1 << 20
@@ -32,13 +32,19 @@ def refuse_taken(
     Args:
         refusal: the events of an answer (ASGI specification, "Websocket Denial Response").
     """
+    start, body = refusal
+    end_taken(takeover, loop, build_answer(start["status"], start["headers"], body["body"]))
+
+
+def end_taken(takeover: AsgiTakeover, loop: asyncio.AbstractEventLoop, last: bytes = b"") -> None:
+    """Take the connection, and end it behind these bytes. In the loop."""
     if takeover.has_ended:
         return
-    start, body = refusal
     transport = takeover.transport
     transport.set_protocol(Ending(transport))
     takeover.release()
-    transport.write(build_answer(start["status"], start["headers"], body["body"]))
+    if last:
+        transport.write(last)
     loop.call_later(GRACE, transport.abort)
     if transport.can_write_eof():
         transport.write_eof()

@@ -60,6 +60,13 @@ class AsgiTakeover:
         """Whether the server has closed it, or is about to."""
         return bool(self.transport.is_closing())
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server has refused the handshake itself, and calls the application all the
+        same.
+        """
+        return False
+
     def find_extensions(self) -> str | None:
         """The extensions that the client offers, where the server has kept that out of the scope's
         headers.

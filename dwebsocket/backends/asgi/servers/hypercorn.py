@@ -41,9 +41,14 @@ class HypercornTakeover(AsgiTakeover):
         is_known = (
             is_a(server, "hypercorn.asyncio.tcp_server", "TCPServer")
             and getattr(stream.app_put, "__self__", None) is getattr(receive, "__self__", None)
-            and not (stream.closed or stream.handshake.accepted)
+            and not stream.handshake.accepted
         )
         return cls(stream, server) if is_known else None
+
+    @property
+    def is_refused(self) -> bool:
+        # With 400, for bytes that came with it; it reads them for ever then, and says nothing more.
+        return bool(self._stream.closed)
 
     def take_early_bytes(self) -> bytes:
         # Usually none: those that come with the handshake it refuses, and then it reads no more.
