@@ -154,7 +154,7 @@ class LoopProtocol(asyncio.Protocol):
             self._writable.set_result(None)
 
     def shutdown(self) -> bool:
-        """The server ends."""
+        """The server ends: close it; always told at once."""
         if self.owner is None or self.received.end is not None:
             self._abort_soon()
         else:
