@@ -99,6 +99,7 @@ urlpatterns = [
     path("close/", closing.close),
     path("disconnect/", closing.disconnect),
     path("state/", closing.state),
+    path("waiting/", ending.waiting),
     path("ending/<str:how>/", ending.ending),
     path("ending/<str:how>/<str:name>/", ending.ending),
     path("push/", push.push),

@@ -158,6 +158,7 @@ class SocketWebSocket(BaseWebSocket):
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
         reader, state, transport = self._reader, self._state, self._transport
+        self._flush_answers()
         while not state.reading:
             if reader.connection.rest:
                 transport.take_turn()
@@ -172,9 +173,23 @@ class SocketWebSocket(BaseWebSocket):
                     break
                 messages = reader.feed(buffer, count, True, turn=reader.turn)
             if messages:
+                if len(messages) > 1:
+                    transport.start_gathering()
                 return messages
         reader.end_answers()
         return []
+
+    def _flush_answers(self) -> None:
+        """Hold nothing back: the last message of a batch was not answered."""
+        if self._writer.outbox.frames:
+            self._writer.try_flush()
+
+    def _receive_or_release(self, deadline: float | None) -> list[Message]:
+        self._flush_answers()
+        messages = super()._receive_or_release(deadline)
+        if len(messages) > 1:
+            self._transport.start_gathering()
+        return messages
 
     def receive_available(self) -> list[Message]:
         return self._reader.receive_available()
@@ -213,6 +228,8 @@ class SocketWebSocket(BaseWebSocket):
         if self._ready and not rest and writer.may_gather():
             writer.outbox.frames.append(frame)
             writer.gathered += length
+            if not writer.gathers:  # meanwhile
+                writer.try_flush()
         elif writer.driver is not None:
             writer.write_nowait(frame, rest)
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.deflate import PerMessageDeflate
 from dwebsocket.protocol.frames import build_close
 from dwebsocket.protocol.state import ConnectionState, Writing
+from dwebsocket.supervisor import log_failure
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock, remaining
 
@@ -57,14 +59,18 @@ class Writer:
         driver: what reads for a handler, and is told when the socket takes data again.
         expected: what groups send twice, to this process and to the one that had the connection.
         gathered: bytes of the answers held back in the outbox.
+        gathers: whether answers may be held back, for somebody sees to it that they leave soon.
+            Whoever ends that flushes afterwards, and whoever holds one back looks afterwards: one
+            sees the other.
         held: what groups send, while the connection goes to another process, or has come from one:
             nothing leaves then. Belongs to the holder of the lock.
         transport: from the handshake on.
     """
 
     __slots__ = (
-        *("_final", "_incoming", "_owner", "_state", "_watcher", "deflate", "deflate_lock"),
-        *("driver", "expected", "gathered", "held", "lock", "outbox", "transport"),
+        *("_batch", "_final", "_incoming", "_owner", "_state", "_watcher", "deflate"),
+        *("deflate_lock", "driver", "expected", "gathered", "gathers", "held", "lock", "outbox"),
+        "transport",
     )
 
     transport: Transport
@@ -84,6 +90,8 @@ class Writer:
         self.deflate: PerMessageDeflate | None = None
         self.driver: Any = None
         self.gathered = 0
+        self.gathers = False
+        self._batch = 0  # counts what was gathered together
         self.expected: Expected | None = None
         self.held: Held | None = None
         self.outbox = Outbox(state)
@@ -191,18 +199,34 @@ class Writer:
         """
         if self._state.writing:
             return False
-        if self.gathered:
+        if self.gathers:
             return self.gathered < MAX_GATHERED
         # What is held back comes to no poll.
         if monotonic() - self._incoming.last_received > POLL_INTERVAL:
             self._incoming.poll_if_due()
         transport = self.transport
-        return transport.gathers and not self._state.reading and transport.gather(self._flush_soon)
+        if self._state.reading or not transport.gathers:
+            return False
+        batch = self._batch = self._batch + 1
+        self.gathers = True  # before anybody could end it
+        if not transport.gather(partial(self._end_batch, batch)):
+            self.gathers = False
+        return self.gathers and self.gathered < MAX_GATHERED
 
-    def _flush_soon(self) -> None:
-        """Write what was gathered, when the hub runs: whoever gathered has given up control."""
-        if self.outbox.frames:
+    def _end_batch(self, batch: int) -> None:
+        """Whoever gathered these answers may be waiting for something else."""
+        if self.gathers and self._batch == batch:
+            self.stop_gathering()
+
+    def stop_gathering(self) -> None:
+        """Hold nothing back any more of the present batch, and write what was. From any thread."""
+        self.transport.stop_gathering()
+        self.gathers = False
+        try:
             self.try_flush()
+        except Exception:
+            log_failure("A WebSocket cannot be written, and is closed")
+            self._owner._lose("of an error that is logged")
 
     # What waits
 
@@ -244,6 +268,7 @@ class Writer:
     def take_outgoing(self) -> bytes:
         """Take out what waits. Called with the lock held."""
         self.gathered = 0
+        self.gathers = False
         return self.outbox.take()
 
     def put_back(self, rest: bytes, sent: int) -> None:
