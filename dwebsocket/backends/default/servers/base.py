@@ -149,17 +149,19 @@ def has_socket(reader: io.BufferedReader | None) -> bool:
 
 def drain(reader: io.BufferedReader, sock: Any) -> bytes:
     """Everything in the reader's buffer, and what ``peek`` adds to it without waiting."""
+    raw: Any = reader.raw
     timeout = sock.gettimeout()
     sock.settimeout(0)
     chunks = []
+    # SocketIO then raises at once: a call that finds nothing costs more than all that is here.
+    raw._timeout_occurred = True
     try:
         while count := len(reader.peek(1)):
             chunks.append(reader.read(count))
-    except TimeoutError:  # eventlet's TLS: nothing more is here, and SocketIO will not read again
-        reader.raw._timeout_occurred = False  # type: ignore[attr-defined]
-    except OSError:  # nothing more is here: BlockingIOError, SSLWantReadError
+    except OSError:  # nothing more is here
         pass
     finally:
+        raw._timeout_occurred = False
         sock.settimeout(timeout)
     return b"".join(chunks)
 
