@@ -194,7 +194,7 @@ class Driver(WriteWatcher):
 
     def on_stalled(self) -> None:
         self._listener.stalled = True
-        self._writer.stop_gathering()
+        self._writer.batch.end()
 
     def on_failure(self) -> None:
         self.busy = False

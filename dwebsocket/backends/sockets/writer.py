@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from dwebsocket.backends.outbox import Outbox
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
+from dwebsocket.backends.sockets.batch import POLL_INTERVAL, Batch
 from dwebsocket.backends.sockets.holding import Expected, Held
 from dwebsocket.backends.sockets.parts import Incoming
 from dwebsocket.backends.sockets.watching import WriteWatcher
@@ -24,7 +24,6 @@ from dwebsocket.exceptions import ConnectionClosed
 from dwebsocket.protocol.deflate import PerMessageDeflate
 from dwebsocket.protocol.frames import build_close
 from dwebsocket.protocol.state import ConnectionState, Writing
-from dwebsocket.supervisor import log_failure
 from dwebsocket.transports import Transport
 from dwebsocket.transports.base import Lock, remaining
 
@@ -32,14 +31,8 @@ __all__ = ["Owner", "Writer", "send_deadline"]
 
 CLOSE_QUEUED, CLOSE_SENT, LOST = Writing.CLOSE_QUEUED, Writing.CLOSE_SENT, Writing.LOST
 
-#: Answers to a batch leave together, but not more than this many bytes.
-MAX_GATHERED = 65536
-
 #: Beyond this many bytes that wait for a peer it gets no further Pongs.
 MAX_REPLIES = 65536
-
-#: A socket that has not been polled for this many seconds is polled before a send.
-POLL_INTERVAL = 1.0
 
 
 class Owner(Protocol):
@@ -54,32 +47,27 @@ class Writer:
     """Writes frames, and our Close, the last of them.
 
     Attributes:
+        batch: answers that leave together.
         deflate: compresses messages, if that was agreed on.
         deflate_lock: held while it compresses and its frame is written, if it keeps a context.
         driver: what reads for a handler, and is told when the socket takes data again.
         expected: what groups send twice, to this process and to the one that had the connection.
-        gathered: bytes of the answers held back in the outbox.
-        gathers: whether answers may be held back, for somebody sees to it that they leave soon.
-            Whoever ends that flushes afterwards, and whoever holds one back looks afterwards: one
-            sees the other.
         held: what groups send, while the connection goes to another process, or has come from one:
             nothing leaves then. Belongs to the holder of the lock.
         transport: from the handshake on.
     """
 
     __slots__ = (
-        *("_batch", "_final", "_incoming", "_owner", "_state", "_watcher", "deflate"),
-        *("deflate_lock", "driver", "expected", "gathered", "gathers", "held", "lock", "outbox"),
-        "transport",
+        *("_final", "_incoming", "_owner", "_state", "_watcher", "batch", "deflate"),
+        *("deflate_lock", "driver", "expected", "held", "lock", "outbox", "transport"),
     )
 
     transport: Transport
     deflate_lock: Lock
     lock: Lock
 
-    # These belong to the holder of the lock.
+    # Belongs to the holder of the lock.
     _final: bytes  # what still has to leave, our Close at its end
-    gathered: int
 
     def __init__(self, owner: Owner, state: ConnectionState, incoming: Incoming) -> None:
         self._owner = owner
@@ -89,9 +77,7 @@ class Writer:
         self._final = b""
         self.deflate: PerMessageDeflate | None = None
         self.driver: Any = None
-        self.gathered = 0
-        self.gathers = False
-        self._batch = 0  # counts what was gathered together
+        self.batch = Batch(self, state, incoming)
         self.expected: Expected | None = None
         self.held: Held | None = None
         self.outbox = Outbox(state)
@@ -191,43 +177,6 @@ class Writer:
             self._owner._lose("sending was interrupted in the middle of a frame")
             raise
 
-    # Answers that leave together
-
-    def may_gather(self) -> bool:
-        """Whether an answer may wait in the outbox (and count for ``gathered``) until the other
-        messages of the same read have theirs.
-        """
-        if self._state.writing:
-            return False
-        if self.gathers:
-            return self.gathered < MAX_GATHERED
-        # What is held back comes to no poll.
-        if monotonic() - self._incoming.last_received > POLL_INTERVAL:
-            self._incoming.poll_if_due()
-        transport = self.transport
-        if self._state.reading or not transport.gathers:
-            return False
-        batch = self._batch = self._batch + 1
-        self.gathers = True  # before anybody could end it
-        if not transport.gather(partial(self._end_batch, batch)):
-            self.gathers = False
-        return self.gathers and self.gathered < MAX_GATHERED
-
-    def _end_batch(self, batch: int) -> None:
-        """Whoever gathered these answers may be waiting for something else."""
-        if self.gathers and self._batch == batch:
-            self.stop_gathering()
-
-    def stop_gathering(self) -> None:
-        """Hold nothing back any more of the present batch, and write what was. From any thread."""
-        self.transport.stop_gathering()
-        self.gathers = False
-        try:
-            self.try_flush()
-        except Exception:
-            log_failure("A WebSocket cannot be written, and is closed")
-            self._owner._lose("of an error that is logged")
-
     # What waits
 
     def reply(self, frames: list[bytes]) -> None:
@@ -267,8 +216,9 @@ class Writer:
 
     def take_outgoing(self) -> bytes:
         """Take out what waits. Called with the lock held."""
-        self.gathered = 0
-        self.gathers = False
+        batch = self.batch
+        batch.is_open = False
+        batch.size = 0
         return self.outbox.take()
 
     def put_back(self, rest: bytes, sent: int) -> None:
