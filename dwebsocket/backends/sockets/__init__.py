@@ -13,8 +13,8 @@ Each part knows the others, and the WebSocket, by a Protocol::
     sweeper          looks after all that are open
 
 ``keepalive`` has what the sweeper asks of each, and ``detaching`` the runners. ``departing``,
-``arriving`` and ``transit`` have connections that go from one process to another, and ``ending`` has
-the end of a process.
+``arriving`` and ``transit`` have connections that go from one process to another, and ``ending``
+has the end of a process.
 """
 
 from .websocket import SocketWebSocket

@@ -130,7 +130,8 @@ class Writer:
             raise self._owner._closed_error() from error
         finally:
             lock.release()
-            self.flush_after_writing()
+            if self.outbox.frames or state.writing:
+                self.flush_after_writing()
 
     def write_nowait(self, frame: bytes, payload: bytes) -> None:
         """``write`` for a handler."""
@@ -163,7 +164,8 @@ class Writer:
                 elif self.outbox.size:
                     self.outbox.count()
         finally:
-            self.flush_after_writing()  # what was left here meanwhile, above all a Close
+            if self.outbox.frames or state.writing:  # left here meanwhile, above all a Close
+                self.flush_after_writing()
 
     def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
         if sent < len(frame):  # TLS must get the same again, and not less of it
