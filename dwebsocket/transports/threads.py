@@ -182,6 +182,10 @@ class PlainTransport(ThreadTransport):
         self.sock, self._detached = own, True
         return True
 
+    def close(self) -> None:
+        super().close()
+        self._large = None
+
 
 class TLSTransport(BaseTLSTransport, ThreadTransport):
     """TLS, or a plain socket where the platform has no flag for 'do not wait'."""
