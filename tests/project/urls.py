@@ -129,6 +129,7 @@ urlpatterns = [
     path("handler/waiting/", handlers.Waiting.as_view()),
     path("handler/closed/", handlers.Closed.as_view()),
     path("handler/ordered/", handlers.Ordered.as_view()),
+    path("handler/changing/", handlers.Changing.as_view()),
     path("handler/context/", handlers.Context.as_view(), name="handler-context"),
     path("handler/untouched/", handlers.Untouched.as_view()),
     path("handler/querying/", handlers.Querying.as_view()),

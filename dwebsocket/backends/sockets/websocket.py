@@ -226,10 +226,10 @@ class SocketWebSocket(BaseWebSocket):
             frame, rest = build_frame_header(opcode, length) + payload, b""
         else:
             frame, rest = build_frame_header(opcode, length), payload
-        if self._ready and not rest and writer.batch.may_hold():
+        if self._ready and not rest and (batch := writer.batch).may_hold():
             writer.outbox.frames.append(frame)
-            writer.batch.size += length
-            if not writer.batch.is_open:  # meanwhile
+            batch.size += length
+            if not batch.is_open:  # meanwhile
                 writer.try_flush()
         elif writer.driver is not None:
             writer.write_nowait(frame, rest)
