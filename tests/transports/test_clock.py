@@ -1,8 +1,11 @@
 """Functions that are called some milliseconds later."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,8 @@ from dwebsocket.transports import clock
 
 from ..servers.process import wait_until
 from .pairs import TIMEOUT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -44,13 +49,24 @@ def test_a_clock_that_stands_still_is_set_going(monkeypatch):
     wait_until(lambda: ticking._rests, "it stands still", timeout=TIMEOUT)
 
 
-def test_a_forked_child_has_a_clock():
+FORKED = """
+import os, sys, threading
+from dwebsocket.transports import clock
+
+def is_called():
     called = threading.Event()
-    clock.call_later(called.set)
-    assert called.wait(TIMEOUT)
-    child = os.fork()
-    if not child:
-        called = threading.Event()
-        clock.call_later(called.set)
-        os._exit(0 if called.wait(TIMEOUT) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    return clock.call_later(called.set) and called.wait(10)
+
+assert is_called()
+child = os.fork()
+if not child:
+    os._exit(0 if is_called() else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_has_a_clock():
+    command = [sys.executable, "-W", "ignore", "-c", FORKED]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 0, result.stderr
