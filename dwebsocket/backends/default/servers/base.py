@@ -96,6 +96,8 @@ class BufferedTakeover(SocketTakeover):
     #: is the environ; nothing for a server that has another way to its reader.
     runner: ClassVar[tuple[str, str, str] | None] = None
 
+    _reader: io.BufferedReader | None = None  # once it has been found
+
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
         """The reader, from what the server puts into ``wsgi.input``."""
@@ -122,8 +124,10 @@ class BufferedTakeover(SocketTakeover):
     @property
     def reader(self) -> io.BufferedReader:
         """The reader of this request."""
-        reader = self.find_reader(self.environ)
-        assert reader is not None  # matches() said so
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = self.find_reader(self.environ)
+            assert reader is not None  # matches() said so
         return reader
 
     def get_socket(self) -> Any:
