@@ -10,29 +10,19 @@ from __future__ import annotations
 
 from functools import partial
 from time import monotonic
-from typing import Protocol
 
 from dwebsocket.backends.sockets.parts import Incoming
+from dwebsocket.backends.sockets.watching import Flushed
 from dwebsocket.protocol.state import ConnectionState
 from dwebsocket.supervisor import log_failure
-from dwebsocket.transports import Transport
 
-__all__ = ["POLL_INTERVAL", "Batch", "Held"]
+__all__ = ["POLL_INTERVAL", "Batch"]
 
 #: Not more than this many bytes leave together.
 MAX_SIZE = 65536
 
 #: A socket that has not been polled for this many seconds is polled before a send.
 POLL_INTERVAL = 1.0
-
-
-class Held(Protocol):
-    """The writer in whose outbox they are."""
-
-    transport: Transport
-
-    def try_flush(self) -> bool: ...
-    def lose(self, reason: str) -> None: ...
 
 
 class Batch:
@@ -46,7 +36,7 @@ class Batch:
 
     __slots__ = ("_incoming", "_number", "_state", "_writer", "is_open", "size")
 
-    def __init__(self, writer: Held, state: ConnectionState, incoming: Incoming) -> None:
+    def __init__(self, writer: Flushed, state: ConnectionState, incoming: Incoming) -> None:
         self._writer = writer
         self._state = state
         self._incoming = incoming
