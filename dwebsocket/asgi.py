@@ -43,6 +43,7 @@ from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.upgrade.caches import forbid_storing
+from dwebsocket.upgrade.order import find_call_in_thread
 from dwebsocket.upgrade.other_answers import tell_of_answer
 from dwebsocket.ws_urls import resolve
 
@@ -288,6 +289,10 @@ class HandshakeHandler(BaseHandler):
             return [] if connection.is_accepted else as_refusal(response, connection)
         finally:
             response.close()
+
+    def make_view_atomic(self, view: Any) -> Any:
+        """What calls the view, here in a thread."""
+        return find_call_in_thread(super().make_view_atomic(view))
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Find the view."""

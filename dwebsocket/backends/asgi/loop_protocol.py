@@ -154,7 +154,7 @@ class LoopProtocol(asyncio.Protocol):
             self._writable.set_result(None)
 
     def shutdown(self) -> bool:
-        """The server ends."""
+        """The server ends: close it; always told at once."""
         if self.owner is None or self.received.end is not None:
             self._abort_soon()
         else:
@@ -218,9 +218,10 @@ class LoopProtocol(asyncio.Protocol):
             elif self.owner is not None and now > self.last_received + PATIENCE:
                 self.owner._notice_end()
             return None
-        if received.is_paused:  # the end is not seen behind what is unread
+        if received.is_paused:  # neither the end nor a Pong is seen behind what is unread
             self._look_for_hang_up()
-            return None
+            if received.was_taken:
+                received.was_taken, self.last_received = False, now
         if self._pinged is not None and self.last_received > self._pinged:
             self._pinged = None  # answered
         if interval is None or now - self.last_received < interval:

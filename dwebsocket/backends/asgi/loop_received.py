@@ -28,11 +28,12 @@ class Received:
         end: why nothing comes behind ``messages``; ``None``: more may come.
         is_paused: nothing is read, for too much waits to be taken.
         messages: the oldest first.
+        was_taken: something was taken out, of what had been too much; whoever looks resets it.
     """
 
     __slots__ = (
         *("_cost", "_loop", "_on_more", "_transport", "_waiter"),
-        *("connection", "end", "is_paused", "messages"),
+        *("connection", "end", "is_paused", "messages", "was_taken"),
     )
 
     _waiter: asyncio.Future[None] | None  # somebody waits for a message
@@ -52,7 +53,7 @@ class Received:
         self._waiter = None
         self.messages: list[Message] = []
         self.end: tuple[int, str] | None = None
-        self.is_paused = False
+        self.is_paused = self.was_taken = False
 
     def feed(self, data: bytes) -> None:
         """Decode it, and wake whoever waits."""
@@ -119,6 +120,7 @@ class Received:
         """A message that was counted has been taken: go on where there was no room."""
         self._cost = self._cost - cost_of([message]) if self.messages else 0
         connection = self.connection
+        self.was_taken = True
         if not self.is_paused or self._cost > RESERVE:
             return
         if connection.rest:

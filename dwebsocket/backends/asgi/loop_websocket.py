@@ -17,7 +17,7 @@ from dwebsocket.protocol.handshake import OWS, build_response
 from dwebsocket.protocol.prepared import PreparedMessage
 from dwebsocket.websocket import BytesLike, Message
 
-from .connection import AsgiConnection, Event
+from .connection import AsgiConnection, Event, explain
 from .events import EVENT_COST, build_compressed
 from .inbox import Inbox
 from .loop_protocol import LoopProtocol
@@ -69,17 +69,20 @@ class LoopWebSocket(AsgiWebSocket):
     def accept_connection(self, subprotocol: str | None, headers: Mapping[str, str]) -> None:
         response = build_response(self._key, subprotocol, headers.items(), self._extensions)
         self._serving.register()
-        try:
-            self._connection.call_and_wait(self._open, response)
-        except BaseException:
-            self._serving.unregister()
-            raise
-
-    def _open(self, response: bytes) -> None:
-        self._protocol.open(response)
-        self._protocol.owner = self
         self._connection.is_taken = True
         self._state.open()
+        if self._connection.is_in_loop():
+            self._open(response)
+        else:  # it is done before whatever else comes into the loop from here
+            self._connection.call(self._open, response)
+
+    def _open(self, response: bytes) -> None:
+        try:
+            self._protocol.open(response)
+        except Exception as error:
+            self._closing.lose(f"the connection could not be taken: {explain(error)}")
+            return
+        self._protocol.owner = self
         self._serving.begin()
 
     def _notice_end(self) -> None:

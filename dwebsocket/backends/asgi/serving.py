@@ -66,11 +66,6 @@ class Serving:
         websockets.add(self._owner)
         self._connection.serving = self
 
-    def unregister(self) -> None:
-        """Undo ``register``: the handshake could not be answered."""
-        self.deregister()
-        self._connection.serving = None
-
     def deregister(self) -> None:
         """Count it as open no more. Idempotent."""
         websockets.discard(self._owner)

@@ -67,12 +67,14 @@ class Members:
         many seconds.
         """
         self.shutdown()
-        self._empty = self._loop.create_future()
-        waiting: list[asyncio.Future[Any]] = [*self._tasks]
-        if self._members:
-            waiting.append(self._empty)
-        if waiting:
-            await asyncio.wait(waiting, timeout=timeout)
+        deadline = self._loop.time() + timeout
+        # Whose connection has ended may have a task that begins with that.
+        while (self._members or self._tasks) and (left := deadline - self._loop.time()) > 0:
+            waiting: list[asyncio.Future[Any]] = [*self._tasks]
+            if self._members:
+                self._empty = self._loop.create_future()
+                waiting.append(self._empty)
+            await asyncio.wait(waiting, timeout=left)
 
 
 all_members: WeakKeyDictionary[asyncio.AbstractEventLoop, Members] = WeakKeyDictionary()
