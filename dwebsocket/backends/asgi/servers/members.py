@@ -13,7 +13,7 @@ from dwebsocket.running.event_loop import call_in_loop, set_done
 
 from .base import Member
 
-__all__ = ["Members", "end_members", "find_members"]
+__all__ = ["GRACE", "Members", "end_members", "find_members"]
 
 #: Seconds that those that are open have to end when the server does.
 GRACE = 2.0
