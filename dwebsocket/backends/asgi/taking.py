@@ -93,7 +93,8 @@ def take(server: AsgiTakeover, member: Member, many: bool) -> tuple[int, bytes]:
         many: whether there may be very many such connections.
     """
     transport = server.transport
-    if server.has_ended:
+    if server.has_ended:  # who uses it finds that out
+        server.register(member)
         return duplicate(find_dead()), b""
     own = get_descriptor(transport)
     descriptor = duplicate(own, ABOVE_SELECT if many or own > ABOVE_SELECT // 2 else 0)
