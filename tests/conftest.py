@@ -1,5 +1,6 @@
 """What real servers need: certificates, a database, a journal. All made once, when asked for."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -133,6 +134,19 @@ LONGEST = {
     *("test_fuzz.py", "test_many_clients.py", "test_asgi_servers.py", "test_gunicorn_ends.py"),
     *("test_hanging.py", "test_faults.py", "test_redis.py", "test_servers.py"),
 }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collecting makes a million objects, and they live until the end: the garbage collector, which
+    takes half of the time then, and all that the tests do with it, look at none of them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
