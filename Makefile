@@ -15,7 +15,7 @@ PARALLEL ?= -n 6 --dist loadgroup --no-loadscope-reorder
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test lint docs quick pytest suite coverage conformance soak chaos bench clean
+.PHONY: help demo test lint docs quick pytest compiled transports servers suite coverage conformance soak chaos bench clean
 
 help:
 	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
@@ -46,7 +46,10 @@ else
 	@$(BIN)/python examples/manage.py runserver 127.0.0.1:$(PORT)
 endif
 
-test: lint docs suite
+# What keeps one core busy or waits runs at once, the rest one after the other.
+test: $(VENV)/.test
+	$(MAKE) --jobs --output-sync=target lint docs compiled transports
+	$(MAKE) servers
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -62,11 +65,21 @@ quick: $(VENV)/.test
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
+# pytest compiles what it collects, and with many processes each of them would do all of it.
+compiled: $(VENV)/.test
+	$(BIN)/python -m pytest --collect-only -qq >/dev/null || true  # seen below
+
 # Threads with a gevent hub come and go in tests/transports. At their end greenlet calls back, and
-# there CPython 3.11 may trace one line for ever: these run without coverage. Chaos takes all that the
-# machine has: nothing that waits for its answer in time runs beside it.
-suite: $(VENV)/.test
+# there CPython 3.11 may trace one line for ever: these run without coverage.
+transports: $(VENV)/.test
 	$(BIN)/python -m pytest $(PARALLEL) tests/transports
+
+suite:
+	$(MAKE) transports
+	$(MAKE) servers
+
+# Chaos takes all that the machine has: nothing that waits for its answer in time runs beside it.
+servers: $(VENV)/.test
 	$(BIN)/python -m pytest tests/soak/test_chaos.py
 	$(BIN)/$(or $(MEASURE),python) -m pytest $(PARALLEL) --ignore tests/transports --ignore tests/soak/test_chaos.py $(ARGS)
 
