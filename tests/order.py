@@ -14,6 +14,8 @@ LONGEST = {
     *("test_fuzz.py", "test_many_clients.py", "test_asgi_servers.py", "test_gunicorn_ends.py"),
     *("test_hanging.py", "test_faults.py", "test_redis.py", "test_servers.py"),
 }
+#: Files of tests/contract with servers that no other has: half of what a thorough row takes.
+APART = {"test_groups.py", "test_histories.py", "test_presence.py"}
 PLACES = {row.name: (not row.thorough, place) for place, row in enumerate(ROWS)}
 
 
@@ -24,7 +26,10 @@ def row_of(item):
 
 def name_group(item):
     row = row_of(item)
-    return f"{item.path.parent.name}-{row.name}" if row else str(item.path)
+    if row is None:
+        return str(item.path)
+    apart = "-apart" if row.thorough and item.path.name in APART else ""
+    return f"{item.path.parent.name}-{row.name}{apart}"
 
 
 def arrange(items):
