@@ -75,7 +75,7 @@ compiled: $(VENV)/.test
 # Threads with a gevent hub come and go in tests/transports. At their end greenlet calls back, and
 # there CPython 3.11 may trace one line for ever: these run without coverage.
 transports: $(VENV)/.test
-	$(BIN)/python -m pytest $(PARALLEL) tests/transports
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/transports
 
 suite:
 	$(MAKE) transports
