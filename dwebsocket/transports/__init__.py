@@ -53,9 +53,11 @@ def find_transport_class(sock: Any) -> type[Transport]:
         return _find_in(eventlet_transports, tls=hasattr(sock, "pending"))
     from . import threads
 
+    if isinstance(sock, ssl.SSLSocket):
+        return threads.TLSTransport
     # Without MSG_DONTWAIT (Windows) a plain socket is driven as TLS is: never blocking.
-    tls = isinstance(sock, ssl.SSLSocket) or not hasattr(socket, "MSG_DONTWAIT")
-    return _find_in(threads, tls=tls)
+    dontwait = hasattr(socket, "MSG_DONTWAIT")
+    return threads.PlainTransport if dontwait else threads.TriedPlainTransport
 
 
 def _find_in(module: ModuleType, *, tls: bool) -> type[Transport]:

@@ -73,6 +73,7 @@ class Transport:
         calls_anew: whether each ``on_readable`` runs in a greenlet of its own.
         half_closes: whether the peer can be told that nothing more follows, and go on to send;
             otherwise ``shutdown_writing`` does nothing.
+        moves: whether another process can go on with its descriptor.
     """
 
     __slots__ = ("_detached", "half_closes", "sock")
@@ -81,6 +82,7 @@ class Transport:
     gathers: ClassVar[bool] = False
     frees_memory: ClassVar[bool] = False
     calls_anew: ClassVar[bool] = False
+    moves: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         self.sock = sock
@@ -215,7 +217,8 @@ class Transport:
         """Take the connection away from the server, which then sees that its client has left.
 
         Args:
-            lowest: the least number that its descriptor should have from now on.
+            lowest: the least number that its descriptor should have from now on, if it gets a new
+                one.
 
         Returns:
             ``False`` where that cannot be done: the server's request must then last as long as the

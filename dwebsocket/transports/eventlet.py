@@ -14,9 +14,10 @@ from greenlet import getcurrent
 
 from . import poll
 from .base import Lock, remaining
+from .departed import depart
 from .detach import duplicate, replace_by_dead
 from .greenlets import GreenletTransport
-from .tls import BaseTLSTransport
+from .tls import TLS_SLOTS, BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport"]
 
@@ -25,11 +26,16 @@ BUFFER = bytearray(262144)
 #: The socket without eventlet, whether the process is patched or not.
 socket = original("socket").socket
 
+#: The lock without eventlet: for calls into OpenSSL, which do not switch.
+call_lock = original("threading").Lock
+
 
 class EventletTransport(GreenletTransport):
     """Waiting by eventlet's ``trampoline``; from other threads by the system's own call."""
 
-    __slots__ = ("_fd", "_write_listener")
+    __slots__ = ("_fd", "_read_listener", "_write_listener")
+
+    gathers: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -68,8 +74,10 @@ class EventletTransport(GreenletTransport):
         eventlet.sleep(seconds)
 
     def close(self) -> None:
-        # The descriptor gets another file: who still waits for this one must be told.
-        eventlet.hubs.notify_opened(self._fd)
+        # The descriptor gets another file: who still waits for this one must be told. Not once it
+        # has been closed: somebody else may have its number.
+        if self.fileno() >= 0:
+            eventlet.hubs.notify_opened(self._fd)
         super().close()
 
     def is_own_hub(self) -> bool:
@@ -80,6 +88,18 @@ class EventletTransport(GreenletTransport):
 
     def call_in_next_round(self, function: Callable[[], None]) -> None:
         self._hub.schedule_call_global(0, function)
+
+    def gather(self, flush: Callable[[], None]) -> bool:
+        if getcurrent() is not self._reader:
+            return False
+        self._hub.schedule_call_global(0, flush)
+        return True
+
+    def watch_reading(self, on: bool) -> None:
+        if on:
+            self._read_listener = self._listen(self._hub.READ, self._on_readable)
+        else:
+            self._hub.remove(self._read_listener)
 
     def watch_writing(self, on: bool) -> None:
         if on:
@@ -103,10 +123,9 @@ def is_past(timeout: float | None) -> bool:
 class PlainTransport(EventletTransport):
     """The socket below eventlet's is never blocking; a read waits first, then receives."""
 
-    __slots__ = ("_plain", "_read_listener")
+    __slots__ = ("_plain",)
 
     detaches: ClassVar[bool] = True
-    gathers: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -123,18 +142,6 @@ class PlainTransport(EventletTransport):
         self._fd = own.fileno()
         self._detached = True
         return True
-
-    def gather(self, flush: Callable[[], None]) -> bool:
-        if getcurrent() is not self._reader:
-            return False
-        self._hub.schedule_call_global(0, flush)
-        return True
-
-    def watch_reading(self, on: bool) -> None:
-        if on:
-            self._read_listener = self._listen(self._hub.READ, self._on_readable)
-        else:
-            self._hub.remove(self._read_listener)
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         buffer = BUFFER if eventlet.hubs.get_hub() is self._hub else bytearray(len(BUFFER))
@@ -165,6 +172,13 @@ class PlainTransport(EventletTransport):
 
 
 class TLSTransport(BaseTLSTransport, EventletTransport):
-    """eventlet's ``SSLSocket`` at timeout 0 raises instead of switching; we do the waiting."""
+    """eventlet's ``SSLSocket`` at timeout 0 raises instead of switching; we do the waiting. It
+    leaves under the descriptor that it has.
+    """
 
-    __slots__ = ("_lock",)
+    __slots__ = TLS_SLOTS
+
+    def detach(self, lowest: int = 0) -> bool:
+        if not self._detached:
+            self.sock, self._lock, self._detached = depart(self.sock), call_lock(), True
+        return True

@@ -16,9 +16,11 @@ from greenlet import getcurrent
 
 from . import poll
 from .base import Lock, remaining
+from .departed import RawSocket, TLSStream
+from .descriptors import find_dead
 from .detach import duplicate, replace_by_dead
 from .greenlets import GreenletTransport
-from .tls import BaseTLSTransport
+from .tls import TLS_SLOTS, BaseTLSTransport
 
 __all__ = ["PlainTransport", "TLSTransport", "forget"]
 
@@ -26,6 +28,13 @@ READ, WRITE = 1, 2
 
 #: The socket without gevent, whether the process is patched or not.
 socket = get_original("socket", "socket")
+
+#: The lock without gevent: for calls into OpenSSL, which do not switch.
+call_lock = get_original("threading", "Lock")
+
+#: What gevent calls the parts of its sockets that a TLS connection is taken out of. Where it calls
+#: them otherwise, such a connection stays in its greenlet.
+PARTS = ("_sock", "_read_event", "_write_event")
 
 #: One for all connections: it is emptied before anything else can run.
 BUFFER = bytearray(262144)
@@ -35,6 +44,9 @@ class GeventTransport(GreenletTransport):
     """Waiting by watchers of the hub's loop; from other threads by the system's own call."""
 
     __slots__ = ("_fd", "_io", "_write_io")
+
+    gathers: ClassVar[bool] = True
+    frees_memory: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -68,7 +80,8 @@ class GeventTransport(GreenletTransport):
 
     def close(self) -> None:
         self._close_io()
-        forget(self._hub.loop.fileno(), self._fd)
+        if not self._detached:
+            forget(self._hub.loop.fileno(), self._fd)
         super().close()
 
     def give_back(self) -> None:
@@ -119,6 +132,18 @@ class GeventTransport(GreenletTransport):
         timer = self._hub.loop.timer(0)
         timer.start(call_and_close, timer, function)
 
+    def gather(self, flush: Callable[[], None]) -> bool:
+        if getcurrent() is not self._reader:
+            return False
+        self._hub.loop.run_callback(flush)
+        return True
+
+    def watch_reading(self, on: bool) -> None:
+        if on:
+            self._io.start(self._on_readable)
+        else:
+            self._io.stop()
+
     def watch_writing(self, on: bool) -> None:
         if on:
             self._write_io = self._hub.loop.io(self._fd, WRITE)
@@ -133,8 +158,6 @@ class PlainTransport(GeventTransport):
     __slots__ = ("_recv_into", "_send", "_sendmsg")
 
     detaches: ClassVar[bool] = True
-    gathers: ClassVar[bool] = True
-    frees_memory: ClassVar[bool] = True
 
     _recv_into: Callable[[bytearray], int]
     _send: Callable[[bytes | memoryview], int]
@@ -168,24 +191,11 @@ class PlainTransport(GeventTransport):
         self._detached = True
         return True
 
-    def close(self) -> None:
-        if self._detached:
-            self._close_io()
-            self.sock.close()
-        else:
-            super().close()
-
     def let_go(self) -> None:
         # The open file lives on in another process, and epoll would go on to tell of it.
         self._close_io()
         forget(self._hub.loop.fileno(), self._fd)
         self.sock.close()
-
-    def watch_reading(self, on: bool) -> None:
-        if on:
-            self._io.start(self._on_readable)
-        else:
-            self._io.stop()
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         buffer = BUFFER if get_hub() is self._hub else bytearray(len(BUFFER))
@@ -226,12 +236,6 @@ class PlainTransport(GeventTransport):
         except BlockingIOError:
             return 0
 
-    def gather(self, flush: Callable[[], None]) -> bool:
-        if getcurrent() is not self._reader:
-            return False
-        self._hub.loop.run_callback(flush)
-        return True
-
 
 def call_and_close(timer: Any, function: Callable[[], None]) -> None:
     timer.close()
@@ -257,4 +261,30 @@ def forget(loop_fd: int, fd: int) -> None:
 class TLSTransport(BaseTLSTransport, GeventTransport):
     """gevent's ``SSLSocket`` at timeout 0 raises instead of switching; we do the waiting."""
 
-    __slots__ = ("_lock",)
+    __slots__ = TLS_SLOTS
+
+    detaches: ClassVar[bool] = all(hasattr(gevent.socket.socket, part) for part in PARTS)
+
+    def detach(self, lowest: int = 0) -> bool:
+        """OpenSSL's object is bound to the socket below gevent's, which is ours from here on; the
+        server's object gets a dead one.
+        """
+        if self._detached:
+            return True
+        sock, io = self.sock, self._hub.loop.io
+        stream = TLSStream(sock._sock, sock._sslobj)
+        dead = os.dup(find_dead())
+        old = sock._read_event, sock._write_event
+        sock._sslobj = None
+        sock._sock = RawSocket(sock.family, sock.type, sock.proto, dead)
+        sock._read_event, sock._write_event = io(dead, READ), io(dead, WRITE)
+        for event in old:
+            event.stop()
+            event.close()
+        self.sock, self._lock, self._detached = stream, call_lock(), True
+        return True
+
+    def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
+        if self.is_own_hub():
+            self._reader = getcurrent()
+        return super().receive(deadline)

@@ -85,7 +85,7 @@ class GreenletTransport(Transport):
         if not self._in_call:  # one of before runs still, and will say it
             self._more = more
         self._watched = (False, False)
-        self.set_interest(reading=reading, writing=writing)
+        self._in_hub((reading, writing))
 
     def set_interest(self, *, reading: bool, writing: bool) -> None:
         self._in_hub((reading, writing))

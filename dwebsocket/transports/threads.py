@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 
 from . import poll
 from .base import Transport, Watcher, remaining
+from .departed import depart
 from .detach import duplicate, replace_by_dead
 from .thread_loop import Watch, get_loop
-from .tls import BaseTLSTransport
+from .tls import TLS_SLOTS, BaseTLSTransport
+from .tried import TriedTransport
 
-__all__ = ["PlainTransport", "TLSTransport"]
+__all__ = ["PlainTransport", "TLSTransport", "TriedPlainTransport"]
 
 #: Windows has no such flag: there a plain socket is driven as TLS is.
 DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
@@ -37,10 +39,13 @@ read_buffer = ReadBuffer()
 class ThreadTransport(Transport):
     """Waiting with the system's own calls."""
 
-    __slots__ = ("_watch",)
+    __slots__ = ("_gatherer", "_watch")
+
+    gathers: ClassVar[bool] = True
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
+        self._gatherer = 0  # the thread whose answers are gathered
         self._watch: Watch | None = None
 
     def wait_readable(self, timeout: float | None) -> bool:
@@ -52,6 +57,15 @@ class ThreadTransport(Transport):
     @staticmethod
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
+
+    def start_gathering(self) -> None:
+        self._gatherer = threading.get_ident()
+
+    def stop_gathering(self) -> None:
+        self._gatherer = 0
+
+    def gather(self, flush: Callable[[], None]) -> bool:
+        return self._gatherer == threading.get_ident()
 
     def prepare_watching(self) -> None:
         get_loop()
@@ -84,15 +98,13 @@ class ThreadTransport(Transport):
 class PlainTransport(ThreadTransport):
     """A blocking socket: waiting for data is one call; what may not block says so by a flag."""
 
-    __slots__ = ("_gatherer", "_polls", "_size")
+    __slots__ = ("_polls", "_size")
 
     detaches: ClassVar[bool] = True
-    gathers: ClassVar[bool] = True
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         sock.settimeout(None)
-        self._gatherer = 0  # the thread whose answers are gathered
         # Signals are handled in the main thread, but a blocking recv there is restarted by the
         # system if the handler was installed so (gunicorn's SIGTERM): only poll comes back.
         self._polls = threading.current_thread() is threading.main_thread()
@@ -139,15 +151,6 @@ class PlainTransport(ThreadTransport):
             return 0
         return sent
 
-    def start_gathering(self) -> None:
-        self._gatherer = threading.get_ident()
-
-    def stop_gathering(self) -> None:
-        self._gatherer = 0
-
-    def gather(self, flush: Callable[[], None]) -> bool:
-        return self._gatherer == threading.get_ident()
-
     def detach(self, lowest: int = 0) -> bool:
         self._polls = False
         if self._detached:
@@ -161,6 +164,17 @@ class PlainTransport(ThreadTransport):
 
 
 class TLSTransport(BaseTLSTransport, ThreadTransport):
-    """TLS, or a plain socket where the platform has no flag for 'do not wait'."""
+    """TLS of ``ssl``. It leaves under the descriptor that it has."""
+
+    __slots__ = TLS_SLOTS
+
+    def detach(self, lowest: int = 0) -> bool:
+        if not self._detached:
+            self.sock, self._detached = depart(self.sock), True
+        return True
+
+
+class TriedPlainTransport(TriedTransport, ThreadTransport):
+    """A plain socket where the platform has no flag for 'do not wait'."""
 
     __slots__ = ("_lock",)

@@ -35,7 +35,6 @@ def ask(client, text="look"):
 
 
 @everything
-@pytest.mark.rows(tls=False)  # with TLS a handler is held in a thread of its own
 def test_the_next_call_finds_nothing_whosever_it_is(server, open_websocket, name):
     one, other = open_websocket("/postgresql/leaving/"), open_websocket("/postgresql/leaving/")
     left = set()

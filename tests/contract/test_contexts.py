@@ -67,7 +67,7 @@ def test_coroutines(server, row, open_websocket, journal, case, path, kind):
     check_held(row, open_websocket, journal, case, path, kind)
 
 
-@pytest.mark.rows(coroutines=True, tls=False)  # with TLS it stays in its request
+@pytest.mark.rows(coroutines=True)
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_async_view(server, row, open_websocket, journal, case, kind):
     check_held(row, open_websocket, journal, case, "/holding/async-view/", kind)

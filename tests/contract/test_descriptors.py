@@ -34,14 +34,14 @@ def test_clients_that_close(server, open_websocket, journal, case, mount, echo):
     check_all_gone(pid, before, CLIENTS, journal, case)
 
 
-@pytest.mark.rows(paces=True, cuts=True, tls=False)
+@pytest.mark.rows(paces=True, cuts=True)
 def test_clients_of_a_handler_that_read_nothing(tuned_server, row, open_websocket, journal, case):
     """They are hung up on, though they never will themselves, and their servers can end."""
     count = 3 if row.thorough else 1
     flood("/handler/flood/", tuned_server, open_websocket, journal, case, count)
 
 
-@pytest.mark.rows(typical=True, paces=True, cuts=True, tls=False, coroutines=True)
+@pytest.mark.rows(typical=True, paces=True, cuts=True, coroutines=True)
 def test_clients_of_a_coroutine_that_read_nothing(tuned_server, open_websocket, journal, case):
     flood("/async/handler/flood/", tuned_server, open_websocket, journal, case)
 

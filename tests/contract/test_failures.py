@@ -38,12 +38,6 @@ def check_all_is_well(client_of):
         assert client.read_close().close_code == 1000
 
 
-@pytest.fixture
-def count(row):
-    """Where the server ends TLS a handler holds one of its few threads."""
-    return 3 if row.tls else CLIENTS
-
-
 def fail(clients, row):
     for client in clients:
         client.send_text("fail")
@@ -53,19 +47,19 @@ def fail(clients, row):
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_handler_that_raises(server, row, open_websocket, journal, case, count, how):
-    clients = [open_websocket(f"/handler/failing/{how}/") for _ in range(count)]
+def test_a_handler_that_raises(server, row, open_websocket, journal, case, how):
+    clients = [open_websocket(f"/handler/failing/{how}/") for _ in range(CLIENTS)]
     fail(clients, row)
-    journal.wait(case, "told", count=count)
+    journal.wait(case, "told", count=CLIENTS)
     check_all_is_well(open_websocket)
 
 
 @pytest.mark.rows(coroutines=True)
 @pytest.mark.parametrize("how", [how for how in DAMAGES if how != "exit"])
-def test_an_async_handler_that_raises(server, row, open_websocket, journal, case, count, how):
-    clients = [open_websocket(f"/handler/failing-async/{how}/") for _ in range(count)]
+def test_an_async_handler_that_raises(server, row, open_websocket, journal, case, how):
+    clients = [open_websocket(f"/handler/failing-async/{how}/") for _ in range(CLIENTS)]
     fail(clients, row)
-    journal.wait(case, "told", count=count)
+    journal.wait(case, "told", count=CLIENTS)
     check_all_is_well(open_websocket)
 
 

@@ -51,8 +51,6 @@ def open_ending(open_websocket, path, where):
 def test_one_close_and_one_on_close(
     server, row, open_websocket, address, journal, case, where, how
 ):
-    if how == "exiting" and row.tls:
-        pytest.skip("held in the server's thread, this ends the thread's request")
     code, errors = ENDINGS[where, how]
     mark = server.log.mark()
     path = f"/handler/ending/{where}/{how}/{case}/"
@@ -96,8 +94,6 @@ def test_debug_page_does_not_leak(lenient_server, row, open_websocket, journal, 
 @pytest.mark.parametrize("leave", ["hang_up", "reset"])
 @each
 def test_client_that_left_meanwhile(server, row, open_websocket, journal, case, where, how, leave):
-    if how == "exiting" and row.tls:
-        pytest.skip("held in the server's thread, this ends the thread's request")
     client = open_websocket(f"/handler/ending/{where}/{how}/")
     if where != "open":
         client.send_text("go")
@@ -105,7 +101,6 @@ def test_client_that_left_meanwhile(server, row, open_websocket, journal, case, 
     journal.wait(case, "ended")
 
 
-@pytest.mark.rows(tls=False)
 def test_others_do_not_notice(server, open_websocket):
     others = [open_websocket("/handler/echo/") for _ in range(3)]
     for where, how in [("message", "raising"), ("message", "exiting"), ("close", "exiting")] * 4:

@@ -12,7 +12,6 @@ from ..servers.process import wait_until
 pytestmark = pytest.mark.rows(patched=True, thorough=True)
 
 
-@pytest.mark.rows(tls=False)
 def test_a_slow_handler_delays_nobody_else(server, open_websocket, tmp_path):
     slow, other = open_websocket("/handler/slow/"), open_websocket("/handler/echo/")
     slow.send_text(f"30 {tmp_path / 'done'}")
@@ -24,7 +23,7 @@ def test_a_slow_handler_delays_nobody_else(server, open_websocket, tmp_path):
     assert slow.read_text() == "end 30"
 
 
-@pytest.mark.rows(tls=False, asgi=False)
+@pytest.mark.rows(asgi=False)
 def test_many_messages_of_slow_handlers_take_turns_with_others(server, open_websocket, tmp_path):
     """More clients than there are threads for handlers, each with messages for seconds."""
     many = [open_websocket("/handler/slow/") for _ in range(40)]
@@ -53,10 +52,8 @@ def test_frames_of_two_threads_do_not_interleave(server, open_websocket):
 
 
 @pytest.mark.rows(paces=True)
-def test_a_reader_that_is_too_slow_is_closed(server, row, open_websocket, journal, case):
+def test_a_reader_that_is_too_slow_is_closed(server, open_websocket, journal, case):
     """No more than WEBSOCKET_MAX_SEND_BUFFER, 1 MiB, waits in memory for it."""
-    if row.tls:
-        pytest.skip("with TLS send() waits for the peer")
     client = open_websocket("/handler/flood/")
     client.send_text("1000000000")
     flooded = journal.wait(case, "flooded", timeout=10)
@@ -74,9 +71,7 @@ def test_a_reader_that_is_too_slow_is_closed(server, row, open_websocket, journa
 
 
 @pytest.mark.rows(paces=True)
-def test_a_reader_that_is_too_slow_and_stays_so(server, row, open_websocket, journal, case):
-    if row.tls:
-        pytest.skip("with TLS send() waits for the peer")
+def test_a_reader_that_is_too_slow_and_stays_so(server, open_websocket, journal, case):
     open_websocket("/handler/flood/").send_text("1000000000")
     assert journal.wait(case, "ended", timeout=10)["close_code"] == 1013
     assert len(journal.events(case, "flooded")) == 1
@@ -105,8 +100,7 @@ def test_all_of_it_arrives_at_a_slow_reader(server, row, open_websocket, journal
     """As long as no more waits than may; what waits leaves when the peer reads on."""
     client = open_websocket("/handler/flood/")
     client.send_text("1000000")
-    if not row.tls:
-        journal.wait(case, "flooded")
+    journal.wait(case, "flooded")
     for _ in range(10):
         assert client.read_frame() == Frame(BINARY, bytes(100_000))
     client.send_close(4001)
@@ -186,7 +180,6 @@ def test_a_peer_whose_handler_opens_slowly_is_not_dropped(open_answering):
     peer.wait_for("begin", "end 0")
 
 
-@pytest.mark.rows(tls=False)
 def test_nobody_is_dropped_while_all_threads_are_busy(open_answering):
     """Not those either whose Pongs nobody has time to read."""
     idle = [open_answering("/handler/slow/") for _ in range(3)]
@@ -200,7 +193,6 @@ def test_nobody_is_dropped_while_all_threads_are_busy(open_answering):
         peer.wait_for("begin", "end 0")
 
 
-@pytest.mark.rows(tls=False)
 def test_messages_of_many_slow_connections_are_all_answered(server, open_websocket):
     clients = [open_websocket("/handler/slow/") for _ in range(20)]
     for client in clients:

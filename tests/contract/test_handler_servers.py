@@ -11,7 +11,6 @@ OPEN = 50
 
 
 @pytest.mark.rows(pages=True)
-@pytest.mark.rows(tls=False)
 def test_http_goes_on_beside_many_handlers(server, open_websocket, new_client, address):
     clients = [open_websocket("/handler/echo/") for _ in range(OPEN)]
     for number, client in enumerate(clients):
@@ -33,7 +32,7 @@ def test_sigterm(row, start_server):
     server = start_server(row, measured=False)
     try:
         clients = []
-        for _ in range(5 if row.tls else OPEN):
+        for _ in range(OPEN):
             client = RawClient(server)
             clients.append(client)
             client.open("/handler/echo/")

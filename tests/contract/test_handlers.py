@@ -158,7 +158,6 @@ def test_calls_of_one_connection_come_in_order_and_never_overlap(server, open_we
     assert [client.read_text() for _ in texts] == texts
 
 
-@pytest.mark.rows(tls=False)  # with TLS a handler is held in the server's thread
 @pytest.mark.parametrize("count", [1, 3])
 def test_waiting_is_for_views(server, open_websocket, count):
     """Also with a further message of the same read at hand."""

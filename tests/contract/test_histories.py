@@ -151,7 +151,6 @@ def test_coroutines(visit, ask):
     assert visit("coroutine", since=page.since).texts(2) == ["2", "3"]
 
 
-@pytest.mark.rows(tls=False)  # where each of them would hold one of the server's few threads
 def test_pages_that_come_while_others_send(visit, ask):
     """Each has all since its position, once."""
     first = visit("view")

@@ -128,7 +128,6 @@ def test_async_handlers(server, open_websocket, ada):
     check(open_websocket, ada, "/packages/async-handler/")
 
 
-# With TLS it stays in its request, and sees what django-multitenant leaves of earlier ones.
-@pytest.mark.rows(coroutines=True, tls=False)
+@pytest.mark.rows(coroutines=True)
 def test_async_views(server, open_websocket, ada):
     check(open_websocket, ada, "/packages/async-view/")

@@ -67,8 +67,7 @@ def wait_for_release(postgresql, row, alias):
 
 @persistent
 def test_none_is_held_whatever_its_age_may_be(server, row, open_websocket, postgresql, kind, alias):
-    count = 6 if row.tls else 12  # with TLS each takes one of the server's own threads, perhaps
-    clients = [open_websocket(f"/postgresql/{alias}/{kind}/") for _ in range(count)]
+    clients = [open_websocket(f"/postgresql/{alias}/{kind}/") for _ in range(12)]
     for _ in range(2):
         for client in clients:
             ask(client)
@@ -76,7 +75,6 @@ def test_none_is_held_whatever_its_age_may_be(server, row, open_websocket, postg
 
 
 @persistent
-@pytest.mark.rows(tls=False)  # of a handler that is held all tasks share the server's thread
 def test_none_is_held_after_a_task(server, row, open_websocket, postgresql, alias):
     if not row.coroutines:
         pytest.skip("no coroutines here")
@@ -124,7 +122,6 @@ def test_one_of_a_pool_goes_back_to_it(server, open_websocket, kind):
 
 
 @pytest.mark.parametrize("alias", ["lasting"])
-@pytest.mark.rows(tls=False)
 def test_more_websockets_than_connections_leave_plain_http_alone(
     crowded_server, row, open_websocket, new_client, small_postgresql, kind, alias
 ):

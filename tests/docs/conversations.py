@@ -50,19 +50,22 @@ def close_codes_at_sigterm(server, *websockets):
     return [websocket.protocol.close_code for websocket in websockets]
 
 
-def check_http(server):
+def check_http(server, ssl=None):
     """An ordinary request is served: here with a refusal, for the view is one for WebSockets."""
-    address = f"http://127.0.0.1:{server.port}{ADDRESSES[0]}"
-    with pytest.raises(HTTPError) as refused, urlopen(address, timeout=TIMEOUT):
+    scheme = "https" if ssl else "http"
+    address = f"{scheme}://127.0.0.1:{server.port}{ADDRESSES[0]}"
+    with pytest.raises(HTTPError) as refused, urlopen(address, timeout=TIMEOUT, context=ssl):
         pass
     assert (refused.value.code, b"WebSockets only" in refused.value.read()) == (400, True)
 
 
-def check_many(server, addresses, count):
+def check_many(server, addresses, count, ssl=None):
     """So many WebSockets are served at a time, and ordinary requests beside them."""
     with ExitStack() as stack:
-        opened = [stack.enter_context(open_websocket(server, addresses)) for _ in range(count)]
-        check_http(server)
+        opened = [
+            stack.enter_context(open_websocket(server, addresses, ssl=ssl)) for _ in range(count)
+        ]
+        check_http(server, ssl)
         for websocket in opened:
             check_echo(websocket)
 

@@ -22,7 +22,7 @@ RUNNERS = {
 }
 
 # Looked at by the server that test_commands.py starts.
-SERVED = {SETTINGS, "gunicorn.conf.py", "mysite/asgi.py"}
+SERVED = {SETTINGS, "gunicorn.conf.py", "gunicorn_tls.conf.py", "mysite/asgi.py"}
 
 
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)

@@ -7,6 +7,7 @@ import signal
 import sys
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,25 @@ def test_reload(run, connect, redis_server, worker):
         server.log.wait_for(words, since)
     wait_until(lambda: server.log.text(since).count("Traceback") >= 3, "all is logged", TIMEOUT)
     assert server.log.text(since).count("Traceback") == 3
+
+
+@pytest.mark.parametrize("worker", TRIED if TRIED is WORKERS else TRIED[:1])
+def test_tls_does_not_go(run, connect, worker):
+    """What OpenSSL knows of a connection stays in its process."""
+    files = ("--certfile", "{certificate}", "--keyfile", "{key}")
+    row = replace(make_row(worker), name=f"gunicorn-{worker}-moves-tls", tls_arguments=files)
+    server = run(row)
+    since = server.log.mark()
+    clients = [connect(server, "/moving/fine/") for _ in range(5)]
+    for client in clients:
+        assert client.read_text() == "open"
+    old = reload(server)
+    assert {client.read_close(TIMEOUT).close_code for client in clients} == {1012}
+    for client in clients:
+        client.send_close(1012)
+        assert client.read_to_eof() == b""
+    wait_for_end(server, old)
+    assert "Traceback" not in server.log.text(since)
 
 
 def test_max_requests(run, connect):

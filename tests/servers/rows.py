@@ -220,7 +220,15 @@ ROWS = [
     launched("wsgiref", "wsgiref", "wsgiref", concurrent=False, covered=False),
     gunicorn("gunicorn-sync", few_threads=True, covered=False, ends_views=True),
     gunicorn("gunicorn-gthread", *GTHREAD, few_threads=True, typical=True, ends_views=True),
-    gunicorn("gunicorn-gthread-tls", *GTHREAD, tls=True, typical=True, covered=False),
+    gunicorn(
+        "gunicorn-gthread-tls",
+        *GTHREAD,
+        tls=True,
+        few_threads=True,
+        typical=True,
+        ends_views=True,
+        covered=False,
+    ),
     gunicorn("gunicorn-gevent", "--worker-class", "gevent", coroutines=False),
     gunicorn(
         "gunicorn-gevent-tls", "--worker-class", "gevent", tls=True, extra=True, coroutines=False
@@ -258,7 +266,7 @@ ROWS = [
     launched("werkzeug", "werkzeug", "werkzeug"),
     launched("werkzeug-tls", "werkzeug", "werkzeug", tls=True, extra=True),
     launched("cheroot", "cheroot", "cheroot", few_threads=True),
-    launched("cheroot-tls", "cheroot", "cheroot", tls=True),
+    launched("cheroot-tls", "cheroot", "cheroot", tls=True, few_threads=True),
     launched("waitress", "waitress", "waitress", early_bytes=False),
     uwsgi("uwsgi-processes", *UWSGI_ROUTER, "--processes", "1", concurrent=False, covered=False),
     uwsgi("uwsgi-threads", *UWSGI_ROUTER, "--threads", "8"),

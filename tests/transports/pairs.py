@@ -23,6 +23,7 @@ class Pair:
     transport: Transport
     peer: Any
     kind: str
+    server_socket: Any = None
 
     @property
     def is_tls(self):
@@ -65,13 +66,26 @@ def connect():
 
 def make_pair(kind, certificates):
     server, peer = connect()
-    if kind.startswith("gevent"):
-        server = gevent.socket.socket(fileno=server.detach())
-    elif kind.startswith("eventlet"):
-        server = eventlet.green.socket.socket(server.family, server.type, fileno=server.detach())
+    server = wrap_plain(kind, server)
     if kind.endswith("-tls"):
         server, peer = start_tls(kind, server, peer, certificates)
     return Pair(create_transport(server), peer, kind)
+
+
+def wrap_plain(kind, server):
+    """A socket of this library in the place of a plain one."""
+    if kind.startswith("gevent"):
+        return gevent.socket.socket(fileno=server.detach())
+    if kind.startswith("eventlet"):
+        return eventlet.green.socket.socket(server.family, server.type, fileno=server.detach())
+    return server
+
+
+def make_context(kind, certificates):
+    module = {"threads": ssl, "gevent": gevent.ssl, "eventlet": eventlet.green.ssl}
+    context = module[kind.partition("-")[0]].SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    return context
 
 
 def start_tls(kind, server, peer, certificates):
@@ -81,9 +95,6 @@ def start_tls(kind, server, peer, certificates):
         found.append(certificates.client_context.wrap_socket(peer, server_hostname="127.0.0.1"))
 
     thread = in_thread(handshake)
-    module = {"threads": ssl, "gevent": gevent.ssl, "eventlet": eventlet.green.ssl}
-    context = module[kind.partition("-")[0]].SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.certificate, certificates.key)
-    server = context.wrap_socket(server, server_side=True)
+    server = make_context(kind, certificates).wrap_socket(server, server_side=True)
     thread.join(TIMEOUT)
     return server, found[0]

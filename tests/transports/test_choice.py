@@ -17,7 +17,7 @@ def test_a_platform_without_msg_dontwait(monkeypatch):
     ours, peer = socket.socketpair()
     with ours, peer:
         transport = create_transport(ours)
-        assert type(transport) is threads.TLSTransport
+        assert type(transport) is threads.TriedPlainTransport
         assert transport.try_receive() is None
         peer.sendall(b"data")
         assert transport.receive() == (b"data", 4)

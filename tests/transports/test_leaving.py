@@ -14,22 +14,11 @@ from dwebsocket.transports import descriptors, detach
 
 from .pairs import KINDS, TIMEOUT, in_thread, make_pair
 
-LEAVING = ["threads", "gevent", "eventlet"]
 
-
-@pytest.fixture(params=LEAVING)
+@pytest.fixture(params=KINDS)
 def leaving(request, certificates):
     made = make_pair(request.param, certificates)
     yield made
-    made.close()
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in LEAVING])
-def test_tls_stays(certificates, kind):
-    made = make_pair(kind, certificates)
-    fd = made.transport.fileno()
-    assert made.transport.detach() is False
-    assert made.transport.fileno() == fd
     made.close()
 
 
@@ -176,6 +165,7 @@ def test_a_view_may_select_on_its_descriptor(leaving):
     assert leaving.transport.fileno() < detach.ABOVE_SELECT
 
 
+@pytest.mark.parametrize("leaving", ["threads", "gevent", "eventlet"], indirect=True)
 def test_low_descriptors_are_left_to_those_who_select(leaving):
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft <= detach.ABOVE_SELECT:

@@ -8,7 +8,7 @@ import pytest
 
 from dwebsocket.transports.base import Transport, remaining
 
-from .pairs import KINDS, TIMEOUT, in_thread, make_pair
+from .pairs import TIMEOUT, in_thread, make_pair
 
 
 def test_lock(transport):
@@ -99,18 +99,9 @@ def test_shutdown_writing(pair):
 # Gathering: only whoever reads, or works through a batch
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith("-tls")])
-def test_tls_does_not_gather(certificates, kind):
-    made = make_pair(kind, certificates)
-    assert made.transport.gathers is False
-    made.transport.start_gathering()
-    assert made.transport.gather(lambda: None) is False
-    made.close()
-
-
-@pytest.fixture
-def thread_pair(certificates):
-    made = make_pair("threads", certificates)
+@pytest.fixture(params=["threads", "threads-tls"])
+def thread_pair(request, certificates):
+    made = make_pair(request.param, certificates)
     yield made
     made.close()
 
@@ -128,15 +119,16 @@ def test_a_thread_gathers_during_its_batch_only(thread_pair):
     assert transport.gather(lambda: None) is False
 
 
-def test_an_eventlet_nobody_watches_does_not_gather(certificates):
-    made = make_pair("eventlet", certificates)
+@pytest.mark.parametrize("kind", ["eventlet", "eventlet-tls"])
+def test_an_eventlet_nobody_watches_does_not_gather(certificates, kind):
+    made = make_pair(kind, certificates)
     assert made.transport.gather(lambda: None) is False
     made.close()
 
 
-@pytest.fixture
-def gevent_pair(certificates):
-    made = make_pair("gevent", certificates)
+@pytest.fixture(params=["gevent", "gevent-tls"])
+def gevent_pair(request, certificates):
+    made = make_pair(request.param, certificates)
     yield made
     made.close()
 

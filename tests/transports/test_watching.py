@@ -7,9 +7,7 @@ import pytest
 
 from dwebsocket.transports.base import Transport
 
-from .pairs import TIMEOUT, in_thread, make_pair
-
-KINDS = ["threads", "gevent", "eventlet"]
+from .pairs import KINDS, TIMEOUT, in_thread, make_pair
 
 
 class Watcher:
@@ -115,8 +113,8 @@ def test_interest_changes(pair, watcher, foreign):
     assert watcher.writable == settled
 
 
-def test_nothing_is_told_after_unwatch(pair, watcher):
-    other = make_pair(pair.kind, None)
+def test_nothing_is_told_after_unwatch(pair, watcher, certificates):
+    other = make_pair(pair.kind, certificates)
     other.transport.detach()
     witness = Watcher(other)
     other.transport.watch(witness)
@@ -139,9 +137,9 @@ def test_calls_never_overlap(pair, watcher):
     assert not watcher.overlapped
 
 
-def test_a_slow_call_delays_nobody_else(pair, watcher):
+def test_a_slow_call_delays_nobody_else(pair, watcher, certificates):
     watcher.delay = 2
-    other = make_pair(pair.kind, None)
+    other = make_pair(pair.kind, certificates)
     other.transport.detach()
     quick = Watcher(other)
     other.transport.watch(quick)

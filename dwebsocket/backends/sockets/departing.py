@@ -172,7 +172,8 @@ def is_portable(websocket: Any) -> bool:
         return False
     state, deflate = websocket._state, websocket._writer.deflate
     is_open = not (state.reading or state.writing or websocket._has_ended)
-    is_ours = websocket.accepted and websocket._transport._detached
+    transport = websocket._transport if websocket.accepted else None
+    is_ours = transport is not None and transport.moves and transport._detached
     return is_open and is_ours and (deflate is None or deflate.is_stateless)
 
 
