@@ -13,6 +13,7 @@ LONGEST = {
     *("test_samples.py", "test_examples.py", "test_wrong.py", "test_build.py", "test_proxies.py"),
     *("test_fuzz.py", "test_many_clients.py", "test_asgi_servers.py", "test_gunicorn_ends.py"),
     *("test_hanging.py", "test_faults.py", "test_redis.py", "test_servers.py"),
+    "test_thread_loop.py",
 }
 #: Files of tests/contract with servers that no other has: half of what a thorough row takes.
 APART = {"test_groups.py", "test_histories.py", "test_presence.py"}
