@@ -4,6 +4,7 @@
  *   wsload echo    HOST PORT PATH CONNS SIZE DEPTH SECONDS   masked frames, DEPTH in flight a connection
  *   wsload fanout  HOST PORT PATH CONNS SIZE SECONDS         connection 0 sends, everyone must get it, then the next
  *   wsload connect HOST PORT PATH CONNS SECONDS              handshake, close, again; CONNS at a time
+ *   wsload get     HOST PORT PATH CONNS SECONDS              the same with a plain request
  *   wsload hold    HOST PORT PATH CONNS SECONDS              open CONNS and hold them, then echo once on each
  *   wsload raw     HOST PORT -    CONNS SIZE DEPTH SECONDS   no handshake: plain bytes echoed (the limit)
  * Prints one line of key=value figures. Exit 1 where something was lost.
@@ -41,7 +42,7 @@ typedef struct {
 } conn;
 
 static conn *cs;
-static int ep, n, depth = 1, mode_raw, bad;
+static int ep, n, depth = 1, mode_raw, mode_get, bad;
 static size_t size;
 static unsigned char *batch; static size_t frame_len;
 static uint64_t msgs, bytes_in;
@@ -137,7 +138,7 @@ static int eat(conn *c, unsigned char *p, size_t len) {
 static void shake(conn *c) {
     char req[1024];
     const char *extensions = getenv("WSLOAD_EXTENSIONS");
-    int l = snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s%s\r\n", path, host, port, extensions ? "Sec-WebSocket-Extensions: " : "", extensions ? extensions : "", extensions ? "\r\n" : "");
+    int l = mode_get ? snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: %s:%d\r\n\r\n", path, host, port) : snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s%s\r\n", path, host, port, extensions ? "Sec-WebSocket-Extensions: " : "", extensions ? extensions : "", extensions ? "\r\n" : "");
     if (send(c->fd, req, l, MSG_NOSIGNAL) != l) { bad++; c->state = DEAD; return; }
     c->state = SHAKING; want(c, 0);
 }
@@ -149,8 +150,8 @@ static double pct(double q) { if (!lat_n) return 0; uint64_t m = lat_n < lats_ca
 int main(int argc, char **argv) {
     if (argc < 7) { fprintf(stderr, "see the head of wsload.c\n"); return 2; }
     const char *mode = argv[1]; host = argv[2]; port = atoi(argv[3]); path = argv[4]; n = atoi(argv[5]);
-    int echo = !strcmp(mode, "echo"), raw = !strcmp(mode, "raw"), fan = !strcmp(mode, "fanout"), con = !strcmp(mode, "connect"), hold = !strcmp(mode, "hold");
-    double secs; mode_raw = raw;
+    int echo = !strcmp(mode, "echo"), raw = !strcmp(mode, "raw"), fan = !strcmp(mode, "fanout"), con = !strcmp(mode, "connect") || !strcmp(mode, "get"), hold = !strcmp(mode, "hold");
+    double secs; mode_raw = raw; mode_get = !strcmp(mode, "get");
     if (echo || raw) { size = atol(argv[6]); depth = atoi(argv[7]); secs = atof(argv[8]); }
     else if (fan) { size = atol(argv[6]); secs = atof(argv[7]); }
     else { size = 32; secs = atof(argv[6]); }
@@ -207,7 +208,7 @@ int main(int argc, char **argv) {
                 if (c->state == SHAKING) {
                     unsigned char *e = memmem(buf, r, "\r\n\r\n", 4);
                     if (!e) continue; /* short heads only: fine on loopback */
-                    if (memcmp(buf, "HTTP/1.1 101", 12)) { if (!bad) fprintf(stderr, "refused: %.*s\n", (int)(r < 200 ? r : 200), buf); bad++; close(c->fd); c->state = DEAD; if (con) start(c, c - cs); continue; }
+                    if (memcmp(buf, mode_get ? "HTTP/1.1 200" : "HTTP/1.1 101", 12)) { if (!bad) fprintf(stderr, "refused: %.*s\n", (int)(r < 200 ? r : 200), buf); bad++; close(c->fd); c->state = DEAD; if (con) start(c, c - cs); continue; }
                     c->state = OPEN; open++; opened++;
                     len -= e + 4 - buf; p = e + 4;
                     if (con) { struct linger lg = {1, 0}; setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &lg, sizeof lg); epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0); close(c->fd); start(c, c - cs); continue; }
