@@ -158,7 +158,7 @@ def _legend() -> tuple[int, str]:
         ),
         (
             f'<rect class="bar-tcp" x=".5" y="-10.5" width="25" height="{BAR - 1}" rx="2"/>',
-            "no WebSocket, the I/O alone: for comparison",
+            "no WebSocket: for comparison",
         ),
         (
             '<path class="target" d="M13 -14v21"/>',
