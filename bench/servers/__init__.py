@@ -82,11 +82,7 @@ SERVERS = (
     Server("aiohttp_uvloop", "aiohttp, uvloop", ("aiohttp", "uvloop")),
     Server("gevent_websocket", "gevent-websocket", ("gevent-websocket", "wsaccel", "gevent")),
     Server("simple_websocket", "simple-websocket, gevent", ("simple-websocket", "gevent")),
-    Server(
-        "channels_uvicorn",
-        "Channels, uvicorn, uvloop",
-        CHANNELS_ON_UVICORN,
-    ),
+    Server("channels_uvicorn", "Channels, uvicorn, uvloop", CHANNELS_ON_UVICORN),
     Server("channels_daphne", "Channels, daphne", ("channels", "Django", "daphne", "Twisted")),
     Server(
         "channels_sync",
@@ -95,11 +91,7 @@ SERVERS = (
         module="channels_uvicorn",
         path="/sync/",
     ),
-    Server(
-        "bare_uvicorn",
-        "bare ASGI application, uvicorn, uvloop",
-        UVICORN,
-    ),
+    Server("bare_uvicorn", "bare ASGI application, uvicorn, uvloop", UVICORN),
     Server(
         "async_uvicorn",
         "dwebsocket async view, uvicorn, uvloop",
@@ -107,12 +99,7 @@ SERVERS = (
         module="django_uvicorn",
         path="/async/",
     ),
-    Server(
-        "view_uvicorn",
-        "dwebsocket, uvicorn, uvloop",
-        ON_UVICORN,
-        module="django_uvicorn",
-    ),
+    Server("view_uvicorn", "dwebsocket, uvicorn, uvloop", ON_UVICORN, module="django_uvicorn"),
     Server(
         "handler_uvicorn",
         "dwebsocket handler, uvicorn, uvloop",
@@ -203,12 +190,7 @@ FANOUT = (
         module="django_uvicorn",
         path="/fanout/async/",
     ),
-    Server(
-        "channels_uvicorn",
-        "Channels, uvicorn, uvloop",
-        CHANNELS_ON_UVICORN,
-        path="/fanout/",
-    ),
+    Server("channels_uvicorn", "Channels, uvicorn, uvloop", CHANNELS_ON_UVICORN, path="/fanout/"),
     Server(
         "channels_daphne",
         "Channels, daphne",
