@@ -8,7 +8,7 @@ from bench.servers import OURS, Server
 from bench.works import TARGETS, Work
 
 COLUMNS = 2
-PANEL_WIDTH, LABEL_RIGHT, BAR_LEFT, BAR_WIDTH = 486, 203, 213, 196
+PANEL_WIDTH, LABEL_RIGHT, BAR_LEFT, BAR_WIDTH = 595, 312, 322, 196
 ROW, BAR, MARGIN, HEAD = 23, 15, 30, 46
 TOP = 66  # the chart's own title
 

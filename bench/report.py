@@ -228,8 +228,8 @@ def _method(run: Run) -> str:
   a client sends sixteen messages, reads sixteen answers, and starts again.
 - A plain Django view stands beside the handshakes: the same project answers `GET` on a new
   connection, with no WebSocket.
-- *keep_request = False*: a handler that gives its request's memory back. *TAKE_OVER = False*: the
-  server's own WebSocket under ASGI, in place of ours.
+- *Light* handlers have `keep_request = False`. *TAKE_OVER = False* is `WEBSOCKET_TAKE_OVER`: under
+  ASGI the server's own WebSocket, in place of ours.
 - dwebsocket is measured as an ordinary Django view behind the seven middleware classes of
   `startproject`, under `gevent.pywsgi` and in one worker of gunicorn with threads (gthread);
   Channels as an async consumer with routing and no middleware around it; the

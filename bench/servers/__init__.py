@@ -47,7 +47,7 @@ def over_tls(server: Server) -> Server:
         title=f"{server.title}, TLS",
         module=server.module or server.name,
         tls=True,
-        works=("echo", "echo64k", "idle_tls"),
+        works=("idle_tls",) if server.name == "handler_light" else ("echo", "echo64k", "idle_tls"),
     )
 
 
@@ -63,7 +63,7 @@ SERVERS = (
     ),
     Server(
         "handler_light",
-        "dwebsocket handler, keep_request = False",
+        "dwebsocket light handler, gthread",
         ON_GUNICORN,
         module="django_gthread",
         path="/handler/light/",
@@ -116,7 +116,7 @@ SERVERS = (
     ),
     Server(
         "light_uvicorn",
-        "dwebsocket handler, keep_request = False, uvicorn",
+        "dwebsocket light handler, uvicorn, uvloop",
         ON_UVICORN,
         module="django_uvicorn",
         path="/handler/light/",
@@ -124,7 +124,7 @@ SERVERS = (
     ),
     Server(
         "light_async",
-        "dwebsocket async handler, keep_request = False",
+        "dwebsocket light async handler, uvicorn",
         ON_UVICORN,
         module="django_uvicorn",
         path="/handler/async/light/",
@@ -152,7 +152,7 @@ OVER_TLS = tuple(
     in (
         "bare_uvicorn",
         *("async_uvicorn", "handler_async", "handler_uvicorn"),
-        *("django_gthread", "handler_gthread", "handler_gevent"),
+        *("django_gthread", "handler_gthread", "handler_light", "handler_gevent"),
     )
 )
 
