@@ -195,8 +195,8 @@ int main(int argc, char **argv) {
     if (argc < 7) { fprintf(stderr, "see the head of wsload.c\n"); return 2; }
     const char *mode = argv[1]; host = argv[2]; port = atoi(argv[3]); path = argv[4]; n = atoi(argv[5]);
     int echo = !strcmp(mode, "echo"), raw = !strcmp(mode, "raw"), fan = !strcmp(mode, "fanout"), con = !strcmp(mode, "connect") || !strcmp(mode, "get"), hold = !strcmp(mode, "hold");
-    double secs; mode_raw = raw; if (!raw && getenv("WSLOAD_TLS")) tls_init();
-    mode_get = !strcmp(mode, "get");
+    double secs; mode_raw = raw; mode_get = !strcmp(mode, "get");
+    if (!raw && getenv("WSLOAD_TLS")) tls_init();
     if (echo || raw) { size = atol(argv[6]); depth = atoi(argv[7]); secs = atof(argv[8]); }
     else if (fan) { size = atol(argv[6]); secs = atof(argv[7]); }
     else { size = 32; secs = atof(argv[6]); }

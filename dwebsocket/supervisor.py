@@ -181,18 +181,21 @@ class Service:
         self._lock = threading.Lock()  # held for an instant
         self._running = False
 
-    def ensure(self) -> None:
-        """Start it unless it runs. Never raises: if it cannot be started the next call tries."""
+    def ensure(self) -> bool:
+        """Start it unless it runs; whether it does. Never raises: if it cannot be started the next
+        call tries.
+        """
         if self._running:
-            return
+            return True
         with self._lock:
             if self._running:
-                return
+                return True
             # Before the start, for it may end at once; nobody else looks meanwhile.
             self._running = True
             started = try_start(self._run, self._name, self._start, self._sleep)
-            self._running = started is not None
-        (missing.discard if self._running else missing.add)(self)
+            self._running = is_started = started is not None
+        (missing.discard if is_started else missing.add)(self)
+        return is_started
 
     def end(self, is_needed: Callable[[], object]) -> bool:
         """Whether ``run`` may return: nobody needs it, and whoever does from now on starts it."""

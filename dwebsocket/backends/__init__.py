@@ -15,10 +15,21 @@ from dwebsocket.backends.query import is_engine
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import InvalidWebSocketBackend
 
-__all__ = ["MADE", "UWSGI", "check_factory_class", "get_factory", "get_usable_factory"]
+__all__ = [
+    "MADE",
+    "UWSGI",
+    "check_factory_class",
+    "forget_factory",
+    "get_factory",
+    "get_usable_factory",
+    "keep_factory",
+]
 
 #: In the META of a request that no server has made: its factory.
 MADE = "dwebsocket.factory"
+
+#: An attribute of a request: its factory, while several may ask for it.
+KEPT = "_websocket_factory"
 
 DEFAULT = "dwebsocket.backends.default.factory.WebSocketFactory"
 ASGI = "dwebsocket.backends.asgi.factory.WebSocketFactory"
@@ -35,13 +46,29 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
     Raises:
         InvalidWebSocketBackend: ``WEBSOCKET_FACTORY_CLASS`` names no class that is a factory.
     """
-    made: BaseWebSocketFactory | None = request.META.get(MADE)
+    made: BaseWebSocketFactory | None = getattr(request, KEPT, None) or request.META.get(MADE)
     if made is not None:
         return made
     path = conf.FACTORY_CLASS
     if path is None:
         path = choose_path(request)
     return make(path, request)
+
+
+def keep_factory(request: HttpRequest) -> BaseWebSocketFactory:
+    """``get_factory``, which returns the same one until ``forget_factory``.
+
+    Raises:
+        InvalidWebSocketBackend: as ``get_factory``.
+    """
+    factory = get_factory(request)
+    setattr(request, KEPT, factory)
+    return factory
+
+
+def forget_factory(request: HttpRequest) -> None:
+    """Keep the request's factory no more: it refers to the request, and to the server."""
+    vars(request).pop(KEPT, None)
 
 
 def get_usable_factory(request: HttpRequest) -> BaseWebSocketFactory:

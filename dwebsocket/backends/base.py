@@ -35,6 +35,15 @@ from dwebsocket.websocket import BaseWebSocket
 __all__ = ["BaseWebSocketFactory", "read_handshake"]
 
 
+#: The headers that the opening handshake looks at, and where the environ has them.
+HEADERS = [
+    ("connection", "HTTP_CONNECTION"),
+    ("upgrade", "HTTP_UPGRADE"),
+    ("sec-websocket-version", "HTTP_SEC_WEBSOCKET_VERSION"),
+    ("sec-websocket-key", "HTTP_SEC_WEBSOCKET_KEY"),
+]
+
+
 class BaseWebSocketFactory:
     """Makes the WebSocket of one request.
 
@@ -47,8 +56,8 @@ class BaseWebSocketFactory:
 
     def is_websocket(self) -> bool:
         """Whether the request asks for a WebSocket, well or badly."""
-        upgrade: str = self.request.META.get("HTTP_UPGRADE", "")
-        return "websocket" in (part.strip() for part in upgrade.lower().split(","))
+        upgrade: str = self.request.META.get("HTTP_UPGRADE", "").lower()
+        return upgrade == "websocket" or "websocket" in map(str.strip, upgrade.split(","))
 
     def get_http_version(self) -> str:
         """The version of HTTP that the client speaks, such as ``HTTP/1.1``."""
@@ -138,12 +147,10 @@ class BaseWebSocketFactory:
 def read_handshake(request: HttpRequest, http_version: str) -> HandshakeRequest:
     """What the opening handshake looks at, from the WSGI environ (PEP 3333)."""
     meta = request.META
-    names = ("Connection", "Upgrade", "Sec-WebSocket-Version", "Sec-WebSocket-Key")
-    headers = {name.lower(): meta.get("HTTP_" + name.upper().replace("-", "_")) for name in names}
     return HandshakeRequest(
         method=request.method or "",
         protocol=http_version,
-        headers={name: value for name, value in headers.items() if value is not None},
+        headers={name: meta[key] for name, key in HEADERS if meta.get(key) is not None},
         has_body=meta.get("CONTENT_LENGTH") not in (None, "", "0")
         or bool(meta.get("HTTP_TRANSFER_ENCODING")),
     )

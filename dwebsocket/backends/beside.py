@@ -158,11 +158,12 @@ EMPTY = BytesIO()
 def drop_server(request: HttpRequest) -> None:
     """Have a request that goes on hold nothing of the server, whose own ends."""
     # The server goes on with its own dictionary.
-    meta = {
-        key: item
-        for key, item in request.META.items()
-        if isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
-    }
+    meta = dict(request.META)
+    for key, item in request.META.items():
+        if type(item) is not str and not (
+            isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+        ):
+            del meta[key]
     meta["wsgi.input"] = request._stream = EMPTY  # there is no body
     request.META = request.environ = meta  # type: ignore[attr-defined]
 
@@ -175,6 +176,9 @@ class LeftResponse(HttpResponse):
     """What the server gets for a request that goes on, and ends, beside it."""
 
     status_code = 101
+
+    def __init__(self) -> None:
+        super().__init__(content_type="text/plain")  # not to be put together: nobody reads it
 
     def close(self) -> None:
         """Not the end of the request."""

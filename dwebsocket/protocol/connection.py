@@ -7,7 +7,7 @@ from .budget import BYTE_COST, RESERVE, cost_of
 from .deflate import PerMessageDeflate
 from .exceptions import ProtocolError
 from .frames import Close, Opcode, build_close, build_frame_header, parse_close
-from .whole_frames import parse_whole_frames
+from .whole_frames import MAX_SINGLE, parse_single_frame, parse_whole_frames
 
 __all__ = ["ServerConnection"]
 
@@ -84,6 +84,11 @@ class ServerConnection:
             return messages
         position = 0
         if self._assembler is None:
+            if 6 <= end <= MAX_SINGLE and not spent and end <= self.max_size:
+                single = parse_single_frame(buffer, end)
+                if single is not None:
+                    self.received += 1
+                    return [single]
             stop = end if end <= SMALL and not spent else (self.budget - spent) // BYTE_COST
             position = parse_whole_frames(buffer, 0, end, self.max_size, messages, stop)
         if position < end:

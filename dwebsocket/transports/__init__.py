@@ -46,11 +46,11 @@ def find_transport_class(sock: Any) -> type[Transport]:
     if library == "gevent":
         from . import gevent as gevent_transports
 
-        return _find_in(gevent_transports, tls=hasattr(sock, "pending"))
+        return _find_in(gevent_transports, tls=hasattr(type(sock), "pending"))
     if library == "eventlet":
         from . import eventlet as eventlet_transports
 
-        return _find_in(eventlet_transports, tls=hasattr(sock, "pending"))
+        return _find_in(eventlet_transports, tls=hasattr(type(sock), "pending"))
     from . import threads
 
     if isinstance(sock, ssl.SSLSocket):

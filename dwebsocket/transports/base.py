@@ -200,13 +200,15 @@ class Transport:
     def gather(self, flush: Callable[[], None]) -> bool:
         """Whether the caller, who is working through a batch, may hold its answers back.
 
-        If so, ``flush`` is called when the caller gives up control, at the latest; between
-        ``start_gathering`` and ``stop_gathering`` whoever called these sees to that.
+        If so, ``flush`` is called when the caller gives up control, or some milliseconds later,
+        unless the caller is one that is watched, which sees to that.
         """
         return False
 
     def start_gathering(self) -> None:
-        """The caller begins to work through a batch, and will flush what was held back."""
+        """The caller begins to work through a batch, and will flush what was held back when that is
+        done.
+        """
 
     def stop_gathering(self) -> None:
         """Answers may be held back no more. From any thread."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from . import poll
+from . import clock, poll
 from .base import Transport, Watcher, remaining
 from .departed import depart
 from .detach import duplicate, replace_by_dead
@@ -24,6 +24,11 @@ DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
 #: Bytes asked for by a read: the first is small, since an idle connection holds the space for it.
 MIN_READ = 4096
 MAX_READ = 262144
+
+#: What such a read does not hold is read into one of these, which many threads use in turn: new
+#: memory for each large message would cost more than the message. So many wait for their next use.
+large_buffers: list[bytearray] = []
+MAX_LARGE = 16
 
 
 class ReadBuffer(threading.local):
@@ -65,7 +70,10 @@ class ThreadTransport(Transport):
         self._gatherer = 0
 
     def gather(self, flush: Callable[[], None]) -> bool:
-        return self._gatherer == threading.get_ident()
+        if self._gatherer != threading.get_ident():
+            return False
+        # Nobody is told that a thread waits for something else.
+        return self.is_calling() or clock.call_later(flush)
 
     def prepare_watching(self) -> None:
         get_loop()
@@ -98,7 +106,7 @@ class ThreadTransport(Transport):
 class PlainTransport(ThreadTransport):
     """A blocking socket: waiting for data is one call; what may not block says so by a flag."""
 
-    __slots__ = ("_polls", "_size")
+    __slots__ = ("_large", "_polls")
 
     detaches: ClassVar[bool] = True
 
@@ -108,34 +116,49 @@ class PlainTransport(ThreadTransport):
         # Signals are handled in the main thread, but a blocking recv there is restarted by the
         # system if the handler was installed so (gunicorn's SIGTERM): only poll comes back.
         self._polls = threading.current_thread() is threading.main_thread()
-        self._size = MIN_READ
+        self._large: bytearray | None = None  # what the last read has filled
 
     def try_receive(self) -> tuple[bytes | bytearray, int] | None:
         try:
             if self._detached and self._watch is not None:
                 buffer = read_buffer.buffer
                 return buffer, self.sock.recv_into(buffer, 0, DONTWAIT)
-            data = self.sock.recv(self._size, DONTWAIT)
+            if self._large is not None:
+                self._return_large()
+            data = self.sock.recv(MIN_READ, DONTWAIT)
         except BlockingIOError:
             return None
         count = len(data)
-        if count == self._size or self._size != MIN_READ:
-            self._adapt(count)
-        return data, count
+        return (data, count) if count < MIN_READ else self._receive_more(data)
 
     def receive(self, deadline: float | None = None) -> tuple[bytes | bytearray, int]:
+        if self._large is not None:
+            self._return_large()
         if (deadline is not None or self._polls) and not self.wait_readable(remaining(deadline)):
             raise TimeoutError("nothing was received in time")
-        data = self.sock.recv(self._size)
-        self._adapt(len(data))
-        return data, len(data)
+        data = self.sock.recv(MIN_READ)
+        count = len(data)
+        return (data, count) if count < MIN_READ else self._receive_more(data)
 
-    def _adapt(self, count: int) -> None:
-        """A full read asks for more next time; a small one gives the space back."""
-        if count == self._size:
-            self._size = min(count * 4, MAX_READ)
-        elif count < MIN_READ:
-            self._size = MIN_READ
+    def _receive_more(self, data: bytes) -> tuple[bytearray, int]:
+        """What is here behind a full read, in one piece with it."""
+        try:
+            buffer = large_buffers.pop()
+        except IndexError:
+            buffer = bytearray(MAX_READ)
+        self._large = buffer  # until the next read, when its content has been used
+        count = len(data)
+        buffer[:count] = data
+        try:
+            count += self.sock.recv_into(memoryview(buffer)[count:], 0, DONTWAIT)
+        except OSError:  # nothing yet; or the next read finds it, too
+            pass
+        return buffer, count
+
+    def _return_large(self) -> None:
+        buffer, self._large = self._large, None
+        if buffer is not None and len(large_buffers) < MAX_LARGE:
+            large_buffers.append(buffer)
 
     def try_send(self, data: bytes | memoryview) -> int:
         try:
@@ -161,6 +184,10 @@ class PlainTransport(ThreadTransport):
         replace_by_dead(sock.fileno())
         self.sock, self._detached = own, True
         return True
+
+    def close(self) -> None:
+        super().close()
+        self._large = None
 
 
 class TLSTransport(BaseTLSTransport, ThreadTransport):

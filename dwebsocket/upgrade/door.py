@@ -16,9 +16,9 @@ from asgiref.sync import iscoroutinefunction
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 from django.http import HttpRequest
-from django.urls import get_script_prefix, resolve, set_script_prefix
+from django.urls import resolve, set_script_prefix
 
-from dwebsocket.backends import get_factory
+from dwebsocket.backends import forget_factory, keep_factory
 from dwebsocket.backends.beside import BESIDE, Beside, Starter
 from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
@@ -42,7 +42,10 @@ class Door:
     def __call__(self, request: HttpRequest) -> Any:
         if not attach(request):
             return self._get_response(request)
-        response = self._respond(request)
+        try:
+            response = self._respond(request)
+        finally:
+            forget_factory(request)
         if "HTTP_UPGRADE" in request.META:
             tell_of_answer(request, response)
         return response
@@ -85,7 +88,7 @@ def running_handlers() -> Iterator[WSGIHandler]:
 def find_starter(request: HttpRequest) -> Starter | None:
     """What the request runs in beside its server, if its server needs that."""
     try:
-        return get_factory(request).find_starter()
+        return keep_factory(request).find_starter()
     except Exception:  # told when it comes to the handshake, inside of all middleware
         return None
 
@@ -122,10 +125,10 @@ def run_beside(
         NoRoom: it cannot run there; the view of this request is going to be refused.
     """
     beside = request.META[BESIDE] = Beside()
-    prefix = get_script_prefix()
+    prefix = request.META.get("SCRIPT_NAME")
 
     def run() -> Any:
-        if prefix != get_script_prefix():
+        if prefix:  # threads and greenlets begin without
             set_script_prefix(prefix)
         return get_response(request)
 

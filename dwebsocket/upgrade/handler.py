@@ -236,9 +236,11 @@ class HandlerCalls:
             on_message = partial(self._contexts.run, on_message)
         if self._turns is not None:
             on_message = partial(self._turns.run, on_message)
+        context = None
         try:
             while messages:
-                context = copy_for_thread()
+                if context is None or len(context):  # otherwise the last call has left it empty
+                    context = copy_for_thread()
                 try:
                     context.run(on_message, messages.pop())
                 except BaseException as error:  # gevent's and eventlet's Timeout are no Exception

@@ -22,7 +22,7 @@ from dwebsocket.upgrade.attachment import MARK
 from dwebsocket.upgrade.connection_log import create_log
 from dwebsocket.upgrade.origin import check_origin
 from dwebsocket.upgrade.refusals import printable
-from dwebsocket.upgrade.view import ending_on_error
+from dwebsocket.upgrade.view import end
 from dwebsocket.websocket import BaseWebSocket
 
 __all__ = ["HandshakeOptions", "look_for_contexts", "open_websocket"]
@@ -110,7 +110,7 @@ def look_for_contexts(request: HttpRequest, *, in_coroutine: bool = False) -> Ca
 
 def accept(websocket: BaseWebSocket, request: HttpRequest, subprotocol: str | None) -> None:
     """Send the 101."""
-    with ending_on_error(websocket):
+    try:
         websocket.accept(subprotocol)
         offered = find_offered(request)
         if offered and subprotocol is None:
@@ -120,6 +120,9 @@ def accept(websocket: BaseWebSocket, request: HttpRequest, subprotocol: str | No
                 printable(request.path),
                 printable(offered),
             )
+    except BaseException as error:
+        end(websocket, error)
+        raise
 
 
 def check_settings() -> None:

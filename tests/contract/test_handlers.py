@@ -136,6 +136,13 @@ def test_every_call_runs_in_the_context_of_the_request(server, open_websocket, m
             ]
 
 
+def test_calls_of_one_read_find_nothing_that_another_one_has_changed(server, open_websocket):
+    client = open_websocket("/handler/changing/")
+    texts = ["leave it", "leave it", "change it", "change it", "leave it"]
+    client.send_bytes(b"".join(build_frame(TEXT, text) for text in texts))
+    assert [json.loads(client.read_text()) for _ in texts] == [["en-us", "none"]] * 5
+
+
 def test_database_is_released_after_each_call(
     server, open_websocket, journal, case, wait_for_release
 ):

@@ -37,6 +37,13 @@ def test_messages_of_one_read_keep_their_order():
     assert receive(data).messages == expected
 
 
+def test_a_read_begins_in_a_buffer_with_something_of_an_earlier_one():
+    connection, data = ServerConnection(1 << 20), frame(TEXT, b"short")
+    # What a frame of one byte would have as its length, if there were one.
+    assert connection.receive_data(bytearray(data[:1] + bytes([1 + 122]) + data), 1) == []
+    assert connection.receive_data(bytearray(data[1:]), len(data) - 1) == ["short"]
+
+
 def test_every_mask_is_taken_off():
     for mask in (b"\0\0\0\0", b"\xff\xff\xff\xff", b"abcd"):
         assert receive(frame(TEXT, "grüße".encode(), mask=mask)).messages == ["grüße"]

@@ -8,7 +8,12 @@ import pytest
 
 from dwebsocket.protocol.assembler import FrameAssembler
 from dwebsocket.protocol.exceptions import ProtocolError
-from dwebsocket.protocol.whole_frames import apply_mask, parse_whole_frames, python_apply_mask
+from dwebsocket.protocol.whole_frames import (
+    apply_mask,
+    parse_single_frame,
+    parse_whole_frames,
+    python_apply_mask,
+)
 
 from .feeding import frame
 
@@ -73,6 +78,47 @@ def test_flat_loop_stops_at_anything_else_without_touching_it(other):
     messages, position = by_flat_loop(good + other, 1999)
     assert messages == ["good", b"more"]
     assert position == len(good)
+
+
+def test_empty_pongs_are_passed_over():
+    data = frame(10) + frame(TEXT, b"good") + frame(10) * 2 + frame(BINARY, b"more") + frame(10)
+    messages, position = by_flat_loop(data, 1999)
+    assert messages == ["good", b"more"]
+    assert position == len(data)
+
+
+@pytest.mark.parametrize(
+    "other", [frame(10, b"x"), frame(10, mask=None), frame(10, rsv=4), frame(10)[:5]]
+)
+def test_other_pongs_are_not(other):
+    good = frame(TEXT, b"good")
+    assert by_flat_loop(good + other, 1999) == (["good"], len(good))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 124, 125])
+def test_a_single_frame_is_what_the_flat_loop_makes_of_it(size):
+    text = ("ab" * size)[:size].encode()
+    for opcode in (TEXT, BINARY):
+        data = frame(opcode, text)
+        assert [parse_single_frame(data, len(data))] == by_flat_loop(data, 1999)[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        frame(TEXT, b"a") * 2,
+        frame(TEXT, b"cut")[:-1],
+        frame(TEXT, b"\xff"),
+        frame(TEXT, b"part", fin=False),
+        frame(BINARY, b"rsv", rsv=4),
+        frame(BINARY, b"plain-plain", mask=None),
+        frame(9, b"ping"),
+        frame(10),
+        frame(8, b"\x03\xe8"),
+    ],
+)
+def test_anything_else_is_no_single_frame(other):
+    assert parse_single_frame(other, len(other)) is None
 
 
 def test_assembler_raises_what_is_wrong():

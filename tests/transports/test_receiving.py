@@ -6,6 +6,9 @@ import struct
 import sys
 import threading
 import time
+from array import array
+from fcntl import ioctl
+from termios import FIONREAD
 
 import pytest
 
@@ -120,6 +123,35 @@ def test_a_foreign_thread_may_receive(pair):
     pair.peer.sendall(b"for the thread")
     thread.join(TIMEOUT)
     assert found == [b"for the thread", "timed out"]
+
+
+def receive_large(pair):
+    """More than a first read holds, in a buffer that is used again."""
+    data = os.urandom(20_000)
+    pair.peer.sendall(data)
+    pair.finish(lambda: count_unread(pair) == len(data))
+    buffer, count = pair.transport.receive(soon())
+    assert bytes(buffer[:count]) == data
+    return buffer
+
+
+def count_unread(pair):
+    found = array("i", [0])
+    ioctl(pair.transport.fileno(), FIONREAD, found)
+    return found[0]
+
+
+def test_a_buffer_for_large_reads_is_used_by_others_when_it_has_been_read(certificates):
+    one, other, third = (make_pair("threads", certificates) for _ in range(3))
+    buffer = receive_large(one)
+    content = bytes(buffer)
+    assert receive_large(other) is not buffer
+    assert buffer == content
+    one.peer.sendall(b"small")
+    assert one.transport.receive(soon()) == (b"small", 5)
+    assert receive_large(third) is buffer
+    for pair in (one, other, third):
+        pair.close()
 
 
 @pytest.mark.parametrize("kind", ["gevent", "eventlet"])

@@ -194,8 +194,7 @@ class Driver(WriteWatcher):
 
     def on_stalled(self) -> None:
         self._listener.stalled = True
-        self._transport.stop_gathering()
-        self._writer.try_flush()
+        self._writer.batch.end()
 
     def on_failure(self) -> None:
         self.busy = False

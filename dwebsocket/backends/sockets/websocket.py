@@ -16,6 +16,7 @@ from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.coroutines import CoroutineUse
 from dwebsocket.backends.sockets.detaching import DetachedRunner, create_runner
 from dwebsocket.backends.sockets.driver import Driver
+from dwebsocket.backends.sockets.keepalive import ping_or_drop
 from dwebsocket.backends.sockets.reader import Reader
 from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.backends.sockets.writer import Writer, send_deadline
@@ -158,6 +159,7 @@ class SocketWebSocket(BaseWebSocket):
 
     def receive_messages(self, deadline: float | None) -> list[Message]:
         reader, state, transport = self._reader, self._state, self._transport
+        self._flush_answers()
         while not state.reading:
             if reader.connection.rest:
                 transport.take_turn()
@@ -172,9 +174,23 @@ class SocketWebSocket(BaseWebSocket):
                     break
                 messages = reader.feed(buffer, count, True, turn=reader.turn)
             if messages:
+                if len(messages) > 1:
+                    transport.start_gathering()
                 return messages
         reader.end_answers()
         return []
+
+    def _flush_answers(self) -> None:
+        """Hold nothing back: the last message of a batch was not answered."""
+        if self._writer.outbox.frames:
+            self._writer.try_flush()
+
+    def _receive_or_release(self, deadline: float | None) -> list[Message]:
+        self._flush_answers()
+        messages = super()._receive_or_release(deadline)
+        if len(messages) > 1:
+            self._transport.start_gathering()
+        return messages
 
     def receive_available(self) -> list[Message]:
         return self._reader.receive_available()
@@ -210,9 +226,11 @@ class SocketWebSocket(BaseWebSocket):
             frame, rest = build_frame_header(opcode, length) + payload, b""
         else:
             frame, rest = build_frame_header(opcode, length), payload
-        if self._ready and not rest and writer.may_gather():
+        if self._ready and not rest and (batch := writer.batch).may_hold():
             writer.outbox.frames.append(frame)
-            writer.gathered += length
+            batch.size += length
+            if not batch.is_open:  # meanwhile
+                writer.try_flush()
         elif writer.driver is not None:
             writer.write_nowait(frame, rest)
         else:
@@ -378,29 +396,4 @@ class SocketWebSocket(BaseWebSocket):
         return None if self._stop_signal is None else self._stop_signal()
 
     def _sweep(self, now: float, interval: float | None, timeout: float | None) -> bool:
-        """Send a Ping after ``interval`` seconds of silence; whether the peer was dropped because
-        it left one unanswered for ``timeout`` seconds. Never blocks.
-        """
-        reader, writer = self._reader, self._writer
-        if self._state.reading:
-            if now > reader.last_received + conf.CLOSE_TIMEOUT and now > reader.answering:
-                reader.reply_close()
-            return False
-        if self._pinged is not None and reader.last_received > self._pinged:
-            self._pinged = None  # answered
-        if interval is None or now - reader.last_received < interval:
-            return False
-        driver: Driver | None = writer.driver
-        if driver is not None and (driver.busy or writer.is_held or self._transport.has_unread()):
-            return False  # the loop does not read meanwhile, or has not come to it
-        if self._pinged is None:
-            self._pinged = now
-            writer.outbox.frames.append(build_frame_header(Opcode.PING, 0))
-            writer.try_flush()
-            return False
-        reader.poll()
-        last = max(self._pinged, reader.last_received)
-        if self._state.reading or timeout is None or now - last < timeout:
-            return False
-        self._lose(f"the peer did not answer a Ping within {timeout} seconds")
-        return True
+        return ping_or_drop(self, now, interval, timeout)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from dwebsocket.backends.outbox import Outbox
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
+from dwebsocket.backends.sockets.batch import POLL_INTERVAL, Batch
 from dwebsocket.backends.sockets.holding import Expected, Held
 from dwebsocket.backends.sockets.parts import Incoming
 from dwebsocket.backends.sockets.watching import WriteWatcher
@@ -30,14 +31,8 @@ __all__ = ["Owner", "Writer", "send_deadline"]
 
 CLOSE_QUEUED, CLOSE_SENT, LOST = Writing.CLOSE_QUEUED, Writing.CLOSE_SENT, Writing.LOST
 
-#: Answers to a batch leave together, but not more than this many bytes.
-MAX_GATHERED = 65536
-
 #: Beyond this many bytes that wait for a peer it gets no further Pongs.
 MAX_REPLIES = 65536
-
-#: A socket that has not been polled for this many seconds is polled before a send.
-POLL_INTERVAL = 1.0
 
 
 class Owner(Protocol):
@@ -52,28 +47,27 @@ class Writer:
     """Writes frames, and our Close, the last of them.
 
     Attributes:
+        batch: answers that leave together.
         deflate: compresses messages, if that was agreed on.
         deflate_lock: held while it compresses and its frame is written, if it keeps a context.
         driver: what reads for a handler, and is told when the socket takes data again.
         expected: what groups send twice, to this process and to the one that had the connection.
-        gathered: bytes of the answers held back in the outbox.
         held: what groups send, while the connection goes to another process, or has come from one:
             nothing leaves then. Belongs to the holder of the lock.
         transport: from the handshake on.
     """
 
     __slots__ = (
-        *("_final", "_incoming", "_owner", "_state", "_watcher", "deflate", "deflate_lock"),
-        *("driver", "expected", "gathered", "held", "lock", "outbox", "transport"),
+        *("_final", "_incoming", "_owner", "_state", "_watcher", "batch", "deflate"),
+        *("deflate_lock", "driver", "expected", "held", "lock", "outbox", "transport"),
     )
 
     transport: Transport
     deflate_lock: Lock
     lock: Lock
 
-    # These belong to the holder of the lock.
+    # Belongs to the holder of the lock.
     _final: bytes  # what still has to leave, our Close at its end
-    gathered: int
 
     def __init__(self, owner: Owner, state: ConnectionState, incoming: Incoming) -> None:
         self._owner = owner
@@ -83,7 +77,7 @@ class Writer:
         self._final = b""
         self.deflate: PerMessageDeflate | None = None
         self.driver: Any = None
-        self.gathered = 0
+        self.batch = Batch(self, state, incoming)
         self.expected: Expected | None = None
         self.held: Held | None = None
         self.outbox = Outbox(state)
@@ -136,7 +130,8 @@ class Writer:
             raise self._owner._closed_error() from error
         finally:
             lock.release()
-            self.flush_after_writing()
+            if self.outbox.frames or state.writing:
+                self.flush_after_writing()
 
     def write_nowait(self, frame: bytes, payload: bytes) -> None:
         """``write`` for a handler."""
@@ -169,7 +164,8 @@ class Writer:
                 elif self.outbox.size:
                     self.outbox.count()
         finally:
-            self.flush_after_writing()  # what was left here meanwhile, above all a Close
+            if self.outbox.frames or state.writing:  # left here meanwhile, above all a Close
+                self.flush_after_writing()
 
     def _send_rest(self, frame: bytes, payload: bytes, sent: int) -> None:
         if sent < len(frame):  # TLS must get the same again, and not less of it
@@ -182,27 +178,6 @@ class Writer:
         except BaseException:  # a Timeout of gevent's: nothing can follow half a frame
             self._owner._lose("sending was interrupted in the middle of a frame")
             raise
-
-    # Answers that leave together
-
-    def may_gather(self) -> bool:
-        """Whether an answer may wait in the outbox (and count for ``gathered``) until the other
-        messages of the same read have theirs.
-        """
-        if self._state.writing:
-            return False
-        if self.gathered:
-            return self.gathered < MAX_GATHERED
-        # What is held back comes to no poll.
-        if monotonic() - self._incoming.last_received > POLL_INTERVAL:
-            self._incoming.poll_if_due()
-        transport = self.transport
-        return transport.gathers and not self._state.reading and transport.gather(self._flush_soon)
-
-    def _flush_soon(self) -> None:
-        """Write what was gathered, when the hub runs: whoever gathered has given up control."""
-        if self.outbox.frames:
-            self.try_flush()
 
     # What waits
 
@@ -243,7 +218,9 @@ class Writer:
 
     def take_outgoing(self) -> bytes:
         """Take out what waits. Called with the lock held."""
-        self.gathered = 0
+        batch = self.batch
+        batch.is_open = False
+        batch.size = 0
         return self.outbox.take()
 
     def put_back(self, rest: bytes, sent: int) -> None:

@@ -1,5 +1,8 @@
 """Every way in which a view ends."""
 
+import time
+from pathlib import Path
+
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 
@@ -61,6 +64,25 @@ ENDINGS = {
     "closed": raise_closed,
     "closed-by-client": raise_closed_by_client,
 }
+
+
+@require_websocket
+@recorded
+def waiting(request):
+    """Answer messages; but wait until there is the file that one names, or end as another says."""
+    for message in request.websocket:
+        if message == "return":
+            return
+        if message == "raise":
+            raise_error(request)
+        elif message == "close":
+            request.websocket.close(4000)
+        elif message.startswith("until "):
+            end = time.monotonic() + 60
+            while not Path(message.removeprefix("until ")).exists() and time.monotonic() < end:
+                time.sleep(0.01)
+        if message != "nothing":
+            request.websocket.send(message)
 
 
 @require_websocket

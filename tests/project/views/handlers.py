@@ -320,6 +320,16 @@ class Untouched(Recorded):
         )
 
 
+class Changing(WebSocketHandler):
+    """What is active in a call of a handler whose request has changed nothing."""
+
+    def on_message(self, message):
+        self.send_json([translation.get_language(), mark.get()])
+        if message != "leave it":
+            translation.activate("fr")
+            mark.set("changed")
+
+
 class Querying(Recorded):
     """How often the database is open before a query and after it."""
 

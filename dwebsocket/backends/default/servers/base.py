@@ -96,6 +96,8 @@ class BufferedTakeover(SocketTakeover):
     #: is the environ; nothing for a server that has another way to its reader.
     runner: ClassVar[tuple[str, str, str] | None] = None
 
+    _reader: io.BufferedReader | None = None  # once it has been found
+
     @classmethod
     def find_reader(cls, environ: Mapping[str, Any]) -> io.BufferedReader | None:
         """The reader, from what the server puts into ``wsgi.input``."""
@@ -122,8 +124,10 @@ class BufferedTakeover(SocketTakeover):
     @property
     def reader(self) -> io.BufferedReader:
         """The reader of this request."""
-        reader = self.find_reader(self.environ)
-        assert reader is not None  # matches() said so
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = self.find_reader(self.environ)
+            assert reader is not None  # matches() said so
         return reader
 
     def get_socket(self) -> Any:
@@ -149,17 +153,19 @@ def has_socket(reader: io.BufferedReader | None) -> bool:
 
 def drain(reader: io.BufferedReader, sock: Any) -> bytes:
     """Everything in the reader's buffer, and what ``peek`` adds to it without waiting."""
+    raw: Any = reader.raw
     timeout = sock.gettimeout()
     sock.settimeout(0)
     chunks = []
+    # SocketIO then raises at once: a call that finds nothing costs more than all that is here.
+    raw._timeout_occurred = True
     try:
         while count := len(reader.peek(1)):
             chunks.append(reader.read(count))
-    except TimeoutError:  # eventlet's TLS: nothing more is here, and SocketIO will not read again
-        reader.raw._timeout_occurred = False  # type: ignore[attr-defined]
-    except OSError:  # nothing more is here: BlockingIOError, SSLWantReadError
+    except OSError:  # nothing more is here
         pass
     finally:
+        raw._timeout_occurred = False
         sock.settimeout(timeout)
     return b"".join(chunks)
 
