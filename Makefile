@@ -15,7 +15,7 @@ PARALLEL ?= -n 8 --dist loadgroup --no-loadscope-reorder
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test early lint docs quick pytest compiled transports servers suite coverage conformance soak chaos bench clean
+.PHONY: help demo test early newest lint docs quick pytest compiled transports servers suite coverage conformance soak chaos bench clean
 
 help:
 	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
@@ -50,9 +50,14 @@ test:
 	$(MAKE) early
 	$(MAKE) servers
 
-# Each keeps one core busy, or waits.
+# Each keeps one core busy, or waits. CI has one more.
+EARLY ?= lint docs compiled transports
 early: $(VENV)/.test
-	$(MAKE) --jobs --output-sync=target lint docs compiled transports
+	$(MAKE) --jobs --output-sync=target $(EARLY)
+
+# The same tests on a second Python: NEWEST, in NEWEST_VENV.
+newest:
+	$(MAKE) compiled PYTHON=$(NEWEST) VENV=$(NEWEST_VENV)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
