@@ -11,7 +11,7 @@ from ..raw_client import TEXT, build_frame, build_request
 from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
 from .test_gunicorn_ends import read_goodbyes
 
-pytestmark = pytest.mark.rows(asgi=True)
+pytestmark = pytest.mark.rows(asgi=True, tls=False)
 
 #: How many on each server; on the others fewer.
 COUNTS = {"uvicorn": 1000}

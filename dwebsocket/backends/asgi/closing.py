@@ -98,4 +98,5 @@ class Closing:
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for ``finish``, at most ``timeout`` seconds."""
-        await asyncio.wait([self._finished], timeout=timeout)
+        if not self._finished.done():
+            await asyncio.wait([self._finished], timeout=timeout)

@@ -149,7 +149,8 @@ class Serving:
         for task in (pump, flush):
             if task is not None:
                 task.cancel()
-        tasks = [task for task in (pump, owner._task, flush) if task is not None]
+        found = (pump, owner._task, flush)
+        tasks = [task for task in found if task is not None and not task.done()]
         if tasks:
             await asyncio.wait(tasks)
         closing.finish()
