@@ -124,7 +124,7 @@ def test_options(command, mark, words):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("hypercorn mysite.asgi:application", "Say --websocket-ping-interval 20"),
+        ("hypercorn mysite.asgi:application", "sends no Pings"),
         ("daphne mysite.asgi:application", "no message above 1048576 bytes"),
         ("gunicorn -kasgi mysite.asgi", "sends no Pings"),
         ("uvicorn --ws-max-size=1000 mysite.asgi:application", "above 1000 bytes"),
