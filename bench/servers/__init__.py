@@ -23,7 +23,7 @@ class Server:
     name: str  # the module in this package, unless `module` is another
     title: str  # in tables and in the chart
     packages: tuple[str, ...]  # what it is made of: their versions belong to the figures
-    websocket: bool = True  # False: a bare TCP echo, which has no handshake
+    websocket: bool = True  # False: a bare TCP echo, which has no handshake, or a page
     module: str = ""
     path: str = "/echo/"
     page: bool = False  # a plain page, asked for where others shake hands
