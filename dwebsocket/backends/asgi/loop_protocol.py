@@ -291,7 +291,8 @@ class LoopProtocol(asyncio.Protocol):
         transport = self.transport
         if transport.is_closing():  # TLS takes a second close() for the end
             return
-        if transport.get_write_buffer_size():
+        # Of TLS asyncio waits half a minute for the peer's word that it closes, too.
+        if transport.get_write_buffer_size() or transport.get_extra_info("sslcontext") is not None:
             self._loop.call_later(conf.CLOSE_TIMEOUT, transport.abort)
         if closes:
             transport.close()
