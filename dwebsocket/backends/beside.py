@@ -150,7 +150,8 @@ class Beside:
 
 
 #: What a server says about itself in the environ. Its objects hold its parser, its response, ….
-PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
+KINDS = (str, bytes, int, float, tuple, list, dict, type(None))
+PLAIN = frozenset([*KINDS, bool])
 
 EMPTY = BytesIO()
 
@@ -160,8 +161,8 @@ def drop_server(request: HttpRequest) -> None:
     # The server goes on with its own dictionary.
     meta = dict(request.META)
     for key, item in request.META.items():
-        if type(item) is not str and not (
-            isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+        if type(item) not in PLAIN and not (
+            isinstance(item, KINDS) or key[:1].isupper() or key.startswith("dwebsocket.")
         ):
             del meta[key]
     meta["wsgi.input"] = request._stream = EMPTY  # there is no body
