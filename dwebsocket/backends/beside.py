@@ -94,7 +94,7 @@ class Beside:
             first()
         if failure is not None:
             raise failure
-        return LeftResponse() if response is None else response
+        return LEFT if response is None else response
 
     def call_in_server(self, function: Callable[[], None]) -> None:
         """Have the server's thread call this when it goes on."""
@@ -162,7 +162,7 @@ def drop_server(request: HttpRequest) -> None:
     meta = dict(request.META)
     for key, item in request.META.items():
         if type(item) not in PLAIN and not (
-            isinstance(item, KINDS) or key[:1].isupper() or key.startswith("dwebsocket.")
+            "A" <= key < "[" or key.startswith("dwebsocket.") or isinstance(item, KINDS)
         ):
             del meta[key]
     meta["wsgi.input"] = request._stream = EMPTY  # there is no body
@@ -183,3 +183,7 @@ class LeftResponse(HttpResponse):
 
     def close(self) -> None:
         """Not the end of the request."""
+
+
+#: Nobody reads it, or changes it: one is enough.
+LEFT = LeftResponse()
