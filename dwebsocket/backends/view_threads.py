@@ -191,10 +191,11 @@ def start_thread() -> ViewThread:
         TooManyViews: as many views run as may.
         NoFurtherThread: the system has none.
     """
-    with counting():
-        thread = take_idle()
-        if thread is None:
-            thread = ViewThread()
+    count_one()
+    thread = take_idle()
+    if thread is None:
+        thread = ViewThread()
+        with counted():
             # In an empty context: it has another one for each view.
             Context().run(start_in_thread, thread.live, NAME)
     thread.reserve()
@@ -222,7 +223,8 @@ def lend(threads: Threads) -> None:
     Raises:
         TooManyViews, NoFurtherThread: as ``start_thread``.
     """
-    with counting():
+    count_one()
+    with counted():
         threads.lend()
 
 
@@ -232,13 +234,21 @@ def take_back(threads: Threads) -> None:
     count(-1)
 
 
-@contextmanager
-def counting() -> Iterator[None]:
-    """Count one more view, if a thread for it can be had."""
+def count_one() -> None:
+    """Count one more view.
+
+    Raises:
+        TooManyViews: as many run as may.
+    """
     limit = conf.VIEW_THREADS
     if count(1) > limit > 0:
         count(-1)
         raise TooManyViews(limit)
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Count it no more if no thread for it can be had."""
     try:
         yield
     except BaseException as error:
