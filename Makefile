@@ -9,13 +9,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # The tests start some hundred servers: none of them shall compile what an earlier one has.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests wait more than they compute; tests/conftest.py says which stay together.
-PARALLEL ?= -n 6 --dist loadgroup --no-loadscope-reorder
+# Tests wait more than they compute; tests/order.py says which stay together.
+PARALLEL ?= -n 8 --dist loadgroup --no-loadscope-reorder
 
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test lint docs quick pytest suite coverage conformance soak chaos bench clean
+.PHONY: help demo test early newest lint docs quick pytest compiled transports servers suite coverage conformance soak chaos bench clean
 
 help:
 	@echo "make demo      serve the examples on http://127.0.0.1:$(PORT)/ (PORT=8001 for another)"
@@ -46,7 +46,18 @@ else
 	@$(BIN)/python examples/manage.py runserver 127.0.0.1:$(PORT)
 endif
 
-test: lint docs suite
+test:
+	$(MAKE) early
+	$(MAKE) servers
+
+# Each keeps one core busy, or waits. CI has one more.
+EARLY ?= lint docs compiled transports
+early: $(VENV)/.test
+	$(MAKE) --jobs --output-sync=target $(EARLY)
+
+# The same tests on a second Python: NEWEST, in NEWEST_VENV.
+newest:
+	$(MAKE) compiled PYTHON=$(NEWEST) VENV=$(NEWEST_VENV)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -62,11 +73,21 @@ quick: $(VENV)/.test
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
+# pytest compiles what it collects, and with many processes each of them would do all of it.
+compiled: $(VENV)/.test
+	$(BIN)/python -m pytest --collect-only -qq >/dev/null || true  # seen below
+
 # Threads with a gevent hub come and go in tests/transports. At their end greenlet calls back, and
-# there CPython 3.11 may trace one line for ever: these run without coverage. Chaos takes all that the
-# machine has: nothing that waits for its answer in time runs beside it.
-suite: $(VENV)/.test
-	$(BIN)/python -m pytest $(PARALLEL) tests/transports
+# there CPython 3.11 may trace one line for ever: these run without coverage.
+transports: $(VENV)/.test
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/transports
+
+suite:
+	$(MAKE) transports
+	$(MAKE) servers
+
+# Chaos takes all that the machine has: nothing that waits for its answer in time runs beside it.
+servers: $(VENV)/.test
 	$(BIN)/python -m pytest tests/soak/test_chaos.py
 	$(BIN)/$(or $(MEASURE),python) -m pytest $(PARALLEL) --ignore tests/transports --ignore tests/soak/test_chaos.py $(ARGS)
 
@@ -108,10 +129,14 @@ $(VENV)/.demo-redis: $(VENV)/.demo
 	$(INSTALL) -e ".[redis]" gunicorn
 	@touch $@
 
+# Debian's packages come while pip installs what is built without any of them.
+PROGRAMS = chromium firefox-esr redis-server postgresql nginx haproxy gcc libcrypt-dev libssl-dev python3-dev
+OTHERS = --group packages --group lint --group docs
+
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	.ci/debian-packages chromium firefox-esr redis-server postgresql nginx haproxy gcc libcrypt-dev libssl-dev python3-dev
 	$(INSTALL) --upgrade pip
-	$(INSTALL) -e . --group test --group packages --group lint --group docs
+	.ci/debian-packages $(PROGRAMS) & $(INSTALL) $(OTHERS); wait $$!
+	$(INSTALL) -e . --group test $(OTHERS)
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python

@@ -3,6 +3,7 @@
 works.py        what is measured, and our targets
 servers/        an echo server each: ours and the others; project/ is their Django project
 processes.py    starts a server on a processor of its own, and ends it
+certificate.py  for those over TLS
 load.py         builds the load generator (wsload.c), runs it, reads its figures
 __main__.py     the order of a run: rounds, servers, works
 results.py      medians, ratios, targets

@@ -10,8 +10,8 @@ from bench import chart, load, machine, report
 from bench.choosing import add_choice, by_name
 from bench.processes import Process, StartError, choose_cpus
 from bench.results import Results
-from bench.servers import GATEWAY, OURS, SERVERS, Server
-from bench.works import WORKS, Work
+from bench.servers import GATEWAY, OURS, OVER_TLS, SERVERS, Server
+from bench.works import ALL_WORKS, Work
 
 Cpus = tuple[int, int] | None
 
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def measure_server(server: Server, results: Results, seconds: float, cpus: Cpus) -> None:
-    works = [work for work in results.works if server.websocket or not work.needs_handshake]
+    works = [work for work in results.works if work.is_for(server)]
     # Idle connections get a process of their own: memory that earlier work left behind would be
     # used again and go unseen.
     idle = [work for work in works if work.mode == "hold"]
@@ -94,7 +94,7 @@ def write(run: report.Run, no_write: bool) -> None:
         )
         return
     report.write_page(report.page(run))
-    report.CHART.write_text(chart.draw(run.results), encoding="utf-8")
+    report.CHART.write_text(chart.draw(run.results.plain), encoding="utf-8")
     print(f"Written: docs/{report.PAGE.name}, docs/{report.CHART.name}")
 
 
@@ -104,8 +104,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=2, help="length of one measurement (default: %(default)s)"
     )
-    add_choice(parser, "--only", "SERVER", by_name((*SERVERS, *GATEWAY)), by_name(SERVERS))
-    add_choice(parser, "--work", "NAME", by_name(WORKS))
+    usual = (*SERVERS, *OVER_TLS)
+    add_choice(parser, "--only", "SERVER", by_name((*usual, *GATEWAY)), by_name(usual))
+    add_choice(parser, "--work", "NAME", by_name(ALL_WORKS))
     parser.add_argument("--no-write", action="store_true", help="print only; leave docs/ as it is")
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds <= 0:

@@ -8,7 +8,7 @@ from bench.servers import OURS, Server
 from bench.works import TARGETS, Work
 
 COLUMNS = 2
-PANEL_WIDTH, LABEL_RIGHT, BAR_LEFT, BAR_WIDTH = 486, 203, 213, 196
+PANEL_WIDTH, LABEL_RIGHT, BAR_LEFT, BAR_WIDTH = 595, 312, 322, 196
 ROW, BAR, MARGIN, HEAD = 23, 15, 30, 46
 TOP = 66  # the chart's own title
 
@@ -158,7 +158,7 @@ def _legend() -> tuple[int, str]:
         ),
         (
             f'<rect class="bar-tcp" x=".5" y="-10.5" width="25" height="{BAR - 1}" rx="2"/>',
-            "no WebSocket, the I/O alone: for comparison",
+            "no WebSocket: for comparison",
         ),
         (
             '<path class="target" d="M13 -14v21"/>',

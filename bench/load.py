@@ -15,6 +15,11 @@ PROGRAM = SOURCE.parents[1] / "build" / "bench" / "wsload"
 # Beyond the measurement itself: opening 5,000 connections, and the last answers.
 PATIENCE = 60  # seconds
 
+NEEDED = (
+    "It needs a C compiler (cc) and OpenSSL: `apt install gcc libc6-dev libssl-dev` on Debian and "
+    "Ubuntu, `dnf install gcc openssl-devel` on Fedora, `apk add build-base openssl-dev` on Alpine."
+)
+
 
 class LoadError(Exception):
     """A measurement that cannot be used, with what was seen."""
@@ -27,18 +32,19 @@ def build() -> None:
     compiler = shutil.which("cc")
     if compiler is None:
         raise SystemExit(
-            "The load generator is a C program and there is no C compiler (cc) on PATH. "
-            "Install one: `apt install gcc libc6-dev` on Debian and Ubuntu, "
-            "`dnf install gcc` on Fedora, `apk add build-base` on Alpine."
+            f"The load generator is a C program and there is no C compiler on PATH. {NEEDED}"
         )
     PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([compiler, "-O2", "-o", str(PROGRAM), str(SOURCE)], check=True)
+    command = [compiler, "-O2", "-o", str(PROGRAM), str(SOURCE), "-lssl", "-lcrypto"]
+    if subprocess.run(command).returncode:
+        raise SystemExit(f"The load generator does not compile. {NEEDED}")
 
 
 def warm_up(server: Process) -> None:
     """Some echoes first: imports on first use and the interpreter's own specialising are no cost
     of a message."""
-    _run(server, Work("", "", "", "echo", 4, 125), 0.3)
+    mode = "connect" if server.kind.page else "echo"
+    _run(server, Work("", "", "", mode, 4, 125), 0.3)
 
 
 def measure(server: Process, work: Work, seconds: float) -> float:
@@ -51,13 +57,15 @@ def measure(server: Process, work: Work, seconds: float) -> float:
 
 
 def _run(server: Process, work: Work, seconds: float) -> dict[str, float]:
-    mode = work.mode if server.kind.websocket else "raw"
+    mode = "get" if server.kind.page else work.mode if server.kind.websocket else "raw"
     command = [str(PROGRAM), mode, "127.0.0.1", str(server.port)]
     command += [server.kind.path, str(work.connections)]
     if work.mode == "echo":
         command += [str(work.size), str(work.depth)]
     command = pinned([*command, str(seconds)], server.load_cpu)
     environment = {**os.environ, "WSLOAD_PIDS": ",".join(map(str, server.pids))}
+    if server.kind.tls:
+        environment["WSLOAD_TLS"] = "1"
     patience = seconds + PATIENCE
     try:
         result = subprocess.run(command, env=environment, capture_output=True, timeout=patience)

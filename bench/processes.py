@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import certificate
 from bench.servers import Server
 
 START_TIMEOUT = 20  # seconds
@@ -53,8 +54,10 @@ class Process:
     def __enter__(self) -> "Process":
         self._errors = tempfile.TemporaryFile()
         command = [sys.executable, "-m", f"bench.servers.{self.kind.module or self.kind.name}"]
+        tls = certificate.environment() if self.kind.tls else {}
         self._popen = subprocess.Popen(
             pinned(command, self.server_cpu),
+            env=os.environ | dict(self.kind.environment) | tls,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bench import machine
 from bench.results import Results
-from bench.servers import OURS, SERVERS, Server
-from bench.works import TARGETS, WORKS, Target
+from bench.servers import GATEWAY, OURS, OVER_TLS, SERVERS, Server
+from bench.works import ALL_WORKS, TARGETS, Target
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "benchmarks.md"
@@ -17,8 +17,8 @@ UNPINNED = (
     "Not pinned: this needs taskset (util-linux) and two processor cores, one for the server and "
     "one for the load. They share a processor now, and the figures say less."
 )
-TITLES = {server.name: server.title for server in SERVERS}
-WORK_TITLES = {work.name: f"{work.title} ({work.unit})" for work in WORKS}
+TITLES = {server.name: server.title for server in (*SERVERS, *OVER_TLS, *GATEWAY)}
+WORK_TITLES = {work.name: f"{work.title} ({work.unit})" for work in ALL_WORKS}
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ def spreads(results: Results) -> str:
 def targets(results: Results) -> str:
     rows = [["Work", "Ours", "Measured against", "Target: at most", "Found", "Met"]]
     for target in TARGETS:
+        if not _is_measured(target, results):
+            continue
         value = results.against(target)
         met = "-" if value is None else "yes" if value <= target.bound else "**no**"
         ours = TITLES[target.ours]
@@ -113,8 +115,14 @@ def targets(results: Results) -> str:
     return table(rows)
 
 
+def _is_measured(target: Target, results: Results) -> bool:
+    servers = {server.name for server in results.servers} | {None}
+    works = {work.name for work in results.works}
+    return target.work in works and {target.ours, target.against} <= servers
+
+
 def _work_title(target: Target) -> str:
-    return next(work.title for work in WORKS if work.name == target.work)
+    return next(work.title for work in ALL_WORKS if work.name == target.work)
 
 
 def _rival(target: Target) -> str:
@@ -140,11 +148,15 @@ def failures(results: Results) -> str:
 
 
 def summary(run: Run) -> str:
-    parts = [
-        figures(run.results),
-        f"As many times the figure of {OURS.title}:\n\n" + ratios(run.results),
-        targets(run.results),
-    ]
+    plain, over_tls = run.results.plain, run.results.over_tls
+    parts = []
+    if plain.servers:
+        parts.append(figures(plain))
+    if OURS in plain.servers:
+        parts.append(f"As many times the figure of {OURS.title}:\n\n" + ratios(plain))
+    if over_tls.servers:
+        parts.append(figures(over_tls))
+    parts.append(targets(run.results))
     if run.results.failed:
         parts.append("Failed:\n" + failures(run.results))
     return "\n\n".join(parts)
@@ -163,6 +175,7 @@ def write_fanout(section: str) -> None:
 
 
 def page(run: Run) -> str:
+    plain, over_tls = run.results.plain, run.results.over_tls
     parts = [
         "# Benchmarks",
         INTRODUCTION,
@@ -170,15 +183,19 @@ def page(run: Run) -> str:
         "## Figures",
         f"Medians of {run.rounds} rounds. CPU time in µs a message or a handshake, memory in KiB "
         "a connection. Less is better.",
-        figures(run.results),
+        figures(plain),
         f"The same, as so many times the figure of {OURS.title}. Above 1: it costs more than ours.",
-        ratios(run.results),
+        ratios(plain),
+        "## Over TLS",
+        "The same, with TLS 1.3 by OpenSSL and a certificate with P-256.",
+        figures(over_tls),
         "## Targets",
         "What ours are held to, in the same run.",
         targets(run.results),
         "## Spread",
         "The lowest and the highest figure of the rounds.",
-        spreads(run.results),
+        spreads(plain),
+        spreads(over_tls),
     ]
     if run.results.failed:
         parts += ["## Failed measurements", failures(run.results)]
@@ -207,8 +224,12 @@ def _method(run: Run) -> str:
   A measurement takes {run.seconds:g} s.
 - Each server is started anew in every round and warmed up; idle connections get a fresh process.
 - 125 B on 100 connections, 64 KiB on 10, handshakes 32 at a time (the client hangs up after the
-  101), and 5,000 connections that are opened and stay silent. Sixteen in flight: a client sends
-  sixteen messages, reads sixteen answers, and starts again.
+  101), and 5,000 connections (2,000 over TLS) that are opened and stay silent. Sixteen in flight:
+  a client sends sixteen messages, reads sixteen answers, and starts again.
+- A plain Django view stands beside the handshakes: the same project answers `GET` on a new
+  connection, with no WebSocket.
+- *Light* handlers have `keep_request = False`. *TAKE_OVER = False* is `WEBSOCKET_TAKE_OVER`: under
+  ASGI the server's own WebSocket, in place of ours.
 - dwebsocket is measured as an ordinary Django view behind the seven middleware classes of
   `startproject`, under `gevent.pywsgi` and in one worker of gunicorn with threads (gthread);
   Channels as an async consumer with routing and no middleware around it; the

@@ -1,10 +1,10 @@
 """What was measured: figures by server and work, and what failed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
-from bench.servers import OURS, SERVERS, Server
-from bench.works import WORKS, Target, Work
+from bench.servers import OURS, OVER_TLS, SERVERS, Server
+from bench.works import ALL_WORKS, WORKS, Target, Work
 
 
 @dataclass
@@ -13,6 +13,19 @@ class Results:
     works: tuple[Work, ...]
     # By server and work, a round after the other: a figure, or why there is none.
     outcomes: dict[tuple[str, str], list[float | str]] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> "Results":
+        """Without those over TLS."""
+        return self._only([server for server in self.servers if not server.tls])
+
+    @property
+    def over_tls(self) -> "Results":
+        return self._only([server for server in self.servers if server.tls])
+
+    def _only(self, servers: list[Server]) -> "Results":
+        works = [work for work in self.works if any(map(work.is_for, servers))]
+        return replace(self, servers=tuple(servers), works=tuple(works))
 
     def add(self, server: Server, work: Work, outcome: float | str) -> None:
         self.outcomes.setdefault((server.name, work.name), []).append(outcome)
@@ -54,7 +67,7 @@ class Results:
     @property
     def complete(self) -> bool:
         """Whether this may become the page: nothing left out, and ours measured in every round."""
-        if self.servers != SERVERS or self.works != WORKS:
+        if self.servers != (*SERVERS, *OVER_TLS) or self.works != ALL_WORKS:
             return False
         ours = [(OURS.name, work.name) for work in WORKS]
         return all(self.figures(*key) and not self.failures(*key) for key in ours)

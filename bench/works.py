@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bench.servers import Server
+
 
 @dataclass(frozen=True)
 class Work:
@@ -17,6 +19,11 @@ class Work:
     def needs_handshake(self) -> bool:
         return self.mode != "echo"
 
+    def is_for(self, server: Server) -> bool:
+        if server.works:
+            return self.name in server.works
+        return self is not IDLE_TLS and (server.websocket or not self.needs_handshake)
+
 
 WORKS = (
     Work("echo", "125 B echo, one in flight", "µs", "echo", 100, 125),
@@ -25,6 +32,8 @@ WORKS = (
     Work("handshake", "Handshake", "µs", "connect", 32),
     Work("idle", "Idle connection, of 5,000", "KiB", "hold", 5000),
 )
+IDLE_TLS = Work("idle_tls", "Idle connection, of 2,000", "KiB", "hold", 2000)
+ALL_WORKS = (*WORKS, IDLE_TLS)
 
 
 @dataclass(frozen=True)
@@ -38,22 +47,50 @@ class Target:
     ours: str = "django_gevent"  # which of our servers is held to it
 
 
+def at_most(bound: float) -> tuple[float, str]:
+    return bound, f"{bound:g} x"
+
+
+def kib(bound: float) -> tuple[float, str]:
+    return bound, f"{bound:g} KiB"
+
+
 TARGETS = (
-    Target("echo", "gevent_tcp", 0.9, "0.9 x"),
+    Target("echo", "gevent_tcp", *at_most(0.9)),
     Target("echo", "channels_uvicorn", 1 / 6, "1/6"),
-    Target("echo16", "picows_uvloop", 0.3, "0.3 x"),
-    Target("echo64k", "websockets_uvloop", 0.9, "0.9 x"),
-    Target("echo64k", "picows_uvloop", 1.8, "1.8 x"),
-    Target("handshake", "channels_uvicorn", 0.6, "0.6 x"),
-    Target("idle", None, 16, "16 KiB"),
-    Target("echo", "picows_uvloop", 1.3, "1.3 x", ours="handler_gthread"),
-    Target("echo16", "picows_uvloop", 0.25, "0.25 x", ours="handler_gthread"),
-    Target("echo64k", "picows_uvloop", 1.5, "1.5 x", ours="handler_gthread"),
-    Target("echo", "django_gevent", 1.0, "1.0 x", ours="handler_gevent"),
-    Target("idle", None, 9, "9 KiB", ours="handler_gthread"),
-    Target("echo", "bare_uvicorn", 1.25, "1.25 x", ours="async_uvicorn"),
-    Target("echo", "channels_uvicorn", 0.4, "0.4 x", ours="async_uvicorn"),
-    Target("echo", "channels_sync", 0.6, "0.6 x", ours="view_uvicorn"),
-    Target("idle", None, 14, "14 KiB", ours="async_uvicorn"),
-    Target("idle", None, 2.5, "2.5 KiB", ours="handler_light"),
+    Target("echo16", "picows_uvloop", *at_most(0.3)),
+    Target("echo64k", "websockets_uvloop", *at_most(0.9)),
+    Target("echo64k", "picows_uvloop", *at_most(1.8)),
+    Target("handshake", "page_gevent", *at_most(1.25)),
+    Target("idle", None, *kib(16)),
+    Target("handshake", "page_gthread", *at_most(1.25), ours="django_gthread"),
+    Target("echo", "picows_uvloop", *at_most(1.25), ours="handler_gthread"),
+    Target("echo16", "picows_uvloop", *at_most(0.27), ours="handler_gthread"),
+    Target("echo64k", "picows_uvloop", *at_most(1.5), ours="handler_gthread"),
+    Target("handshake", "page_gthread", *at_most(1.25), ours="handler_gthread"),
+    Target("idle", None, *kib(9), ours="handler_gthread"),
+    Target("idle", None, *kib(2.5), ours="handler_light"),
+    Target("echo", "django_gevent", *at_most(1), ours="handler_gevent"),
+    Target("handshake", "page_gevent", *at_most(1.25), ours="handler_gevent"),
+    Target("echo", "bare_uvicorn", *at_most(0.85), ours="async_uvicorn"),
+    Target("echo", "channels_uvicorn", *at_most(0.4), ours="async_uvicorn"),
+    Target("echo64k", "bare_uvicorn", *at_most(0.9), ours="async_uvicorn"),
+    Target("handshake", "channels_uvicorn", *at_most(0.9), ours="async_uvicorn"),
+    Target("idle", None, *kib(20), ours="async_uvicorn"),
+    Target("echo", "bare_uvicorn", *at_most(0.85), ours="handler_async"),
+    Target("echo64k", "bare_uvicorn", *at_most(0.9), ours="handler_async"),
+    Target("handshake", "channels_uvicorn", *at_most(0.9), ours="handler_async"),
+    Target("idle", None, *kib(20), ours="handler_async"),
+    Target("echo", "channels_sync", *at_most(0.6), ours="view_uvicorn"),
+    Target("handshake", "channels_uvicorn", *at_most(0.9), ours="view_uvicorn"),
+    Target("echo", "handler_kept", *at_most(0.3), ours="handler_uvicorn"),
+    Target("handshake", "channels_uvicorn", *at_most(0.9), ours="handler_uvicorn"),
+    Target("idle", None, *kib(12), ours="handler_uvicorn"),
+    Target("idle", None, *kib(4), ours="light_uvicorn"),
+    Target("echo", "bare_uvicorn_tls", *at_most(1), ours="async_uvicorn_tls"),
+    Target("echo64k", "bare_uvicorn_tls", *at_most(1), ours="async_uvicorn_tls"),
+    Target("echo", "bare_uvicorn_tls", *at_most(1), ours="handler_async_tls"),
+    Target("echo64k", "bare_uvicorn_tls", *at_most(1), ours="handler_async_tls"),
+    Target("echo", "bare_uvicorn_tls", *at_most(1), ours="handler_uvicorn_tls"),
+    Target("idle_tls", None, *kib(40), ours="handler_gthread_tls"),
 )

@@ -1,6 +1,6 @@
 /* wsload: a WebSocket load generator for measuring servers on loopback.
  *
- * One thread, epoll. Built with: cc -O2 -o wsload wsload.c
+ * One thread, epoll. Built with: cc -O2 -o wsload wsload.c -lssl -lcrypto
  *   wsload echo    HOST PORT PATH CONNS SIZE DEPTH SECONDS   masked frames, DEPTH in flight a connection
  *   wsload fanout  HOST PORT PATH CONNS SIZE SECONDS         connection 0 sends, everyone must get it, then the next
  *   wsload connect HOST PORT PATH CONNS SECONDS              handshake, close, again; CONNS at a time
@@ -10,7 +10,8 @@
  * Prints one line of key=value figures. Exit 1 where something was lost.
  * WSLOAD_PIDS="12,34": the servers' processes; adds their CPU time a message (cpu_us, steadier on a
  * shared machine than the wall clock) and their resident memory. WSLOAD_SRC=K: source addresses from
- * the K-th block on, so that several loaders do not share ports.
+ * the K-th block on, so that several loaders do not share ports. WSLOAD_TLS=1: over TLS, all but raw;
+ * any certificate will do.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,6 +19,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +31,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTING, SHAKING, OPEN, DEAD };
+enum { CONNECTING, SECURING, SHAKING, OPEN, DEAD };
 typedef struct {
     int fd, state;
+    SSL *ssl;             /* NULL: plain TCP */
     uint64_t need;        /* payload bytes still to skip */
     unsigned char hdr[14];
     int hlen;             /* header bytes gathered */
@@ -42,6 +47,7 @@ typedef struct {
 } conn;
 
 static conn *cs;
+static SSL_CTX *tls;
 static int ep, n, depth = 1, mode_raw, mode_get, bad;
 static size_t size;
 static unsigned char *batch; static size_t frame_len;
@@ -75,6 +81,34 @@ static double rss_of_pids(void) {  /* MiB */
 }
 static double cpu0, rss0;
 
+/* As send, recv and close, over TLS where the connection has it. */
+static ssize_t tls_refused(conn *c) {
+    int why = SSL_get_error(c->ssl, 0);
+    ERR_clear_error();
+    if (why == SSL_ERROR_ZERO_RETURN) return 0;
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EIO;
+    return -1;
+}
+static ssize_t put(conn *c, const void *p, size_t len) {
+    size_t done;
+    if (!c->ssl) return send(c->fd, p, len, MSG_NOSIGNAL);
+    return SSL_write_ex(c->ssl, p, len, &done) ? (ssize_t)done : tls_refused(c);
+}
+static ssize_t take(conn *c, unsigned char *p, size_t len) {
+    size_t got = 0, more;
+    if (!c->ssl) return recv(c->fd, p, len, 0);
+    /* All records: epoll does not tell of bytes that OpenSSL has already. */
+    while (got < len && SSL_read_ex(c->ssl, p + got, len - got, &more)) got += more;
+    return got ? (ssize_t)got : tls_refused(c);
+}
+static void hang_up(conn *c) { SSL_free(c->ssl); c->ssl = NULL; close(c->fd); }
+
+static void tls_init(void) {
+    signal(SIGPIPE, SIG_IGN);
+    tls = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+}
+
 static void start(conn *c, int i) {
     memset(c, 0, sizeof *c);
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -103,7 +137,7 @@ static void want(conn *c, int out) {
 
 static void pump(conn *c) {
     while (c->off < c->batch_len) {
-        ssize_t w = send(c->fd, batch + c->off, c->batch_len - c->off, MSG_NOSIGNAL);
+        ssize_t w = put(c, batch + c->off, c->batch_len - c->off);
         if (w < 0) { if (errno == EAGAIN) { want(c, 1); return; } c->state = DEAD; bad++; return; }
         c->off += w;
     }
@@ -139,8 +173,18 @@ static void shake(conn *c) {
     char req[1024];
     const char *extensions = getenv("WSLOAD_EXTENSIONS");
     int l = mode_get ? snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: %s:%d\r\n\r\n", path, host, port) : snprintf(req, sizeof req, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s%s\r\n", path, host, port, extensions ? "Sec-WebSocket-Extensions: " : "", extensions ? extensions : "", extensions ? "\r\n" : "");
-    if (send(c->fd, req, l, MSG_NOSIGNAL) != l) { bad++; c->state = DEAD; return; }
+    if (put(c, req, l) != l) { bad++; c->state = DEAD; return; }
     c->state = SHAKING; want(c, 0);
+}
+
+/* TLS's own handshake; then the WebSocket's. False: it failed. */
+static int secure(conn *c) {
+    if (!c->ssl) { c->ssl = SSL_new(tls); SSL_set_fd(c->ssl, c->fd); SSL_set_connect_state(c->ssl); c->state = SECURING; }
+    if (SSL_do_handshake(c->ssl) == 1) { shake(c); return 1; }
+    int wants_out = SSL_want_write(c->ssl);
+    if (tls_refused(c) == 0 || errno != EAGAIN) return 0;
+    want(c, wants_out);
+    return 1;
 }
 
 static unsigned char buf[1 << 20];
@@ -152,6 +196,7 @@ int main(int argc, char **argv) {
     const char *mode = argv[1]; host = argv[2]; port = atoi(argv[3]); path = argv[4]; n = atoi(argv[5]);
     int echo = !strcmp(mode, "echo"), raw = !strcmp(mode, "raw"), fan = !strcmp(mode, "fanout"), con = !strcmp(mode, "connect") || !strcmp(mode, "get"), hold = !strcmp(mode, "hold");
     double secs; mode_raw = raw; mode_get = !strcmp(mode, "get");
+    if (!raw && getenv("WSLOAD_TLS")) tls_init();
     if (echo || raw) { size = atol(argv[6]); depth = atoi(argv[7]); secs = atof(argv[8]); }
     else if (fan) { size = atol(argv[6]); secs = atof(argv[7]); }
     else { size = 32; secs = atof(argv[6]); }
@@ -195,23 +240,28 @@ int main(int argc, char **argv) {
             if (c->state == DEAD) { epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0); continue; }
             if (c->state == CONNECTING) {
                 int err = 0; socklen_t el = sizeof err; getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &el);
-                if (err) { bad++; close(c->fd); if (con) start(c, c - cs); else c->state = DEAD; continue; }
-                if (raw) { c->state = OPEN; c->need = size; open++; want(c, 0); } else { shake(c); continue; }
-            } else if (ev[j].events & EPOLLOUT && c->state == OPEN) pump(c);
+                if (err) { bad++; hang_up(c); if (con) start(c, c - cs); else c->state = DEAD; continue; }
+                if (tls) c->state = SECURING; else if (raw) { c->state = OPEN; c->need = size; open++; want(c, 0); } else { shake(c); continue; }
+            }
+            if (c->state == SECURING) {
+                if (!secure(c)) { bad++; hang_up(c); if (con) start(c, c - cs); else c->state = DEAD; }
+                continue;
+            }
+            if (ev[j].events & EPOLLOUT && c->state == OPEN) pump(c);
             if (!(ev[j].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !raw) continue;
             if (c->state == SHAKING || c->state == OPEN) {
                 if (raw && !(ev[j].events & EPOLLIN)) goto opened_one;
-                ssize_t r = recv(c->fd, buf, sizeof buf, 0);
+                ssize_t r = take(c, buf, sizeof buf);
                 if (r < 0 && errno == EAGAIN) continue;
-                if (r <= 0) { bad++; epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0); close(c->fd); c->state = DEAD; if (con) start(c, c - cs); continue; }
+                if (r <= 0) { bad++; epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0); hang_up(c); c->state = DEAD; if (con) start(c, c - cs); continue; }
                 unsigned char *p = buf; size_t len = r;
                 if (c->state == SHAKING) {
                     unsigned char *e = memmem(buf, r, "\r\n\r\n", 4);
                     if (!e) continue; /* short heads only: fine on loopback */
-                    if (memcmp(buf, mode_get ? "HTTP/1.1 200" : "HTTP/1.1 101", 12)) { if (!bad) fprintf(stderr, "refused: %.*s\n", (int)(r < 200 ? r : 200), buf); bad++; close(c->fd); c->state = DEAD; if (con) start(c, c - cs); continue; }
+                    if (memcmp(buf, mode_get ? "HTTP/1.1 200" : "HTTP/1.1 101", 12)) { if (!bad) fprintf(stderr, "refused: %.*s\n", (int)(r < 200 ? r : 200), buf); bad++; hang_up(c); c->state = DEAD; if (con) start(c, c - cs); continue; }
                     c->state = OPEN; open++; opened++;
                     len -= e + 4 - buf; p = e + 4;
-                    if (con) { struct linger lg = {1, 0}; setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &lg, sizeof lg); epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0); close(c->fd); start(c, c - cs); continue; }
+                    if (con) { struct linger lg = {1, 0}; setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &lg, sizeof lg); epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0); hang_up(c); start(c, c - cs); continue; }
                 }
                 if (len) {
                     int got = eat(c, p, len); double tn = got ? now() : 0;
@@ -223,6 +273,7 @@ int main(int argc, char **argv) {
                 }
                 opened_one:;
             }
+            if (c->ssl && SSL_pending(c->ssl)) j--; /* more than buf holds: once more */
             if (phase == 0 && started < n && c->state == OPEN && c->got == 0) { while (started < n && started - open < window) { start(&cs[started], started); started++; } }
         }
         if (phase == 0 && open + bad >= n) {

@@ -8,6 +8,8 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from conformance import expectation
 from conformance.cases import by_group, choose
@@ -18,6 +20,8 @@ from conformance.summary import table
 
 #: Differences of one server that are printed: when all is wrong, the first ones tell.
 SHOWN = 20
+
+Run = tuple[str, dict[str, Result], list[str]]
 
 
 def main() -> int:
@@ -35,19 +39,30 @@ def main() -> int:
     expected = expectation.load()
     runs: dict[str, dict[str, Result]] = {}
     problems: list[str] = []
-    for number in range(1, options.repeat + 1):
-        for server in options.servers:
-            name = server if options.repeat == 1 else f"{server}-{number}"
-            runs[name], faults = run_server(name, server, cases)
-            if not options.update:
-                faults = expectation.differences(runs[name], expected) + faults
-            problems += [f"{name}: {fault}" for fault in faults[:SHOWN]]
-            if len(faults) > SHOWN:
-                problems.append(f"{name}: and {len(faults) - SHOWN} more like these")
+    for name, runs[name], faults in run_servers(options, cases):
+        if not options.update:
+            faults = expectation.differences(runs[name], expected) + faults
+        problems += [f"{name}: {fault}" for fault in faults[:SHOWN]]
+        if len(faults) > SHOWN:
+            problems.append(f"{name}: and {len(faults) - SHOWN} more like these")
     print("\n" + table(runs))
     if options.update and not problems:
         problems = expectation.update(list(runs.values()), expected)
     return report(problems, updated=options.update)
+
+
+def run_servers(options: argparse.Namespace, cases: list[str]) -> Iterator[Run]:
+    """What run_server() finds, as often as is wished, in order."""
+    names = {
+        server if options.repeat == 1 else f"{server}-{number}": server
+        for number in range(1, options.repeat + 1)
+        for server in options.servers
+    }
+    # The suite and its server take turns: one core is what a pair of them needs.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = pool.map(lambda name: run_server(name, names[name], cases), names)
+        for name, (results, faults) in zip(names, found, strict=True):
+            yield name, results, faults
 
 
 def run_server(name: str, server: str, cases: list[str]) -> tuple[dict[str, Result], list[str]]:

@@ -1,23 +1,23 @@
 """What real servers need: certificates, a database, a journal. All made once, when asked for."""
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from .order import arrange, name_group
 from .servers.certificates import make_certificates
 from .servers.examples import manage
 from .servers.journal import Journal
 from .servers.postgresql import PostgresServer
 from .servers.process import ROOT, ServerProcess, without_coverage
 from .servers.redis import RedisServer
-from .servers.rows import Row
 
 
 @pytest.fixture(scope="session")
@@ -125,31 +125,26 @@ def postgresql():
         server.kill()
 
 
-#: Files whose tests take long, one after the other.
-LONGEST = {
-    *("test_soak.py", "test_tenants.py", "test_packages.py", "test_processes.py"),
-    *("test_behaviours.py", "test_commands.py", "test_chat.py", "test_first_hour.py"),
-    *("test_samples.py", "test_examples.py", "test_wrong.py", "test_build.py", "test_proxies.py"),
-    *("test_fuzz.py", "test_many_clients.py", "test_asgi_servers.py", "test_gunicorn_ends.py"),
-    *("test_hanging.py", "test_faults.py", "test_redis.py", "test_servers.py"),
-}
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collecting makes a million objects, and they live until the end: the garbage collector, which
+    takes half of the time then, and all that the tests do with it, look at none of them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
     """With several processes a server's cases stay with one, and so does everything of a file, but
-    where a mark says otherwise. What takes longest begins first, then what is most.
+    where a mark says otherwise.
     """
     for item in items:
-        if item.get_closest_marker("xdist_group"):
-            continue
-        row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
-        together = f"{item.path.parent.name}-{row.name}" if isinstance(row, Row) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(name_group(item)))
     yield
-    sizes = Counter(map(group_of, items))
-    items.sort(key=lambda item: (item.path.name not in LONGEST, -sizes[group_of(item)]))
-
-
-def group_of(item):
-    return item.get_closest_marker("xdist_group").args[0]
+    items[:] = arrange(items)

@@ -105,6 +105,7 @@ def read_imports(name, path, typed):
                 yield source if is_ours(source) and not is_ours(inner) else inner
 
 
+@cache
 def is_ours(dotted):
     """Whether it is a module or a folder of the package."""
     path = ROOT / dotted.replace(".", "/")
@@ -119,7 +120,14 @@ def part_of(name):
     return name.split("/")[0]
 
 
-every_module = pytest.mark.parametrize("name", sorted(modules()))
+def modules_of(part):
+    return [name for name in sorted(modules()) if part_of(name) == part]
+
+
+def wrong_imports(names, allows):
+    """Each module with those of its imports that it may not have."""
+    found = {name: [i for i in own_imports(name) if not allows(name, i)] for name in names}
+    return {name: imports for name, imports in found.items() if imports}
 
 
 def own_imports(name, *, typed=False):
@@ -158,13 +166,18 @@ def test_the_reader_sees_imports():
     assert "dwebsocket.transports.poll" in set(own_imports("transports/threads"))  # a relative one
 
 
-@every_module
-def test_imports_point_downwards(name):
-    mine = layer_of(part_of(name))
-    for imported in own_imports(name):
-        theirs = imported.split(".")[1] if "." in imported else "__init__"
-        assert layer_of(theirs) is not None, imported
-        assert layer_of(theirs) <= mine, f"{name} imports {imported}"
+def layer_of_module(dotted):
+    return layer_of(dotted.split(".")[1] if "." in dotted else "__init__")
+
+
+def test_imports_point_downwards():
+    for name in modules():
+        assert None not in set(map(layer_of_module, own_imports(name))), name
+
+    def is_lower(name, imported):
+        return layer_of_module(imported) <= layer_of(part_of(name))
+
+    assert wrong_imports(modules(), is_lower) == {}
 
 
 def full_name(name):
@@ -184,36 +197,41 @@ def test_there_is_no_circle():
     assert {name: sorted(imported & imports.keys()) for name, imported in imports.items()} == {}
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(modules()) if part_of(name) in FORBIDDEN])
-def test_what_a_layer_may_not_know(name):
-    for imported in imports_of(name, modules()[name]):
-        top = imported.split(".")[0]
-        assert top not in FORBIDDEN[part_of(name)], f"{name} imports {imported}"
+def tops_of(name):
+    """The first parts of all names that a module imports."""
+    return {imported.split(".")[0] for imported in imports_of(name, modules()[name])}
 
 
-@pytest.mark.parametrize("name", [n for n in sorted(modules()) if part_of(n) == "transports"])
-def test_transports_know_no_protocol(name):
-    assert {imported.split(".")[1] for imported in own_imports(name)} <= {
-        "supervisor",
-        "transports",
-    }
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_what_a_layer_may_not_know(part):
+    known = {name: tops_of(name) & FORBIDDEN[part] for name in modules_of(part)}
+    assert known
+    assert {name: tops for name, tops in known.items() if tops} == {}
 
 
-@pytest.mark.parametrize("name", [n for n in sorted(modules()) if n.startswith("backends/")])
-def test_backends_do_not_know_their_siblings(name):
+def test_transports_know_no_protocol():
+    def is_known(name, imported):
+        return imported.split(".")[1] in {"supervisor", "transports"}
+
+    assert wrong_imports(modules_of("transports"), is_known) == {}
+
+
+def test_backends_do_not_know_their_siblings():
     folders = {path.name for path in (PACKAGE / "backends").iterdir() if path.is_dir()}
     folders -= {"sockets", "__pycache__"}  # what backends over a socket share
-    here = name.split("/")[1] if name.count("/") > 1 else None
-    for imported in own_imports(name):
+
+    def is_no_sibling(name, imported):
         parts = imported.split(".")
-        if parts[1] == "backends" and len(parts) > 2 and parts[2] in folders:
-            assert parts[2] == here, f"{name} imports {imported}"
+        if parts[1] != "backends" or len(parts) == 2 or parts[2] not in folders:
+            return True
+        return name.count("/") > 1 and parts[2] == name.split("/")[1]
+
+    assert wrong_imports(modules_of("backends"), is_no_sibling) == {}
 
 
-@every_module
-def test_nothing_imports_tests_or_examples(name):
-    tops = {imported.split(".")[0] for imported in imports_of(name, modules()[name])}
-    assert not tops & {"tests", "examples", "bench", "docs", "pytest"}
+def test_nothing_imports_tests_or_examples():
+    others = {"tests", "examples", "bench", "docs", "pytest"}
+    assert {name: tops_of(name) & others for name in modules() if tops_of(name) & others} == {}
 
 
 REQUIRED = {"dwebsocket", "django", "websockets", "asgiref"}  # asgiref comes with Django
@@ -252,11 +270,10 @@ OPTIONAL = {
 }
 
 
-@every_module
-def test_servers_are_needed_by_their_own_files_only(name):
-    tops = {imported.split(".")[0] for imported in imports_of(name, modules()[name])}
-    others = tops - sys.stdlib_module_names - REQUIRED - {"redis", "uwsgi", "uwsgidecorators"}
-    assert others <= OPTIONAL.get(name, set())
+def test_servers_are_needed_by_their_own_files_only():
+    usual = sys.stdlib_module_names | REQUIRED | {"redis", "uwsgi", "uwsgidecorators"}
+    others = {name: tops_of(name) - usual - OPTIONAL.get(name, set()) for name in modules()}
+    assert {name: tops for name, tops in others.items() if tops} == {}
 
 
 @pytest.mark.parametrize("websocket_class", [SocketWebSocket, AsgiWebSocket, NativeWebSocket])

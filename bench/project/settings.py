@@ -27,6 +27,8 @@ MIDDLEWARE = [
 
 # Nobody here compresses: the same work for all. But see bench.offered.
 WEBSOCKET_COMPRESSION = "BENCH_COMPRESSION" in os.environ
+# Under ASGI: our own protocol, or the server's.
+WEBSOCKET_TAKE_OVER = "BENCH_TAKE_OVER" not in os.environ
 # A thread each for the 5,000 idle connections, on the server that works with threads.
 WEBSOCKET_VIEW_THREADS = 6000
 # The loads do not answer Pings.

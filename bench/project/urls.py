@@ -6,6 +6,7 @@ urlpatterns = [
     path("echo/", views.echo),
     path("async/", views.async_echo),
     path("handler/async/", views.AsyncEcho.as_view()),
+    path("handler/async/light/", views.AsyncEcho.as_view(keep_request=False)),
     path("handler/", views.Echo.as_view()),
     path("handler/light/", views.Echo.as_view(keep_request=False)),
     path("fanout/", views.Member.as_view()),

@@ -5,10 +5,17 @@ is killed. All echo a message with its own type, without compression and without
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The load opens up to 512 connections at once: none of them should have to knock twice.
 BACKLOG = 1024
+
+#: What servers are made of.
+UVICORN = ("uvicorn", "websockets", "uvloop")
+ON_UVICORN = ("dwebsocket", "Django", *UVICORN)
+ON_GUNICORN = ("dwebsocket", "Django", "gunicorn")
+ON_GEVENT = ("dwebsocket", "Django", "gevent")
+CHANNELS_ON_UVICORN = ("channels", "Django", *UVICORN)
 
 
 @dataclass(frozen=True)
@@ -16,36 +23,55 @@ class Server:
     name: str  # the module in this package, unless `module` is another
     title: str  # in tables and in the chart
     packages: tuple[str, ...]  # what it is made of: their versions belong to the figures
-    websocket: bool = True  # False: a bare TCP echo, which has no handshake
+    websocket: bool = True  # False: a bare TCP echo, which has no handshake, or a page
     module: str = ""
     path: str = "/echo/"
+    page: bool = False  # a plain page, asked for where others shake hands
+    tls: bool = False
+    works: tuple[str, ...] = ()  # by name, where not all are worth the time
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_ours(self) -> bool:
-        return self.packages[0] == "dwebsocket"
+        return self.packages[0] == "dwebsocket" and not self.page
+
+
+def page(name: str, title: str, packages: tuple[str, ...], module: str) -> Server:
+    return Server(name, title, packages, False, module, "/plain/", page=True, works=("handshake",))
+
+
+def over_tls(server: Server) -> Server:
+    return replace(
+        server,
+        name=f"{server.name}_tls",
+        title=f"{server.title}, TLS",
+        module=server.module or server.name,
+        tls=True,
+        works=("idle_tls",) if server.name == "handler_light" else ("echo", "echo64k", "idle_tls"),
+    )
 
 
 SERVERS = (
-    Server("django_gevent", "dwebsocket, gevent", ("dwebsocket", "Django", "gevent")),
-    Server("django_gthread", "dwebsocket, gthread", ("dwebsocket", "Django", "gunicorn")),
+    Server("django_gevent", "dwebsocket, gevent", ON_GEVENT),
+    Server("django_gthread", "dwebsocket, gthread", ON_GUNICORN),
     Server(
         "handler_gthread",
         "dwebsocket handler, gthread",
-        ("dwebsocket", "Django", "gunicorn"),
+        ON_GUNICORN,
         module="django_gthread",
         path="/handler/",
     ),
     Server(
         "handler_light",
-        "dwebsocket handler, keep_request = False",
-        ("dwebsocket", "Django", "gunicorn"),
+        "dwebsocket light handler, gthread",
+        ON_GUNICORN,
         module="django_gthread",
         path="/handler/light/",
     ),
     Server(
         "handler_gevent",
         "dwebsocket handler, gevent",
-        ("dwebsocket", "Django", "gevent"),
+        ON_GEVENT,
         module="django_gevent",
         path="/handler/",
     ),
@@ -56,72 +82,96 @@ SERVERS = (
     Server("aiohttp_uvloop", "aiohttp, uvloop", ("aiohttp", "uvloop")),
     Server("gevent_websocket", "gevent-websocket", ("gevent-websocket", "wsaccel", "gevent")),
     Server("simple_websocket", "simple-websocket, gevent", ("simple-websocket", "gevent")),
-    Server(
-        "channels_uvicorn",
-        "Channels, uvicorn, uvloop",
-        ("channels", "Django", "uvicorn", "websockets", "uvloop"),
-    ),
+    Server("channels_uvicorn", "Channels, uvicorn, uvloop", CHANNELS_ON_UVICORN),
     Server("channels_daphne", "Channels, daphne", ("channels", "Django", "daphne", "Twisted")),
     Server(
         "channels_sync",
         "Channels, sync consumer, uvicorn, uvloop",
-        ("channels", "Django", "uvicorn", "websockets", "uvloop"),
+        CHANNELS_ON_UVICORN,
         module="channels_uvicorn",
         path="/sync/",
     ),
-    Server(
-        "bare_uvicorn",
-        "bare ASGI application, uvicorn, uvloop",
-        ("uvicorn", "websockets", "uvloop"),
-    ),
+    Server("bare_uvicorn", "bare ASGI application, uvicorn, uvloop", UVICORN),
     Server(
         "async_uvicorn",
         "dwebsocket async view, uvicorn, uvloop",
-        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        ON_UVICORN,
         module="django_uvicorn",
         path="/async/",
     ),
-    Server(
-        "view_uvicorn",
-        "dwebsocket, uvicorn, uvloop",
-        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
-        module="django_uvicorn",
-    ),
+    Server("view_uvicorn", "dwebsocket, uvicorn, uvloop", ON_UVICORN, module="django_uvicorn"),
     Server(
         "handler_uvicorn",
         "dwebsocket handler, uvicorn, uvloop",
-        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        ON_UVICORN,
         module="django_uvicorn",
         path="/handler/",
     ),
     Server(
         "handler_async",
         "dwebsocket async handler, uvicorn, uvloop",
-        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        ON_UVICORN,
         module="django_uvicorn",
         path="/handler/async/",
     ),
+    Server(
+        "light_uvicorn",
+        "dwebsocket light handler, uvicorn, uvloop",
+        ON_UVICORN,
+        module="django_uvicorn",
+        path="/handler/light/",
+        works=("idle",),
+    ),
+    Server(
+        "light_async",
+        "dwebsocket light async handler, uvicorn",
+        ON_UVICORN,
+        module="django_uvicorn",
+        path="/handler/async/light/",
+        works=("idle",),
+    ),
+    Server(
+        "handler_kept",
+        "dwebsocket handler, TAKE_OVER = False",
+        ON_UVICORN,
+        module="django_uvicorn",
+        path="/handler/",
+        works=("echo", "echo16"),
+        environment=(("BENCH_TAKE_OVER", "no"),),
+    ),
+    page("page_gevent", "plain Django view, gevent", ON_GEVENT, "django_gevent"),
+    page("page_gthread", "plain Django view, gthread", ON_GUNICORN, "django_gthread"),
 )
 OURS = SERVERS[0]
 
+#: The same over TLS, with fewer works.
+OVER_TLS = tuple(
+    over_tls(server)
+    for server in SERVERS
+    if server.name
+    in (
+        "bare_uvicorn",
+        *("async_uvicorn", "handler_async", "handler_uvicorn"),
+        *("django_gthread", "handler_gthread", "handler_light", "handler_gevent"),
+    )
+)
+
 #: Those that send one message to many; the first ones without a group, in a loop over all.
 BARE_SEND = Server("bare_send", "bare socket.send", (), websocket=False)
-BARE_ASGI_SEND = Server(
-    "bare_asgi_send", "bare ASGI send, uvicorn, uvloop", ("uvicorn", "websockets", "uvloop")
-)
+BARE_ASGI_SEND = Server("bare_asgi_send", "bare ASGI send, uvicorn, uvloop", UVICORN)
 FANOUT = (
     BARE_SEND,
     Server(
         "group_gthread",
         "dwebsocket Group, handlers, gthread",
-        ("dwebsocket", "Django", "gunicorn"),
+        ON_GUNICORN,
         module="django_gthread",
         path="/fanout/",
     ),
     Server(
         "group_gevent",
         "dwebsocket Group, handlers, gevent",
-        ("dwebsocket", "Django", "gevent"),
+        ON_GEVENT,
         module="django_gevent",
         path="/fanout/",
     ),
@@ -129,23 +179,18 @@ FANOUT = (
     Server(
         "group_uvicorn",
         "dwebsocket Group, handlers, uvicorn, uvloop",
-        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        ON_UVICORN,
         module="django_uvicorn",
         path="/fanout/",
     ),
     Server(
         "group_async",
         "dwebsocket Group, async handlers, uvicorn, uvloop",
-        ("dwebsocket", "Django", "uvicorn", "websockets", "uvloop"),
+        ON_UVICORN,
         module="django_uvicorn",
         path="/fanout/async/",
     ),
-    Server(
-        "channels_uvicorn",
-        "Channels, uvicorn, uvloop",
-        ("channels", "Django", "uvicorn", "websockets", "uvloop"),
-        path="/fanout/",
-    ),
+    Server("channels_uvicorn", "Channels, uvicorn, uvloop", CHANNELS_ON_UVICORN, path="/fanout/"),
     Server(
         "channels_daphne",
         "Channels, daphne",
@@ -159,14 +204,14 @@ CROWD = (
     Server(
         "handler_sync",
         "dwebsocket handler, gunicorn sync",
-        ("dwebsocket", "Django", "gunicorn"),
+        ON_GUNICORN,
         module="django_sync",
         path="/handler/light/",
     ),
     Server(
         "view_sync",
         "dwebsocket view, gunicorn sync, --timeout 5",
-        ("dwebsocket", "Django", "gunicorn"),
+        ON_GUNICORN,
         module="django_sync",
     ),
     Server(

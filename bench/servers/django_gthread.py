@@ -5,6 +5,7 @@ import os
 from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
 
+from bench import certificate
 from bench.servers import announce
 
 
@@ -25,6 +26,7 @@ class Gunicorn(BaseApplication):
             "control_socket_disable": True,
             # In the worker, when it has loaded Django: from here on it answers.
             "post_worker_init": lambda worker: announce(worker.sockets[0].getsockname()[1]),
+            **certificate.options(),
         }
         for name, value in (options | self._options).items():
             self.cfg.set(name, value)

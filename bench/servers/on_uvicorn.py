@@ -5,6 +5,7 @@ import socket
 
 import uvicorn
 
+from bench import certificate
 from bench.servers import announce
 
 
@@ -25,5 +26,6 @@ def serve(application: str) -> None:
         ws_ping_interval=None,  # the loads do not answer Pings
         access_log=False,
         log_level="warning",
+        **certificate.options("ssl_certfile", "ssl_keyfile"),
     )
     Uvicorn(config).run(sockets=[listener])

@@ -1,20 +1,15 @@
-"""Which variants of a case run on which row, and in which order."""
+"""Which variants of a case run on which row."""
 
 import os
 
-from ..servers.rows import ROWS, Row
+from ..order import row_of
 
-__all__ = ["fits", "is_spared", "position"]
+__all__ = ["fits", "is_spared"]
 
 
 def fits(found, wanted):
     """Of a list any."""
     return found in wanted if isinstance(wanted, list) else found == wanted
-
-
-def row_of(item):
-    row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
-    return row if isinstance(row, Row) else None
 
 
 def is_spared(item):
@@ -35,10 +30,3 @@ def runs_all(row):
     if os.environ.get("DWEBSOCKET_TEST_VARIANTS") == "few":
         return False
     return row.thorough or "DWEBSOCKET_TEST_ROWS" in os.environ
-
-
-def position(item):
-    """Those rows come first that take longest."""
-    row = row_of(item)
-    names = [one.name for one in ROWS]
-    return (0, 0) if row is None else (-1 if row.thorough else 1, names.index(row.name))

@@ -17,7 +17,7 @@ import pytest
 from ..raw_client import RawClient
 from ..servers.process import count_open, wait_until
 from ..servers.rows import ROWS
-from .choice import fits, is_spared, position
+from .choice import fits, is_spared
 
 # The second server of a row. Its pings come often, and it soon gives up.
 TUNED = {
@@ -58,16 +58,11 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("row", rows, ids=[row.name for row in rows], scope="session")
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Keep a row's cases together, so that its servers end before the next row's start; those that
-    take longest begin first.
-    """
-    spared = [item for item in items if is_spared(item)]
-    config.hook.pytest_deselected(items=spared)
-    items[:] = [item for item in items if not is_spared(item)]
-    yield
-    items.sort(key=position)
+    spared = {item for item in items if is_spared(item)}
+    config.hook.pytest_deselected(items=list(spared))
+    items[:] = [item for item in items if item not in spared]
 
 
 def run(start_server, row, settings, *, measured=True):

@@ -180,6 +180,7 @@ def test_close(join, journal, case, kind):
 
 
 @kinds
+@pytest.mark.parametrize("server", ["machine"], indirect=True)  # what follows its Close is the same
 def test_a_member_that_does_not_answer_the_close_is_given_up(join, row, journal, case, kind):
     ada = join(kind)
     do(ada, "close", 4001, "over")

@@ -5,11 +5,8 @@ from itertools import count
 
 import pytest
 
-from ..contract.conftest import pytest_collection_modifyitems
 from ..engine_client import EngineClient
 from ..servers.rows import ROWS
-
-__all__ = ["pytest_collection_modifyitems"]
 
 #: On a busy machine a client may take seconds from one request to the next: nobody takes it for
 #: gone, and no heartbeat answers its polls.

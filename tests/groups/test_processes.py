@@ -202,6 +202,16 @@ def test_the_command_reaches_everybody(site):
         assert member.read_text() == "from the shell ✓"
 
 
+#: What the command itself says does not depend on how a server waits.
+on_threads = pytest.mark.parametrize(
+    "workers",
+    [(backend, name) for backend, name in BACKENDS if name == "gunicorn-gthread"],
+    ids=" ".join,
+    indirect=True,
+)
+
+
+@on_threads
 def test_the_command_says_that_nobody_is_in_the_group(site):
     site.join_soon()
     result = run_command(site.server, f"{site.name}s", "a slip")
@@ -210,6 +220,7 @@ def test_the_command_says_that_nobody_is_in_the_group(site):
     assert result.stderr.strip() == said
 
 
+@on_threads
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [(["", "message"], "name of a group"), (["a", "{", "--json"], "not JSON")],

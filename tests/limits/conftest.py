@@ -4,12 +4,9 @@ from itertools import count
 
 import pytest
 
-from ..contract.conftest import pytest_collection_modifyitems
 from ..raw_client import PING, RawClient
 from ..servers.process import wait_until
 from ..servers.rows import ROWS
-
-__all__ = ["pytest_collection_modifyitems"]
 
 #: What a server may open.
 DESCRIPTORS = 200

@@ -14,6 +14,9 @@ from ..servers.process import ROOT, ServerProcess, without_coverage
 from ..servers.rows import ROWS
 from .settings import APPS, make_settings
 
+# All rows in one process: making the tables takes longer than the tests of a row.
+pytestmark = pytest.mark.xdist_group("packages")
+
 NAMES = ("gunicorn-gthread", "gunicorn-gevent", "uvicorn")
 
 
