@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from conformance import expectation
 from conformance.cases import by_group, choose
 from conformance.install import InstallError, NoPython27, install
-from conformance.servers import DEFAULT, SERVERS, start
+from conformance.servers import DEFAULT, SERVERS, find_path, start
 from conformance.suite import Result, list_cases, run_cases
 from conformance.summary import table
 
@@ -71,7 +71,7 @@ def run_server(name: str, server: str, cases: list[str]) -> tuple[dict[str, Resu
     faults: list[str] = []
     process = start(server)
     try:
-        url = f"ws://{process.host}:{process.port}/echo/"
+        url = f"ws://{process.host}:{process.port}{find_path(server)}"
         for group, members in by_group(cases).items():
             started = time.monotonic()
             results |= run_cases(name, url, members)

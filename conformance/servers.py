@@ -20,6 +20,13 @@ SETTINGS = {
 }
 
 
+def find_path(name: str) -> str:
+    """Where a server echoes. One for ASGI in its event loop: its threads have what is the same
+    everywhere.
+    """
+    return "/echo/async/" if SERVERS[name].asgi else "/echo/"
+
+
 def start(name: str) -> ServerProcess:
-    """A server that echoes each message with its type under /echo/."""
+    """A server that echoes each message with its type (``find_path``)."""
     return ServerProcess(SERVERS[name], environment={}, certificates=None, settings=SETTINGS)

@@ -34,11 +34,16 @@ from dwebsocket.backends.asgi.connection import (
     Scope,
     Send,
 )
+from dwebsocket.backends.asgi.refusing import end_taken, refuse_taken
+from dwebsocket.backends.asgi.servers import AsgiTakeover
+from dwebsocket.backends.asgi.servers.members import end_members
+from dwebsocket.backends.asgi.way import find_way
 from dwebsocket.backends.view_threads import NoFurtherThread
 from dwebsocket.running.call_contexts import ASIDE
 from dwebsocket.running.coroutines import end_thread, own_thread
 from dwebsocket.running.threads import NoThread, Threads
 from dwebsocket.upgrade.caches import forbid_storing
+from dwebsocket.upgrade.order import find_call_in_thread
 from dwebsocket.upgrade.other_answers import tell_of_answer
 from dwebsocket.ws_urls import resolve
 
@@ -110,8 +115,12 @@ class WebSocketApplication:
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan" and self._answers_lifespan:
-            await answer_lifespan(receive, send)
+        elif scope["type"] == "lifespan":
+            receive = partial(receive_lifespan, receive)
+            if self._answers_lifespan:
+                await answer_lifespan(receive, send)
+            else:
+                await self._http_app(scope, receive, send)
         elif scope["type"] == "http" and self._is_django and is_poll(scope):
             await serve_poll(self._handler, handshakes, scope, receive, send)
         else:
@@ -125,6 +134,11 @@ class WebSocketApplication:
         own_thread()
         answering = Answering(handshakes)
         connection = AsgiConnection(scope, receive, send, answering)
+        connection.takeover = find_way(connection)
+        if connection.takeover is not None and connection.takeover.is_refused:
+            end_taken(connection.takeover, connection.loop)
+            await leave(connection)
+            return
         respond: Any = sync_to_async(  # type: ignore[call-overload]  # any executor will do
             self._handler.respond, thread_sensitive=False, executor=answering
         )
@@ -134,18 +148,47 @@ class WebSocketApplication:
                 handshake = Handshake(respond, connection).run()
                 refusal = await connection.loop.create_task(handshake)
             except NoThread as error:
-                refusal = refuse_without_thread(scope, error)
-            if connection.serving is not None:
-                await connection.serving.serve()
-            else:
-                await refuse(connection, refusal)
-        finally:
-            try:
-                if connection.serving is not None:
-                    await connection.serving.abandon()
-            finally:  # some servers cancel a second time
-                end_thread()
-                connection.drop_callables()
+                refusal = refuse_without_thread(connection, error)
+        except BaseException:
+            await leave(connection)
+            raise
+        if connection.takeover is None or connection.serving is None:
+            await go_on(connection, refusal)
+        else:
+            go_on_alone(connection, connection.takeover)
+
+
+async def go_on(connection: AsgiConnection, refusal: list[Event]) -> None:
+    """What comes behind the handshake."""
+    try:
+        if connection.serving is not None:
+            await connection.serving.serve()
+        elif not connection.is_taken:
+            await refuse(connection, refusal)
+    finally:
+        await leave(connection)
+
+
+def go_on_alone(connection: AsgiConnection, takeover: AsgiTakeover) -> None:
+    """The same beside the server, of which nothing is kept: its call ends."""
+    assert connection.serving is not None
+
+    def begin() -> None:
+        takeover.keep_task(connection.loop.create_task(go_on(connection, [])))
+
+    task = connection.serving.begin_alone(begin)
+    if task is not None:
+        takeover.keep_task(task)
+
+
+async def leave(connection: AsgiConnection) -> None:
+    """The end of a connection."""
+    try:
+        if connection.serving is not None:
+            await connection.serving.abandon()
+    finally:  # some servers cancel a second time
+        end_thread()
+        connection.drop_callables()
 
 
 class Handshake(ASGIHandler):
@@ -234,41 +277,47 @@ class HandshakeHandler(BaseHandler):
             )
         else:
             request.META[CONNECTION] = connection
+            if offered := scope.get("subprotocols"):  # one server keeps the header back
+                request.META.setdefault("HTTP_SEC_WEBSOCKET_PROTOCOL", ", ".join(offered))
             if ASIDE in scope:
                 request.META[ASIDE] = scope[ASIDE]
             response = self.get_response(request)
-            if connection.serving is None:
-                passed = passes_on(response, connection.scope)
+            if not connection.is_accepted:
+                passed = passes_on(response, connection)
                 tell_of_answer(request, response, None if passed else 403)
         try:
-            return [] if connection.serving is not None else as_refusal(response, connection.scope)
+            return [] if connection.is_accepted else as_refusal(response, connection)
         finally:
             response.close()
+
+    def make_view_atomic(self, view: Any) -> Any:
+        """What calls the view, here in a thread."""
+        return find_call_in_thread(super().make_view_atomic(view))
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Find the view."""
         return resolve(request) or super().resolve_request(request)
 
 
-def refuse_without_thread(scope: Scope, error: NoThread) -> list[Event]:
+def refuse_without_thread(connection: AsgiConnection, error: NoThread) -> list[Event]:
     """The refusal of a handshake that no thread can answer."""
     shortage = NoFurtherThread(error)
     if shortage.is_news():
         logger.error("WebSocket refused with 503: %s", shortage)
     response = HttpResponse(f"{shortage}\n", status=503, content_type="text/plain; charset=utf-8")
-    return as_refusal(response, scope)
+    return as_refusal(response, connection)
 
 
-def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
+def as_refusal(response: HttpResponseBase, connection: AsgiConnection) -> list[Event]:
     """The events that answer a handshake with an HTTP response, and see to it that no request is
     read behind it; with 403 where the client cannot get it.
     """
-    if not passes_on(response, scope):
+    if not passes_on(response, connection):
         return [{"type": "websocket.close"}]
     forbid_storing(response)
     if response.streaming:  # it may have no end, and is left out
         response.headers.pop("Content-Length", None)
-    if scope.get("http_version", "1.1") == "1.1":
+    if connection.scope.get("http_version", "1.1") == "1.1":
         response.headers["Connection"] = "close"
     body = b"" if response.streaming else b"".join(response)
     headers = [
@@ -285,10 +334,13 @@ def as_refusal(response: HttpResponseBase, scope: Scope) -> list[Event]:
     ]
 
 
-def passes_on(response: HttpResponseBase, scope: Scope) -> bool:
+def passes_on(response: HttpResponseBase, connection: AsgiConnection) -> bool:
     """Whether the client gets this answer: not where the server has no way for one, nor in HTTP/2
     if it would accept the WebSocket, as any 2xx does (RFC 8441, section 5).
     """
+    if connection.takeover is not None:
+        return True
+    scope = connection.scope
     http_version = scope.get("http_version", "1.1")
     accepts = http_version.startswith("2") and 200 <= response.status_code < 300
     return not accepts and DENIAL in (scope.get("extensions") or {})
@@ -306,12 +358,23 @@ def tell_busy() -> None:
 
 
 async def refuse(connection: AsgiConnection, refusal: list[Event]) -> None:
+    if connection.takeover is not None:
+        refuse_taken(connection.takeover, refusal, connection.loop)
+        return
     try:
         for event in refusal:
             await connection.send(event)
         await asyncio.sleep(0)  # one server takes notice of it in its loop's next round
     except Exception:  # the client has left; not every server raises an OSError then
         pass
+
+
+async def receive_lifespan(receive: Receive) -> Event:
+    """What the server says; that it ends when WebSockets that it does not wait for have ended."""
+    event = await receive()
+    if event["type"] == "lifespan.shutdown":
+        await end_members()
+    return event
 
 
 async def answer_lifespan(receive: Receive, send: Send) -> None:

@@ -106,6 +106,7 @@ SETTINGS: dict[str, tuple[str, Callable[[], object]]] = {
     "WEBSOCKET_HANDOVER": ("dwebsocket.E031", reader("HANDOVER")),
     "WEBSOCKET_HANDOVER_TIMEOUT": ("dwebsocket.E032", reader("HANDOVER_TIMEOUT")),
     "WEBSOCKET_DRAIN": ("dwebsocket.E033", reader("DRAIN")),
+    "WEBSOCKET_TAKE_OVER": ("dwebsocket.E034", reader("TAKE_OVER")),
     "WEBSOCKET_RUN_DIR": ("dwebsocket.E023", check_run_directory),
     "WEBSOCKET_GROUPS": ("dwebsocket.E016", check_group_backend),
     "ROOT_WS_URLCONF": ("dwebsocket.E017", check_urlconf),

@@ -17,7 +17,7 @@ from dwebsocket.http import HttpOrWebSocketRequest, WebSocket
 from dwebsocket.running.database import EveryDatabase
 from dwebsocket.upgrade.attachment import attach
 from dwebsocket.upgrade.handshake import HandshakeOptions
-from dwebsocket.upgrade.order import acall_view, call_view
+from dwebsocket.upgrade.order import InThread, acall_view, call_view
 
 __all__ = ["accept_websocket", "require_websocket"]
 
@@ -153,6 +153,9 @@ def wrap(view: Callable[..., Any], options: HandshakeOptions) -> Callable[..., A
         async def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             check_is_request(request, view)
             return await acall_view(request, view, args, kwargs, options)
+
+        if options.auto_accept:
+            wrapper._in_thread = InThread(wrapper, view, options)  # type: ignore[attr-defined]
 
     else:
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dwebsocket.backends.asgi.loop_websocket import LoopWebSocket
 from dwebsocket.backends.asgi.websocket import AsgiWebSocket
 from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.backends.uwsgi.native import NativeWebSocket
@@ -261,6 +262,8 @@ OPTIONAL = {
     "backends/gunicorn_worker": {"gunicorn"},
     "backends/default/servers/cheroot": {"cheroot"},
     "backends/asgi/http2": {"h2", "hypercorn"},
+    "backends/asgi/servers/daphne": {"twisted"},
+    "backends/asgi/servers/twisted": {"twisted"},
     "backends/default/servers/eventlet": {"eventlet"},
     "backends/default/servers/gevent": {"gevent"},
     "backends/default/servers/gunicorn": {"gunicorn"},
@@ -276,7 +279,9 @@ def test_servers_are_needed_by_their_own_files_only():
     assert {name: tops for name, tops in others.items() if tops} == {}
 
 
-@pytest.mark.parametrize("websocket_class", [SocketWebSocket, AsgiWebSocket, NativeWebSocket])
+@pytest.mark.parametrize(
+    "websocket_class", [SocketWebSocket, AsgiWebSocket, LoopWebSocket, NativeWebSocket]
+)
 def test_what_a_view_holds_offers_little(websocket_class):
     """What its parts need of it is none of a view's business."""
     assert len([name for name in dir(websocket_class) if not name.startswith("_")]) <= 34

@@ -24,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from dwebsocket.backends.beside import Starter
 from dwebsocket.backends.places import BesidePlace, Place
 from dwebsocket.backends.replies import Reply
+from dwebsocket.backends.runner import Use
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.legacy import legacy_class
@@ -49,7 +50,11 @@ class BaseWebSocketFactory:
 
     Attributes:
         request: the request, as the view will see it.
+        use: what is going to use the WebSocket, once that is known; ``None``: it is to carry a
+            session.
     """
+
+    use: Use | None = None
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request

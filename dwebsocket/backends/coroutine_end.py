@@ -41,6 +41,8 @@ async def wait_for_task(owner: Owner, cancelled: asyncio.Future[Any] | None = No
     """
     task = owner._task
     assert task is not None
+    if task.done():
+        return
     waited = [task] if cancelled is None else [task, cancelled]
     await asyncio.wait(waited, timeout=conf.CLOSE_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
     cancel_task(owner)

@@ -95,6 +95,11 @@ class Conf:
         return self._get("ACCEPT_ALL", False, flag)
 
     @property
+    def TAKE_OVER(self) -> bool:
+        """Whether connections are taken from ASGI servers that let go of them."""
+        return self._get("TAKE_OVER", True, flag)
+
+    @property
     def ALLOWED_ORIGINS(self) -> list[str]:
         """Origins besides the site's own; ``["*"]`` turns the check off."""
         return self._get("ALLOWED_ORIGINS", None, allowed_origins)

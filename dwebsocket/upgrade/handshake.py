@@ -63,7 +63,7 @@ def open_websocket(
         InvalidHandshake: it is not a good one.
         SocketTakeoverError: the server cannot carry it.
     """
-    websocket, subprotocol = create_websocket(request, options)
+    websocket, subprotocol = create_websocket(request, options, use)
     if websocket is None:
         return None
     accepts = options.auto_accept
@@ -75,7 +75,7 @@ def open_websocket(
 
 
 def create_websocket(
-    request: HttpRequest, options: HandshakeOptions
+    request: HttpRequest, options: HandshakeOptions, use: Use
 ) -> tuple[BaseWebSocket | None, str | None]:
     """The request's WebSocket and its subprotocol; nothing is taken or written yet."""
     if not conf.checked:
@@ -84,6 +84,7 @@ def create_websocket(
     factory.check_handshake()
     check_origin(request)
     subprotocol = select_subprotocol(find_offered(request), options.subprotocols)
+    factory.use = use
     websocket = factory.create_websocket()
     if websocket is not None:
         websocket._connection_log = create_log(request, factory.find_request_log())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.http import HttpRequest, HttpResponse
 
 from dwebsocket.backends.query import is_engine
@@ -41,7 +41,14 @@ from dwebsocket.upgrade.refusals import end_connection_behind, refuse_for
 from dwebsocket.upgrade.view import SwitchedResponse, ViewRun, aend, end, ending_on_error
 from dwebsocket.websocket import BaseWebSocket
 
-__all__ = ["acall_view", "call_async_handler", "call_handler", "call_view"]
+__all__ = [
+    "InThread",
+    "acall_view",
+    "call_async_handler",
+    "call_handler",
+    "call_view",
+    "find_call_in_thread",
+]
 
 
 def call_view(
@@ -197,6 +204,52 @@ async def acall_view(
     if session is None:
         return answer_plain(request, await view(request, *args, **kwargs))
     return session.answer() if await session.astart_beside() else await session.arun()
+
+
+def call_async_view(
+    request: HttpRequest,
+    view: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    options: HandshakeOptions,
+) -> Any:
+    """``acall_view`` in the thread of the request, which needs no loop for a view that is accepted
+    at once: that is going to run beside it.
+    """
+    if is_engine(request) and not is_upgraded(request):
+        answer = answer_carrier(request, fallback=options.fallback)
+        if answer is not None:
+            return answer
+    session, refusal = open_session(request, view, args, kwargs, options, in_coroutine=True)
+    if refusal is not None:
+        return refusal
+    if session is None:
+        return answer_plain(request, async_to_sync(view)(request, *args, **kwargs))
+    return session.answer() if session.start_beside() else async_to_sync(session.arun)()
+
+
+class InThread:
+    """How a decorated ``async`` view is called in the thread of a request."""
+
+    def __init__(
+        self, decorated: Callable[..., Any], view: Callable[..., Any], options: HandshakeOptions
+    ) -> None:
+        self._decorated = decorated
+        self._view = view
+        self._options = options
+
+    def __call__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return call_async_view(request, self._view, args, kwargs, self._options)
+
+    def stands_for(self, view: Callable[..., Any]) -> bool:
+        """Whether it is this one: decorators around it copy its attributes."""
+        return self._decorated is view
+
+
+def find_call_in_thread(view: Callable[..., Any]) -> Callable[..., Any]:
+    """What calls the view in a thread with as little as that takes: the view, in general."""
+    call: InThread | None = getattr(view, "_in_thread", None)
+    return view if call is None or not call.stands_for(view) else call
 
 
 def answer_plain(request: HttpRequest, response: Any) -> Any:

@@ -97,6 +97,21 @@ class ViewRun:
                 contexts.end()
         return started
 
+    def start_beside(self) -> bool:
+        """``astart_beside`` in a thread; the handshake has been accepted."""
+        contexts = self._contexts
+        if contexts is not None:
+            contexts.begin()
+        runner, started = self._websocket._runner, False
+        assert runner is not None  # its request has not ended
+        try:
+            with ending_on_error(self._websocket):
+                started = runner.start_coroutine(self._arun_beside)
+        finally:
+            if contexts is not None and not started:
+                contexts.end()
+        return started
+
     def answer(self) -> Any:
         """The response for Django when the view has left the server."""
         if self._error is not None:

@@ -119,7 +119,7 @@ def test_request_behind_a_forbidden_frame_is_not_served(
     client = open_websocket(echo.path)
     forbidden = build_frame(TEXT, "unmasked", masked=False)
     client.send_bytes(forbidden + smuggle(client, address) * 2)
-    if not row.asgi:  # there the server closes with what it likes, or just hangs up
+    if not row.foreign:  # there the server closes with what it likes, or just hangs up
         assert client.read_close().close_code == 1002
         assert client.read_to_eof(timeout=15) == b""
     client.read_to_eof(timeout=15)

@@ -20,6 +20,15 @@ def test_lifespan_is_answered(server):
 
 
 @pytest.mark.rows(asgi=True)
+def test_the_log_says_whose_the_connection_is(server, row, open_websocket):
+    client = open_websocket("/echo/")
+    client.send_text("open")
+    assert client.read_text() == "open"
+    way = "the ASGI server speaks the protocol: " if row.foreign else "lets go of its connections"
+    server.log.wait_for(rf"^INFO dwebsocket\.handshake: WebSockets: .*{way}")
+
+
+@pytest.mark.rows(asgi=True)
 def test_http_goes_on_beside_many_idle_views(server, open_websocket, new_client, address):
     clients = [open_websocket("/echo/") for _ in range(VIEWS)]
     for _ in range(3):

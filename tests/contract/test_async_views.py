@@ -76,6 +76,19 @@ def test_view_that_does_not_ask_is_cancelled(server, open_websocket, journal, ca
     assert len(journal.events(case, "ended")) == 1
 
 
+@pytest.mark.rows(foreign=False)
+@pytest.mark.parametrize("leave", ["hang_up", "reset"])
+def test_a_client_that_leaves_behind_what_nobody_reads(
+    server, open_websocket, journal, case, leave
+):
+    """Nothing more is read then, so the end does not come by itself."""
+    client = open_websocket("/async/deaf/")
+    assert client.read_text() == "asleep"
+    client.send_bytes(build_frame(TEXT, "x" * 1000) * 200)
+    go(client, leave)
+    assert journal.wait(case, "ended", timeout=20)["outcome"] == "CancelledError"
+
+
 def test_receive_in_time(server, open_websocket):
     client = open_websocket("/async/receive-in-time/")
     assert client.read_text() == "timed out"

@@ -8,7 +8,7 @@ import pytest
 from ..raw_client import CLOSE, TEXT, Frame, build_close, build_frame
 
 
-@pytest.mark.elsewhere("asgi", code=4000)
+@pytest.mark.elsewhere("foreign", code=4000)
 @pytest.mark.parametrize(
     ("code", "reason"),
     [(1000, ""), (1000, "done"), (1001, ""), (4000, "Grüße, 日本"), (3000, "x" * 123)],
@@ -63,7 +63,7 @@ def test_state_while_open(server, open_websocket, journal, case):
     assert results["hashable"] == 1
 
 
-@pytest.mark.elsewhere("asgi", code=4999)
+@pytest.mark.elsewhere("foreign", code=4999)
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, ""), (1001, "gone"), (4999, "Grüße"), (1011, ""), (1012, "")]
 )
@@ -81,12 +81,12 @@ def test_client_closes_without_a_code(server, row, open_websocket, journal, case
     client = open_websocket(echo.path)
     client.send_frame(CLOSE)
     answer = client.read_close()
-    assert answer == Frame(CLOSE, b"") or (row.asgi and answer.close_code == 1000)
+    assert answer == Frame(CLOSE, b"") or (row.foreign and answer.close_code == 1000)
     assert client.read_to_eof() == b""
     assert journal.wait(case, "ended")["close_code"] == row.heard(1005)[0]
 
 
-@pytest.mark.rows(asgi=False)  # some servers hang up before anybody can answer
+@pytest.mark.rows(foreign=False)  # some servers hang up before anybody can answer
 def test_messages_before_the_close_are_answered(server, open_websocket, echo):
     client = open_websocket(echo.path)
     client.send_bytes(build_frame(TEXT, "a") + build_frame(TEXT, "b") + build_close(1000))

@@ -7,7 +7,7 @@ import pytest
 
 from ..raw_client import BINARY, PING, PONG, TEXT, Frame
 
-pytestmark = pytest.mark.rows(asgi=False)  # there the server compresses
+pytestmark = pytest.mark.rows(foreign=False)  # there the server compresses
 
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
 LONG = "a compressible sentence, " * 200

@@ -5,7 +5,7 @@ import pytest
 from ..raw_client import RawClient
 from .test_shutdown import check_end
 
-pytestmark = pytest.mark.rows(coroutines=True, asgi=False)  # those say goodbye themselves
+pytestmark = pytest.mark.rows(coroutines=True, foreign=False)  # those say goodbye themselves
 
 
 @pytest.mark.rows(thorough=True)  # beside other views on all of them: test_shutdown.py

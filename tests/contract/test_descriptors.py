@@ -58,7 +58,7 @@ def flood(path, server, open_websocket, journal, case, count=3):
     check_all_gone(pid, before, len(clients), journal, case)
 
 
-@pytest.mark.rows(asgi=True)  # where select gets one that is made for it
+@pytest.mark.rows(foreign=True)  # where select gets one that is made for it
 def test_views_that_select(server, open_websocket, journal, case):
     echo = Echo("/echo/", "returned")
     pid = warm_up(open_websocket, journal, case, echo)

@@ -113,7 +113,7 @@ def test_a_view_ends(new_engine, path, query, code, reason, transport):
 
 @pytest.mark.parametrize("resume", [True, False])
 @pytest.mark.parametrize("debugs", [True, False])
-@pytest.mark.rows(typical=True, asgi=False)
+@pytest.mark.rows(typical=True, foreign=False)
 def test_errors_are_shown_with_debug_only(row, request, address, debugs, resume):
     """And to clients of ours only."""
     name = "lenient_server" if debugs else "plain_server"

@@ -46,7 +46,7 @@ EACH_WAY = ["unmasked", "close-code-1006", "text-cut-utf8", "too-big", "fragment
 
 
 @pytest.mark.elsewhere(name=["unmasked", "too-big"])
-@pytest.mark.rows(asgi=False)  # there the server finds it, see below
+@pytest.mark.rows(foreign=False)  # there the server finds it, see below
 @pytest.mark.parametrize("name", EACH_WAY)
 def test_connection_fails(server, open_websocket, journal, case, name, echo):
     check_failure(open_websocket, journal, case, name, echo)
@@ -71,7 +71,7 @@ def check_failure(open_websocket, journal, case, name, echo):
     assert ended["outcome"] == echo.outcome
 
 
-@pytest.mark.rows(asgi=True)
+@pytest.mark.rows(foreign=True)
 def test_view_hears_of_a_server_that_fails_the_connection(server, row, new_client, journal, case):
     """With or without a Close; the limits of size are its own, greater than ours."""
     clients = {}
@@ -98,5 +98,5 @@ def test_message_of_the_greatest_size_passes(server, row, open_websocket, echo):
     client.send_frame(BINARY, payload)
     assert client.read_frame(timeout=10).payload == payload
     # Under ASGI a message is seen when it is whole, otherwise its header is enough.
-    client.send_frame(BINARY, payload + b"x" if row.asgi else b"", length=len(payload) + 1)
+    client.send_frame(BINARY, payload + b"x" if row.foreign else b"", length=len(payload) + 1)
     assert client.read_close().close_code == row.shown(1009)[0]

@@ -49,7 +49,7 @@ def too_many(row, count):
     """Messages of 20,000 bytes for one who does not read: the system takes more where the socket
     could not be made narrow.
     """
-    return count + 400 if row.asgi else count
+    return count + 400 if row.foreign else count
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_nothing_follows_half_a_frame(join, row, journal, case):
     assert b"further" not in received
 
 
-@pytest.mark.rows(asgi=False)  # the server compresses
+@pytest.mark.rows(foreign=False)  # the server compresses
 def test_compressed_for_those_who_agreed(join):
     plain, packed, other = join("view"), join("view", headers=OFFER), join("handler", headers=OFFER)
     do(plain, "send_many", 3, 5000)

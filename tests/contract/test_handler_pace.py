@@ -23,7 +23,7 @@ def test_a_slow_handler_delays_nobody_else(server, open_websocket, tmp_path):
     assert slow.read_text() == "end 30"
 
 
-@pytest.mark.rows(asgi=False)
+@pytest.mark.rows(foreign=False)
 def test_many_messages_of_slow_handlers_take_turns_with_others(server, open_websocket, tmp_path):
     """More clients than there are threads for handlers, each with messages for seconds."""
     many = [open_websocket("/handler/slow/") for _ in range(40)]

@@ -19,7 +19,7 @@ ELSEWHERE = ["/placing/decorated/", "/placing/accepting/", "/placing/exempt-outs
 MOUNTS = ["", "/middleware-last", "/middleware-first"]
 
 
-@pytest.mark.rows(asgi=False)  # the server's own affair
+@pytest.mark.rows(foreign=False)  # the server's own affair
 def test_bytes_of_the_101(server, new_client, address):
     client = new_client()
     response = client.open(address("/echo/"))

@@ -6,7 +6,7 @@ import pytest
 
 from ..raw_client import PING, PONG, TEXT
 
-pytestmark = pytest.mark.rows(asgi=False, thorough=True)  # under ASGI the server sends Pings
+pytestmark = pytest.mark.rows(foreign=False, thorough=True)  # otherwise the server sends Pings
 
 
 def test_ping_arrives_and_a_pong_keeps_the_connection(

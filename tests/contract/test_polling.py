@@ -48,7 +48,7 @@ def test_read_never_blocks(server, open_websocket, journal, case):
 
 
 @pytest.mark.rows(pages=True)
-@pytest.mark.rows(asgi=False)  # a message is here when the server has handed it over
+@pytest.mark.rows(foreign=False)  # a message is here when the server has handed it over
 def test_read_finds_a_whole_message(server, open_websocket):
     client = open_websocket("/read/")
     for number in range(5):

@@ -20,7 +20,7 @@ def test_sigterm(row, start_server, journal):
     try:
         paths = VIEWS[: 1 if not row.concurrent else len(VIEWS) if row.patched else 2]
         paths = ["/handler/echo/", *paths]  # first, for a view may take the whole server
-        if row.coroutines and not row.asgi and row.concurrent:
+        if row.coroutines and not row.foreign and row.concurrent:
             paths += ["/echo/async/", "/handler/async/"]
         cases = [f"{row.name}:sigterm-{path}" for path in paths]
         clients = [RawClient(server) for _ in paths]

@@ -14,7 +14,10 @@ from .test_asgi import URLS
 from .test_servers import ASGI, TABLE, configure
 
 MATTERS = {row[0]: row[1:] for row in ASGI.table("Matter").rows}
-NAMES = ASGI.table("Matter").header[1:]
+# Those from which the connection is taken, and those that keep it, by their own names.
+TAKEN = ["uvicorn", "daphne", "hypercorn", "gunicorn"]
+KEEPING = ASGI.table("Matter").header[2:]
+NAMES = [*TAKEN, *KEEPING]
 # The name there: the name in the table of all servers, if that is another.
 IN_INDEX = {"gunicorn": "`gunicorn -k asgi`"}
 ROWS = {name: row for name in NAMES for row in TABLE.rows if row[0] == IN_INDEX.get(name, name)}
@@ -103,7 +106,7 @@ def serve(name, project, *options):
 
 
 def said(matter, name):
-    return MATTERS[matter][NAMES.index(name)]
+    return MATTERS[matter][1 + KEEPING.index(name) if name in KEEPING else 0]
 
 
 def open_raw(server, path, **request):

@@ -186,7 +186,8 @@ def test_timeout_of_the_sync_worker_kills_a_view_that_stays(project):
 
 
 def test_tables_name_the_servers_of_the_contract_suite():
-    plain = {re.sub(r"-tls$|^(uwsgi)-.*", r"\1", row.name) for row in ROWS if not row.http2}
+    others = r"-untaken$|^(uvicorn|uwsgi)-.*|-tls$"  # options, and a setting
+    plain = {re.sub(others, r"\1", row.name) for row in ROWS if not row.http2}
     named = [NAMES[row[0]] for row in TABLE.rows]
     # The bare server below runserver, and gevent without its monkey patching: nobody's choice. The
     # gateway serves no pages, and has a page of its own.
@@ -195,7 +196,7 @@ def test_tables_name_the_servers_of_the_contract_suite():
 
 
 def test_tls_is_what_the_contract_suite_runs():
-    proven = {re.sub(r"-tls$|^(uwsgi)-.*", r"\1", row.name) for row in ROWS if row.tls}
+    proven = {re.sub(r"-tls$|^(uvicorn|uwsgi)-.*", r"\1", row.name) for row in ROWS if row.tls}
     for row in TABLE.rows:
         if NAMES[row[0]] in proven:
             assert row[3] == "yes"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
 from dwebsocket.management.doctor.installed import CARRY
 from dwebsocket.management.doctor.processes import ServerProcess, find_program
@@ -79,8 +80,8 @@ def test_gunicorn_by_its_file_and_variable(project):
     ("command", "mark", "words"),
     [
         ("uvicorn --port 0 mysite.asgi:application", "ok", "runs ASGI"),
-        ("hypercorn --bind 127.0.0.1:0 mysite.asgi:application", "warning", "Say --websocket-ping"),
-        ("daphne -p 0 mysite.asgi:application", "warning", "no message above 1048576 bytes"),
+        ("hypercorn --bind 127.0.0.1:0 mysite.asgi:application", "ok", "runs ASGI"),
+        ("daphne -p 0 mysite.asgi:application", "ok", "runs ASGI"),
         ("python manage.py runserver 127.0.0.1:0 --noreload", "ok", "is for development"),
         ("waitress-serve --listen 127.0.0.1:0 mysite.wsgi:application", "ok", "are for HTTP"),
     ],
@@ -102,11 +103,10 @@ def running(command, **variables):
     [
         ("gunicorn -k tornado mysite.wsgi", "fault", "501"),
         ("gunicorn --threads 4 mysite.wsgi", "ok", "worker class gthread"),
-        ("gunicorn -kasgi mysite.asgi", "warning", "sends no Pings"),
+        ("gunicorn -kasgi mysite.asgi", "ok", "worker class asgi"),
         ("gunicorn -k uvicorn.workers.UvicornWorker mysite.asgi", "ok", "is not known"),
         ("uvicorn --ws none mysite.asgi:application", "fault", "--ws none: 501"),
         ("uvicorn --interface wsgi mysite.wsgi:application", "fault", "--interface wsgi"),
-        ("uvicorn --ws-max-size=1000 mysite.asgi:application", "warning", "above 1000 bytes"),
         ("granian mysite.asgi:application", "fault", "--interface rsgi"),
         ("granian --interface asgi mysite.asgi:application", "warning", "sends no Pings"),
         ("uwsgi --http :8000 --module mysite.wsgi", "fault", "--http-websockets"),
@@ -119,6 +119,22 @@ def test_options(command, mark, words):
     findings = [*examine_server(running(command))]
     (found,) = [one for one in findings if words in one.sentence]
     assert found.mark.value == mark
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("hypercorn mysite.asgi:application", "sends no Pings"),
+        ("daphne mysite.asgi:application", "no message above 1048576 bytes"),
+        ("gunicorn -kasgi mysite.asgi", "sends no Pings"),
+        ("uvicorn --ws-max-size=1000 mysite.asgi:application", "above 1000 bytes"),
+    ],
+)
+def test_options_of_servers_that_keep_their_connections(command, words):
+    assert not any(words in one.text for one in examine_server(running(command)))
+    with override_settings(WEBSOCKET_TAKE_OVER=False):
+        (found,) = [one for one in examine_server(running(command)) if words in one.text]
+    assert found.mark.value == "warning"
 
 
 def test_options_of_variables():

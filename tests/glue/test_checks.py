@@ -85,6 +85,7 @@ BAD = [
     ("E031", "HANDOVER", "yes"),
     ("E032", "HANDOVER_TIMEOUT", -1),
     ("E033", "DRAIN", None),
+    ("E034", "TAKE_OVER", "no"),
     ("E008", "SEND_TIMEOUT", 0),
     ("E009", "MAX_CONNECTIONS", 0),
     ("E009", "MAX_CONNECTIONS", 2.5),
@@ -151,6 +152,7 @@ FLAGS = {
     "COMPRESSION_CONTEXT_TAKEOVER": "E013",
     "GROUPS_ON_COMMIT": "E021",
     "FALLBACK": "E025",
+    "TAKE_OVER": "E034",
 }
 BAD += [(check, name, value) for name, (check, values) in NUMBERS.items() for value in values]
 BAD += [
@@ -175,6 +177,7 @@ GOOD = [
     ("PRESENCE_GRACE", 0),
     ("RESUME_TIMEOUT", 0),
     ("FALLBACK", False),
+    ("TAKE_OVER", False),
     ("HANDOVER_TIMEOUT", 0),
     ("DRAIN", 0),
     ("SEND_TIMEOUT", None),

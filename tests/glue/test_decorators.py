@@ -1,10 +1,14 @@
 """accept_websocket and require_websocket on functions: forms, arguments, wrong use."""
 
+from functools import wraps
+
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.views import View
 
 from dwebsocket import accept_websocket, require_websocket
+from dwebsocket.upgrade.order import find_call_in_thread
 
 DECORATORS = [accept_websocket, require_websocket]
 
@@ -23,6 +27,20 @@ def test_with_and_without_arguments(site, decorator, options):
     with site.serve(view).websocket("/") as websocket:
         websocket.send("hello")
         assert websocket.receive() == "hello"
+
+
+def test_an_async_view_is_called_in_a_thread_only_where_nobody_stands_around_it():
+    @require_websocket
+    async def view(request):
+        pass
+
+    @wraps(view)  # it has the view's attributes, too
+    async def outer(request):
+        raise PermissionDenied
+
+    assert find_call_in_thread(view) is not view
+    assert find_call_in_thread(outer) is outer
+    assert find_call_in_thread(echo_once) is echo_once
 
 
 @pytest.mark.parametrize("decorator", DECORATORS)

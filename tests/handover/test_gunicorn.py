@@ -16,9 +16,9 @@ from ..raw_client import BINARY, CLOSE, CONT, TEXT, Frame, RawClient, build_fram
 from ..servers.process import list_children, wait_until
 from ..servers.rows import GUNICORN, Row
 
-WORKERS = {"gthread": ("--threads", "4"), "gevent": (), "sync": ()}
+WORKERS = {"gthread": ("--threads", "4"), "gevent": (), "sync": (), "asgi": ()}
 #: Of these sync takes and gives as gthread does.
-TRIED = WORKERS if "DWEBSOCKET_TEST_DEPLOYS" in os.environ else ("gthread", "gevent")
+TRIED = WORKERS if "DWEBSOCKET_TEST_DEPLOYS" in os.environ else ("gthread", "gevent", "asgi")
 SETTINGS = {
     "WEBSOCKET_DRAIN": 0.5,
     "WEBSOCKET_HANDOVER_TIMEOUT": 1,
@@ -38,7 +38,9 @@ def make_row(worker, *options):
     patience = ("--graceful-timeout", "80", "--timeout", "80")
     kind = ("--worker-class", worker, *WORKERS[worker], "--workers", "2")
     # Not by -m: the master that USR2 starts would find modules in the folder of the package.
-    program = (str(Path(sys.executable).with_name("gunicorn")), *GUNICORN[2:])
+    program = [str(Path(sys.executable).with_name("gunicorn")), *GUNICORN[2:]]
+    if worker == "asgi":
+        program[1] = "tests.project.asgi:application"
     return Row(name, (*program, *patience, *kind, *options), package="gunicorn")
 
 

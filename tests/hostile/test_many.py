@@ -88,7 +88,7 @@ def test_small_bombs_that_nobody_reads(meter, open_many, path):
 def test_small_messages_that_nobody_reads(row, meter, open_many, path):
     clients = open_many(6, path)
     messages = build_frame(PING) + build_frame(TEXT, b"ab") * 50_000
-    held = 2 * BUDGET if row.asgi else BUDGET  # the server has a buffer of its own
+    held = 2 * BUDGET if row.foreign else BUDGET  # the server has a buffer of its own
     with meter.bounds(seconds=30, memory=6 * held):
         for client in clients:
             client.send_text("work")

@@ -71,7 +71,7 @@ class ServerProcess:
                 **environment,
                 "DWEBSOCKET_TEST_RUN_DIR": str(self.run_directory),
                 "DJANGO_SETTINGS_MODULE": "tests.project.settings",
-                "DWEBSOCKET_TEST_SETTINGS": json.dumps(settings or {}),
+                "DWEBSOCKET_TEST_SETTINGS": json.dumps({**dict(row.settings), **(settings or {})}),
                 "PYTHONPATH": str(ROOT),
                 "PYTHONUNBUFFERED": "1",
             },

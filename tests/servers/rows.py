@@ -38,6 +38,8 @@ class Row:
     concurrent: bool = True
     # Bytes that the client sent behind its handshake arrive.
     early_bytes: bool = True
+    # Such bytes have it refused, with 400.
+    refuses_early: bool = False
     # time.sleep() and threading.Thread are right in a view: all but gevent without monkey patching.
     patched: bool = True
     # Coroutines can run: not where greenlets share a thread.
@@ -50,9 +52,13 @@ class Row:
     # SIGTERM runs the interpreter's end in the process of the views: clients get Close 1001.
     says_goodbye: bool = False
 
-    # The server itself speaks the protocol, and is asked through ASGI: compression, Pings, what it
-    # does with forbidden frames and with what comes behind a handshake are its own affair.
+    # A server for ASGI.
     asgi: bool = False
+    # It speaks the protocol itself: compression, Pings, and what it does with forbidden frames are
+    # its own affair. Otherwise the connection is taken from it, and all is as under WSGI.
+    foreign: bool = False
+    # Settings of its processes, by their names.
+    settings: tuple[tuple[str, object], ...] = ()
     # The codes that clients may see at SIGTERM; None: the connection breaks.
     goodbye: frozenset[int | None] = frozenset({1001, None})
     # At SIGTERM it waits until the views have ended.
@@ -180,7 +186,7 @@ def uwsgi(name, *options, tls=(), **abilities):
 
 
 def asgi(name, *arguments, tls=(), **abilities):
-    """An ASGI server. The protocol is its own: what comes behind a handshake is refused or lost."""
+    """An ASGI server. What comes behind a handshake, in the same packet, is refused or lost."""
     return Row(
         name,
         ("-m", *arguments, "tests.project.asgi:application"),
@@ -190,7 +196,6 @@ def asgi(name, *arguments, tls=(), **abilities):
             "asgi": True,
             "early_bytes": False,
             "few_threads": True,
-            "vanished": frozenset({1005, 1006}),
             **abilities,
         },
     )
@@ -209,9 +214,22 @@ def haproxy(name, *worker, tls=False, **abilities):
     )
 
 
+def foreign(name, *arguments, **abilities):
+    """An ASGI server that keeps its connections."""
+    return asgi(
+        name, *arguments, **{"foreign": True, "vanished": frozenset({1005, 1006}), **abilities}
+    )
+
+
+UVICORN = ("uvicorn", "--host", "127.0.0.1", "--port", "0")
+UVICORN_TLS = ("--ssl-certfile", "{certificate}", "--ssl-keyfile", "{key}")
+#: Where the server itself is to speak the protocol.
+UNTAKEN = (("WEBSOCKET_TAKE_OVER", False),)
+
 UWSGI_ROUTER = ("--http", "127.0.0.1:PORT", "--http-websockets")
 UWSGI_TLS = "127.0.0.1:PORT,{certificate},{key}"
 UWSGI_SOCKET = ("--http-socket", "127.0.0.1:PORT")
+DAPHNE = ("daphne", "-b", "127.0.0.1", "-p", "0")
 HYPERCORN = ("hypercorn", "-b", "127.0.0.1:0", "--graceful-timeout", "1")
 GTHREAD = ("--worker-class", "gthread", "--threads", "8")
 
@@ -307,12 +325,63 @@ ROWS = [
     ),
     asgi(
         "uvicorn",
-        *("uvicorn", "--host", "127.0.0.1", "--port", "0"),
+        *UVICORN,
         typical=True,
-        covered=False,
+        http_version=False,
+        goodbye=frozenset({1012}),
+        ends_views=True,
+    ),
+    asgi(
+        "uvicorn-tls",
+        *(*UVICORN, "--loop", "asyncio", "--http", "h11", "--ws", "wsproto"),
+        tls=UVICORN_TLS,
+        http_version=False,
+        goodbye=frozenset({1012}),
+        ends_views=True,
+    ),
+    asgi(
+        "uvicorn-legacy",
+        *(*UVICORN, "--loop", "asyncio", "--ws", "websockets"),
+        http_version=False,
+        goodbye=frozenset({1012}),
+        ends_views=True,
+        extra=True,
+    ),
+    asgi(
+        "uvicorn-uvloop-tls",
+        *(*UVICORN, "--loop", "uvloop"),
+        tls=UVICORN_TLS,
+        http_version=False,
+        goodbye=frozenset({1012}),
+        ends_views=True,
+        extra=True,
+    ),
+    foreign(
+        "uvicorn-untaken",
+        *UVICORN,
+        settings=UNTAKEN,
         http_version=False,
         gives_up_soon=False,
         goodbye=frozenset({1012, None}),
+        ends_views=True,
+    ),
+    asgi(
+        "daphne",
+        *DAPHNE,
+        early_bytes=True,
+        covered=False,
+        http_version=False,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
+    asgi(
+        "daphne-tls",
+        "daphne",
+        tls=("-e", "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"),
+        early_bytes=True,
+        covered=False,
+        http_version=False,
+        goodbye=frozenset({1001}),
         ends_views=True,
     ),
     # WebSocketProtocol.handle_reply() looks at nothing of an accept but its subprotocol, at nothing
@@ -321,10 +390,11 @@ ROWS = [
     # connection (dropConnection(abort=True)) when it has an answer to its Close. At SIGTERM
     # Server.kill_all_applications() cancels, unless a connection of which there is no application,
     # such as one that has just become a WebSocket, is a KeyError before.
-    asgi(
-        "daphne",
-        *("daphne", "-b", "127.0.0.1", "-p", "0"),
+    foreign(
+        "daphne-untaken",
+        *DAPHNE,
         *("--websocket-max-message-size", "4000000", "--websocket-max-frame-size", "4000000"),
+        settings=UNTAKEN,
         covered=False,
         http_version=False,
         goodbye=frozenset({4001, None}),
@@ -337,19 +407,30 @@ ROWS = [
         headers=False,
         empty_messages=False,
         paces=False,
+        extra=True,
+    ),
+    asgi(
+        "hypercorn",
+        *HYPERCORN,
+        refuses_early=True,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
+    asgi(
+        "hypercorn-tls",
+        *HYPERCORN,
+        tls=("--certfile", "{certificate}", "--keyfile", "{key}"),
+        refuses_early=True,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+        extra=True,
     ),
     # WSStream takes a client's Close for the end of its stream, which is 1006. At SIGTERM it goes
     # on for its graceful time-out, then cancels, and when the first application has ended
     # asyncio.run() cancels again.
-    asgi(
-        "hypercorn",
-        *HYPERCORN,
-        tells_codes=False,
-        goodbye=frozenset({1001}),
-    ),
     # A client that knows may speak HTTP/2 without TLS, too.
-    asgi("hypercorn-h2", *HYPERCORN, http2=True, tells_codes=False),
-    asgi(
+    foreign("hypercorn-h2", *HYPERCORN, http2=True, tells_codes=False),
+    foreign(
         "hypercorn-h2-tls",
         *HYPERCORN,
         tls=("--certfile", "{certificate}", "--keyfile", "{key}"),
@@ -360,7 +441,7 @@ ROWS = [
     # Looks at no method (src/ws.rs), and does not tell it, as ASGI has it. Reads an accept's
     # subprotocol and a Close's code, and lets go of the connection when its own Close has been
     # written, whatever the client has sent (src/asgi/io.rs).
-    asgi(
+    foreign(
         "granian",
         *("granian", "--interface", "asgi", "--port", "{port}"),
         covered=False,
@@ -371,16 +452,25 @@ ROWS = [
         headers=False,
         cuts=False,
     ),
-    # gunicorn/asgi/websocket.py: its disconnect has a code alone. It unmasks byte by byte, which
-    # takes seconds for a long message where coverage looks on.
     asgi(
         "gunicorn-asgi",
         *GUNICORN_ASGI,
+        covered=False,
+        goodbye=frozenset({1001}),
+        ends_views=True,
+    ),
+    # gunicorn/asgi/websocket.py: its disconnect has a code alone. It unmasks byte by byte, which
+    # takes seconds for a long message where coverage looks on.
+    foreign(
+        "gunicorn-asgi-untaken",
+        *GUNICORN_ASGI,
+        settings=UNTAKEN,
         covered=False,
         says_goodbye=True,
         ends_views=True,
         denies=False,
         tells_reasons=False,
+        extra=True,
     ),
     uwsgi("uwsgi-nginx", "--nginx", "--threads", "8", proxied=True, covered=False),
     # Its front, and a process with handlers: what is said of descriptors, and of the process that

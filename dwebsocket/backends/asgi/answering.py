@@ -11,7 +11,7 @@ from dwebsocket.backends import view_threads
 from dwebsocket.running.threads import Threads, settle
 from dwebsocket.supervisor import ends_process, log_failure
 
-__all__ = ["Answering"]
+__all__ = ["Answering", "Beside"]
 
 
 class Answering(Executor):
@@ -57,3 +57,24 @@ class Answering(Executor):
         finally:
             if self._kept:
                 view_threads.take_back(self._threads)
+
+
+class Beside:
+    """See ``backends.beside.Beside``: the view's thread is the one that answers its handshake."""
+
+    __slots__ = ("_answering",)
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+
+    def call_in_server(self, function: Callable[[], None]) -> None:
+        """See there; so have the rest."""
+        function()
+
+    def check_room(self) -> None:
+        """See there."""
+        self._answering.keep_thread()
+
+    def leave(self, response: Any = None) -> None:
+        """See there."""
+        self._answering.answer([])

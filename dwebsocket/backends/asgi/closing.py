@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
@@ -91,6 +92,11 @@ class Closing:
         self._owner._writer.stop()
         set_done(self._finished)
 
+    def call_at_end(self, function: Callable[[], None]) -> None:
+        """Call this behind ``finish``. In the loop."""
+        self._finished.add_done_callback(lambda _: function())
+
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for ``finish``, at most ``timeout`` seconds."""
-        await asyncio.wait([self._finished], timeout=timeout)
+        if not self._finished.done():
+            await asyncio.wait([self._finished], timeout=timeout)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from contextvars import Context, copy_context
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dwebsocket.backends.calls import callers
-from dwebsocket.running.threads import NoThread
+from dwebsocket.running.threads import NoThread, settle
 
 from .call_queue import Flushing, get_call_queue
+from .servers import AsgiTakeover
 from .turns import get_turns
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ Event = Mapping[str, Any]
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
+
+Result = TypeVar("Result")
 
 #: Seconds that a busy loop may take for a round before a thread goes on without it.
 MAX_LOOP_ROUND = 1.0
@@ -41,11 +46,31 @@ POLL = "dwebsocket.asgi.poll"
 class Serving(Protocol):
     """The rest of the server's call, once a view has accepted the WebSocket."""
 
+    def begin_alone(self, go_on: Callable[[], None]) -> asyncio.Task[None] | None:
+        """Begin what uses the connection, a coroutine if it is one, and call this when the
+        connection ends.
+        """
+
     async def serve(self) -> None:
         """Wait until the connection has ended, and what uses it."""
 
     async def abandon(self) -> None:
         """End what still runs in the loop: the server's call returns."""
+
+
+class TakenProtocol(Protocol):
+    """Speaks WebSocket in the place of the server."""
+
+    @property
+    def may_answer(self) -> bool: ...
+    async def receive(self) -> Event: ...
+    async def send(self, event: Event) -> None: ...
+
+    def answer_end(self) -> None:
+        """What came before the end has been worked on."""
+
+    def finish(self) -> None:
+        """All that has used the connection has ended."""
 
 
 class AsgiConnection:
@@ -55,8 +80,11 @@ class AsgiConnection:
         scope: what the server knows of the connection (ASGI specification, "WebSocket").
         answering: the thread that answers the handshake.
         context: the one in which the server called us.
+        is_taken: the server has nothing more to do with the connection.
+        protocol: ours, if the connection has been taken into the loop, or is going to be.
         serving: what this call goes on with, once a view has accepted the WebSocket.
         since: when it came, ``time.monotonic()``.
+        takeover: takes the connection from the server, which otherwise speaks the protocol.
         turns: what the coroutines of this loop share.
     """
 
@@ -65,12 +93,15 @@ class AsgiConnection:
         "_thread",
         "answering",
         "context",
+        "is_taken",
         "loop",
+        "protocol",
         "receive",
         "scope",
         "send",
         "serving",
         "since",
+        "takeover",
         "turns",
     )
 
@@ -87,6 +118,14 @@ class AsgiConnection:
         # Tasks keep their context: not that of whoever happens to call.
         self.context = copy_context()
         self.serving: Serving | None = None
+        self.takeover: AsgiTakeover | None = None
+        self.is_taken = False
+        self.protocol: TakenProtocol | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether a view or handler has accepted the WebSocket."""
+        return self.is_taken or self.serving is not None
 
     def is_in_loop(self) -> bool:
         """Whether the caller runs in the event loop, and may not wait."""
@@ -95,6 +134,17 @@ class AsgiConnection:
     def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Have the loop call this, soon. From any thread."""
         self._call_in(self.context, function, *args)
+
+    def call_and_wait(self, function: Callable[..., Result], *args: Any) -> Result:
+        """What this returns, in the loop. From any thread."""
+        if self.is_in_loop():
+            return function(*args)
+        outcome: Future[Result] = Future()
+        try:
+            self.loop.call_soon_threadsafe(settle, outcome, partial(function, *args))
+        except RuntimeError as error:  # the loop is closed
+            raise ConnectionAbortedError("the server has ended") from error
+        return outcome.result()
 
     def flush_with_others(self, one: Flushing) -> None:
         """Have the loop call ``one.flush``, soon. From any thread; cheaper than ``call`` where very
@@ -126,11 +176,18 @@ class AsgiConnection:
         self.flush_with_others(work)
         work.done.wait(MAX_LOOP_ROUND)
 
+    def use(self, protocol: TakenProtocol) -> None:
+        """Have a protocol of ours in the place of the server."""
+        self.protocol = protocol
+        self.receive, self.send = protocol.receive, protocol.send
+
     def drop_callables(self) -> None:
         """Refer to the server's callables no more: its call ends."""
         # The request, which refers to this, may last until its cycles are collected, and one server
         # closes the connection when nothing refers to its callables any more.
         del self.receive, self.send
+        if self.protocol is not None and self.is_taken:
+            self.protocol.finish()
 
 
 class LoopWork:

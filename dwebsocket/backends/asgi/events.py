@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from dwebsocket.protocol.deflate import PerMessageDeflate
+from dwebsocket.protocol.frames import RSV1, build_frame_header
 from dwebsocket.websocket import BytesLike, as_bytes
 
 from .connection import Event
 
-__all__ = ["EVENT_COST", "Item", "as_event", "build_accept", "build_close"]
+__all__ = ["EVENT_COST", "Item", "as_event", "build_accept", "build_close", "build_compressed"]
 
 #: Counted for each event that waits, besides its bytes: small ones cost more than these.
 EVENT_COST = 256
@@ -43,3 +45,9 @@ def build_accept(subprotocol: str | None, headers: Mapping[str, str]) -> Event:
 def build_close(code: int, reason: str) -> Event:
     """Our Close."""
     return {"type": "websocket.close", "code": int(code), "reason": reason}
+
+
+def build_compressed(opcode: int, payload: bytes, deflate: PerMessageDeflate) -> bytes:
+    """The frame of a compressed message, to be sent at once: the order may matter."""
+    compressed = deflate.compress(payload)
+    return build_frame_header(opcode | RSV1, len(compressed)) + compressed

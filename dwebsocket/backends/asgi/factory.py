@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
 from dwebsocket.backends.base import BaseWebSocketFactory, read_handshake
+from dwebsocket.backends.beside import BESIDE
 from dwebsocket.backends.places import Place
 from dwebsocket.backends.replies import Reply
+from dwebsocket.backends.runner import Use
+from dwebsocket.backends.sockets import SocketWebSocket
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.handshake import check_request
 from dwebsocket.websocket import BaseWebSocket
 
+from .answering import Beside
 from .connection import CONNECTION, POLL, AsgiConnection
+from .loop_websocket import LoopWebSocket
 from .place import AsgiPlace, DeferredResponse
+from .taking import DescriptorTakeover, can_give_descriptor
 from .websocket import AsgiWebSocket
 
 __all__ = ["WebSocketFactory"]
@@ -55,10 +64,15 @@ class WebSocketFactory(BaseWebSocketFactory):
             return super().defer(reply)
         return DeferredResponse(reply)
 
+    def expect_refusal(self, response: Any = None) -> None:
+        # Servers pass it on, and hang up; to a handshake that is one we answer so anyway.
+        if isinstance(response, HttpResponseBase) and self.get_http_version().startswith("HTTP/1"):
+            response.headers["Connection"] = "close"
+
     def create_websocket(self) -> BaseWebSocket | None:
-        connection = self.request.META.get(CONNECTION)
+        connection: AsgiConnection | None = self.request.META.get(CONNECTION)
         if connection is not None:
-            return self.build(AsgiWebSocket, connection)
+            return self._create_for(connection)
         if not self.is_websocket():
             return None
         if not hasattr(self.request, "scope"):
@@ -72,3 +86,17 @@ class WebSocketFactory(BaseWebSocketFactory):
             "not switch it off (uvicorn --ws none), and have asgi.py say "
             "application = dwebsocket.asgi.get_websocket_application()."
         )
+
+    def _create_for(self, connection: AsgiConnection) -> BaseWebSocket:
+        takeover, meta = connection.takeover, self.request.META
+        if takeover is None:
+            return self.build(AsgiWebSocket, connection)
+        offer = takeover.find_extensions()
+        if offer is not None:
+            meta.setdefault("HTTP_SEC_WEBSOCKET_EXTENSIONS", offer)
+        if self.use is Use.COROUTINE or not can_give_descriptor(takeover):
+            return self.build(LoopWebSocket, self.request, connection, takeover)
+        meta[BESIDE] = Beside(connection.answering)
+        many = self.use is not Use.VIEW
+        taking = DescriptorTakeover(meta, connection, takeover, many=many)
+        return self.build(SocketWebSocket, self.request, taking)

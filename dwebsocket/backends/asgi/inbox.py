@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from dwebsocket.backends.readiness import Readiness
-from dwebsocket.protocol.budget import RESERVE, cost_of
+from dwebsocket.protocol.budget import cost_of
 from dwebsocket.running.event_loop import set_done
 from dwebsocket.websocket import Message
 
@@ -27,14 +27,20 @@ making_descriptor = threading.Lock()
 class Inbox:
     """Unread messages: put in the loop, taken from any thread, or awaited by a coroutine.
 
+    Args:
+        bound: what those that wait may cost before there is room for no more (``budget``).
+
     Attributes:
         max_size: of a message, in bytes.
     """
 
     __slots__ = (
+        "_asked",
+        "_bound",
         "_closed",
         "_connection",
         "_cost",
+        "_is_in_hand",
         "_messages",
         "_readiness",
         "_room",
@@ -42,12 +48,15 @@ class Inbox:
         "max_size",
     )
 
-    def __init__(self, connection: AsgiConnection, max_size: int) -> None:
+    def __init__(self, connection: AsgiConnection, max_size: int, bound: int) -> None:
         self._connection = connection
         self.max_size = max_size
+        self._bound = bound
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._cost = 0  # of what has come since it was last empty
         self._closed = False  # nobody wants any more
+        self._is_in_hand = False  # somebody works on the last message, perhaps
+        self._asked: asyncio.Future[None] | None = None  # the loop waits until he has
         self._waiters: list[asyncio.Future[Message | None]] = []  # the first one first
         self._room: asyncio.Future[None] | None = None  # the loop waits until there is room
         self._readiness: Readiness | None = None  # somebody selects
@@ -56,6 +65,7 @@ class Inbox:
 
     def put(self, message: Message) -> bool:
         """Add a message; whether there is room for more."""
+        self._is_in_hand = True
         while self._waiters:
             waiter = self._waiters.pop(0)
             if not waiter.done():
@@ -68,7 +78,7 @@ class Inbox:
         messages.put(message)
         if self._readiness is not None:
             self._readiness.set()
-        return self._cost < self.max_size + RESERVE
+        return self._cost < self._bound
 
     async def wait_for_room(self) -> None:
         """Wait until all has been taken out, or nobody wants any more."""
@@ -78,8 +88,20 @@ class Inbox:
                 await self._room
         self._room = None
 
+    async def wait_until_asked(self, timeout: float) -> None:
+        """Wait until all messages have been worked on: somebody asks for another one, or nobody
+        wants any more; at most so many seconds.
+        """
+        if self._closed or (self.is_empty and not self._is_in_hand):
+            return
+        self._asked = self._connection.loop.create_future()
+        if self._is_in_hand and not self._closed:  # still, now that we are told
+            await asyncio.wait([self._asked], timeout=timeout)
+        self._asked = None
+
     def wait(self) -> asyncio.Future[Message | None]:
         """A future of the next message; of ``None`` when no further one comes."""
+        self.note_asked()
         waiter: asyncio.Future[Message | None] = self._connection.loop.create_future()
         self._waiters.append(waiter)
         return waiter
@@ -102,10 +124,21 @@ class Inbox:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             set_done(waiter)
-        if self._room is not None:
-            set_done(self._room)
+        for future in (self._room, self._asked):
+            if future is not None:
+                set_done(future)
 
     # Anywhere
+
+    def note_asked(self) -> None:
+        """Somebody asks for a message: he has worked on those that he has had."""
+        self._is_in_hand = False
+        if not self.is_empty:  # meanwhile
+            self._is_in_hand = True
+            return
+        asked = self._asked
+        if asked is not None:
+            self._connection.call(set_done, asked)
 
     def fileno(self) -> int:
         """A descriptor that is readable while something is to be taken out."""
@@ -130,13 +163,14 @@ class Inbox:
         try:
             message: Message = self._messages.get_nowait()
         except Empty:
+            self.note_asked()
             return None
         return self._taken(message)
 
     def take_some(self, room: int) -> list[Message]:
         """The messages that are here, as long as they have cost less than ``room`` (``budget``)."""
         messages = []
-        while room > 0 and (message := self.take()) is not None:
+        while room > 0 and not self.is_empty and (message := self.take()) is not None:
             messages.append(message)
             room -= cost_of([message])
         return messages
@@ -147,6 +181,8 @@ class Inbox:
         Raises:
             TimeoutError: the deadline, ``time.monotonic()`` value, passed.
         """
+        if self.is_empty:
+            self.note_asked()
         try:
             if deadline is None:
                 message = self._messages.get()

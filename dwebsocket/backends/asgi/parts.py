@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from dwebsocket.backends import coroutine_end
@@ -64,6 +65,9 @@ class Closing(Protocol):
 
     def lose(self, reason: str) -> None:
         """Mark the connection as lost. In the loop."""
+
+    def call_at_end(self, function: Callable[[], None]) -> None:
+        """Call this behind ``finish``. In the loop."""
 
     def finish(self) -> None:
         """Note that the server has nothing more to do with the connection. In the loop."""

@@ -9,10 +9,11 @@ noticed whatever its view is doing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from dwebsocket.backends.coroutine_end import note_end
+from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.state import Reading
 from dwebsocket.running.coroutines import release_thread
@@ -46,6 +47,7 @@ class Reader:
         "_max_size",
         "_may_pull",
         "_owner",
+        "_protocol",
         "_puller",
         "_state",
         "_turns",
@@ -66,6 +68,7 @@ class Reader:
         self._owner = owner
         self._connection = connection
         self._state = owner._state
+        self._protocol = connection.protocol
         self._inbox = inbox
         self._max_size = inbox.max_size
         self._turns = connection.turns
@@ -178,7 +181,14 @@ class Reader:
         """The pump: receive until the connection has ended."""
         receive, inbox, owner = self._connection.receive, self._inbox, self._owner
         try:
-            while (message := self._unpack(await (first or receive()))) is not None:
+            while True:
+                event = await (first or receive())
+                is_end = event["type"] != "websocket.receive"
+                if is_end and self._protocol is not None and self._protocol.may_answer:
+                    await inbox.wait_until_asked(conf.CLOSE_TIMEOUT)
+                message = self._unpack(event)
+                if message is None:
+                    return
                 first = None
                 if self._state.reading:  # nothing is put behind the end
                     return
@@ -194,6 +204,8 @@ class Reader:
         """The message of an event; ``None`` at the end."""
         if event["type"] != "websocket.receive":
             self.saw_end = True
+            if self._protocol is not None:
+                self._protocol.answer_end()
             # A Close without a code, or a peer that vanished: servers differ in what they say.
             code = event.get("code") or CloseCode.NO_STATUS_RCVD
             self._owner._closing.stop(code, event.get("reason") or "")
@@ -208,6 +220,13 @@ class Reader:
         reason = f"a message of {size} bytes, the limit is {self._max_size}"
         self._owner._closing.close(CloseCode.MESSAGE_TOO_BIG, reason, Reading.CLOSING)
         return None
+
+    def take_in(self, receive_now: Callable[[], Event | None]) -> None:
+        """Receive what is here already, without waiting. In the loop."""
+        while not self._state.reading and (event := receive_now()) is not None:
+            message = self._unpack(event)
+            if message is not None and not self._inbox.put(message):
+                return
 
     # The beginning and the end
 

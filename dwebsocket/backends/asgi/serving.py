@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from dwebsocket.backends import live
 from dwebsocket.backends.coroutine_end import cancel_task, wait_for_task
 from dwebsocket.backends.room import check_room
+from dwebsocket.backends.sockets import sweeper
 from dwebsocket.conf import conf
 from dwebsocket.protocol.frames import CloseCode
 from dwebsocket.protocol.state import Writing
@@ -22,13 +23,18 @@ from .parts import GRACE, Owner
 from .reader import Reader
 from .writer import Writer
 
-__all__ = ["Serving"]
+__all__ = ["Serving", "count"]
 
 #: The WebSockets that are open in this process.
 websockets: set[Owner] = set()
 live.sources.append(lambda: list(websockets))
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=websockets.clear)  # they are the parent's
+
+
+def count() -> int:
+    """How many WebSockets event loops of this process hold."""
+    return len(websockets)
 
 
 class Serving:
@@ -56,7 +62,7 @@ class Serving:
         Raises:
             NoRoom: no further one may be open.
         """
-        check_room(len(websockets))
+        check_room(len(websockets) + sweeper.count())
         websockets.add(self._owner)
         self._connection.serving = self
 
@@ -76,6 +82,13 @@ class Serving:
         self.start_task = None
         self._reader.expect_coroutine()
         return task
+
+    def begin_alone(self, go_on: Callable[[], None]) -> asyncio.Task[None] | None:
+        """Begin the coroutine, if there is one; nobody waits in ``serve`` before the connection
+        ends, when this is called.
+        """
+        self._owner._closing.call_at_end(go_on)
+        return None if self.start_task is None else self.begin_task()
 
     def finish(self) -> None:
         """Note that the view or handler has ended. From any thread."""
@@ -136,7 +149,8 @@ class Serving:
         for task in (pump, flush):
             if task is not None:
                 task.cancel()
-        tasks = [task for task in (pump, owner._task, flush) if task is not None]
+        found = (pump, owner._task, flush)
+        tasks = [task for task in found if task is not None and not task.done()]
         if tasks:
             await asyncio.wait(tasks)
         closing.finish()

@@ -22,7 +22,7 @@ from dwebsocket.protocol.state import Reading, Writing
 from dwebsocket.websocket import BaseWebSocket, BytesLike, Message, wrong_timeout
 
 from .closing import Closing
-from .connection import AsgiConnection
+from .connection import AsgiConnection, Event
 from .events import EVENT_COST, as_event, build_accept
 from .inbox import Inbox
 from .outbox import MAX_WAITING, Outbox
@@ -31,7 +31,7 @@ from .runners import RUNNERS
 from .serving import Serving
 from .writer import Writer
 
-__all__ = ["AsgiWebSocket"]
+__all__ = ["CLOSED", "LOST", "AsgiWebSocket"]
 
 CLOSED = Reading.CLOSED
 LOST = Writing.LOST
@@ -63,12 +63,18 @@ class AsgiWebSocket(BaseWebSocket):
         self._connection = connection
         self._calls = self._task = None
         self._knows_end = False
-        self._inbox = Inbox(connection, conf.MAX_MESSAGE_SIZE)
+        self._inbox = self._create_inbox(conf.MAX_MESSAGE_SIZE)
         self._outbox = Outbox(self)
         self._closing = Closing(self, self._outbox)
         self._writer = Writer(self, self._outbox)
-        self._reader = Reader(self, self._inbox)
+        self._reader = self._create_reader()
         self._serving = Serving(self, self._reader, self._writer)
+
+    def _create_inbox(self, max_size: int) -> Inbox:
+        return Inbox(self._connection, max_size, max_size + RESERVE)
+
+    def _create_reader(self) -> Reader:
+        return Reader(self, self._inbox)
 
     # The opening handshake
 
@@ -83,7 +89,7 @@ class AsgiWebSocket(BaseWebSocket):
 
     def send(self, message: str | BytesLike) -> None:
         self._check_open()
-        event, size = as_event(message)
+        event, size = self._as_event(message)
         self._sent += 1
         outbox = self._outbox
         if self._may_wait():
@@ -93,6 +99,10 @@ class AsgiWebSocket(BaseWebSocket):
                 self._check_open()
         elif not outbox.put_within_bounds((event, size + EVENT_COST, None)):
             raise self._closed_error()
+
+    def _as_event(self, message: str | BytesLike) -> tuple[Event, int]:
+        """What the server gets for a message, and how many bytes it holds."""
+        return as_event(message)
 
     def send_ping(self, payload: bytes) -> None:
         self._check_open()  # the server alone sends Pings, and does so by itself
@@ -124,7 +134,7 @@ class AsgiWebSocket(BaseWebSocket):
         state, writer = self._state, self._writer
         if state.reading or state.writing:
             self._check_open()
-        event, size = as_event(message)
+        event, size = self._as_event(message)
         self._sent += 1
         if writer.is_busy or self._outbox.items:  # not before those who wait already
             await writer.send_in_turn(event, size)
@@ -172,7 +182,10 @@ class AsgiWebSocket(BaseWebSocket):
         self._reader.want_pump()
         # A view that only looks, and reads nothing, does not make room for more of it.
         room = self._inbox.max_size + RESERVE - cost_of(self._ready)
-        return [] if self._state.reading == CLOSED else self._inbox.take_some(room)
+        found = [] if self._state.reading == CLOSED else self._inbox.take_some(room)
+        if not (found or self._ready):
+            self._inbox.note_asked()
+        return found
 
     def _count_received(self) -> int:
         return self._reader.received

@@ -310,14 +310,18 @@ coming: set[Swept] = set()
 coming_lock = threading.Lock()
 
 
-def expect(websocket: Swept, default: int | None = None) -> None:
+def expect(websocket: Swept, default: int | None = None, others: int = 0) -> None:
     """Count a WebSocket that is going to be accepted, until ``add`` or ``give_up``.
+
+    Args:
+        default: see ``room.check_room``.
+        others: how many are open besides those of sweepers.
 
     Raises:
         NoRoom: this process may hold no further one; see ``room.check_room``.
     """
     with coming_lock:
-        room.check_room(count() + len(coming), default)
+        room.check_room(count() + len(coming) + others, default)
         coming.add(websocket)
 
 

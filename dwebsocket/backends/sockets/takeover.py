@@ -21,6 +21,11 @@ class Takeover:
         """
         return None
 
+    @property
+    def others(self) -> int:
+        """How many WebSockets of this process are open that have no transport."""
+        return 0
+
     def take_transport(self) -> tuple[Transport, bytes]:
         """The connection, and the bytes that the server had already read of it.
 

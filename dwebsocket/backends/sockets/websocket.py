@@ -99,7 +99,7 @@ class SocketWebSocket(BaseWebSocket):
         response = build_response(self._key, subprotocol, headers.items(), self._extensions)
         takeover = self._takeover
         assert takeover is not None
-        sweeper.expect(self, takeover.max_connections)
+        sweeper.expect(self, takeover.max_connections, takeover.others)
         try:
             self._accept(response, takeover)
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .findings import Finding, fault, ok, warning
+from .lets_go import lets_go
 from .processes import ServerProcess
 
 __all__ = ["examine_gunicorn"]
@@ -36,7 +37,7 @@ def examine_gunicorn(server: ServerProcess, name: str) -> Iterator[Finding]:
             f"{name}: {options}. This worker does not let go of its sockets: 501.",
             "Say -k gthread.",
         )
-    elif worker == "asgi":
+    elif worker == "asgi" and not lets_go("gunicorn"):
         yield warning(
             "server",
             f"{name}: {options}; {WORKERS[worker]}. It sends no Pings.",

@@ -191,8 +191,8 @@ def hidden(refusal: Refusal) -> Iterator[Finding]:
     if refusal.status == 403 and not refusal.said:
         yield refused(
             refusal,
-            "no reason is given. daphne and gunicorn's asgi worker answer so to every refusal; or "
-            "middleware or a decorator of yours has refused.",
+            "no reason is given. ASGI servers that keep their connections may answer so to every "
+            "refusal; or middleware or a decorator of yours has refused.",
             "Look at the server's log. If it wants a login: --cookie sessionid=….",
         )
 

@@ -15,6 +15,7 @@ from dwebsocket.transports.descriptors import share_of
 from .configuration import reaches_all_processes
 from .findings import Finding, fault, ok, warning
 from .gunicorn import examine_gunicorn
+from .lets_go import lets_go
 from .machine import too_few_descriptors
 from .processes import ServerProcess, find_servers
 
@@ -22,7 +23,8 @@ __all__ = ["examine_running"]
 
 MIB = 1 << 20
 
-#: ASGI servers: the option for the seconds between their Pings, and what holds without it.
+#: ASGI servers: the option for the seconds between their Pings, and what holds without it. Of those
+#: that keep their connections.
 PINGS: dict[str, tuple[str | None, float | None]] = {
     "uvicorn": ("--ws-ping-interval", 20),
     "daphne": ("--ping-interval", 20),
@@ -95,8 +97,9 @@ def examine_asgi(server: ServerProcess, name: str) -> Iterator[Finding]:
         yield fault("server", f"{name} runs with --ws none: 501.", "Leave the option out.")
     else:
         yield ok("server", f"{name} runs ASGI: views hold a thread each, async ones nothing.")
-    yield from examine_pings(server, name)
-    yield from examine_size(server, name)
+    if not lets_go(server.program):
+        yield from examine_pings(server, name)
+        yield from examine_size(server, name)
 
 
 def examine_pings(server: ServerProcess, name: str) -> Iterator[Finding]:

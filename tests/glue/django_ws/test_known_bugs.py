@@ -63,9 +63,8 @@ def test_a_server_that_raises(serve, reports, caplog, error, where):
 def quick_server(start_server):
     """A server that pings silent clients often, with the site of the contract suite."""
     arguments = ("uvicorn", "--host", "127.0.0.1", "--port", "0")
-    server = start_server(
-        asgi("uvicorn", *arguments, "--ws-ping-interval", "0.2", "--ws-ping-timeout", "0.3")
-    )
+    settings = {"WEBSOCKET_PING_INTERVAL": 0.2, "WEBSOCKET_PING_TIMEOUT": 0.3}
+    server = start_server(asgi("uvicorn", *arguments), settings)
     yield server
     server.stop()
 
