@@ -22,7 +22,7 @@ __all__ = [
     "forget_factory",
     "get_factory",
     "get_usable_factory",
-    "keep_factory",
+    "keep_usable_factory",
 ]
 
 #: In the META of a request that no server has made: its factory.
@@ -55,15 +55,12 @@ def get_factory(request: HttpRequest) -> BaseWebSocketFactory:
     return make(path, request)
 
 
-def keep_factory(request: HttpRequest) -> BaseWebSocketFactory:
-    """``get_factory``, which returns the same one until ``forget_factory``.
-
-    Raises:
-        InvalidWebSocketBackend: as ``get_factory``.
-    """
-    factory = get_factory(request)
-    setattr(request, KEPT, factory)
-    return factory
+def keep_usable_factory(request: HttpRequest) -> None:
+    """Have ``get_factory`` return the same one until ``forget_factory``; not where it raises."""
+    try:
+        setattr(request, KEPT, get_factory(request))
+    except ImproperlyConfigured:  # told by the handshake
+        pass
 
 
 def forget_factory(request: HttpRequest) -> None:

@@ -94,7 +94,7 @@ class Beside:
             first()
         if failure is not None:
             raise failure
-        return LeftResponse() if response is None else response
+        return LEFT if response is None else response
 
     def call_in_server(self, function: Callable[[], None]) -> None:
         """Have the server's thread call this when it goes on."""
@@ -150,7 +150,8 @@ class Beside:
 
 
 #: What a server says about itself in the environ. Its objects hold its parser, its response, ….
-PLAIN = (str, bytes, int, float, tuple, list, dict, type(None))
+KINDS = (str, bytes, int, float, tuple, list, dict, type(None))
+PLAIN = frozenset([*KINDS, bool])
 
 EMPTY = BytesIO()
 
@@ -160,8 +161,8 @@ def drop_server(request: HttpRequest) -> None:
     # The server goes on with its own dictionary.
     meta = dict(request.META)
     for key, item in request.META.items():
-        if type(item) is not str and not (
-            isinstance(item, PLAIN) or key[:1].isupper() or key.startswith("dwebsocket.")
+        if type(item) not in PLAIN and not (
+            "A" <= key < "[" or key.startswith("dwebsocket.") or isinstance(item, KINDS)
         ):
             del meta[key]
     meta["wsgi.input"] = request._stream = EMPTY  # there is no body
@@ -182,3 +183,7 @@ class LeftResponse(HttpResponse):
 
     def close(self) -> None:
         """Not the end of the request."""
+
+
+#: Nobody reads it, or changes it: one is enough.
+LEFT = LeftResponse()

@@ -76,15 +76,15 @@ def check_room(count: int, default: int | None = None) -> None:
         TooManyConnections: it holds as many as it may.
         TooFewDescriptors: it has as many descriptors open.
     """
-    limit = conf.MAX_CONNECTIONS
+    limit, descriptor_limit = conf.MAX_CONNECTIONS, descriptors.find_limit()
     if limit is None:
-        limit = default_max_connections() if default is None else default
+        limit = most_of(descriptor_limit) if default is None else default
     if count >= limit:
         raise TooManyConnections(
             f"This process holds {limit} WebSockets and takes no more "
             "(WEBSOCKET_MAX_CONNECTIONS). Try again later."
         )
-    check_descriptors()
+    check_below(descriptor_limit)
 
 
 def check_descriptors() -> None:
@@ -93,13 +93,20 @@ def check_descriptors() -> None:
     Raises:
         TooFewDescriptors: it would not.
     """
+    check_below(descriptors.find_limit())
+
+
+def check_below(limit: int | None) -> None:
     try:
-        descriptors.check_room()
+        descriptors.check_room(limit)
     except OSError as error:
         raise TooFewDescriptors from error
 
 
 def default_max_connections() -> int:
     """90 % of the descriptors that the process may open."""
-    limit = descriptors.find_limit()
+    return most_of(descriptors.find_limit())
+
+
+def most_of(limit: int | None) -> int:
     return sys.maxsize if limit is None else limit * 9 // 10

@@ -1,7 +1,9 @@
 """Views that left a server whose threads are few: each has a thread of ours, within a bound.
 
 The thread is there before the handshake is accepted, and waits for its view: behind the 101 nobody
-could be told that there is none.
+could be told that there is none. When the view has ended it waits for another one for a while, for
+to start a thread takes as long as a good part of a handshake. To a view it is as new: it gets the
+context of whoever needs it, and Django's connection objects of before are gone.
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from itertools import islice
 from time import monotonic
 from typing import Protocol
 
 from dwebsocket.backends.room import NoRoom, Shortage
 from dwebsocket.conf import conf
+from dwebsocket.running import database
 from dwebsocket.running.threads import Threads
+from dwebsocket.supervisor import spares
 from dwebsocket.supervisor import start_thread as start_in_thread
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "ViewThread",
     "begin",
     "end",
+    "end_idle",
     "lend",
     "running",
     "start_thread",
@@ -66,9 +72,16 @@ class NoFurtherThread(Shortage):
 
 NAME = "dwebsocket-view"
 
+#: Seconds that a thread waits for a further view.
+PATIENCE = 1.0
+
 #: How many run, or are about to.
 running = 0
-lock = threading.Lock()
+lock = threading.Lock()  # guards that, and what follows
+
+#: Threads that wait for a further view, the last one is the next that gets one. With those that run
+#: they are never more than have run at once.
+idle: list[ViewThread] = []
 
 
 class RunningView(Protocol):
@@ -111,12 +124,18 @@ def find_abandoned() -> list[RunningView]:
 class ViewThread:
     """One of the threads that may run views in this process: it waits for the one it is to run."""
 
-    __slots__ = ("_decided", "_view")
+    __slots__ = ("_context", "_decided", "_is_over", "_view")
 
     def __init__(self) -> None:
         self._view: Callable[[], None] | None = None
+        self._context: Context | None = None
+        self._is_over = False
         self._decided = threading.Lock()
         self._decided.acquire()
+
+    def reserve(self) -> None:
+        """Keep the context of the caller, who has this thread from now on."""
+        self._context = copy_context()
 
     def run(self, view: Callable[[], None]) -> None:
         """Run it in the thread. The last thing that is called here."""
@@ -124,17 +143,45 @@ class ViewThread:
         self._decided.release()
 
     def dismiss(self) -> None:
-        """Let the thread end: there is no view. The last thing that is called here."""
+        """There is no view for the thread. The last thing that is called here."""
+        self._decided.release()
+
+    def end(self) -> None:
+        """Let the thread end, which waits for a further view and is not going to get one."""
+        self._is_over = True
         self._decided.release()
 
     def live(self) -> None:
-        """What the thread does."""
+        """What the thread does. A view that raises is its end."""
         self._decided.acquire()
+        self._run_view()
+        while self._wait():
+            self._run_view()
+
+    def _run_view(self) -> None:
+        view, context = self._view, self._context
+        self._view = self._context = None
+        touched = database.touched
         try:
-            if self._view is not None:
-                self._view()
+            if view is not None and context is not None:
+                context.run(view)
+            if database.touched != touched:
+                database.forget_all()
         finally:
             count(-1)
+
+    def _wait(self) -> bool:
+        """Wait for a further view; whether there may be one."""
+        with lock:
+            idle.append(self)
+        if not self._decided.acquire(timeout=PATIENCE):
+            with lock:
+                if self in idle:
+                    idle.remove(self)
+                    return False
+            self._decided.acquire()  # somebody has just taken it
+        threading.current_thread().name = NAME  # if the last one has changed it
+        return not self._is_over
 
 
 def start_thread() -> ViewThread:
@@ -144,10 +191,30 @@ def start_thread() -> ViewThread:
         TooManyViews: as many views run as may.
         NoFurtherThread: the system has none.
     """
-    thread = ViewThread()
-    with counting():
-        start_in_thread(thread.live, NAME)
+    count_one()
+    thread = take_idle()
+    if thread is None:
+        thread = ViewThread()
+        with counted():
+            # In an empty context: it has another one for each view.
+            Context().run(start_in_thread, thread.live, NAME)
+    thread.reserve()
     return thread
+
+
+def take_idle() -> ViewThread | None:
+    """A thread that waits for a view, if there is one."""
+    with lock:
+        return idle.pop() if idle else None
+
+
+def end_idle() -> None:
+    """Let the threads end that wait for a further view."""
+    while (thread := take_idle()) is not None:
+        thread.end()
+
+
+spares.append(end_idle)
 
 
 def lend(threads: Threads) -> None:
@@ -156,7 +223,8 @@ def lend(threads: Threads) -> None:
     Raises:
         TooManyViews, NoFurtherThread: as ``start_thread``.
     """
-    with counting():
+    count_one()
+    with counted():
         threads.lend()
 
 
@@ -166,13 +234,21 @@ def take_back(threads: Threads) -> None:
     count(-1)
 
 
-@contextmanager
-def counting() -> Iterator[None]:
-    """Count one more view, if a thread for it can be had."""
+def count_one() -> None:
+    """Count one more view.
+
+    Raises:
+        TooManyViews: as many run as may.
+    """
     limit = conf.VIEW_THREADS
     if count(1) > limit > 0:
         count(-1)
         raise TooManyViews(limit)
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Count it no more if no thread for it can be had."""
     try:
         yield
     except BaseException as error:
@@ -195,6 +271,7 @@ def forget() -> None:
     global running, lock
     running, lock = 0, threading.Lock()
     views.clear()
+    idle.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -42,21 +43,26 @@ def create_transport(sock: Any) -> Transport:
 
 def find_transport_class(sock: Any) -> type[Transport]:
     """The class of transports for such a socket."""
-    library = find_library(sock)
+    kind: Any = type(sock)
+    # Without MSG_DONTWAIT (Windows) a plain socket is driven as TLS is: never blocking.
+    return _find_class(kind, hasattr(socket, "MSG_DONTWAIT"))
+
+
+@cache  # there are a handful of such types
+def _find_class(kind: type, dontwait: bool) -> type[Transport]:
+    library = kind.__module__.partition(".")[0]
     if library == "gevent":
         from . import gevent as gevent_transports
 
-        return _find_in(gevent_transports, tls=hasattr(type(sock), "pending"))
+        return _find_in(gevent_transports, tls=hasattr(kind, "pending"))
     if library == "eventlet":
         from . import eventlet as eventlet_transports
 
-        return _find_in(eventlet_transports, tls=hasattr(type(sock), "pending"))
+        return _find_in(eventlet_transports, tls=hasattr(kind, "pending"))
     from . import threads
 
-    if isinstance(sock, ssl.SSLSocket):
+    if issubclass(kind, ssl.SSLSocket):
         return threads.TLSTransport
-    # Without MSG_DONTWAIT (Windows) a plain socket is driven as TLS is: never blocking.
-    dontwait = hasattr(socket, "MSG_DONTWAIT")
     return threads.PlainTransport if dontwait else threads.TriedPlainTransport
 
 

@@ -94,8 +94,11 @@ def find_dead() -> int:
     return dead.fileno()
 
 
-def check_room() -> None:
+def check_room(limit: int | None) -> None:
     """See to it that a WebSocket leaves descriptors to others.
+
+    Args:
+        limit: as ``find_limit`` has it.
 
     Raises:
         OSError: it would not; ``is_full`` knows it.
@@ -110,8 +113,7 @@ def check_room() -> None:
     except OSError:
         give_reserve()
         raise
-    share = find_share()
-    if share is not None and lowest >= share:
+    if limit is not None and lowest >= share_of(limit):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 

@@ -16,15 +16,16 @@ from asgiref.sync import iscoroutinefunction
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 from django.http import HttpRequest
-from django.urls import resolve, set_script_prefix
+from django.urls import set_script_prefix
 
-from dwebsocket.backends import forget_factory, keep_factory
+from dwebsocket.backends import MADE, forget_factory, get_factory, keep_usable_factory
 from dwebsocket.backends.beside import BESIDE, Beside, Starter
 from dwebsocket.backends.frames import frames_below
 from dwebsocket.backends.room import NoRoom
 from dwebsocket.conf import conf
 from dwebsocket.upgrade.attachment import attach
 from dwebsocket.upgrade.flat_middleware import flatten
+from dwebsocket.upgrade.known_match import find_match, reuse_matches
 from dwebsocket.upgrade.other_answers import tell_of_answer
 
 __all__ = ["NEEDS_NO_THREAD", "may_accept", "run_again"]
@@ -40,9 +41,12 @@ class Door:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> Any:
-        if not attach(request):
+        if not may_ask(request.META) and MADE not in request.META:
             return self._get_response(request)
         try:
+            keep_usable_factory(request)
+            if not attach(request):
+                return self._get_response(request)
             response = self._respond(request)
         finally:
             forget_factory(request)
@@ -61,15 +65,19 @@ class Door:
         return self._get_response(request)
 
 
+def may_ask(environ: Mapping[str, Any]) -> bool:
+    """Whether it may be a handshake: all others are to cost nothing."""
+    return "HTTP_UPGRADE" in environ or "EIO=" in environ.get("QUERY_STRING", "")
+
+
 def meet(environ: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
     """A request begins. If it is a handshake see to it that its handler has a door."""
-    if environ is None:
-        return
-    if "HTTP_UPGRADE" not in environ and "EIO=" not in environ.get("QUERY_STRING", ""):
+    if environ is None or not may_ask(environ):
         return
     for handler in running_handlers():
         if not isinstance(handler.get_response, Door):
             flatten(handler)
+            reuse_matches(handler)
             handler.get_response = Door(handler.get_response)  # type: ignore[method-assign]
         return
 
@@ -88,7 +96,7 @@ def running_handlers() -> Iterator[WSGIHandler]:
 def find_starter(request: HttpRequest) -> Starter | None:
     """What the request runs in beside its server, if its server needs that."""
     try:
-        return keep_factory(request).find_starter()
+        return get_factory(request).find_starter()
     except Exception:  # told when it comes to the handshake, inside of all middleware
         return None
 
@@ -98,7 +106,7 @@ def needs_thread(request: HttpRequest) -> bool:
     a poll, of what takes no WebSockets.
     """
     try:
-        view = resolve(request.path_info).func
+        view = find_match(request).func
     except Exception:  # middleware may choose another URLconf; what is wrong with it is told later
         return True
     if "HTTP_UPGRADE" not in request.META and not may_accept(view):

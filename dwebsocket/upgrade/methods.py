@@ -5,6 +5,9 @@ first client would find out.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
@@ -34,7 +37,17 @@ HOOKS = {
 
 def is_async(handler: Any) -> bool:
     """Whether a method is ``async def``."""
+    kind = handler if isinstance(handler, type) else type(handler)
+    methods = tuple([getattr(kind, name) for name in HOOKS])
+    is_usual = set(map(type, methods)) == {FunctionType}
+    if is_usual and (kind is handler or HOOKS.keys().isdisjoint(vars(handler))):
+        return any_is_async(methods)
     return any(iscoroutinefunction(getattr(handler, name)) for name in HOOKS)
+
+
+@lru_cache(256)  # each connection asks
+def any_is_async(methods: tuple[Callable[..., Any], ...]) -> bool:
+    return any(map(iscoroutinefunction, methods))
 
 
 def check_dispatch(handler: type[Any]) -> None:

@@ -95,6 +95,7 @@ def test_no_thread(site, serve, monkeypatch, kind):
     serve(kind)
     error = RuntimeError("can't start new thread")
     monkeypatch.setattr(view_threads, "start_in_thread", fail_with(error))
+    view_threads.end_idle()
     check_refused(site, "no further thread")
 
 

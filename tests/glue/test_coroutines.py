@@ -87,6 +87,8 @@ def test_their_number_is_bounded(site, view):
 
 @both
 def test_without_such_threads_they_stay_with_the_server(site, view):
+    view_threads.end_idle()  # of another test
+    wait_until(lambda: "dwebsocket-view" not in thread_names())
     client = site.serve(letting_go(view), WEBSOCKET_VIEW_THREADS=0)
     with client.websocket("/") as session:
         assert session.receive() == "open"

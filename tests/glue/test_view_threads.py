@@ -2,8 +2,10 @@
 
 import os
 import threading
+from contextvars import ContextVar
 
 import pytest
+from django.db import connections
 from django.test import override_settings
 
 from dwebsocket.backends import view_threads
@@ -11,9 +13,19 @@ from dwebsocket.backends.view_threads import NoFurtherThread, TooManyViews, star
 
 from .site import TIMEOUT, wait_until
 
+variable = ContextVar("variable", default="nothing")
+
 
 def running():
     return view_threads.running
+
+
+def run(view):
+    """Run it in a thread of ours to its end, and until that waits for another one."""
+    waited, found = running(), []
+    start_thread().run(lambda: found.append(view()))
+    wait_until(lambda: found and view_threads.idle and running() == waited)
+    return found[0]
 
 
 @pytest.fixture
@@ -62,18 +74,82 @@ def test_a_view_runs_in_the_thread_that_waited_for_it():
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_view_that_raises_counts_no_more():
-    before = running()
+def test_a_view_that_raises_counts_no_more_and_ends_its_thread():
+    before, threads = running(), []
 
     def fail():
+        threads.append(threading.current_thread())
         raise ZeroDivisionError
 
     start_thread().run(fail)
-    wait_until(lambda: running() == before)
+    wait_until(lambda: running() == before and threads)
+    threads[0].join(TIMEOUT)
+    assert not threads[0].is_alive()
+
+
+def test_the_next_view_has_the_thread_of_the_last_one():
+    first = run(threading.current_thread)
+    assert run(threading.current_thread) is first
+    waiting = start_thread()
+    assert run(threading.current_thread) is not first
+    waiting.dismiss()
+
+
+def test_a_thread_without_a_view_ends(monkeypatch):
+    view_threads.end_idle()
+    monkeypatch.setattr(view_threads, "PATIENCE", 0.01)
+    thread = run(threading.current_thread)
+    thread.join(TIMEOUT)
+    assert not thread.is_alive()
+    assert not view_threads.idle
+
+
+def test_threads_that_wait_end_when_others_need_them():
+    thread = run(threading.current_thread)
+    view_threads.end_idle()
+    thread.join(TIMEOUT)
+    assert not thread.is_alive()
+
+
+def test_the_next_view_has_the_context_of_its_own_request():
+    run(lambda: variable.set("of the first"))
+    assert run(variable.get) == "nothing"
+    token = variable.set("of the second")
+    try:
+        thread = start_thread()
+        variable.set("too late")
+        found = []
+        thread.run(lambda: found.append(variable.get()))
+        wait_until(lambda: found)
+    finally:
+        variable.reset(token)
+    assert found == ["of the second"]
+
+
+def test_the_next_view_has_database_connections_of_its_own():
+    def touch():
+        connection = connections["default"]
+        connection.of_the_first = True
+        return connection, threading.current_thread()
+
+    before, thread = run(touch)
+    assert run(lambda: (connections["default"] is before, threading.current_thread())) == (
+        False,
+        thread,
+    )
+
+
+def test_a_name_that_a_view_has_given_its_thread_is_forgotten():
+    def rename():
+        threading.current_thread().name = "mine"
+
+    run(rename)
+    assert run(lambda: threading.current_thread().name) == "dwebsocket-view"
 
 
 def test_where_no_thread_can_start_there_is_no_room(monkeypatch):
     before = running()
+    view_threads.end_idle()
 
     def start(thread):
         raise RuntimeError("can't start new thread")
