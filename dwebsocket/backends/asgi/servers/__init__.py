@@ -26,7 +26,10 @@ TAKEOVERS: list[type[AsgiTakeover]] = [
 def find_takeover(receive: Any, send: Any) -> AsgiTakeover | None:
     """How to take this connection of HTTP/1.1 from its server; ``None``: that keeps it."""
     for takeover in TAKEOVERS:
-        found = takeover.find(receive, send)
+        try:
+            found = takeover.find(receive, send)
+        except AttributeError:  # another version, which we do not know
+            continue
         if found is not None and not found.has_ended:
             return found
     return None
