@@ -167,13 +167,13 @@ class ViewThread:
                 context.run(view)
             if database.touched != touched:
                 database.forget_all()
-        finally:
+        except BaseException:
             count(-1)
+            raise
+        rest(self)
 
     def _wait(self) -> bool:
         """Wait for a further view; whether there may be one."""
-        with lock:
-            idle.append(self)
         if not self._decided.acquire(timeout=PATIENCE):
             with lock:
                 if self in idle:
@@ -200,6 +200,14 @@ def start_thread() -> ViewThread:
             Context().run(start_in_thread, thread.live, NAME)
     thread.reserve()
     return thread
+
+
+def rest(thread: ViewThread) -> None:
+    """Its view has ended: it waits for another one."""
+    global running
+    with lock:
+        running -= 1
+        idle.append(thread)
 
 
 def take_idle() -> ViewThread | None:
