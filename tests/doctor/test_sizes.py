@@ -29,7 +29,7 @@ def test_the_setting_is_not_what_the_server_has(echo, examine):
 def test_the_servers_own_limit(start_server, start_nginx, examine):
     usual = row("uvicorn")
     limited = Row("uvicorn-limited", (*usual.arguments, "--ws-max-size", "2000"), package="uvicorn")
-    server = start_server(limited, SETTINGS)
+    server = start_server(limited, {**SETTINGS, "WEBSOCKET_TAKE_OVER": False})
     try:
         address = f"wss://localhost:{start_nginx(server)}/echo/"
         fault = examine(address, "--size", "3000").fault

@@ -222,8 +222,9 @@ class LoopProtocol(asyncio.Protocol):
             self._look_for_hang_up()
             if received.was_taken:
                 received.was_taken, self.last_received = False, now
-        if self._pinged is not None and self.last_received > self._pinged:
-            self._pinged = None  # answered
+        # uvloop's clock counts milliseconds: an answer may come in that of the Ping.
+        if self._pinged is not None and self.last_received >= self._pinged:
+            self._pinged = None
         if interval is None or now - self.last_received < interval:
             return None
         if self._pinged is None:
@@ -266,13 +267,16 @@ class LoopProtocol(asyncio.Protocol):
         """End the connection without tearing our Close away from the peer: what was written leaves
         first, and after a breach of the protocol what comes is thrown away for a while.
         """
-        if self.received.connection.failure is not None and self.transport.can_write_eof():
-            self._rest = MAX_DISCARDED
-            self.transport.write_eof()
-            self.received.resume()
-            self._loop.call_later(conf.CLOSE_TIMEOUT, self.transport.abort)
-        else:
+        if self.received.connection.failure is None:
             self._abort_soon()
+            return
+        self._rest = MAX_DISCARDED
+        end = self._abort_soon  # TLS cannot say that nothing follows, and go on to read
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            end = self.transport.abort
+        self.received.resume()
+        self._loop.call_later(conf.CLOSE_TIMEOUT, end)
 
     def _look_for_hang_up(self) -> None:
         sock = self.transport.get_extra_info("socket")

@@ -5,6 +5,7 @@ server: not every one would pass it on.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -17,8 +18,9 @@ from .servers import AsgiTakeover
 
 __all__ = ["end_taken", "refuse_taken"]
 
-#: Bytes thrown away behind the answer, before we hang up whatever else comes.
+#: Bytes thrown away before the answer, in pieces of so many.
 MAX_DISCARDED = 1 << 20
+CHUNK = 65536
 
 #: Answers that have no body.
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -41,16 +43,23 @@ def end_taken(takeover: AsgiTakeover, loop: asyncio.AbstractEventLoop, last: byt
     if takeover.has_ended:
         return
     transport = takeover.transport
-    transport.set_protocol(Ending(transport))
+    transport.set_protocol(asyncio.Protocol())
     takeover.release()
+    discard(transport)
     if last:
         transport.write(last)
     loop.call_later(GRACE, transport.abort)
-    if transport.can_write_eof():
-        transport.write_eof()
-        transport.resume_reading()
-    else:
-        transport.close()
+    transport.close()
+
+
+def discard(transport: Any) -> None:
+    """Throw away what has come, so that the end does not tear our answer from the client."""
+    sock, rest = transport.get_extra_info("socket"), MAX_DISCARDED
+    try:
+        while rest > 0 and (data := os.read(sock.fileno(), CHUNK)):
+            rest -= len(data)
+    except OSError:  # nothing more is here
+        pass
 
 
 def build_answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
@@ -68,17 +77,3 @@ def build_answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: byte
     lines = [f"HTTP/1.1 {status} {phrase}".encode()]
     lines += [name.title() + b": " + value for name, value in (*headers, *further)]
     return b"\r\n".join([*lines, b"", b""]) + (b"" if status in BODILESS else body)
-
-
-class Ending(asyncio.Protocol):
-    """Throws away what comes, so that the answer is not torn from the client; its end is ours."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._rest = MAX_DISCARDED
-
-    def data_received(self, data: bytes) -> None:
-        """It is no request any more."""
-        self._rest -= len(data)
-        if self._rest < 0:
-            self._transport.abort()
