@@ -141,3 +141,11 @@ def test_calls_after_the_end(server, row, open_websocket, journal, case):
     for name in ("wait", "read", "send"):
         assert results[name] == "ConnectionClosed, EOFError: True", name
     assert journal.wait(case, "ended")["close_code"] == row.heard(1000)[0]
+
+
+@pytest.mark.rows(foreign=False)
+def test_what_follows_a_breach_does_not_tear_our_close_away(open_websocket, echo):
+    client = open_websocket(echo.path)
+    client.send_frame(3, b"an opcode that is reserved")
+    client.send_bytes(bytes(4 << 20))  # takes long enough for the server to have closed
+    assert client.read_close().close_code == 1002
