@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import atexit
 import logging
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 
@@ -83,12 +85,38 @@ def start_thread(function: Callable[[], None], name: str) -> threading.Thread:
     run = copy_context().run
     thread = threading.Thread(target=run, args=(function,), name=name, daemon=True)
     try:
-        thread.start()
+        with ends_blocked():
+            thread.start()
     except RuntimeError:
         for give_back in spares:
             give_back()
         raise
     return thread
+
+
+#: By what uWSGI ends a worker.
+ENDS = frozenset(
+    getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
+)
+
+
+@contextmanager
+def ends_blocked() -> Iterator[None]:
+    """A thread that is started here gets none of them inside uWSGI.
+
+    That ends a worker within the handler of one, in whichever thread has it, and blocks them in its
+    own threads but the first. The end of any other waits for ever: for the first one (Python before
+    3.13), or for a lock that it has itself.
+    """
+    server: Any = sys.modules.get("uwsgi")
+    if server is None or server.loop == b"gevent":  # which hears of signals in its own time
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def try_start(

@@ -19,8 +19,8 @@ class Told:
     """What this process knows of its end.
 
     Attributes:
-        to_stop: whether uWSGI ends for good, where only greenlets hear of signals.
-        watcher: has them hear of it.
+        to_stop: whether uWSGI ends for good.
+        watcher: has greenlets hear of it, who alone hear of signals where they run.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,14 @@ def call_at_end(function: Callable[[], None]) -> None:
     found = find_module()
     if found is None or not found.worker_id():
         return
-    found.atexit = chain(function, getattr(found, "atexit", None))
+
+    def end() -> None:
+        # It is within the handler of a signal: SIGINT, unless it is for a reload.
+        if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+            told.stop()
+        function()
+
+    found.atexit = chain(end, getattr(found, "atexit", None))
     if is_gevent(found) and told.watcher is None:
         told.watcher = sys.modules["gevent"].get_hub().loop.signal(signal.SIGINT)
         told.watcher.start(told.stop)
@@ -106,9 +113,7 @@ def find_master() -> int | None:
     found = find_module()
     if found is None or not found.worker_id():
         return None
-    # A worker ends inside the handler of the signal: SIGINT, unless it is for a reload.
-    is_stopped = told.to_stop or signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    return None if is_stopped else int(found.masterpid())
+    return None if told.to_stop else int(found.masterpid())
 
 
 def find_grace() -> float:

@@ -8,6 +8,7 @@ exactly one 101.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import Any, cast
 
@@ -73,9 +74,11 @@ def call_view(
 
 def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptions) -> HttpResponse:
     """Accept the handshake on behalf of a handler; the response of a request that ends with it."""
+    # What on_open activates is for its connection: other requests come to this thread.
+    run = copy_context().run
     if is_upgraded(request):  # a decorator around dispatch() has accepted
         contexts = look_for_contexts(request)
-        HandlerCalls(handler, request.websocket, contexts).hold(request)  # type: ignore[attr-defined]
+        run(HandlerCalls(handler, request.websocket, contexts).hold, request)  # type: ignore[attr-defined]
         return HttpResponse()
     if not attach(request):
         return refuse_plain(request)
@@ -94,14 +97,15 @@ def call_handler(request: HttpRequest, handler: Handler, options: HandshakeOptio
         calls = HandlerCalls(handler, websocket, contexts)
         start = runner.drive(calls)
     if start is None:
-        return cast(HttpResponse, ViewRun(websocket, request, calls.hold, (), {}).run())
+        view = ViewRun(websocket, request, lambda _: run(calls.hold, request), (), {})
+        return cast(HttpResponse, view.run())
     try:
-        calls.open()
+        run(calls.open)
     except BaseException:  # the server ends
         websocket.close_connection(CloseCode.GOING_AWAY, "", timeout=0)
         raise
     finally:
-        calls.leave_request()
+        run(calls.leave_request)
         start()
         calls.begin()
     return websocket._take_response() or LastResponse(request, goes_on=True)

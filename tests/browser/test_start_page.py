@@ -134,10 +134,13 @@ def test_windows_come_back_after_the_server_was_restarted(open_window, server, s
         )
     screenshot(pages[0], "start-page-connection-lost")
 
+    # A page may have come to a second process, which was told to end a moment later.
+    came_back = [log(page).filter(has_text="Connected again.").count() for page in pages]
+
     server.start()
-    for page, name in zip(pages, names, strict=True):
+    for page, name, before in zip(pages, names, came_back, strict=True):
         expect(page.get_by_role("status")).to_have_text("Connected", timeout=RECONNECT)
-        expect(log(page).filter(has_text="Connected again.")).to_have_count(1)
+        expect(log(page).filter(has_text="Connected again.")).to_have_count(before + 1)
         expect(heading(page)).to_have_text("2 windows are open", timeout=RECONNECT)
         expect(windows(page).first).to_contain_text(name)  # keeps it
     say(pages[0], "after")

@@ -20,11 +20,22 @@ def running():
     return view_threads.running
 
 
+@pytest.fixture(autouse=True)
+def waiting_threads(monkeypatch):
+    """Nothing runs, and a thread waits for its next view for as long as a test takes on a busy
+    machine.
+    """
+    wait_until(lambda: running() == 0)  # the view of an earlier test is about to end
+    monkeypatch.setattr(view_threads, "PATIENCE", TIMEOUT)
+    yield
+    view_threads.end_idle()
+
+
 def run(view):
     """Run it in a thread of ours to its end, and until that waits for another one."""
-    waited, found = running(), []
-    start_thread().run(lambda: found.append(view()))
-    wait_until(lambda: found and view_threads.idle and running() == waited)
+    thread, found = start_thread(), []
+    thread.run(lambda: found.append(view()))
+    wait_until(lambda: thread in view_threads.idle)
     return found[0]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from ..servers.rows import UWSGI_ROUTER, UWSGI_SOCKET, uwsgi
 
 #: A busy machine takes its time to load a site.
 TIMEOUT = 60
+#: What uWSGI logs of a file.
+NOTICED = "has been touched"
 SETTINGS = {"WEBSOCKET_HANDOVER_TIMEOUT": 40, "WEBSOCKET_PING_INTERVAL": None}
 MODES = {
     "threads": ("--nginx", "--threads", "4"),
@@ -76,6 +79,19 @@ def find_master(server):
     raise AssertionError(f"it has not started; its log:\n{server.log.text()}")
 
 
+def touch(server, path):
+    """Touch a file, so that uWSGI notices: what it finds at its first look is no change to it, and
+    it counts whole seconds.
+    """
+    number = server.log.text().count(NOTICED)
+    deadline = time.monotonic() + TIMEOUT
+    while server.log.text().count(NOTICED) == number:
+        assert time.monotonic() < deadline, f"nothing is noticed; its log:\n{server.log.text()}"
+        os.utime(path)
+        with suppress(AssertionError):
+            wait_until(lambda: server.log.text().count(NOTICED) > number, "noticed", 3)
+
+
 def is_alive(pid):
     return Path(f"/proc/{pid}").exists()
 
@@ -91,7 +107,7 @@ def test_reload(run, connect, tmp_path, mode):
     old = ask(rooms[0], "pid")
 
     if mode == "gevent":
-        os.utime(touched)
+        touch(server, touched)
     else:
         os.kill(find_master(server), signal.SIGHUP)
     assert view.read_close().close_code == 1012  # its code cannot go
@@ -116,13 +132,34 @@ def test_one_worker_after_the_other(run, connect, tmp_path):
     rooms = [connect(server, "/moving/room/a/") for _ in range(8)]
     view = connect(server, "/echo/")
     old = find_pids(rooms)
-    os.utime(touched)
+    touch(server, touched)
     assert view.read_close().close_code == 1012
     assert [ask(room, "a") for room in rooms] == ["1 a"] * 8
     is_over = "chain reloading complete"
     wait_until(lambda: is_over in server.log.text(), "both are replaced", TIMEOUT)
     assert [ask(room, "b") for room in rooms] == ["2 b"] * 8
     assert not old & find_pids(rooms)
+
+
+def find_open_to(number, pid):
+    """The threads of a process that take this signal."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").iterdir():
+        status = dict(line.split(":\t", 1) for line in (path / "status").read_text().splitlines())
+        if not int(status["SigBlk"], 16) >> (number - 1) & 1:
+            found.append(int(path.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_no_thread_of_ours_takes_the_signal_that_ends_the_worker(run, connect, number):
+    """uWSGI ends it in whichever thread has it, and only the first one can end."""
+    server = run("uwsgi-signals", *UWSGI_SOCKET, "--processes", "1", "--threads", "3")
+    room = connect(server, "/moving/room/a/")
+    connect(server, "/echo/")
+    worker = int(ask(room, "pid").removeprefix("pid "))
+    assert len(list(Path(f"/proc/{worker}/task").iterdir())) > 5  # ours are among them
+    assert find_open_to(number, worker) == [worker]
 
 
 #: Why a worker is replaced: it has served its share, or is larger than this, as all are.

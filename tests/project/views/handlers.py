@@ -301,13 +301,9 @@ class Context(Recorded):
 
 
 class Untouched(Recorded):
-    """What is active in a call if nothing is; servers use their threads again."""
-
-    def on_open(self):
-        super().on_open()
-        translation.deactivate()
-        timezone.deactivate()
-        mark.set("none")
+    """What is active in a call if its request has changed nothing, whatever those before it in the
+    same thread of the server have.
+    """
 
     def on_message(self, message):
         self.send_json(
