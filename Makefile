@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests wait more than they compute; tests/order.py says which stay together.
-PARALLEL ?= -n 8 --dist loadgroup --no-loadscope-reorder
+PARALLEL ?= -n 6 --dist loadgroup --no-loadscope-reorder
 
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet

@@ -59,13 +59,16 @@ def test_without_on_resume_it_is_opened_again(gateway, handlers):
     wait_for_line(other, "CLOSED again 1000")
 
 
-def test_a_call_that_runs_is_finished_first(gateway, handlers):
+def test_a_call_that_runs_is_finished_first(gateway, handlers, tmp_path):
+    end = tmp_path / "end"
     with connect(gateway.url("/slow/")) as client:
         other = gateway.start_handlers(wait_for=2)
-        client.send("1")
-        client.send("0")
-        wait_for_line(handlers, "BEGUN 1")
+        client.send(str(end))
+        client.send(str(end))
+        wait_for_line(handlers, "BEGUN")
         handlers.terminate()
+        gateway.wait_for_handlers(1)  # the front knows that this one leaves
+        end.touch()
         assert client.recv(TIMEOUT) == f"done {handlers.pid}"
         assert client.recv(TIMEOUT) == f"done {other.pid}"
 

@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from pathlib import Path
 
 from django.urls import path
 
@@ -66,11 +67,12 @@ class Mine(WebSocketHandler):
 
 
 class Slow(WebSocketHandler):
-    """Takes its time with each message."""
+    """Takes its time with each message, which names a file: until that is there."""
 
     def on_message(self, message):
         print("BEGUN", message, flush=True)
-        time.sleep(float(message))
+        while not Path(message).exists():
+            time.sleep(0.05)
         self.send(f"done {os.getpid()}")
 
 
