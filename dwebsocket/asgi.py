@@ -266,7 +266,8 @@ class HandshakeHandler(BaseHandler):
         if monotonic() - connection.since > SLOW:
             tell_busy()
         set_script_prefix(get_script_prefix(connection.scope))
-        scope = {**connection.scope, "method": "GET"}  # receivers take it for a request's
+        # Receivers take it for a request's. One of them for all who keep it.
+        scope = connection.scope = {**connection.scope, "method": "GET"}
         signals.request_started.send(sender=self.__class__, scope=scope)
         try:
             request = AsgiHandshakeRequest(scope, BytesIO())

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
-#: The variable in which asgiref's ``Local`` keeps its values.
-LOCAL = "asgiref.local"
+#: The variables in which asgiref keeps the values of a ``Local``, and the thread that coroutines of
+#: a request have for plain calls.
+LOCAL, THREAD = "asgiref.local", "thread_sensitive_context"
 
 __all__ = ["NOTHING", "RequestContext", "capture_context"]
 
@@ -62,19 +63,22 @@ class RequestContext:
 NOTHING = RequestContext(None, None)
 
 
-def capture_context() -> RequestContext:
-    """The context of the caller."""
-    active, context = find_active(), copy_others()
+def capture_context(*, plain: bool = False) -> RequestContext:
+    """The context of the caller.
+
+    Args:
+        plain: whether it is for plain calls alone, as WSGI's requests have it: the thread that
+            ASGI's have for coroutines ends with the request.
+    """
+    active, context = find_active(), copy_others({LOCAL, THREAD} if plain else {LOCAL})
     if active is None and context is None:
         return NOTHING
     return RequestContext(active, context)
 
 
-def copy_others() -> Context | None:
-    """A copy of the running context without what Django keeps in it for this thread; ``None`` if
-    nothing else is there.
-    """
-    others = [(var, value) for var, value in copy_context().items() if var.name != LOCAL]
+def copy_others(left_out: set[str]) -> Context | None:
+    """A copy of the running context without these variables; ``None`` if nothing else is there."""
+    others = [(var, value) for var, value in copy_context().items() if var.name not in left_out]
     context = Context()
     for var, value in others:
         context.run(var.set, value)

@@ -178,7 +178,7 @@ class HandlerCalls:
             self.open()
             context = copy_context()  # with all of its locals: here they are in their thread
             if self._turns is not None:
-                self._context = capture_context()
+                self._context = capture_context(plain=True)
                 self._turns.begin()
             for message in self._websocket:
                 self._receive_one(message, context.copy())
@@ -211,7 +211,7 @@ class HandlerCalls:
         raises.
         """
         try:
-            self._context = capture_context()
+            self._context = capture_context(plain=True)
         except Exception as error:  # the file of a time zone cannot be read
             self._context = NOTHING
             self._fail(error)

@@ -4,11 +4,13 @@ import threading
 from contextvars import ContextVar
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.test import override_settings
 from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
-from dwebsocket.running.context import capture_context
+from dwebsocket.running.context import NOTHING, capture_context
+from dwebsocket.running.coroutines import end_thread, own_thread
 
 from .site import TIMEOUT
 
@@ -87,6 +89,21 @@ def test_what_a_call_changes_no_other_call_sees(changed, unchanged):
 
 def test_where_nothing_was_changed_nothing_is(unchanged):
     assert in_thread(entered(unchanged)) == [DEFAULT]
+
+
+def test_plain_calls_have_no_thread_of_coroutines():
+    """It ends with the request, and each idle handler would keep what is left of it."""
+
+    def make_both():
+        own_thread()
+        try:
+            return capture_context(plain=True), capture_context().copy_for_thread()
+        finally:
+            end_thread()
+
+    [(plain, others)] = in_thread(make_both)
+    assert plain is NOTHING
+    assert SyncToAsync.thread_sensitive_context in others
 
 
 def test_in_the_thread_in_which_it_was_made():

@@ -91,9 +91,17 @@ def fetch(server, path):
 
 def reload(server):
     """Restart all workers; those that there were."""
+    if "asgi" in server.row.name:
+        wait_until(lambda: all_listen(server), "all workers have started", TIMEOUT)
     before = set(list_children(server.pid))
     server.signal(signal.SIGHUP)
     return before
+
+
+def all_listen(server):
+    """Whether each worker has loaded the site: with uvloop they take no signal before."""
+    log = server.log.text()
+    return log.count("ASGI server listening") >= log.count("Booting worker with pid")
 
 
 def wait_for_end(server, pids):

@@ -23,13 +23,14 @@ class Answering(Executor):
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._answer: Future[Any] = Future()
+        self._answer: Future[Any] | None = None  # until it is given: a view may last for hours
         self._kept = False
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        answer = self._answer = Future()
         call = partial(self._call, partial(function, *args, **kwargs))
-        self._threads.start(partial(settle, self._answer, call))
-        return self._answer
+        self._threads.start(partial(settle, answer, call))
+        return answer
 
     def keep_thread(self) -> None:
         """Leave the running thread to a view until the function returns; another thread takes its
@@ -43,18 +44,20 @@ class Answering(Executor):
 
     def answer(self, result: Any) -> None:
         """Set the result of the call now, in the place of what the function returns."""
-        if not self._answer.done():
-            self._answer.set_result(result)
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result(result)
 
     def _call(self, function: Callable[[], Any]) -> Any:
         try:
             return function()
         except BaseException as error:
-            if not self._answer.done():
+            if self._answer is not None:
                 raise
             if not ends_process(error):
                 log_failure("The request of a WebSocket failed")
         finally:
+            self._answer = None
             if self._kept:
                 view_threads.take_back(self._threads)
 
