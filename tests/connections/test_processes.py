@@ -3,13 +3,12 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from dwebsocket import Group, connections
 
-from ..servers.process import wait_until
+from ..servers.process import freeze, wait_until
 from .conftest import WORKERS
 
 
@@ -96,19 +95,12 @@ def test_sums(workers):
     assert sum(each) == count
 
 
-def is_stopped(pid):
-    """Whether all of its threads are: a signal takes its time."""
-    states = [Path(f"{one}/stat").read_text() for one in Path(f"/proc/{pid}/task").iterdir()]
-    return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
-
-
 def test_a_process_that_is_stopped_is_silent_and_one_that_is_killed_is_not_missed(own_workers):
     own_workers.open_everywhere()
     before = connections.list(timeout=5)
     stopped, killed = sorted({one.pid for one in before})[:2]
-    os.kill(stopped, signal.SIGSTOP)
+    freeze(stopped)
     try:
-        wait_until(lambda: is_stopped(stopped), "it stands still")
         begun = time.monotonic()
         found = connections.list()
         took = time.monotonic() - begun

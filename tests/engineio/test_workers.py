@@ -13,7 +13,7 @@ import requests
 from ..engine_client import EngineClient, as_frame
 from ..groups.test_processes import row_of_workers
 from ..servers.nginx import Nginx
-from ..servers.process import list_children, wait_until
+from ..servers.process import freeze, list_children, wait_until
 from ..servers.redis import redis_servers
 from ..servers.rows import ROWS
 from .breaking import BROKEN, BreakingClient
@@ -277,7 +277,7 @@ def test_a_process_that_hangs(site, new_engine):
     workers = list_children(owner.pid)
     try:
         for pid in workers:
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
         assert engine.request(sid=sid, after=0).status == 400
         assert engine.request("POST", b"4second", sid=sid, sent=1).status == 400
     finally:

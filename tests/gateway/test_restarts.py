@@ -1,14 +1,13 @@
 """Processes with handlers come and go, and every connection stays open."""
 
 import os
-import signal
 import threading
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.servers.process import ROOT, wait_until
+from tests.servers.process import ROOT, freeze, wait_until
 
 from .processes import Gateway, wait_for_line
 
@@ -104,7 +103,7 @@ def test_a_killed_process_loses_nothing(gateway, handlers):
     with connect(gateway.url("/counter/")) as client:
         assert ask(client, "a").split()[:3] == ["1", "a", "0"]
         other = gateway.start_handlers(wait_for=2)
-        os.kill(handlers.pid, signal.SIGSTOP)
+        freeze(handlers.pid)
         client.send("b")
         handlers.process.kill()
         found = [client.recv(TIMEOUT).split()]

@@ -18,7 +18,7 @@ from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.groups.base import Closing
 from dwebsocket.groups.envelope import CLOSE, pack
 
-from ..servers.process import ROOT, find_free_port, wait_until
+from ..servers.process import ROOT, find_free_port, freeze, wait_until
 from ..servers.redis import BACKEND, tls_arguments
 from .peers import TIMEOUT, Failing, Member, check_many_at_once, check_order, patient
 
@@ -274,7 +274,7 @@ def test_a_flood_leaves_other_greenlets_their_turns(make_redis, make_peer, kind)
     with subprocess.Popen(map(str, command), cwd=ROOT, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout.readline() == b"ready\n"
-            process.send_signal(signal.SIGSTOP)
+            freeze(process.pid)
             here = make_peer(redis.setting)
             for number in range(count):
                 here.publish("flood", str(number))

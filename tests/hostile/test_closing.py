@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext, suppress
 import pytest
 
 from ..raw_client import BINARY, CLOSE, TEXT, build_close, build_frame
+from ..servers.process import freeze
 from .flood import send_until_refused
 
 PIECE = build_frame(BINARY, os.urandom(65536))
@@ -78,7 +79,7 @@ def test_data_without_end_behind_a_breach_of_the_protocol(
 
 @contextmanager
 def stopped(pid):
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from dwebsocket.exceptions import GroupUnavailable
 from dwebsocket.machine.peer import MAX_WAITING
 
 from ..groups.peers import TIMEOUT, check_order
-from ..servers.process import wait_until
+from ..servers.process import freeze, wait_until
 
 MANY = int(os.environ.get("DWEBSOCKET_TEST_SENDERS", "300"))
 
@@ -105,7 +105,7 @@ def test_a_stopped_process_holds_nobody_up(make, make_process, caplog):
     here, well, stopped = make(), make(), make_process()
     member = well.join("a")
     stopped.do("join", "a")
-    stopped.signal(signal.SIGSTOP)
+    freeze(stopped.process.pid)
     size, count = 100_000, 3 * MAX_WAITING // 100_000
     longest = 0.0
     for number in range(count):
@@ -129,7 +129,7 @@ def test_a_stopped_process_holds_nobody_up(make, make_process, caplog):
 def test_a_slow_process_misses_nothing(make, make_process):
     here, slow = make(), make_process()
     slow.do("join", "a")
-    slow.signal(signal.SIGSTOP)
+    freeze(slow.process.pid)
     for number in range(100):
         here.publish("a", f"{number}".ljust(100_000, "-"))
     slow.signal(signal.SIGCONT)
@@ -148,7 +148,7 @@ def test_a_process_that_ends_sends_what_waits(make, make_process):
     """Though nobody has read it yet; and it has nothing to say."""
     stopped, sender = make_process(), make_process()
     stopped.do("join", "a")
-    stopped.signal(signal.SIGSTOP)
+    freeze(stopped.process.pid)
     sender.do("send", "a", "long".ljust(1 << 20, "-"))
     sender.do("send", "a", "last")
     sender.process.stdin.close()
@@ -162,7 +162,7 @@ def test_a_process_that_ends_sends_what_waits(make, make_process):
 def test_an_end_is_not_held_up_for_long(make, make_process):
     stopped, sender = make_process(), make_process()
     stopped.do("join", "a")
-    stopped.signal(signal.SIGSTOP)
+    freeze(stopped.process.pid)
     sender.do("send", "a", "long".ljust(1 << 20, "-"))
     assert sender.end() == 0
     stopped.signal(signal.SIGCONT)

@@ -12,7 +12,7 @@ import pytest
 from ..groups.peers import check_order
 from ..groups.test_processes import Site, row_of_workers
 from ..project.settings import INSTALLED_APPS
-from ..servers.process import ROOT, wait_until
+from ..servers.process import ROOT, freeze, wait_until
 from .conftest import MACHINE
 
 
@@ -90,7 +90,7 @@ def test_a_flood_leaves_other_greenlets_their_turns(make, directory, kind):
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout.readline() == b"ready\n"
-            process.send_signal(signal.SIGSTOP)
+            freeze(process.pid)
             here = make()
             for number in range(count):
                 here.publish("flood", str(number))

@@ -28,7 +28,7 @@ from dwebsocket.machine.passing.wire import (
     send_packet,
 )
 
-from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
+from ..servers.process import count_descriptors, freeze, wait_for_descriptors, wait_until
 from .conftest import ROOT_ONLY, Process
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -161,7 +161,7 @@ def test_not_in_time(make_taker, passing, pairs):
 
 def test_a_process_that_does_not_even_say_hello(make_taker, passing):
     taker = make_taker()
-    taker.signal(signal.SIGSTOP)
+    freeze(taker.process.pid)
     with pytest.raises(NoAnswer):
         Sender(passing, taker.name, timeout=0.2)
     taker.signal(signal.SIGCONT)

@@ -144,6 +144,18 @@ def count_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
 
 
+def freeze(pid):
+    """Stop a process until SIGCONT, and wait until none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: set(find_states(pid)) <= {"T", "t"}, "it stands still", 30)
+
+
+def find_states(pid):
+    """Of each of its threads, a letter that says what it does: proc(5)."""
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        yield path.read_text().rpartition(")")[2].split()[0]
+
+
 def list_children(pid):
     """The processes that a process has begun."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

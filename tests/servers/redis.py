@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from .process import wait_until
+from .process import freeze, wait_until
 
 BACKEND = "dwebsocket.groups.redis.RedisGroupBackend"
 
@@ -80,7 +80,7 @@ class RedisServer:
 
     def pause(self):
         """It takes connections and data, and answers nothing."""
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def resume(self):
         self._process.send_signal(signal.SIGCONT)
