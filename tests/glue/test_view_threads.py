@@ -109,9 +109,11 @@ def test_the_next_view_has_the_thread_of_the_last_one():
 def test_a_thread_without_a_view_ends(monkeypatch):
     view_threads.end_idle()
     monkeypatch.setattr(view_threads, "PATIENCE", 0.01)
-    thread = run(threading.current_thread)
-    thread.join(TIMEOUT)
-    assert not thread.is_alive()
+    threads = []
+    start_thread().run(lambda: threads.append(threading.current_thread()))
+    wait_until(lambda: threads)
+    threads[0].join(TIMEOUT)
+    assert not threads[0].is_alive()
     assert not view_threads.idle
 
 
