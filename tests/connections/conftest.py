@@ -12,7 +12,7 @@ from django.core.management import call_command
 from dwebsocket import connections
 
 from ..asking import MACHINE, among
-from ..raw_client import RawClient
+from ..raw_client import PING, PONG, Frame, RawClient
 from ..servers.process import ROOT, wait_until
 from ..servers.rows import ROWS
 
@@ -21,6 +21,7 @@ WORKERS = 3
 #: Clients that are not read answer no Ping in time.
 NO_PINGS = {"WEBSOCKET_PING_INTERVAL": None}
 names = count(1)
+ECHO = "/handler/echo/"
 
 
 class Workers:
@@ -32,10 +33,13 @@ class Workers:
         self.name = f"asked-{next(names)}"
         self.clients = []
 
-    def open(self, path="/handler/echo/"):
+    def open(self, path=ECHO):
         client = RawClient(self.server, timeout=30)
         self.clients.append(client)
         client.open(f"{path}?case={self.name}")
+        if path == ECHO:  # it counts when its 101 has left, and others say something by then
+            client.send_frame(PING)
+            assert client.read_frame() == Frame(PONG, b"")
         return client
 
     def open_everywhere(self):
