@@ -13,10 +13,15 @@ from .site import TIMEOUT
 
 
 @pytest.fixture
-def answering():
+def threads():
     threads = Threads(1, "answering")
-    yield Answering(threads)
+    yield threads
     threads.dismiss()
+
+
+@pytest.fixture
+def answering(threads):
+    return Answering(threads)
 
 
 def test_what_the_function_returns_is_the_answer(answering):
@@ -47,12 +52,12 @@ def test_an_answer_is_given_while_the_function_goes_on(answering):
         end.set()
 
 
-def test_an_answer_that_is_given_is_not_kept(answering):
+def test_an_answer_that_is_given_is_not_kept(answering, threads):
     """The connection refers to what answers its handshake, for hours perhaps."""
     answer = answering.submit(lambda: None)
     answer.result(TIMEOUT)
-    kept, done = weakref.ref(answer), answering.submit(lambda: None)
-    done.result(TIMEOUT)  # the thread has done with the first one
+    threads.submit(lambda: None).result(TIMEOUT)  # the thread has done with it
+    kept = weakref.ref(answer)
     del answer
     gc.collect()
     assert kept() is None

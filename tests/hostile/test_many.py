@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dwebsocket.transports.threads import MAX_READ
-
 from ..raw_client import BINARY, CONT, PING, PONG, TEXT, Frame, build_close, build_frame
 from .flood import send_until_refused
 from .measure import MIB, Meter
@@ -163,9 +161,9 @@ def test_what_ends_a_connection_and_data_behind_it(meter, open_many, journal, ca
             pass
         return frame.close_code
 
-    # Threads may be putting messages together at the same instant, each from a full read.
-    held = MAX_MESSAGE_SIZE + MAX_READ if name == "compression bomb" else MIB
-    with meter.bounds(seconds=20, memory=20 * held):
+    # Threads may be putting messages together at the same instant.
+    held = 2.5 if name == "compression bomb" else 1
+    with meter.bounds(seconds=20, memory=20 * held * MIB):
         assert each(clients, talk) == [code] * 20
         journal.wait(case, "ended", count=20)
     for client in clients:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -56,15 +57,22 @@ WINDOW = 64 << 10
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_unfinished_message_holds_no_more_than_the_limit(name):
-    assert held_after(ServerConnection(MAX_SIZE), *STREAMS[name]) < ALLOWED
+    assert least(lambda: held_after(ServerConnection(MAX_SIZE), *STREAMS[name])) < ALLOWED
 
 
 @pytest.mark.parametrize("takeover", [False, True])
 @pytest.mark.parametrize("name", COMPRESSED)
 def test_unfinished_compressed_message_holds_no_more_than_the_limit(name, takeover):
-    _answer, deflate = negotiate("permessage-deflate", context_takeover=takeover)
-    connection = ServerConnection(MAX_SIZE, deflate)
-    assert held_after(connection, *COMPRESSED[name]) < ALLOWED + WINDOW
+    def measure() -> int:
+        _answer, deflate = negotiate("permessage-deflate", context_takeover=takeover)
+        return held_after(ServerConnection(MAX_SIZE, deflate), *COMPRESSED[name])
+
+    assert least(measure) < ALLOWED + WINDOW
+
+
+def least(measure: Callable[[], int]) -> int:
+    """A thread that another test has left takes some now and then, and never less than none."""
+    return min(measure() for _ in range(3))
 
 
 def held_after(connection: ServerConnection, start: bytes, again: bytes) -> int:
@@ -75,16 +83,10 @@ def held_after(connection: ServerConnection, start: bytes, again: bytes) -> int:
         sent = feed(connection, start)
         while batch and sent < 16 * MAX_SIZE and not connection.finished:
             sent += feed(connection, batch)
-        return count_held()
+        held, _peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-
-
-def count_held() -> int:
-    """Bytes that the codec holds; other tests' threads may hold others in the same process."""
-    codec = tracemalloc.Filter(True, "*/dwebsocket/protocol/*")
-    found = tracemalloc.take_snapshot().filter_traces([codec])
-    return sum(statistic.size for statistic in found.statistics("filename"))
+    return held
 
 
 def feed(connection: ServerConnection, data: bytes) -> int:
@@ -93,27 +95,33 @@ def feed(connection: ServerConnection, data: bytes) -> int:
 
 
 def test_finished_messages_leave_nothing():
-    connection = ServerConnection(MAX_SIZE)
     fragmented = frame(TEXT, b"x" * 8000, fin=False) + frame(CONT, b"y" * 8000)
-    connection.receive_data(fragmented, len(fragmented))  # what is made once is not counted
-    tracemalloc.start()
-    try:
-        for _ in range(20):
-            connection.receive_data(fragmented, len(fragmented))
-        held = count_held()
-    finally:
-        tracemalloc.stop()
-    assert held < 4000
+
+    def measure() -> int:
+        connection = ServerConnection(MAX_SIZE)
+        connection.receive_data(fragmented, len(fragmented))  # what is made once is not counted
+        tracemalloc.start()
+        try:
+            for _ in range(20):
+                connection.receive_data(fragmented, len(fragmented))
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    assert least(measure) < 4000
 
 
 def test_announced_length_reserves_nothing():
     """A header that claims the limit costs what has arrived, not what is claimed."""
     big = 1 << 30
-    connection = ServerConnection(big)
-    tracemalloc.start()
-    try:
-        feed(connection, b"\x82\xff" + big.to_bytes(8, "big") + b"mask" + bytes(100))
-        held = count_held()
-    finally:
-        tracemalloc.stop()
-    assert held < 10_000
+
+    def measure() -> int:
+        connection = ServerConnection(big)
+        tracemalloc.start()
+        try:
+            feed(connection, b"\x82\xff" + big.to_bytes(8, "big") + b"mask" + bytes(100))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert least(measure) < 10_000
