@@ -57,7 +57,7 @@ class FrameAssembler:
         self._remaining = 0  # bytes of its payload still to come
         self._payload = bytearray()  # of the frame being read, still masked
         self._opcode = 0  # of the message being assembled, 0 between messages
-        self._size = 0  # of the message being assembled, in bytes
+        self._size = 0  # of the message being assembled, in bytes, if it is not compressed
         self._content = bytearray()
         self._decoder = new_utf8_decoder()  # checks text while it arrives
 
@@ -164,7 +164,7 @@ class FrameAssembler:
         if header.opcode != Opcode.CONT:
             self._opcode = header.opcode
             if header.compressed and self._deflate is not None:
-                self._inflater = self._deflate.start_message()
+                self._inflater = self._deflate.start_message(self.max_size)
         if self._inflater is None:
             self._grow(header.length)
 
@@ -186,8 +186,7 @@ class FrameAssembler:
     def _take(self, data: bytes) -> None:
         """Add unmasked data to the message."""
         if self._inflater is not None:
-            data = self._inflater.inflate(data, self.max_size - self._size)
-            self._grow(len(data))
+            data = self._inflater.inflate(data)
         if self._opcode == Opcode.TEXT:
             self._check_text(data)
         self._content += data

@@ -6,6 +6,8 @@ no window, and one object serves all connections that agreed on the same paramet
 
 from __future__ import annotations
 
+import os
+import threading
 import zlib
 from functools import lru_cache
 from typing import Any
@@ -14,7 +16,7 @@ from websockets.exceptions import InvalidHeader, NegotiationError
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.headers import build_extension, parse_extension
 
-from .exceptions import InvalidHandshake, InvalidPayload
+from .exceptions import InvalidHandshake, InvalidPayload, MessageTooBig
 
 __all__ = ["TAIL", "Inflater", "PerMessageDeflate", "negotiate", "share"]
 
@@ -30,6 +32,22 @@ SMALLEST_BITS = 9
 
 #: Longer offers are not remembered.
 MAX_CACHED_OFFER = 256
+
+#: Bytes that any number of threads decompress at the same instant. For more they take turns: what
+#: is too large is known as such when it has taken all the space that a message may.
+MAX_SHARED_TIME = 65536
+
+turn = threading.Lock()
+
+
+def forget_turn() -> None:
+    """A forked child has none of the threads that may hold it."""
+    global turn
+    turn = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_turn)
 
 
 class PerMessageDeflate:
@@ -82,40 +100,57 @@ class PerMessageDeflate:
         compressed: bytes = encoder.compress(payload) + encoder.flush(zlib.Z_SYNC_FLUSH)
         return compressed[: -len(TAIL)]
 
-    def start_message(self) -> Inflater:
-        """What decompresses the next message received."""
+    def start_message(self, max_size: int) -> Inflater:
+        """What decompresses the next message received, of at most ``max_size`` bytes."""
         if not self._takeover:
-            return Inflater(zlib.decompressobj(wbits=-self._remote_bits))
+            return Inflater(zlib.decompressobj(wbits=-self._remote_bits), max_size)
         if self._decoder is None or self._decoder.eof:
             self._decoder = zlib.decompressobj(wbits=-self._remote_bits)
-        return Inflater(self._decoder)
+        return Inflater(self._decoder, max_size)
 
 
 class Inflater:
     """Decompresses one message as its pieces arrive."""
 
-    __slots__ = ("_decoder",)
+    __slots__ = ("_decoder", "_max_size", "_room")
 
-    def __init__(self, decoder: Any) -> None:
+    def __init__(self, decoder: Any, max_size: int) -> None:
         self._decoder = decoder
+        self._max_size = max_size
+        self._room = max_size
 
-    def inflate(self, data: bytes, room: int) -> bytes:
-        """What ``data`` decompresses to, at most ``room`` bytes and one more that tells of excess.
+    def inflate(self, data: bytes) -> bytes:
+        """What ``data`` decompresses to.
 
         Raises:
             InvalidPayload: it is not compressed data.
+            MessageTooBig: the message has become longer than ``max_size`` bytes.
         """
         decoder = self._decoder
         if decoder.eof:
             check_padding(data)
             return b""
         try:
-            inflated: bytes = decoder.decompress(data, room + 1)
+            inflated = self._inflate_within_room(data)
         except zlib.error as error:
             raise InvalidPayload("message cannot be decompressed (RFC 7692, 7.2.2)") from error
+        if inflated is None:
+            raise MessageTooBig(f"message of more than {self._max_size} bytes")
+        self._room -= len(inflated)
         if decoder.eof:
             check_padding(decoder.unused_data)
         return inflated
+
+    def _inflate_within_room(self, data: bytes) -> bytes | None:
+        """``None`` for what is longer: nothing of it is held while others have their turn."""
+        decoder = self._decoder
+        limit = self._room + 1  # the byte that tells of excess
+        inflated: bytes = decoder.decompress(data, min(limit, MAX_SHARED_TIME))
+        if MAX_SHARED_TIME <= len(inflated) < limit:
+            with turn:
+                inflated += decoder.decompress(decoder.unconsumed_tail, limit - len(inflated))
+                return inflated if len(inflated) < limit else None
+        return inflated if len(inflated) < limit else None
 
 
 def check_padding(data: bytes) -> None:

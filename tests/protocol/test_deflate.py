@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from dwebsocket.protocol.connection import ServerConnection
-from dwebsocket.protocol.deflate import negotiate
+from dwebsocket.protocol.deflate import MAX_SHARED_TIME, negotiate
 from dwebsocket.protocol.exceptions import InvalidHandshake
 
 from .feeding import frame
+
+ROOT = Path(__file__).parents[2]
 
 TEXT, BINARY, CONT, PING = 1, 2, 0, 9
 TEXT_DATA = "Compression pays for text like this text, text, text. €" * 100
@@ -173,6 +182,65 @@ def test_bomb_costs_no_more_than_the_limit():
     assert messages == []
     assert connection.failure.code == 1009
     assert "100000" in connection.failure.reason
+
+
+def test_bombs_on_many_threads_cost_as_much_as_a_few():
+    """What is too large takes the space of a message before it is known: one at a time does."""
+    count, size = 20, 4 << 20
+    bomb = frame(BINARY, deflate(bytes(8 << 20)), rsv=4)
+    barrier = threading.Barrier(count)
+
+    def explode(_):
+        barrier.wait(30)
+        return receive(bomb, agreed(), max_size=size)[0].failure.code
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(lambda _: barrier.wait(30), range(count)))  # all threads are there
+        tracemalloc.start()
+        try:
+            codes = list(pool.map(explode, range(count)))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert codes == [1009] * count
+    assert peak < 4 * size
+
+
+FORKED = """
+import os, signal
+from dwebsocket.protocol import deflate
+
+shared = deflate.negotiate("permessage-deflate", context_takeover=False)[1]
+packed = shared.compress(bytes(1 << 20))
+with deflate.turn:
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        os._exit(shared.start_message(1 << 20).inflate(packed) != bytes(1 << 20))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_waits_for_no_thread_of_its_parent():
+    result = subprocess.run(
+        [sys.executable, "-c", FORKED], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("step", [None, 100])
+@pytest.mark.parametrize(
+    "size", [MAX_SHARED_TIME - 1, MAX_SHARED_TIME, MAX_SHARED_TIME + 1, 300_000]
+)
+def test_large_messages_of_just_the_limit(size, step):
+    for data in (bytes(size), os.urandom(size)):
+        packed = frame(BINARY, deflate(data), rsv=4)
+        connection, messages = receive(packed, agreed(), max_size=size, step=step)
+        assert connection.failure is None
+        assert messages == [data]
+        connection, messages = receive(packed, agreed(), max_size=size - 1, step=step)
+        assert (messages, connection.failure.code) == ([], 1009)
 
 
 def test_limit_counts_what_comes_out():
