@@ -6,9 +6,8 @@ no window, and one object serves all connections that agreed on the same paramet
 
 from __future__ import annotations
 
-import os
-import threading
 import zlib
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +17,7 @@ from websockets.headers import build_extension, parse_extension
 
 from .exceptions import InvalidHandshake, InvalidPayload, MessageTooBig
 
-__all__ = ["TAIL", "Inflater", "PerMessageDeflate", "negotiate", "share"]
+__all__ = ["TAIL", "Inflater", "PerMessageDeflate", "negotiate", "share", "turn"]
 
 #: What a sender cuts off the end of a message and a receiver puts back (RFC 7692, 7.2.1).
 TAIL = b"\x00\x00\xff\xff"
@@ -37,17 +36,8 @@ MAX_CACHED_OFFER = 256
 #: is too large is known as such when it has taken all the space that a message may.
 MAX_SHARED_TIME = 65536
 
-turn = threading.Lock()
-
-
-def forget_turn() -> None:
-    """A forked child has none of the threads that may hold it."""
-    global turn
-    turn = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_turn)
+#: Held meanwhile: a lock, once there may be threads.
+turn: AbstractContextManager[Any] = nullcontext()
 
 
 class PerMessageDeflate:

@@ -22,6 +22,7 @@ __all__ = [
     "EveryDatabase",
     "close_all",
     "forget_all",
+    "look_again",
     "opened",
     "release",
     "touched",
@@ -87,6 +88,19 @@ def release(*, at_once: bool = False) -> tuple[bool, int]:
             connection.close_if_unusable_or_obsolete()
         left = left or connection.connection is not None
     return left, -1 if inside or left else seen
+
+
+def look_again() -> None:
+    """Have Django look at the connections of the running thread or greenlet before they are used
+    again, as for a new request: whether those that have failed, and those with
+    ``CONN_HEALTH_CHECKS``, are usable. What is usable stays open, whatever its age.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        if connection.errors_occurred:
+            connection.close_if_unusable_or_obsolete()
+        connection.health_check_done = False  # type: ignore[attr-defined]  # not in its stubs
 
 
 def close(connection: BaseDatabaseWrapper) -> None:

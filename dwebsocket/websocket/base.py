@@ -159,7 +159,9 @@ class BaseWebSocket(Primitives, http.WebSocket):
         a moment if they may last that long.
         """
         messages = self.receive_available()
-        if not messages and self._release_connections():
+        if messages:
+            database.look_again()
+        elif self._release_connections():
             soon = monotonic() + database.MOMENT
             try:
                 return self.receive_messages(soon if deadline is None else min(soon, deadline))

@@ -6,7 +6,8 @@ import sqlite3
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.test import TestCase
 
 from dwebsocket import WebSocketHandler, require_websocket
@@ -86,11 +87,13 @@ def test_closed_again_after_each_query(run_view):
     assert run_view(lambda websocket: [is_kept(websocket) for _ in range(3)]) == [False] * 3
 
 
-def test_kept_when_the_message_is_here(run_view):
-    def wait_for_one(websocket):
-        select.select([websocket], [], [], TIMEOUT)
-        websocket.wait()
+def wait_for_one(websocket):
+    """A wait that does not block: its message is here."""
+    select.select([websocket], [], [], TIMEOUT)
+    websocket.wait()
 
+
+def test_kept_when_the_message_is_here(run_view):
     assert run_view(lambda websocket: is_kept(websocket, wait_for_one), "here") is True
 
 
@@ -100,6 +103,49 @@ def test_kept_when_the_message_is_here(run_view):
 )
 def test_kept_by_what_does_not_block(run_view, look):
     assert run_view(lambda websocket: is_kept(websocket, look)) is True
+
+
+@pytest.fixture
+def ask_for_usable(monkeypatch):
+    """SQLite's are usable for ever, says Django: let it ask, as it asks other databases."""
+    monkeypatch.setattr(DatabaseWrapper, "is_usable", lambda self: is_usable(self.connection))
+
+
+@pytest.fixture
+def check_health(ask_for_usable):
+    settings = connections.settings["default"]
+    before = settings["CONN_HEALTH_CHECKS"]
+    settings["CONN_HEALTH_CHECKS"] = True
+    yield
+    settings["CONN_HEALTH_CHECKS"] = before
+
+
+def break_connection():
+    """Behind Django's back, as a server does that is restarted."""
+    query()
+    connection.connection.close()
+
+
+def test_looked_at_again_though_the_message_is_here(run_view, keep, check_health):
+    def ask_again(websocket):
+        break_connection()
+        wait_for_one(websocket)
+        return query()
+
+    keep(60)
+    assert run_view(ask_again, "here") == 0
+
+
+def test_one_that_has_failed_is_left_though_the_message_is_here(run_view, keep, ask_for_usable):
+    def fail_and_ask_again(websocket):
+        break_connection()
+        with pytest.raises(DatabaseError):
+            query()
+        wait_for_one(websocket)
+        return query()
+
+    keep(60)
+    assert run_view(fail_and_ask_again, "here") == 0
 
 
 def test_kept_inside_atomic(run_view):

@@ -14,6 +14,7 @@ from dwebsocket.backends.listening import Listener, ListenerLock
 from dwebsocket.backends.runner import Run, Runner, Use
 from dwebsocket.backends.sockets import sweeper, transit
 from dwebsocket.backends.sockets.coroutines import CoroutineUse
+from dwebsocket.backends.sockets.decompressing import take_turns
 from dwebsocket.backends.sockets.detaching import DetachedRunner, create_runner
 from dwebsocket.backends.sockets.driver import Driver
 from dwebsocket.backends.sockets.keepalive import ping_or_drop
@@ -49,6 +50,8 @@ MAX_JOINED = 8192
 
 #: Below this, compressing costs more than it saves.
 MIN_COMPRESSED = 1024
+
+take_turns()
 
 
 class SocketWebSocket(BaseWebSocket):
