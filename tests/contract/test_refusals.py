@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from ..raw_client import KEY, build_request
+from ..raw_client import BINARY, KEY, build_frame, build_request
 
 #: What is no handshake is asked of the site.
 PLAIN = ("plain-http", "lost-upgrade")
@@ -182,6 +182,21 @@ def test_nothing_behind_a_views_refusal_is_served(
     client.read_to_eof()
     assert b" 200 " not in client.received
     assert not journal.events(case, "smuggled")
+
+
+@pytest.mark.rows(proxied=False, foreign=False)
+def test_a_client_that_has_said_much_gets_the_refusal(
+    server, new_client, address, journal, case, tmp_path
+):
+    """Unread it would make the system reset the connection, and the answer be lost on its way."""
+    decide = tmp_path / "decide"
+    client = new_client()
+    client.send_request(f"{address('/manual/refuse/late/')}&until={decide}")
+    journal.wait(case, "deciding")
+    client.send_bytes(build_frame(BINARY, bytes(30_000)))
+    decide.touch()
+    assert client.read_response().body == b"the room is full"
+    assert client.read_to_eof() == b""
 
 
 @pytest.mark.elsewhere(mount="", scheme="http")

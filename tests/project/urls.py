@@ -89,6 +89,7 @@ urlpatterns = [
     path("manual/accept/", accepting.manual_accept),
     path("manual/accept-again/", accepting.manual_accept_again),
     path("manual/refuse/", accepting.manual_refuse),
+    path("manual/refuse/late/", accepting.manual_refuse_late),
     path("manual/raise/", accepting.manual_raise),
     path("manual/deny/", accepting.manual_deny),
     path("manual/forget/", accepting.manual_forget),

@@ -1,12 +1,15 @@
 """Subprotocols, and views that accept or refuse by themselves."""
 
+import time
+from pathlib import Path
+
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 
 from dwebsocket import require_websocket
 from dwebsocket.exceptions import InvalidState
 
-from ..journal import recorded
+from ..journal import record, recorded
 from .ending import DeliberateError
 
 
@@ -42,6 +45,16 @@ def manual_accept_again(request):
 
 @require_websocket(auto_accept=False)
 def manual_refuse(request):
+    return HttpResponse("the room is full", status=403)
+
+
+@require_websocket(auto_accept=False)
+def manual_refuse_late(request):
+    """When there is the file that the query names."""
+    record(request, "deciding")
+    end = time.monotonic() + 60
+    while not Path(request.GET["until"]).exists() and time.monotonic() < end:
+        time.sleep(0.01)
     return HttpResponse("the room is full", status=403)
 
 
