@@ -11,12 +11,11 @@ from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
 
-from dwebsocket.backends import view_threads
 from dwebsocket.backends.beside import BESIDE, Beside, drop_server
 from dwebsocket.backends.calls import callers
+from dwebsocket.backends.loop_thread import LoopThread
 from dwebsocket.backends.runner import Run
 from dwebsocket.exceptions import SocketTakeoverError
-from dwebsocket.running.context import capture_context
 from dwebsocket.running.coroutines import run_in_loop
 from dwebsocket.running.threads import NoThread
 from dwebsocket.supervisor import log_failure
@@ -109,7 +108,7 @@ class BesidePlace:
 
     loop = None
 
-    _thread: view_threads.ViewThread | None  # waits for a coroutine
+    _thread: LoopThread | None  # waits for a coroutine
 
     def __init__(self, request: HttpRequest, transport_class: type[Transport]) -> None:
         self._request: HttpRequest | None = request
@@ -166,20 +165,19 @@ class BesidePlace:
         """See ``Place``."""
         if self.calls_anew:
             raise SocketTakeoverError(NO_LOOP)
-        self._thread = view_threads.start_thread()
+        self._thread = LoopThread()
 
     def start_coroutine(self, run: Run) -> None:
         """See ``Place``."""
         thread, self._thread = self._thread, None
         assert thread is not None
-        context = capture_context()
-        thread.run(lambda: context.copy_for_thread().run(run_in_loop, run))
+        thread.run(partial(run_in_loop, run))
 
     def cancel(self) -> None:
         """See ``Place``."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            thread.dismiss()
+            thread.cancel()
 
     def forget_request(self) -> None:
         """See ``Place``."""

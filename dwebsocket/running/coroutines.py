@@ -8,6 +8,7 @@ first, and one that nobody has used for a while ends by itself.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, MutableMapping
 from concurrent.futures import Executor, Future
 from functools import partial
@@ -129,12 +130,19 @@ def borrows_thread() -> bool:
     return borrows and len(asyncio.all_tasks()) == 1
 
 
-def run_in_loop(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine function in an event loop of this thread. A process that ends does not wait
-    for what the coroutine has asgiref run.
+def run_in_loop(
+    run: Callable[[], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop
+) -> None:
+    """Run a coroutine function in this thread and this event loop, which is closed then. A process
+    that ends does not wait for what the coroutine has asgiref run.
     """
     own_thread()
     try:
-        asyncio.run(run())
+        if sys.version_info >= (3, 11):
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(run())
+        else:
+            loop.close()  # for another one, whose descriptors are free now
+            asyncio.run(run())
     finally:
         end_thread()

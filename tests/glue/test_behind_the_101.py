@@ -3,11 +3,12 @@
 import errno
 import os
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
 from dwebsocket import WebSocketHandler, require_websocket
-from dwebsocket.backends import view_threads
+from dwebsocket.backends import loop_thread, view_threads
 from dwebsocket.backends.default.servers import WsgirefTakeover
 from dwebsocket.backends.sockets import detaching, sweeper
 from dwebsocket.transports import detach, thread_loop
@@ -99,6 +100,12 @@ def test_no_thread(site, serve, monkeypatch, kind):
     check_refused(site, "no further thread")
 
 
+def test_no_descriptors_for_an_event_loop(site, serve, monkeypatch):
+    serve("coroutine")
+    monkeypatch.setattr(loop_thread, "asyncio", SimpleNamespace(new_event_loop=fail_with(full())))
+    check_refused(site, "descriptors")
+
+
 @kinds
 @leaving
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -113,7 +120,7 @@ def test_whatever_fails_behind_the_101(site, serve, monkeypatch, kind, leaves):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_no_descriptors_for_an_event_loop(site, serve, monkeypatch):
+def test_an_event_loop_that_cannot_run(site, serve, monkeypatch):
     serve("coroutine")
     monkeypatch.setattr(detaching, "run_in_loop", fail_with(full()))
     client = site.open()

@@ -14,7 +14,7 @@ Each part knows the others, and the WebSocket, by a Protocol::
 
 ``keepalive`` has what the sweeper asks of each, and ``detaching`` the runners. ``departing``,
 ``arriving`` and ``transit`` have connections that go from one process to another, and ``ending``
-has the end of a process.
+has the end of a process. ``decompressing`` has threads take turns at large messages.
 """
 
 from .websocket import SocketWebSocket

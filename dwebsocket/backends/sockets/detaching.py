@@ -4,6 +4,7 @@ server's request, once its descriptor is ours alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -11,15 +12,14 @@ from typing import Protocol
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
-from dwebsocket.backends import view_threads
 from dwebsocket.backends.beside import BESIDE, Beside, drop_server
 from dwebsocket.backends.listening import Listener
+from dwebsocket.backends.loop_thread import LoopThread
 from dwebsocket.backends.runner import Owner, Run, Runner, Use
 from dwebsocket.backends.sockets.takeover import Takeover
 from dwebsocket.conf import conf
 from dwebsocket.exceptions import SocketTakeoverError
 from dwebsocket.protocol.frames import CloseCode
-from dwebsocket.running.context import capture_context
 from dwebsocket.running.coroutines import run_in_loop
 from dwebsocket.transports import Transport
 from dwebsocket.transports.detach import ABOVE_SELECT
@@ -63,7 +63,7 @@ class DetachedRunner(Runner):
         the server. The last thing before the 101.
 
         Raises:
-            NoRoom: there is no further thread.
+            NoRoom: there is no further thread, or none of the descriptors of its event loop.
             OSError: there is no further descriptor.
         """
         if transport.detaches:
@@ -101,7 +101,7 @@ class LoopRunner(DetachedRunner):
 
     __slots__ = ("_thread",)
 
-    _thread: view_threads.ViewThread | None  # waits for the coroutine
+    _thread: LoopThread | None  # waits for the coroutine
 
     def __init__(self, owner: SocketOwner, request: HttpRequest) -> None:
         super().__init__(owner, request)
@@ -109,21 +109,20 @@ class LoopRunner(DetachedRunner):
 
     def detach(self, transport: Transport) -> None:
         if transport.detaches:
-            self._thread = view_threads.start_thread()
+            self._thread = LoopThread()
         super().detach(transport)
 
     def cancel(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
-            thread.dismiss()
+            thread.cancel()
 
     def start_coroutine(self, run: Run) -> bool:
         thread, self._thread = self._thread, None
         if thread is None:
             return False
         self._drop_request()
-        context, owner = capture_context(), self._owner
-        thread.run(lambda: context.copy_for_thread().run(run_in_thread, owner, run))
+        thread.run(partial(run_in_thread, self._owner, run))
         return True
 
     async def astart_coroutine(self, run: Run) -> bool:
@@ -146,12 +145,12 @@ class HandlerRunner(DetachedRunner):
         return start
 
 
-def run_in_thread(owner: SocketOwner, run: Run) -> None:
+def run_in_thread(owner: SocketOwner, run: Run, loop: asyncio.AbstractEventLoop) -> None:
     """Run a coroutine in an event loop of the running thread."""
     try:
-        run_in_loop(partial(owner._run_watched, run))
+        run_in_loop(partial(owner._run_watched, run), loop)
     except BaseException:
-        if owner._transport.fileno() >= 0:  # there is no descriptor for a loop, or no thread
+        if owner._transport.fileno() >= 0:  # nothing has run
             owner.close_connection(CloseCode.INTERNAL_ERROR, "", timeout=0)
             owner._finish()
         raise
