@@ -184,7 +184,7 @@ def test_nothing_behind_a_views_refusal_is_served(
     assert not journal.events(case, "smuggled")
 
 
-@pytest.mark.rows(proxied=False, foreign=False)
+@pytest.mark.rows(asgi=True, proxied=False, foreign=False)
 def test_a_client_that_has_said_much_gets_the_refusal(
     server, new_client, address, journal, case, tmp_path
 ):
@@ -197,6 +197,7 @@ def test_a_client_that_has_said_much_gets_the_refusal(
     decide.touch()
     assert client.read_response().body == b"the room is full"
     assert client.read_to_eof() == b""
+    assert not client.reset_by_peer
 
 
 @pytest.mark.elsewhere(mount="", scheme="http")
