@@ -28,7 +28,12 @@ from dwebsocket.machine.passing.wire import (
     send_packet,
 )
 
-from ..servers.process import count_descriptors, freeze, wait_for_descriptors, wait_until
+from ..servers.process import (
+    count_descriptors,
+    freeze,
+    wait_for_descriptors,
+    wait_until,
+)
 from .conftest import ROOT_ONLY, Process
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -95,7 +100,8 @@ def test_sockets_pass(make_taker, passing, pairs, kind):
             assert ours.recv(10) == b""
         assert sender.offer("keep", b"no descriptor", timeout=30) == b"NO DESCRIPTOR"
         assert sender.offer("keep", bytes(1 << 20), timeout=30) == bytes(1 << 20)
-    assert taker.do("took") == [3, False]  # no child process inherits one
+    # It begins when it has answered; no child process inherits one.
+    wait_until(lambda: taker.do("took") == [3, False], "the last one has begun")
     wait_for_descriptors(taker.pid, before)
 
 
