@@ -28,12 +28,7 @@ from dwebsocket.machine.passing.wire import (
     send_packet,
 )
 
-from ..servers.process import (
-    count_descriptors,
-    freeze,
-    wait_for_descriptors,
-    wait_until,
-)
+from ..servers.process import count_descriptors, freeze, wait_for_descriptors, wait_until
 from .conftest import ROOT_ONLY, Process
 
 NOBODY = pwd.getpwnam("nobody").pw_uid

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dwebsocket.backends.sockets.decompressing import take_turns
+import dwebsocket.backends.sockets  # noqa: F401  # it has threads take turns
 from dwebsocket.protocol.connection import ServerConnection
 from dwebsocket.protocol.deflate import MAX_SHARED_TIME, negotiate
 from dwebsocket.protocol.exceptions import InvalidHandshake
@@ -187,7 +187,6 @@ def test_bomb_costs_no_more_than_the_limit():
 
 def test_bombs_on_many_threads_cost_as_much_as_a_few():
     """What is too large takes the space of a message before it is known: one at a time does."""
-    take_turns()
     count, size = 20, 4 << 20
     bomb = frame(BINARY, deflate(bytes(8 << 20)), rsv=4)
     barrier = threading.Barrier(count)
@@ -210,10 +209,8 @@ def test_bombs_on_many_threads_cost_as_much_as_a_few():
 
 FORKED = """
 import os, signal
-from dwebsocket.backends.sockets.decompressing import take_turns
+import dwebsocket.backends.sockets
 from dwebsocket.protocol import deflate
-
-take_turns()
 
 shared = deflate.negotiate("permessage-deflate", context_takeover=False)[1]
 packed = shared.compress(bytes(1 << 20))
