@@ -15,7 +15,7 @@ from dwebsocket.exceptions import GroupUnavailable
 
 from ..servers.process import find_free_port, wait_until
 from ..servers.redis import BACKEND, redis_servers
-from .peers import BUSY, Member, check_order
+from .peers import BUSY, Member, check_order, patient
 from .test_processes import NO_PINGS, WORKERS, Site, row_of_workers
 
 SEND_TIMEOUT = 2.0
@@ -27,11 +27,11 @@ marks = count(1)
 
 
 class Node:
-    def __init__(self, make_redis, timeout):
+    def __init__(self, make_redis):
         self.port, self.bus = find_free_port(), find_free_port()
         self.redis = make_redis(
             *("--port", str(self.port), "--cluster-enabled", "yes"),
-            *("--cluster-port", str(self.bus), "--cluster-node-timeout", str(timeout)),
+            *("--cluster-port", str(self.bus), "--cluster-node-timeout", "30000"),
             *("--repl-diskless-sync-delay", "0"),
         )
         self.redis.start()
@@ -52,9 +52,11 @@ class Cluster:
     """
 
     def __init__(self, make_redis, timeout=30_000):
-        self.nodes = [Node(make_redis, timeout) for _ in range(3)]
-        self.replica = Node(make_redis, timeout)
+        self.nodes = [Node(make_redis) for _ in range(3)]
+        self.replica = Node(make_redis)
         first, *others = everybody = [*self.nodes, self.replica]
+        for epoch, node in enumerate(everybody, 1):  # or they come to terms about it later
+            node.command("CLUSTER", "SET-CONFIG-EPOCH", epoch)
         for node, slots in zip(self.nodes, ((0, 5460), (5461, 10922), (10923, 16383)), strict=True):
             node.command("CLUSTER", "ADDSLOTSRANGE", *slots)
         for node in others:
@@ -69,6 +71,8 @@ class Cluster:
             "the replica follows",
             timeout=20,
         )
+        for node in everybody:  # with less they may not find each other in time
+            node.command("CONFIG", "SET", "cluster-node-timeout", timeout)
         self.setting = {
             "BACKEND": BACKEND,
             "LOCATION": [f"redis://127.0.0.1:{node.port}" for node in self.nodes[:2]],
@@ -89,8 +93,13 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(test_directory):
+    """One whose nodes do not fail: they are waited for, as each answers nobody while it writes to
+    the disk what it knows of the others.
+    """
     with redis_servers(test_directory) as make_redis:
-        yield Cluster(make_redis)
+        cluster = Cluster(make_redis)
+        cluster.setting = patient(cluster.setting)
+        yield cluster
 
 
 def join_all(peer):
@@ -134,7 +143,7 @@ def test_a_node_fails_and_its_replica_takes_over(make_redis, make_peer, caplog):
     members = join_all(there)  # which never sends: only its listeners can notice
     wait_until(cluster.nodes[0].channels, "some of them listen there")  # joining waits a second
     cluster.nodes[0].kill()
-    wait_until(lambda: cluster.replica.command("ROLE")[0] == "master", "it takes over", timeout=15)
+    wait_until(lambda: cluster.replica.command("ROLE")[0] == "master", "it takes over", timeout=30)
     wait_until_heard(here, members)
     for name, member in members.items():
         check_order(here, member, name=name, count=20)
@@ -262,7 +271,7 @@ def test_server_processes(cluster, start_server):
 
 
 def test_who_listens_is_counted(make_redis, make_peer):
-    setting = Cluster(make_redis).setting
+    setting = patient(Cluster(make_redis).setting)
     first, second = make_peer(setting), make_peer(setting)
     first.join("a")
     second.join("a")

@@ -6,17 +6,12 @@ import redis
 from dwebsocket.groups.redis.scripts import find_keys
 
 from ..servers.process import wait_until
-from ..servers.redis import redis_servers
 from .pages import Page, Traffic, traffic
-from .test_cluster import NAMES, Cluster
+from .test_cluster import NAMES, Cluster, cluster
 from .test_redis_history_faults import check, check_last, open_all, wait_for_traffic
 from .test_sentinel import Watched
 
-
-@pytest.fixture(scope="module")
-def cluster(test_directory):
-    with redis_servers(test_directory) as make_redis:
-        yield Cluster(make_redis)
+__all__ = ["cluster"]
 
 
 def test_each_node_has_some(cluster, make_peer):
@@ -69,7 +64,7 @@ def test_the_replica_of_a_node_takes_over(make_redis, make_peer):
     key = find_keys("dwebsocket:", name)[0]
     wait_until(lambda: has(cluster.replica, key, 50), "the replica has all", timeout=10)
     cluster.nodes[0].kill()
-    wait_until(lambda: cluster.replica.command("ROLE")[0] == "master", "it takes over", timeout=15)
+    wait_until(lambda: cluster.replica.command("ROLE")[0] == "master", "it takes over", timeout=30)
     check(pages, sending)
     assert [page.times_told() for page in pages] == [0, 0, 0]
 
