@@ -59,8 +59,10 @@ class RunningServer:
         ports = self.find_ports()
         return ports if self.port is None else self.port in ports
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, failure, *exc_info):
         self.kill()
+        if failure is not None:
+            print(f"--- log of {self.command}:\n{self.log}")  # shown with the failure
         for match in TRACEBACK.finditer(self.log):
             assert any(words in match[1] for words in self._may_log), self.log
 
@@ -86,9 +88,9 @@ class RunningServer:
     def terminate(self):
         self.signal(signal.SIGTERM)
 
-    def wait(self):
+    def wait(self, timeout=TIMEOUT):
         try:
-            return self._process.wait(TIMEOUT)
+            return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"SIGTERM did not end {self.command}:\n{self.log}") from None
 
