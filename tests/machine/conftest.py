@@ -65,8 +65,8 @@ class Process:
         return self.process.wait(30)
 
     def said(self):
-        self._errors.seek(0)
-        return self._errors.read()
+        # Opened anew: the process writes at the place that the file, which it shares, is at.
+        return Path(f"/proc/self/fd/{self._errors.fileno()}").read_text()
 
     def close(self):
         self.process.kill()

@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.machine.peer import MAX_WAITING
+from dwebsocket.machine.peer import BATCH, MAX_WAITING
 
 from ..groups.peers import TIMEOUT, check_order
 from ..servers.process import freeze, wait_until
@@ -100,6 +100,12 @@ def test_too_long_a_message(make):
     assert here.backend.get_counts().unavailable == 1
 
 
+def count_waiting(here, there):
+    """Bytes that wait for a process."""
+    peers = here.backend._channel._peers.values()
+    return sum(peer._size for peer in peers if peer.name.startswith(f"{there.pid}."))
+
+
 def test_a_stopped_process_holds_nobody_up(make, make_process, caplog):
     """What is beyond its queue is lost to it, known to both sides, and said once."""
     here, well, stopped = make(), make(), make_process()
@@ -113,6 +119,8 @@ def test_a_stopped_process_holds_nobody_up(make, make_process, caplog):
         here.publish("a", f"{number}".ljust(size, "-"))
         longest = max(longest, time.monotonic() - begun)
         assert member.next().rstrip("-") == str(number)
+        if number == 20:  # the thread that writes has begun: it makes no room any more
+            wait_until(lambda: count_waiting(here, stopped) < 20 * size - BATCH, "the rest waits")
     assert longest < 2
     lost = here.backend._channel.lost
     assert count / 2 < lost < count

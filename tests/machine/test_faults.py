@@ -115,7 +115,8 @@ def test_the_directory_is_removed_meanwhile(make, make_process, directory, wait_
     there.do("join", "a")
     there.do("send", "a", "1")
     here.publish("a", "2")
-    shutil.rmtree(directory)
+    gone = directory.rename(directory.parent / "gone")  # in one step: they make it anew at any time
+    shutil.rmtree(gone)
     here.publish("a", "3")  # connections stay
     there.do("send", "a", "4")
     wait_for_files(2)
