@@ -2,9 +2,11 @@
 
 import json
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from io import StringIO
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 from django.core.management import call_command
@@ -12,6 +14,7 @@ from django.core.management import call_command
 from dwebsocket import connections
 
 from ..asking import MACHINE, among
+from ..groups.peers import patient
 from ..raw_client import PING, PONG, Frame, RawClient
 from ..servers.process import ROOT, wait_until
 from ..servers.rows import ROWS
@@ -22,6 +25,9 @@ WORKERS = 3
 NO_PINGS = {"WEBSOCKET_PING_INTERVAL": None}
 names = count(1)
 ECHO = "/handler/echo/"
+
+#: Seconds for which a process may be silent: a busy machine may hold one up.
+TIMEOUT = 5.0
 
 
 class Workers:
@@ -48,14 +54,18 @@ class Workers:
         def is_everywhere():
             for _ in range(4):
                 self.open()
-            return len({one.pid for one in connections.list(timeout=5)}) == WORKERS
+            return len({one.pid for one in connections.list(timeout=TIMEOUT)}) == WORKERS
 
         wait_until(is_everywhere, f"each of {WORKERS} processes has a client", timeout=60)
 
-    def run(self, *arguments):
+    def run(self, *arguments, timeout=TIMEOUT):
         """What ``manage.py websockets`` prints; what it has to say besides is in it, too."""
         out = StringIO()
-        call_command("websockets", *arguments, stdout=out, stderr=out, no_color=True)
+        with ExitStack() as stack:
+            for function in (connections.list, connections.close, connections.stats):
+                defaults = patch.dict(function.__kwdefaults__, timeout=timeout)
+                stack.enter_context(defaults)
+            call_command("websockets", *arguments, stdout=out, stderr=out, no_color=True)
         return out.getvalue()
 
     def environment(self):
@@ -72,7 +82,7 @@ class Workers:
     def close(self):
         for client in self.clients:
             client.hang_up()
-        wait_until(lambda: not connections.list(timeout=5), "all have left", timeout=30)
+        wait_until(lambda: not connections.list(timeout=TIMEOUT), "all have left", timeout=30)
 
 
 def row_of_workers(name, workers=WORKERS):
@@ -83,13 +93,17 @@ def row_of_workers(name, workers=WORKERS):
 def serve(request, start_server, row):
     setting = MACHINE
     if request.param == "redis":
-        setting = request.getfixturevalue("redis_server").setting
+        setting = patient(request.getfixturevalue("redis_server").setting)
     return start_server(row_of_workers(row), {"WEBSOCKET_GROUPS": setting, **NO_PINGS}), setting
 
 
 @pytest.fixture(scope="module", params=["machine", "redis"])
 def served(request, start_server):
     server, setting = serve(request, start_server, "gunicorn-gthread")
+    with among(server, setting):  # a process can be asked some time after its first 101
+        first = Workers(server, setting)
+        first.open_everywhere()
+        first.close()
     yield server, setting
     server.stop()
     assert not server.log.find_faults(), server.log.text()

@@ -1,6 +1,6 @@
 """Many clients in a process of their own: python -m tests.connections.crowd PORT COUNT.
 
-It says READY when all have their 101, and holds them until its input ends.
+It says READY when all have their 101 and answer, and holds them until its input ends.
 """
 
 import resource
@@ -8,7 +8,7 @@ import socket
 import sys
 from itertools import islice
 
-from ..raw_client import build_request
+from ..raw_client import PING, build_frame, build_request
 
 #: Handshakes under way.
 AT_ONCE = 50
@@ -30,6 +30,11 @@ def main(port, count):
                 assert received, head
                 head += received
             assert head.startswith(b"HTTP/1.1 101"), head
+        for client in new:  # it counts when its 101 has left
+            client.sendall(build_frame(PING))
+        for client in new:
+            pong = client.recv(1) + client.recv(1)
+            assert pong == b"\x8a\x00", pong
         clients += new
     print("READY", flush=True)
     sys.stdin.read()

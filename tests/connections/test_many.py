@@ -58,13 +58,13 @@ def test_all_of_many_are_listed_soon(server):
             assert crowd.stdout.readline() == "READY\n"
         with among(server):
             begun = time.monotonic()
-            found = connections.list()
+            found = connections.list(timeout=BUSY)
             seconds = time.monotonic() - begun
             assert len(found) == COUNT
             assert not found.silent
             assert len({one.id for one in found}) == COUNT
             print(f"{COUNT} connections in {seconds:.2f} s")
             assert seconds < (SECONDS if COUNT >= 20_000 else BUSY)
-            table = Workers(server, MACHINE).run()
+            table = Workers(server, MACHINE).run(timeout=BUSY)
             assert len(table.splitlines()) == COUNT + 1
             assert connections.close(path="/handler/*", timeout=10) == COUNT

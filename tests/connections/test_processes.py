@@ -102,14 +102,14 @@ def test_a_process_that_is_stopped_is_silent_and_one_that_is_killed_is_not_misse
     freeze(stopped)
     try:
         begun = time.monotonic()
-        found = connections.list()
+        found = connections.list(timeout=3)  # so long a busy machine may hold up the others
         took = time.monotonic() - begun
-        assert 1 <= took < 10
+        assert 3 <= took < 10
         assert {one.pid for one in found} == {one.pid for one in before} - {stopped}
         (silent,) = found.silent
         named = "machine" in own_workers.setting["BACKEND"]
         assert silent.pid == (stopped if named else None)
-        assert "No answer from" in own_workers.run()
+        assert "No answer from" in own_workers.run(timeout=1)
     finally:
         os.kill(stopped, signal.SIGCONT)
     wait_until(lambda: not connections.list(timeout=5).silent, "it answers again", timeout=30)
