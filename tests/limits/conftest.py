@@ -94,6 +94,6 @@ def open_in_the_end(visitors, path):
             assert response.status == 503
         return accepted
 
-    wait_until(works, f"a WebSocket of {path} is accepted")
+    wait_until(works, f"a WebSocket of {path} is accepted", timeout=30)
     check_echo(accepted[0])
     return accepted[0]

@@ -72,7 +72,7 @@ def fresh_server(row, start_server, flag):
     """One none of whose threads has been needed yet, but those of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DWEBSOCKET_TEST_NO_THREADS", str(flag))
-        process = start_server(row, {"WEBSOCKET_PING_INTERVAL": 0.3, "WEBSOCKET_PING_TIMEOUT": 0.5})
+        process = start_server(row, {"WEBSOCKET_PING_INTERVAL": 0.3, "WEBSOCKET_PING_TIMEOUT": 3})
     yield process
     process.kill()
 
