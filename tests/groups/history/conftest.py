@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dwebsocket.groups.history import MemoryHistory
+from dwebsocket.groups.machine import file as file_module
 from dwebsocket.groups.machine.file import GroupFile
 from dwebsocket.groups.machine.history import FileHistory
 from dwebsocket.groups.machine.tables import prepare
@@ -31,6 +32,12 @@ def make_file(directory):
     yield make
     for one in made:
         one._file.close()
+
+
+@pytest.fixture
+def patient_file(monkeypatch):
+    """Who has the file may stand still for a while, as on a busy machine."""
+    monkeypatch.setattr(file_module, "PATIENCE", 60)
 
 
 prefixes = count(1)

@@ -38,6 +38,12 @@ def impatient(monkeypatch):
     monkeypatch.setattr("dwebsocket.groups.history.feed.PATIENCE", 0.2)
 
 
+@pytest.fixture
+def slow_looks(monkeypatch):
+    """What has not come is not looked for at once, though a busy machine stands still."""
+    monkeypatch.setattr("dwebsocket.groups.history.feeds.INTERVAL", 1.0)
+
+
 def offset(joined):
     return parse_position(joined.position).offset
 
@@ -45,6 +51,7 @@ def offset(joined):
 # What comes
 
 
+@pytest.mark.usefixtures("slow_looks")
 def test_what_overtakes_waits(here, there):
     member, _ = here.come()
     first, second, third = (there.send(text) for text in "123")
@@ -116,6 +123,7 @@ def test_who_has_died_may_have_been_about_to_speak(here, there):
     assert [member.next().get("data") for _ in range(3)] == [None, "the living", "the dead"]
 
 
+@pytest.mark.usefixtures("slow_looks")
 def test_no_more_wait_than_can_be_kept(here, there, monkeypatch):
     monkeypatch.setattr("dwebsocket.groups.history.feed.MAX_EARLY", 3)
     member, _ = here.come()

@@ -23,11 +23,13 @@ from .places import RULE, append
 BEGIN = """
 import sys
 from pathlib import Path
+from dwebsocket.groups.machine import file as file_module
 from dwebsocket.groups.machine.file import GroupFile
 from dwebsocket.groups.machine.history import FileHistory
 from dwebsocket.groups.machine.tables import prepare
 from dwebsocket.groups.history import Rule
 from dwebsocket.machine import RunDirectory
+file_module.PATIENCE = 60
 file = GroupFile(RunDirectory(Path(sys.argv[1])), prepare)
 store, RULE = FileHistory(file), Rule(100, 300.0)
 """
@@ -66,6 +68,7 @@ def run_elsewhere(directory):
 # Several processes
 
 
+@pytest.mark.usefixtures("patient_file")
 def test_processes_share_the_numbers(file, run_elsewhere):
     begin = append(file)
     code = 'for _ in range(100): store.append("a", b"x", RULE)'

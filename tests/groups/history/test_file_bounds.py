@@ -113,6 +113,7 @@ def test_a_fork(file, directory):
     assert append(file) == position.next.next
 
 
+@pytest.mark.usefixtures("patient_file")
 def test_a_fork_while_others_write(file):
     """No lock and no transaction of another thread is in the child."""
     append(file)
