@@ -32,6 +32,9 @@ MACHINE = {"BACKEND": "dwebsocket.groups.machine.MachineGroupBackend"}
 #: Seconds; a handler is told more often than usual.
 GRACE, INTERVAL = 0.5, 0.2
 
+#: One that is not over before a busy machine has gone on.
+LONG = 60
+
 
 @pytest.fixture(autouse=True)
 def no_faults():
@@ -87,8 +90,10 @@ def test_two_tabs_are_one_and_the_newest_says_who(process):
     wait_until(lambda: len(store.read(["room"])["room"].entries) == 2, "it is told of both", SOON)
     process.leave(new)  # of which it is told at once, if somebody asks
     assert process.present() == {7: {"name": "Ada"}, "7": None}
-    process.leave(old)
+    with override_settings(WEBSOCKET_PRESENCE_GRACE=LONG):
+        process.leave(old)
     assert 7 in process.present()  # for a while
+    process.leave(process.track(Member(), 7))
     wait_until(lambda: process.present() == {"7": None}, "she has gone", SOON)
 
 
@@ -97,7 +102,8 @@ def test_who_comes_back_in_time_makes_no_noise(process):
     tab = process.track(Member(), "ada")
     becomes({"ada": None}, hearer)
     for _ in range(3):
-        process.leave(tab)
+        with override_settings(WEBSOCKET_PRESENCE_GRACE=LONG):
+            process.leave(tab)
         tab = process.track(Member(), "ada")
     process.track(Member(), "bob")
     becomes({"ada": None, "bob": None}, hearer)
@@ -111,9 +117,10 @@ def test_who_comes_back_in_time_makes_no_noise(process):
 
 
 def test_a_handler_hears_of_all_at_first_and_then_of_changes(process):
-    for number in range(5):
-        process.track(Member(), number, number)
-    first = process.hear()
+    with process.presence._writing:  # it looks when all of them have come
+        for number in range(5):
+            process.track(Member(), number, number)
+        first = process.hear()
     becomes({number: number for number in range(5)}, first)
     _, joined, left = first.calls[0]
     assert (joined.group, joined.count, left.group, left.count) == ("room", 5, "room", 5)
@@ -240,16 +247,17 @@ def test_all_processes_know(shared, start):
 
 
 def test_who_moves_to_another_process_makes_no_noise(shared, start):
-    here, there, grace = start(shared), start(shared), 4 * GRACE  # two threads have to speak within
+    here, there = start(shared), start(shared)
     hearer = there.hear()
     tab = here.track(Member(), 1, {"a": [1]})
     becomes({1: {"a": [1]}}, hearer)
-    with override_settings(WEBSOCKET_PRESENCE_GRACE=grace):
+    with override_settings(WEBSOCKET_PRESENCE_GRACE=LONG):
         here.leave(tab)
     there.track(Member(), 1, {"a": [1]})
     there.track(Member(), 2)
     becomes({1: {"a": [1]}, 2: None}, hearer)
-    time.sleep(grace + INTERVAL)  # nothing is to happen meanwhile
+    here.leave(here.track(Member(), 1, {"a": [1]}))
+    wait_until(lambda: count_rows(shared, here) == 2, "its time is over here", SOON)
     there.track(Member(), 3)
     becomes({1: {"a": [1]}, 2: None, 3: None}, hearer)
     assert [set(joined) for _, joined, _ in hearer.calls] == [{1}, {2}, {3}]
@@ -267,6 +275,10 @@ def test_who_is_tracked_and_no_member_hears_of_others(shared, start):
     assert here.members.names() == ["room"]
     here.leave(hearer)
     assert here.members.names() == []
+
+
+#: Seconds for which another process is taken to live, and for which a test has to hear of it.
+LEASE = 6.0
 
 
 @contextlib.contextmanager
@@ -292,15 +304,16 @@ def test_the_people_of_a_killed_process_leave(shared, start, settings):
     here, there = start(shared), start(shared)
     hearer = here.hear()
     killed = {"killed": {"in": "another process"}}
-    with another_process(shared, settings, lease=3.0) as process:
-        becomes(killed, hearer)
-        process.kill()
-        process.wait()
-        assert there.present() == killed  # for a while
-    here.track(Member(), "comes back")
-    there.track(Member(), "killed", killed["killed"])
-    here_now = {**killed, "comes back": None}
-    becomes(here_now, hearer)
+    with override_settings(WEBSOCKET_PRESENCE_GRACE=LEASE):
+        with another_process(shared, settings, lease=LEASE) as process:
+            becomes(killed, hearer)
+            process.kill()
+            process.wait()
+            assert there.present() == killed  # for a while
+        here.track(Member(), "comes back")
+        there.track(Member(), "killed", killed["killed"])
+        here_now = {**killed, "comes back": None}
+        becomes(here_now, hearer)
     with another_process(shared, settings, lease=3.0) as process:
         there.track(Member(), "x")
         becomes({**here_now, "x": None}, hearer)
@@ -324,7 +337,7 @@ def count_rows(setting, process):
 def test_the_last_people_of_a_killed_process_leave(shared, start, settings):
     here = start(shared)
     hearer = here.hear()
-    with another_process(shared, settings, lease=3.0) as process:
+    with another_process(shared, settings, lease=LEASE) as process:
         becomes({"killed": {"in": "another process"}}, hearer)
         process.kill()
         process.wait()
@@ -368,12 +381,15 @@ def test_redis_is_away_and_comes_back(make_redis, start, caplog):
     redis.kill()
     with pytest.raises(GroupUnavailable, match=r"does not say who is present|is away"):
         there.present()
-    begun = time.monotonic()
-    here.track(Member(), 2)  # waits for nobody
-    assert time.monotonic() < begun + 1
+    taken = []
+    for key in (2, 3, 4):
+        begun = time.monotonic()
+        here.track(Member(), key)  # waits for nobody
+        taken.append(time.monotonic() - begun)
+    assert min(taken) < 1  # a busy machine may be late, but not each time
     wait_until(lambda: "cannot be told or heard of" in caplog.text, "the log says so", SOON)
     redis.start()
-    becomes({1: None, 2: None}, hearer)
+    becomes(dict.fromkeys(range(1, 5)), hearer)
 
 
 def test_a_handler_hears_that_the_history_is_gone(start, settings):
