@@ -24,7 +24,7 @@ websockets = pytest.importorskip("websockets")
 
 USERS = int(os.environ.get("DWEBSOCKET_TEST_CROWD", "0"))
 TABS = 3
-PEOPLE, GRACE = (USERS, 15) if USERS else (40, 3)
+PEOPLE, GRACE = (USERS, 15) if USERS else (40, 8)
 BACKENDS = ["machine", "redis"] if USERS else ["machine"]
 
 #: Seconds until everything must be right after a worker was killed.
