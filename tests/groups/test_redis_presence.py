@@ -51,7 +51,7 @@ def test_another_redis_takes_over(make_redis, make_peer):
     here, there = Process(make_peer(watched.setting)), Process(make_peer(watched.setting))
     hearers = check_presence(here, there, ["a", "b"])
     watched.fail()
-    wait_until(watched.has_switched, "the replica takes over", timeout=30)
+    wait_until(watched.has_switched, "the replica takes over", timeout=60)
     here.track(Member(), "later", name="b")
     becomes({"b": {"in": "b"}, "later": None}, hearers["b"], timeout=60)
     wait_until(lambda: there.present("b") == hearers["b"].picture, "it is known", SOON)

@@ -28,7 +28,7 @@ class Watched:
         self.redis.start()
         self.replica.start()
         self.replica.command("REPLICAOF", "127.0.0.1", ports[0])
-        wait_until(self._is_replicating, "the replica follows", timeout=10)
+        wait_until(self._is_replicating, "the replica follows", timeout=30)
         configuration = f"""
             sentinel monitor {SERVICE} 127.0.0.1 {ports[0]} 1
             sentinel auth-pass {SERVICE} secret
@@ -39,7 +39,8 @@ class Watched:
             "--sentinel", "--port", str(port), password=PASSWORD, configuration=configuration
         )
         self.sentinel.start()
-        wait_until(self._is_watched, "the Sentinel knows the replica", timeout=10)
+        # It asks each ten seconds, and not for half a minute once it has stood still itself.
+        wait_until(self._is_watched, "the Sentinel knows the replica", timeout=60)
         self.setting = {
             "BACKEND": BACKEND,
             "LOCATION": [
@@ -69,12 +70,13 @@ class Watched:
 def test_another_redis_takes_over(make_redis, make_peer, caplog):
     caplog.set_level("INFO", "dwebsocket.groups")
     watched = Watched(make_redis)
-    peers = [make_peer(watched.setting, WEBSOCKET_SEND_TIMEOUT=5) for _ in range(3)]
+    setting = patient(watched.setting)
+    peers = [make_peer(setting, WEBSOCKET_SEND_TIMEOUT=5) for _ in range(3)]
     members = [peer.join("a") for peer in peers]
     check_order(peers[0], *members[1:])
-    check_many_at_once(watched.redis, make_peer(patient(watched.setting)), *members)
+    check_many_at_once(watched.redis, make_peer(setting), *members)
     watched.fail()
-    wait_until(watched.has_switched, "the replica takes over", timeout=20)
+    wait_until(watched.has_switched, "the replica takes over", timeout=60)
     wait_until(
         lambda: [record.levelname for record in caplog.records].count("INFO") == 3,
         "everybody listens again",
