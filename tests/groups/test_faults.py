@@ -13,7 +13,7 @@ from dwebsocket.groups import get_counts
 from ..glue import site as django_site
 from ..servers.process import wait_until
 from ..servers.redis import RedisServer
-from .peers import BUSY
+from .peers import BUSY, patient
 from .test_processes import NO_PINGS, Site, row_of_workers
 
 __all__ = ["django_site"]  # configures Django
@@ -33,12 +33,12 @@ def serve(start_server, redis):
     """Start the four processes."""
     running = []
 
-    def serve(name):
+    def serve(name, by=redis):
         server = start_server(
             row_of_workers(name),
-            {"WEBSOCKET_GROUPS": redis.setting, "WEBSOCKET_SEND_TIMEOUT": 3, **NO_PINGS},
+            {"WEBSOCKET_GROUPS": patient(redis.setting), "WEBSOCKET_SEND_TIMEOUT": 3, **NO_PINGS},
         )
-        site = Site(server)
+        site = Site(server, redis=by)
         running.append(site)
         return site
 
@@ -139,7 +139,7 @@ def test_redis_is_killed_and_comes_back_under_traffic(serve, redis, name):
 
 
 def test_redis_is_down_at_the_start(serve, redis):
-    site = serve("gunicorn-gthread")
+    site = serve("gunicorn-gthread", by=None)
     members = site.join_everywhere()
     members[0].send_text('["send", "hello"]')
     assert members[0].read_text() == "hello"

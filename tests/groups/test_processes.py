@@ -13,6 +13,7 @@ import pytest
 from ..raw_client import RawClient
 from ..servers.process import ROOT, wait_until
 from ..servers.rows import ROWS
+from .peers import patient
 
 WORKERS = 4
 
@@ -37,9 +38,10 @@ MEMBERS = 100
 class Site:
     """A server of several processes."""
 
-    def __init__(self, server, timeout=60):  # a busy machine starts workers slowly
+    def __init__(self, server, timeout=60, redis=None):  # a busy machine starts workers slowly
         self.server = server
         self.timeout = timeout  # seconds
+        self.redis = redis  # that by which its processes hear of each other
         self.name = f"group-{next(names)}"
         self.clients = []
 
@@ -72,7 +74,13 @@ class Site:
 
         # A worker that is still starting takes nobody in, however many come.
         wait_until(join, f"each of {WORKERS} processes has a member", timeout=60)
+        if self.redis is not None:  # joining waits a moment at most
+            wait_until(lambda: self.listeners() == WORKERS, "all listen", timeout=60)
         return self.clients
+
+    def listeners(self):
+        """How many processes listen, by Redis."""
+        return self.redis.command("PUBSUB", "NUMSUB", f"dwebsocket:{self.name}")[1]
 
     def counts(self):
         """What each process says, by its pid."""
@@ -106,7 +114,8 @@ BACKENDS = [
 @pytest.fixture(scope="module", params=BACKENDS, ids=" ".join)
 def workers(request, start_server, redis_server):
     backend, name = request.param
-    groups = {"WEBSOCKET_GROUPS": redis_server.setting} if backend == "redis" else {}
+    setting = patient(redis_server.setting)
+    groups = {"WEBSOCKET_GROUPS": setting} if backend == "redis" else {}
     server = start_server(row_of_workers(name), {**groups, **NO_PINGS})
     server.groups = groups
     yield server
@@ -115,8 +124,8 @@ def workers(request, start_server, redis_server):
 
 
 @pytest.fixture
-def site(workers):
-    site = Site(workers)
+def site(workers, redis_server):
+    site = Site(workers, redis=redis_server if workers.groups else None)
     yield site
     site.close()
 
@@ -153,21 +162,17 @@ def test_close_reaches_all(site):
         assert member.read_close().close_code == 4002
 
 
-def test_a_process_without_members_listens_no_more(site, redis_server):
+def test_a_process_without_members_listens_no_more(site):
     if not site.server.groups:
         pytest.skip("the channel of a machine is there for all groups of a process")
-
-    def listeners():
-        return redis_server.command("PUBSUB", "NUMSUB", f"dwebsocket:{site.name}")[1]
-
     members = site.join_everywhere()
-    assert listeners() == WORKERS
+    assert site.listeners() == WORKERS
     before = site.counts()
     for member in members:
         member.send_text('["leave"]')
         assert member.read_text() == "left"
     assert {answer["count"] for answer in site.counts().values()} == {0}
-    wait_until(lambda: listeners() == 0, "nobody listens")
+    wait_until(lambda: site.listeners() == 0, "nobody listens", timeout=30)
     members[0].send_text('["send", "to nobody"]')
     members[0].send_text('["answer", "sent"]')
     assert members[0].read_text() == "sent"

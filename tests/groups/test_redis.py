@@ -177,11 +177,12 @@ async def join_in_loop(peer, name):
     return peer.join(name)
 
 
+@pytest.mark.usefixtures("usual_patience")
 def test_whoever_joins_waits_for_a_second_at_most(make_redis, make_peer):
     """And not at all in an event loop, which has others to serve."""
     redis = make_redis()
     redis.start()
-    here, there = make_peer(redis.setting), make_peer(redis.setting)
+    here, there = make_peer(patient(redis.setting)), make_peer(redis.setting)
     members = {"warm": there.join("warm")}
     redis.pause()
     taken = []
@@ -195,6 +196,8 @@ def test_whoever_joins_waits_for_a_second_at_most(make_redis, make_peer):
     assert time.monotonic() - begun < 5  # what it waits for does not come at all
     redis.resume()
     members["again"] = there.join("again")  # confirmed behind the others
+    subscribers = ("PUBSUB", "NUMSUB", "dwebsocket:again")
+    wait_until(lambda: redis.command(*subscribers)[1] == 1, "it listens")
     for name, member in members.items():
         check_order(here, member, name=name, count=10)
 

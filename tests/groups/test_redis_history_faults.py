@@ -15,7 +15,8 @@ from .peers import BUSY
 
 CHAOS = float(os.environ.get("DWEBSOCKET_TEST_CHAOS", "1.5"))
 
-PERSISTENT = ("--appendonly", "yes", "--appendfsync", "always")
+#: What is answered has been written, and the system goes on: nobody need wait for the disk.
+PERSISTENT = ("--appendonly", "yes", "--appendfsync", "no")
 
 LOST = "Messages are lost that the history does not have any more"
 
@@ -60,6 +61,7 @@ def losses(caplog):
     return [record for record in caplog.records if LOST in record.getMessage()]
 
 
+@pytest.mark.usefixtures("usual_patience")
 def test_it_is_killed_under_traffic(redis, peers, caplog):
     here, *others = peers
     pages = open_all(peers, 3)
@@ -162,6 +164,7 @@ def test_numbers_that_are_used_again(make_redis, make_peer, monkeypatch, count):
     assert [page.times_told() for page in [*pages, away]] == [1, 1, 1]
 
 
+@pytest.mark.usefixtures("usual_patience")
 def test_a_hanging_redis_holds_nobody(redis, peers):
     here, there, _ = peers
     sending = Traffic(here, rate=100)

@@ -155,12 +155,25 @@ def start_the_machine_anew(site, visitor):
     return see(visitor, start)
 
 
+def wait_for_redis(site, visitor):
+    """Until each worker knows that it is there."""
+    back = set()
+
+    def serves():
+        status, body = site.ask(f"/history/recall/{visitor.name}/")
+        back.update({json.loads(body)["pid"]} if status == 200 else ())
+        return back == site.workers()
+
+    wait_until(lambda: visitor.send(1) == 200, "it is there", 30)
+    wait_until(serves, "each worker knows that", 30)
+
+
 def start_redis_anew(site, visitor):
     def start():
         if site.redis is not None:
             site.redis.kill()
             site.redis.start()
-            wait_until(lambda: visitor.send(0) == 200 and visitor.send(1) == 200, "it is there")
+            wait_for_redis(site, visitor)
 
     return see(visitor, start)
 
@@ -169,17 +182,9 @@ def take_redis_away(site, visitor):
     if site.redis is None:
         return see(visitor, lambda: None)
 
-    back = set()
-
-    def serves():
-        status, body = site.ask(f"/history/recall/{visitor.name}/")
-        back.update({json.loads(body)["pid"]} if status == 200 else ())
-        return back == site.workers()
-
     def give_back():
         site.redis.resume()
-        wait_until(lambda: visitor.send(1) == 200, "it is back", 30)
-        wait_until(serves, "each worker knows that", 30)
+        wait_for_redis(site, visitor)
 
     return see(visitor, site.redis.pause, give_back)
 

@@ -17,6 +17,7 @@ import pytest
 
 from ...raw_client import RawClient
 from ...servers.process import list_children, wait_until
+from ..peers import patient
 from ..test_processes import row_of_workers
 from .stress import Stress
 
@@ -33,7 +34,7 @@ BACKENDS = {"memory": (MEMORY, 1), "machine": (MACHINE, WORKERS), "redis": (None
 @pytest.fixture(params=BACKENDS, scope="module")
 def server(request, start_server):
     setting, workers = BACKENDS[request.param]
-    setting = setting or request.getfixturevalue("redis_server").setting
+    setting = setting or patient(request.getfixturevalue("redis_server").setting)
     row = row_of_workers("gunicorn-gthread", workers)
     server = start_server(row, {"WEBSOCKET_GROUPS": setting, "WEBSOCKET_PING_INTERVAL": None})
     yield server
