@@ -6,7 +6,6 @@ from http.client import HTTPConnection
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from ..raw_client import KEY
 from .conversations import open_websocket
@@ -143,7 +142,7 @@ def test_the_lines_that_are_shown(skeleton, tmp_path, command):
     if "runserver" in command:
         without_logging(project)
     with serve(project, command) as server:
-        with connect(f"ws://127.0.0.1:{server.port}/chat/") as websocket:
+        with open_websocket(server, ["/chat/"]) as websocket:
             for number in range(4):
                 websocket.send(str(number))
                 websocket.recv(TIMEOUT)

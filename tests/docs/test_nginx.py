@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from ..servers.process import find_free_port, wait_until
 from ..servers.tls import share
-from .conversations import check_echo
+from .conversations import TIMEOUT, check_echo
 from .pages import code_in, page
 from .projects import make_project, write_files
 from .running import RunningServer
@@ -95,9 +95,10 @@ def open_through(port, host=HOST):
     """As a browser does that shows a page of this site."""
     trusting = share(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # the certificate has another name
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    sock = socket.create_connection(("127.0.0.1", port), 10)
+    sock = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+    options = {"sock": sock, "ssl": trusting, "open_timeout": TIMEOUT}
     # The port of https is left out of names; what we listen on here stands for it.
-    return connect(f"wss://{host}/echo/", sock=sock, ssl=trusting, origin=f"https://{host}")
+    return connect(f"wss://{host}/echo/", origin=f"https://{host}", **options)
 
 
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")

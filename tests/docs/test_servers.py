@@ -7,6 +7,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..servers.rows import ROWS
 from .conversations import (
+    TIMEOUT,
     check_capacity,
     check_echo,
     check_http,
@@ -162,27 +163,30 @@ def test_tls_connections_leave_the_server(project, certificates):
         check_many(server, HANDLER, 10, ssl=certificates.client_context)
 
 
+#: Its worker says all two seconds that it is there, and has four to start.
+IMPATIENT = "gunicorn --timeout 4 --bind 127.0.0.1:0 mysite.wsgi"
+
+
 def test_timeout_of_the_sync_worker_does_not_touch_websockets(project):
     with (
-        RunningServer("gunicorn --timeout 1 --bind 127.0.0.1:0 mysite.wsgi", project) as server,
+        RunningServer(IMPATIENT, project) as server,
         open_websocket(server) as view,
         open_websocket(server, HANDLER) as handler,
     ):
         with pytest.raises(TimeoutError):
-            view.recv(4)
+            view.recv(7)
         check_echo(view)
         check_echo(handler)
 
 
 def test_timeout_of_the_sync_worker_kills_a_view_that_stays(project):
     configure(project, "WEBSOCKET_VIEW_THREADS = 0")
-    command = "gunicorn --timeout 1 --bind 127.0.0.1:0 mysite.wsgi"
     with (
-        RunningServer(command, project, may_log=["SystemExit"]) as server,
+        RunningServer(IMPATIENT, project, may_log=["SystemExit"]) as server,
         open_websocket(server) as view,
         pytest.raises(ConnectionClosed),
     ):
-        view.recv(10)
+        view.recv(TIMEOUT)
 
 
 def test_tables_name_the_servers_of_the_contract_suite():

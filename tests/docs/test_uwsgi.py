@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from websockets.sync.client import connect
 from ..servers.process import find_free_port, wait_until
 from ..servers.rows import NGINX, ROWS
 from ..servers.uwsgi import PROGRAM
-from .conversations import check_echo, close_codes_at_sigterm
+from .conversations import TIMEOUT, check_echo, close_codes_at_sigterm
 from .pages import code_in, page
 from .projects import SETTINGS, environment, make_project
 from .running import RunningServer
@@ -67,18 +68,21 @@ def write_ini(project, name, **changes):
     return f"uwsgi --ini {name}"
 
 
+def open_echo(port):
+    address, origin = f"ws://127.0.0.1:{port}/echo/", f"http://127.0.0.1:{port}"
+    return connect(address, origin=origin, open_timeout=TIMEOUT)
+
+
 @needs_uwsgi
 def test_ini(project):
     port = find_free_port()
     command = write_ini(project, "uwsgi.ini", port=("8000", str(port)))
     assert command in PAGE.blocks_in("console")[0].commands
-    with RunningServer(command, project, port=port) as server:
-        websocket = connect(f"ws://127.0.0.1:{port}/echo/", origin=f"http://127.0.0.1:{port}")
-        with websocket:
-            check_echo(websocket)
-            (row,) = (row for row in INDEX.table("Server").rows if row[0] == "uWSGI")
-            codes = {int(code) for code in re.findall(r"\d{4}", row[4])}
-            assert set(close_codes_at_sigterm(server, websocket)) <= codes
+    with RunningServer(command, project, port=port) as server, open_echo(port) as websocket:
+        check_echo(websocket)
+        (row,) = (row for row in INDEX.table("Server").rows if row[0] == "uWSGI")
+        codes = {int(code) for code in re.findall(r"\d{4}", row[4])}
+        assert set(close_codes_at_sigterm(server, websocket)) <= codes
 
 
 @needs_uwsgi
@@ -97,16 +101,21 @@ def test_nginx(project):
         command.split(), env=environment(), cwd=project, start_new_session=True
     )
     try:
-        wait_until((project / "mysite.sock").exists, "uWSGI listens", timeout=20)
+        wait_until(lambda: may_connect(project / "mysite.sock"), "uWSGI listens", timeout=20)
         nginx = f"{NGINX} -p {project} -c nginx.conf"
         with (
             RunningServer(nginx, project, port=port),
-            connect(f"ws://127.0.0.1:{port}/echo/", origin=f"http://127.0.0.1:{port}") as websocket,
+            open_echo(port) as websocket,
         ):
             check_echo(websocket)
     finally:
         os.killpg(uwsgi.pid, signal.SIGKILL)
         uwsgi.wait(20)
+
+
+def may_connect(path):
+    """It has bound it, listens there, and lets everybody in: in this order."""
+    return path.exists() and stat.S_IMODE(path.stat().st_mode) == 0o666
 
 
 def test_modes_are_those_of_the_contract_suite():

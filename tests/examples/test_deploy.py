@@ -76,7 +76,8 @@ def site(gunicorns, certificates, tmp_path):
 def open_talk(site, origin=f"https://{HOST}"):
     """As a browser does that shows a page of this site."""
     sock = socket.create_connection(("127.0.0.1", site[1]), TIMEOUT)
-    with connect(f"wss://{HOST}/talk/", sock=sock, ssl=trusting(), origin=origin) as websocket:
+    options = {"sock": sock, "ssl": trusting(), "open_timeout": TIMEOUT}
+    with connect(f"wss://{HOST}/talk/", origin=origin, **options) as websocket:
         yield websocket
 
 
@@ -147,11 +148,9 @@ def test_a_reload_leaves_the_clients_alone(start_gunicorn):
 
 
 def open_directly(server):
-    headers = {"X-Forwarded-Proto": "https"}
+    options = {"additional_headers": {"X-Forwarded-Proto": "https"}, "open_timeout": TIMEOUT}
     sock = socket.create_connection(("127.0.0.1", server.port), TIMEOUT)
-    return connect(
-        f"ws://{HOST}/talk/", sock=sock, origin=f"https://{HOST}", additional_headers=headers
-    )
+    return connect(f"ws://{HOST}/talk/", sock=sock, origin=f"https://{HOST}", **options)
 
 
 def test_gunicorn_tells_systemd_that_it_is_there(start_gunicorn, tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ class Loop:
     def __init__(self):
         self.loop = asyncio.new_event_loop()
         self.complaints = []
+        self._stands_still = False
         self.loop.set_exception_handler(lambda loop, context: self.complaints.append(context))
         self._thread = threading.Thread(target=self.loop.run_forever, name="test-loop")
         self._thread.start()
@@ -37,13 +38,21 @@ class Loop:
         """Run it in there; its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(TIMEOUT)
 
+    def stop_clock(self):
+        """From now on its clock stands still but for what ``pass_time`` makes of it."""
+        now = self.loop.time()
+        self.loop.time = lambda: now
+        self._stands_still = True
+
     def pass_time(self, seconds):
         """Its clock jumps: what was to happen until then happens now."""
         self.run(self._pass_time(seconds))
 
     async def _pass_time(self, seconds):
-        moved = self.loop.time() + seconds - time.monotonic()
-        self.loop.time = lambda: time.monotonic() + moved
+        then = self.loop.time() + seconds
+        moved = then - time.monotonic()
+        stands_still = self._stands_still
+        self.loop.time = lambda: then if stands_still else time.monotonic() + moved
 
     def close(self):
         with warnings.catch_warnings(record=True) as caught:

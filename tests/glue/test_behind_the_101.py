@@ -141,6 +141,7 @@ def test_the_system_watches_no_further_descriptor(site, serve, monkeypatch):
 
 
 def test_copies_keep_out_of_what_is_left_to_others(monkeypatch):
+    wait_until(lambda: sweeper.count() == 0)  # what another test has left
     monkeypatch.setattr("dwebsocket.transports.detach.find_share", lambda: detach.ABOVE_SELECT + 1)
     first = detach.duplicate(0, detach.ABOVE_SELECT)
     second = detach.duplicate(0, detach.ABOVE_SELECT)

@@ -9,7 +9,7 @@ from dwebsocket.running import database
 from dwebsocket.running.threads import Threads
 
 from ..raw_client import TEXT, build_frame
-from .site import letting_go
+from .site import TIMEOUT, letting_go
 
 
 def set_attribute():
@@ -226,7 +226,7 @@ def test_one_that_cannot_be_closed_is_forgotten_and_logged(caplog):
 @pytest.mark.parametrize("keeps", [False, True])
 def test_threads_that_serve_many_keep_nothing(reports, keeps):
     """Handshakes under ASGI, and what coroutines have done in a thread."""
-    pool = Threads(1, "test", keeps_databases=keeps)
+    pool = Threads(1, "test", TIMEOUT, keeps_databases=keeps)
 
     def work():
         reports(getattr(connection, "tenant", None))
@@ -236,6 +236,7 @@ def test_threads_that_serve_many_keep_nothing(reports, keeps):
     assert reports.next() is None
     pool.start(work)
     assert reports.next() == ("acme" if keeps else None)
+    pool.dismiss()
 
 
 def test_an_object_that_a_coroutine_has_made_is_its_own(serve_either, caplog):

@@ -40,6 +40,10 @@ def thread_names():
     return sorted(thread.name for thread in threading.enumerate())
 
 
+def have_ended(*names):
+    return not {f"dwebsocket-{name}" for name in names} & set(thread_names())
+
+
 def count_open_databases():
     """How often this process has the database file open."""
     path = str(connections["default"].settings_dict["NAME"])
@@ -56,7 +60,7 @@ def count_open_databases():
 def test_an_idle_connection_holds_one_thread_and_no_database(site, view):
     site.serve(letting_go(view))
     connections.close_all()
-    wait_until(lambda: "dwebsocket-view" not in thread_names())
+    wait_until(lambda: have_ended("view", "sync", "waiting", "test"))  # those of another test
     before = count_open_databases()
     sessions = [WebSocketClient().websocket("/") for _ in range(3)]
     for session in sessions:

@@ -56,6 +56,7 @@ async def coroutine(request):
 
 @pytest.fixture(autouse=True)
 def forget_notes():
+    wait_until(lambda: view_threads.running == 0)  # of another test
     notes.clear()
     yield
     wait_until(lambda: view_threads.running == 0)

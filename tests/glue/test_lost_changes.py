@@ -191,6 +191,7 @@ def test_what_on_open_changes_is_saved(serve, known, caplog, ended, text):
     )
     talk(client, text, ended=ended)
     assert client.session["last"] == "opened"
+    wait_until(lambda: len(lines_of(caplog)) >= (text == "session"))
     assert len(lines_of(caplog)) == (text == "session")
 
 

@@ -95,6 +95,14 @@ def pair(monkeypatch):
         one.leave()
 
 
+@pytest.fixture
+def patient_pair(pair, monkeypatch):
+    """They do not give each other up, however long the test lets them wait."""
+    for name in ("FIRST_PATIENCE", "PATIENCE"):
+        monkeypatch.setattr(f"dwebsocket.backends.sessions.relay.link.{name}", 60.0)
+    return pair
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_what_is_lost_ends_streams_and_nothing_else(pair, seed):
     here, there, backend = pair
@@ -141,9 +149,9 @@ def test_what_is_too_much_ends_the_streams(pair, monkeypatch):
     assert user.breaks == 1
 
 
-def test_no_more_is_on_its_way_than_the_other_side_takes(pair):
+def test_no_more_is_on_its_way_than_the_other_side_takes(patient_pair):
     """In both directions at once, of which each waits for the other to say that it has it."""
-    here, there, backend = pair
+    here, there, backend = patient_pair
     text, users = "x" * (1 << 20), [User() for _ in range(8)]
     for number, user in enumerate(users):
         opener, peer = (here, there.name) if number % 2 else (there, here.name)
@@ -158,8 +166,8 @@ def test_no_more_is_on_its_way_than_the_other_side_takes(pair):
     assert backend.most < 12 << 20  # of 64
 
 
-def test_what_is_large_leaves_room_for_others(pair):
-    here, there, backend = pair
+def test_what_is_large_leaves_room_for_others(patient_pair):
+    here, there, backend = patient_pair
     opened, text = [], "x" * (1 << 20)
     with suppress(Busy):
         for _ in range(100):
@@ -180,8 +188,8 @@ def test_what_is_large_leaves_room_for_others(pair):
     "content",
     ["text", b"", b"{}", b"[]", b"[1]", b'[1,"a","b",null,"1",[]]', b"[2,1,1,1,1,1]", b"\xff" * 40],
 )
-def test_what_is_no_message_of_ours_is_nothing(pair, content):
-    here, there, backend = pair
+def test_what_is_no_message_of_ours_is_nothing(patient_pair, content):
+    here, there, backend = patient_pair
     here.send_nowait(PreparedMessage(content))
     user = User()
     user.say(here, there.name, 1)

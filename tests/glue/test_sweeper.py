@@ -107,14 +107,17 @@ def test_a_close_that_arrives_for_an_idle_view_is_answered(pair):
 
 def test_the_running_sweeper_drops_and_counts(open_pair, caplog):
     caplog.set_level(logging.INFO, "dwebsocket.connection")
+    dropped = count_dropped()
     websocket, peer = open_pair(WEBSOCKET_PING_INTERVAL=0.05, WEBSOCKET_PING_TIMEOUT=0.05)
-    [running] = [s for s in sweepers.sweepers.values() if websocket in s.connections]
-    dropped = running.dropped
     assert peer.read_frame() == Frame(PING, b"")
     assert websocket.wait(TIMEOUT) is None
-    wait_until(lambda: running.dropped == dropped + 1)
-    assert websocket not in running.connections
+    wait_until(lambda: count_dropped() == dropped + 1)
+    assert websocket not in sweepers.find_all()
     wait_until(lambda: "did not answer a Ping" in caplog.text)  # counted first, then told
+
+
+def count_dropped():
+    return sum(running.dropped for running in sweepers.sweepers.values())
 
 
 def test_a_reader_is_not_disturbed(open_pair):
@@ -182,7 +185,8 @@ def test_one_that_is_accepted_counts_once(open_pair, settings_of, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def go_on():
-    """What these tests end goes on for others."""
+    """What these tests end goes on for others, and they count nothing of those."""
+    wait_until(lambda: sweepers.count() == 0)
     yield
     ending.start_anew()
 

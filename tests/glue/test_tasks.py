@@ -337,6 +337,7 @@ class Timed(JsonWebSocketHandler):
 
 
 def test_start_ping(serve, loop, site):
+    loop.stop_clock()
     with serve(Timed.as_view(), TIME_ZONE="Asia/Tokyo").websocket("/") as session:
         assert session.receive_json() == "open"
         assert session.outgoing.empty()

@@ -39,10 +39,12 @@ def test_there_are_no_more_than_said(work):
 
 def test_one_that_has_time_is_used_again():
     threads = Threads(3, "again", patience=60)
-    idents = {threads.submit(threading.get_ident).result(10) for _ in range(20)}
-    assert len(idents) <= 2  # the first may not have been idle again at once
-    for _ in alive("again"):
-        threads.dismiss()
+    idents = set()
+    for _ in range(20):
+        idents.add(threads.submit(threading.get_ident).result(10))
+        wait_until(lambda: not threads.is_busy)
+    assert len(idents) == 1
+    threads.dismiss()
     wait_until(lambda: not alive("again"))
 
 

@@ -22,6 +22,7 @@ from dwebsocket.transports import (
 
 from .key_updates import build_updates, needs_key_updates, open_client
 from .pairs import TIMEOUT, Pair, connect, in_thread, make_context, make_pair, wrap_plain
+from .test_receiving import count_unread
 from .test_watching import Watcher
 
 KINDS = ["threads-tls", "gevent-tls", "eventlet-tls"]
@@ -122,7 +123,7 @@ def test_many_full_records_come_in_one_read(pair):
     pair.peer.sendall(b"x" * 4 * RECORD)
     counts = []
     deadline = time.monotonic() + TIMEOUT
-    pair.transport.sleep(0.05)  # most likely all of it is here by then
+    pair.finish(lambda: count_unread(pair) > 4 * RECORD)
     while sum(counts) < 4 * RECORD:
         counts.append(pair.transport.receive(deadline)[1])
     assert max(counts) > RECORD

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from dwebsocket.transports import poll
 from dwebsocket.transports.base import Transport
 
 from .pairs import KINDS, TIMEOUT, in_thread, make_pair
@@ -19,12 +20,15 @@ class Watcher:
         self.ends = self.writable = self.reading = 0
         self.overlapped = False
         self.delay = 0
+        self.is_held = False  # its call lasts as long as this says
 
     def on_readable(self):
         self.overlapped = self.overlapped or self.reading > 0
         self.reading += 1
         if self.delay:
             self.pair.transport.sleep(self.delay)
+        while self.is_held:
+            self.pair.transport.sleep(0.002)
         received = self.pair.transport.try_receive()
         if received is not None:
             buffer, count = received
@@ -56,6 +60,7 @@ def watcher(pair):
     made = Watcher(pair)
     pair.transport.watch(made)
     yield made
+    made.is_held = False
     pair.transport.unwatch()
 
 
@@ -138,7 +143,7 @@ def test_calls_never_overlap(pair, watcher):
 
 
 def test_a_slow_call_delays_nobody_else(pair, watcher, certificates):
-    watcher.delay = 2
+    watcher.is_held = True
     other = make_pair(pair.kind, certificates)
     other.transport.detach()
     quick = Watcher(other)
@@ -148,6 +153,7 @@ def test_a_slow_call_delays_nobody_else(pair, watcher, certificates):
     other.peer.sendall(b"quick")
     other.finish(lambda: quick.found == b"quick")
     assert watcher.found == b""
+    watcher.is_held = False
     pair.finish(lambda: watcher.found == b"slow")
     other.transport.unwatch()
     other.close()
@@ -198,8 +204,9 @@ def test_many_with_more_to_do_delay_others_by_one_turn(kind, begin):
     new.transport.watch(watcher)
     new.finish(lambda: len(turns) > 2 * len(pairs))
     for number in range(1, 6):
-        before = len(turns)
         new.peer.sendall(b"x")
+        assert poll.wait_readable(new.transport.fileno(), TIMEOUT)  # in nobody's turn
+        before = len(turns)
         while len(watcher.found) < number:
             assert len(turns) < before + 5, "it waits for many of them"
             new.transport.sleep(0)
@@ -212,10 +219,11 @@ def test_many_with_more_to_do_delay_others_by_one_turn(kind, begin):
 
 
 def test_interest_that_changes_during_a_call_counts_afterwards(pair, watcher):
-    watcher.delay = 0.05
+    watcher.is_held = True
     pair.peer.sendall(b"data")
     pair.finish(lambda: watcher.reading)
     pair.transport.set_interest(reading=False, writing=True)
+    watcher.is_held = False
     pair.finish(lambda: watcher.found == b"data" and not watcher.reading)
     pair.peer.sendall(b"more")
     before = watcher.writable

@@ -176,9 +176,9 @@ def test_iteration(serve):
 
 
 def test_iteration_does_not_wait_for_ever(serve):
-    with serve(echo).websocket("/", timeout=1) as websocket:
+    with serve(echo).websocket("/", timeout=3) as websocket:
         websocket.send("a")
         messages = iter(websocket)
         assert next(messages) == "a"
-        with pytest.raises(TimeoutError, match=r"sent nothing for 1 seconds"):
+        with pytest.raises(TimeoutError, match=r"sent nothing for 3 seconds"):
             next(messages)
