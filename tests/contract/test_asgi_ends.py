@@ -8,7 +8,12 @@ from itertools import cycle, islice
 import pytest
 
 from ..raw_client import TEXT, build_frame, build_request
-from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
+from ..servers.process import (
+    count_descriptors,
+    wait_for_descriptors,
+    wait_until,
+    wait_until_joined,
+)
 from .test_gunicorn_ends import read_goodbyes
 
 pytestmark = pytest.mark.rows(asgi=True, tls=False)
@@ -104,6 +109,7 @@ def test_all_clients_drop(own_server, count, journal, case):
     drop(open_all(own_server, IDLE, f"{case}-warm"))
     journal.wait(f"{case}-warm", "ended", count=len(IDLE))
     before = wait_for_idleness(own_server)
+    wait_until_joined(own_server, before["pid"])
     descriptors = count_descriptors(before["pid"])
     sockets = open_all(own_server, islice(cycle(IDLE), count), case)
     journal.wait(case, "started", count=count, timeout=GRACE)

@@ -3,7 +3,7 @@
 import pytest
 
 from ..raw_client import BINARY, build_frame
-from ..servers.process import count_descriptors, wait_for_descriptors
+from ..servers.process import count_descriptors, wait_for_descriptors, wait_until_joined
 from .conftest import Echo
 
 CLIENTS = 20
@@ -11,7 +11,7 @@ HALF_A_MESSAGE = build_frame(BINARY, bytes(100_000))[:50_000]
 
 
 def test_clients_that_reset_in_mid_message(server, open_websocket, new_client, journal, case, echo):
-    pid = warm_up(open_websocket, journal, case, echo)
+    pid = warm_up(server, open_websocket, journal, case, echo)
     before = count_descriptors(pid)
     for _ in range(CLIENTS):
         client = open_websocket(echo.path)
@@ -23,7 +23,7 @@ def test_clients_that_reset_in_mid_message(server, open_websocket, new_client, j
 @pytest.mark.elsewhere(mount="")
 @pytest.mark.parametrize("mount", ["", "/middleware-last"])
 def test_clients_that_close(server, open_websocket, journal, case, mount, echo):
-    pid = warm_up(open_websocket, journal, case, echo)
+    pid = warm_up(server, open_websocket, journal, case, echo)
     before = count_descriptors(pid)
     for _ in range(CLIENTS):
         client = open_websocket(mount + echo.path)
@@ -50,7 +50,8 @@ def flood(path, server, open_websocket, journal, case, count=3):
     def connect(path):
         return open_websocket(path, server)
 
-    pid = warm_up(connect, journal, case, Echo("/handler/echo/", "on_close"))  # starts a loop
+    echo = Echo("/handler/echo/", "on_close")  # starts a loop
+    pid = warm_up(server, connect, journal, case, echo)
     before = count_descriptors(pid)
     clients = [connect(path) for _ in range(count)]
     for client in clients:
@@ -61,7 +62,7 @@ def flood(path, server, open_websocket, journal, case, count=3):
 @pytest.mark.rows(foreign=True)  # where select gets one that is made for it
 def test_views_that_select(server, open_websocket, journal, case):
     echo = Echo("/echo/", "returned")
-    pid = warm_up(open_websocket, journal, case, echo)
+    pid = warm_up(server, open_websocket, journal, case, echo)
     before = count_descriptors(pid)
     for _ in range(10):
         client = open_websocket("/select/")
@@ -70,7 +71,7 @@ def test_views_that_select(server, open_websocket, journal, case):
     check_all_gone(pid, before, 10, journal, case)
 
 
-def warm_up(open_websocket, journal, case, echo):
+def warm_up(server, open_websocket, journal, case, echo):
     """What a server opens once, it has opened after one connection."""
     client = open_websocket(echo.path)
     client.send_text("warm")
@@ -80,7 +81,9 @@ def warm_up(open_websocket, journal, case, echo):
     client.read_to_eof()
     client.hang_up()
     journal.wait(case, "ended")
-    return journal.wait(case, "started")["pid"]
+    pid = journal.wait(case, "started")["pid"]
+    wait_until_joined(server, pid)
+    return pid
 
 
 def check_all_gone(pid, before, count, journal, case):

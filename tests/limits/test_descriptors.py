@@ -6,7 +6,12 @@ from contextlib import suppress
 
 import pytest
 
-from ..servers.process import count_descriptors, wait_for_descriptors, wait_until
+from ..servers.process import (
+    count_descriptors,
+    wait_for_descriptors,
+    wait_until,
+    wait_until_joined,
+)
 from .conftest import DESCRIPTORS, check_echo, open_in_the_end, rows
 
 PATHS = ("/echo/quietly/", "/handler/echo/quietly/", "/async/echo/quietly/")
@@ -29,13 +34,14 @@ def server(row, start_server):
 
 
 @pytest.fixture
-def worker(visitors, journal, case):
+def worker(server, visitors, journal, case):
     """The process that runs the views, which has opened what it opens once."""
     for path in ("/echo/", "/handler/echo/"):
         visitors.open(path)
     visitors.leave()
     pid = journal.wait(case, "started", count=2)["pid"]
     journal.wait(case, "ended", count=2)
+    wait_until_joined(server, pid)
     return pid
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..servers.process import count_descriptors, wait_for_descriptors
+from ..servers.process import count_descriptors, wait_for_descriptors, wait_until_joined
 from ..servers.rows import gunicorn
 
 COUNT = int(os.environ.get("DWEBSOCKET_TEST_IDLE", "100"))
@@ -44,11 +44,12 @@ def read_memory(pid):
 
 
 @pytest.mark.timeout(600)
-def test_many_idle_handlers(visitors, journal, case):
+def test_many_idle_handlers(server, visitors, journal, case):
     visitors.open("/echo/")
     pid = journal.wait(case, "started")["pid"]
     for _ in range(20):
         visitors.open("/handler/echo/quietly/")
+    wait_until_joined(server, pid)
     descriptors, before = count_descriptors(pid), read_memory(pid)
     idle = []
     for number in range(COUNT):

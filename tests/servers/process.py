@@ -144,6 +144,14 @@ def count_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
 
 
+def wait_until_joined(server, pid):
+    """A process hears the others of its site from its first WebSocket on, as soon as a thread has
+    seen to that, and keeps the descriptors for it.
+    """
+    names = f"{pid}.*.sock"
+    wait_until(lambda: any(server.run_directory.glob(names)), "it listens for others", 30)
+
+
 def freeze(pid):
     """Stop a process until SIGCONT, and wait until none of its threads runs any more."""
     os.kill(pid, signal.SIGSTOP)
