@@ -6,10 +6,11 @@ import shlex
 import subprocess
 import sys
 from configparser import RawConfigParser
+from functools import partial
 
 import pytest
 import yaml
-from websockets.sync.client import connect
+from websockets.sync import client as websockets_client
 
 from dwebsocket.management.commands.run_wsserver import Command
 
@@ -18,6 +19,7 @@ from ..servers.process import ROOT
 
 GATEWAY = ROOT / "examples" / "gateway"
 TIMEOUT = 30
+connect = partial(websockets_client.connect, open_timeout=TIMEOUT)
 
 compose = yaml.safe_load((GATEWAY / "compose.yaml").read_text())
 

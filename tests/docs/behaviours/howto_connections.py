@@ -8,7 +8,7 @@ from dwebsocket.testing import WebSocketClient
 
 
 def wait_for(count):
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while len(connections.list()) != count:
         assert time.monotonic() < end, connections.list()
         time.sleep(0.01)

@@ -17,7 +17,7 @@ MEMORY = {"BACKEND": "dwebsocket.groups.memory.MemoryGroupBackend"}
 
 
 def wait_for_members(room, count):
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while len(Group(room)) != count:
         assert time.monotonic() < end, f"{len(Group(room))} members, not {count}"
         time.sleep(0.01)

@@ -18,11 +18,11 @@ urlpatterns = [
 
 
 def wait_until(condition):
-    for _ in range(500):
+    for _ in range(3000):
         if condition():
             return
         threading.Event().wait(0.01)
-    raise AssertionError("not within 5 seconds")
+    raise AssertionError("not within 30 seconds")
 
 
 @override_settings(ROOT_URLCONF=__name__)
