@@ -194,14 +194,14 @@ class Hub:
             return False
         worker = Worker(name, hello, monotonic())
         with self.lock:
-            before = self._workers.get(name)
-            if before is not None:
-                self._lose(before)
-            self._workers[name] = worker  # before it knows
-            if not self._packets.send_now(name, pack(Kind.WELCOME, self._epoch)):
-                del self._workers[name]
-                return True  # its other socket is not connected yet: it says hello again
-            self._place_waiting()
+            # Who has waited long for the answer says hello again: what it has been given it has.
+            is_known = name in self._workers
+            if not is_known:
+                self._workers[name] = worker  # before it knows
+            if self._packets.send_now(name, pack(Kind.WELCOME, self._epoch)):
+                self._place_waiting()
+            elif not is_known:
+                del self._workers[name]  # its other socket is not connected yet
         return True
 
     def _find(self, worker: Worker, packet: Packet) -> Connection | None:

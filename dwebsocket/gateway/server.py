@@ -55,11 +55,11 @@ class Entrance(RequestHandler):
     """One request."""
 
     front: Front
-    _connection_asked: Connection | None
+    _asked: tuple[Connection, asyncio.Future[Answer | None]] | None
 
     def initialize(self, front: Front) -> None:
         self.front = front
-        self._connection_asked = None
+        self._asked = None
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -75,23 +75,30 @@ class Entrance(RequestHandler):
             polls = found is not None and self.get_query_arguments("EIO")
             self._write(NO_POLLS if polls else NOTHING)
             return
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Answer | None] = loop.create_future()
 
         def tell(answer: Answer) -> None:
             loop.call_soon_threadsafe(settle, answered, answer)
 
-        connection = self._connection_asked = self.front.hub.ask(self._describe(found[0]), tell)
+        connection = self.front.hub.ask(self._describe(found[0]), tell)
+        self._asked = connection, answered
         answer = await answered
-        self._connection_asked = None
-        if answer.status == 101:
+        self._asked = None
+        if answer is None:
+            self.detach()
+        elif answer.status == 101:
             self._open(connection, answer)
         else:
             self._write(answer)
 
     def on_connection_close(self) -> None:
-        if self._connection_asked is not None:  # it has left, and nobody has answered it
-            self._connection_asked.end()
+        if self._asked is None:
+            return
+        connection, answered = self._asked
+        if not answered.done():  # it has left, and nobody has answered it
+            connection.end()
+            answered.set_result(None)  # tornado keeps a request until it has ended
 
     def _tell_health(self) -> None:
         workers, connections = self.front.hub.counts
@@ -158,7 +165,7 @@ class Entrance(RequestHandler):
             connection.end()
 
 
-def settle(answered: asyncio.Future[Answer], answer: Answer) -> None:
+def settle(answered: asyncio.Future[Answer | None], answer: Answer) -> None:
     """Let the request go on, unless its client has left."""
     if not answered.done():
         answered.set_result(answer)

@@ -9,8 +9,8 @@ from .processes import Gateway
 
 @pytest.fixture(scope="module")
 def front():
-    """A front alone: what it knows of handlers these tests say."""
-    gateway = Gateway()
+    """A front alone: what it knows of handlers these tests say. It waits for their answers."""
+    gateway = Gateway(settings={"WEBSOCKET_CLOSE_TIMEOUT": 60})
     yield gateway
     gateway.stop()
 

@@ -4,6 +4,7 @@ import os
 
 import zmq
 
+from dwebsocket.backends.gateway.link import find_namespace
 from dwebsocket.backends.gateway.wire import VERSION, Kind, pack, pack_json, unpack
 from tests.servers.process import wait_until
 
@@ -39,8 +40,13 @@ class Peer:
             self._come += unpack(self.incoming.recv())
 
     def greet(self):
-        """Be a process with handlers."""
-        hello = {"version": VERSION, "pid": 0, "namespace": "elsewhere", "capacity": 1}
+        """Be a process with handlers: this one, which is seen to be alive."""
+        hello = {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "namespace": find_namespace(),
+            "capacity": 1,
+        }
         wait_until(lambda: self._is_welcome(hello), "the front answers", TIMEOUT)
 
     def _is_welcome(self, hello):

@@ -15,6 +15,9 @@ from .peer import TIMEOUT
 #: Clients that have left, and what each had sent.
 LEFT, SIZE = 20, 2 << 20
 
+#: Clients that do not wait for an answer, and what each had in a header.
+ASKED, HEADER = 150, 50_000
+
 
 @pytest.fixture
 def worker(meet):
@@ -92,6 +95,36 @@ def test_what_nobody_has_answered_is_not_kept(front, worker, connect):
         worker.wait_for(Kind.CLOSED)
     front.wait_for_connections(0)
     wait_until(lambda: read_memory(front.front) - before < LEFT * SIZE / 2, "it is given back")
+
+
+def test_handshakes_that_nobody_waits_for_are_not_kept(front, worker, connect):
+    """Their clients have left before anybody has answered."""
+
+    def leave(count):
+        for _ in range(count):
+            client = connect()
+            client.send_bytes(build_request("/", client.host, headers={"X": "x" * HEADER}))
+            worker.wait_for(Kind.OPEN)
+            client.hang_up()
+            worker.wait_for(Kind.CLOSED)
+
+    leave(ASKED)  # what comes once has come
+    before = read_memory(front.front)
+    leave(ASKED)
+    assert read_memory(front.front) - before < ASKED * HEADER
+
+
+def test_who_says_hello_again_keeps_what_it_has(worker, connect):
+    """It has waited for the answer for so long that it has doubted that it was heard."""
+    client = connect()
+    open_connection(client, worker)
+    client.send_text("first")
+    worker.wait_for(Kind.TEXT)
+    worker.greet()
+    worker.wait_for(Kind.WELCOME)
+    client.send_text("second")
+    packet = worker.wait_for(Kind.TEXT)
+    assert (packet.body, packet.redelivered) == (b"second", False)
 
 
 def test_clients_that_leave_while_they_are_accepted(front, worker, connect):

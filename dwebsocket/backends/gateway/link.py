@@ -137,9 +137,10 @@ class Link:
         self._greeted = False
         self._hello()
 
-    def note_welcome(self) -> None:
-        """The front knows us."""
-        self._greeted = True
+    def note_welcome(self) -> bool:
+        """The front knows us; whether we did not know that."""
+        was_greeted, self._greeted = self._greeted, True
+        return not was_greeted
 
     def _hello(self) -> None:
         content = {

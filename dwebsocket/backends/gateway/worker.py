@@ -129,14 +129,15 @@ class Worker:
 
     def _meet(self, front: bytes) -> None:
         """The front has answered. Whoever knows us not, or not any more, has none of our
-        connections.
+        connections; to who has said hello twice it says so twice.
         """
+        if not self._link.note_welcome() and self._front == front:
+            return
         for connection in list(self._servings):
             self._end(connection, CloseCode.SERVICE_RESTART, "", may_answer=False)
         if self._front not in (None, front):
             logger.info("The gateway's front is another one: its connections are gone")
         self._front = front
-        self._link.note_welcome()
 
     def _open(self, packet: Packet) -> None:
         content = read_json(packet.body)
