@@ -36,7 +36,8 @@ TOLD = "talks.map(({ socket, ...talk }) => talk)"
 
 @pytest.fixture(scope="module")
 def server(start_server):
-    settings = {**SETTINGS, "WEBSOCKET_RESUME_TIMEOUT": 30}
+    patience = {"WEBSOCKET_RESUME_TIMEOUT": 30, "WEBSOCKET_HANDOVER_TIMEOUT": 30}
+    settings = {**SETTINGS, **patience}
     server = start_server(make_row("gthread"), settings, measured=False)
     yield server
     server.stop(30)

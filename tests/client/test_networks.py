@@ -134,7 +134,7 @@ def test_who_has_websockets_never_polls(talk, proxy):
 @pytest.mark.parametrize("upgrade", [strip_upgrade, answer_200, stay_silent])
 def test_where_websockets_are_blocked_it_polls(talk, proxy, upgrade):
     proxy.upgrade = upgrade
-    talk.start(openTimeout=500, minDelay=100).wait_for("got.length > 100")
+    talk.start(openTimeout=2500, minDelay=100).wait_for("got.length > 100")
     told = talk.end()
     assert (told["transport"], told["resumed"]) == ("polling", [False])
     assert transports_of(proxy)[:2] == ["websocket", "polling"]

@@ -69,7 +69,7 @@ def test_pollers(server):
         for poll in waiting[: POLLERS // 2]:
             assert poll.read_response().body == b"4hello"
         # Those that have called the handlers end; each of the others' polls is waiting.
-        wait_until(lambda: worker.read("Threads") <= MAX_THREADS, "threads are few", 15)
+        wait_until(lambda: worker.read("Threads") <= MAX_THREADS, "threads are few", 60)
         started = time.monotonic()
         page = RawClient(server)
         page.send_request("/plain/", websocket=False)

@@ -252,7 +252,7 @@ def test_messages_that_are_lost(site, redis):
         assert engine.got == engine.sent[: len(engine.got)]
     engine.hang_up()
     for owner in site.servers:  # the next test is to find all well
-        wait_until(lambda one=owner: is_reached(one, site.servers), "all hear again", timeout=20)
+        wait_until(lambda one=owner: is_reached(one, site.servers), "all hear again", timeout=60)
 
 
 def is_reached(owner, servers):
@@ -288,7 +288,7 @@ def test_a_process_that_hangs(site, new_engine):
         response = engine.request("POST", b"4second", sid=sid, sent=1)
         return response.status == 200
 
-    wait_until(comes_back, "what is sent gets through", timeout=20)
+    wait_until(comes_back, "what is sent gets through", timeout=60)
     engine.take(engine.request(sid=sid, received=0).body)
     while len(engine.got) < 2:
         engine.poll(after=len(engine.got))
@@ -318,8 +318,8 @@ def talk(nginx, certificates, transports):
     client.connect(url, transports=transports, engineio_path="handler/echo")
     for message in sent:  # it takes no more than 16 packets in one answer
         client.send(message)
-    wait_until(lambda: len(got) >= len(sent), "all has come back", timeout=20)
-    wait_until(lambda: client.transport() == transports[-1], "it has changed over", timeout=20)
+    wait_until(lambda: len(got) >= len(sent), "all has come back", timeout=60)
+    wait_until(lambda: client.transport() == transports[-1], "it has changed over", timeout=60)
     assert got == sent
     client.disconnect()
 

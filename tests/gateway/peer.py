@@ -49,6 +49,15 @@ class Peer:
         }
         wait_until(lambda: self._is_welcome(hello), "the front answers", TIMEOUT)
 
+    def wait_until_heard(self):
+        """The front has worked on what others had sent before: its answers come in turn."""
+        for _ in range(3):
+            wait_until(self._is_answered, "the front answers", TIMEOUT)
+
+    def _is_answered(self):
+        self.send(Kind.BEAT)
+        return self.incoming.poll(100) and self.incoming.recv()
+
     def _is_welcome(self, hello):
         self.send(Kind.HELLO, body=pack_json(hello))
         return self.incoming.poll(100)

@@ -12,8 +12,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import zmq
+
 from tests.servers.log import ServerLog
 from tests.servers.process import LISTENING, ROOT, wait_until
+
+from .peer import Peer
 
 SETTINGS = {"ROOT_URLCONF": "tests.gateway.urls", "WEBSOCKET_CLOSE_TIMEOUT": 2}
 
@@ -105,6 +109,13 @@ class Gateway:
             if command is not self.front:
                 command.kill()
         self.wait_for_handlers(0)
+
+    def settle(self):
+        """Wait until the front has worked on the last words of processes that have ended."""
+        with zmq.Context() as context:
+            peer = Peer(self, context)
+            peer.wait_until_heard()
+            peer.close()
 
     def wait_for_handlers(self, count):
         wait_until(lambda: self.health()["handlers"] == count, f"{count} with handlers", 60)

@@ -41,8 +41,9 @@ def test_a_connection_goes_on_in_another_process(gateway, handlers, path):
         assert first[:2] == ["1", "a"]
         assert int(first[-1]) == handlers.pid
         assert handlers.stop() == 0
+        gateway.settle()
         client.send("b")  # while there is nobody
-        other = gateway.start_handlers()
+        other = gateway.start_handlers(wait_for=1)
         second = client.recv(TIMEOUT).split()
         assert second[:2] == ["2", "b"]
         assert int(second[-1]) == other.pid
@@ -95,6 +96,7 @@ def test_a_client_that_leaves_while_there_is_nobody_is_told_of_later(gateway, ha
     with connect(gateway.url("/reopened/?as=left")) as client:
         client.recv(TIMEOUT)
         assert handlers.stop() == 0
+        gateway.settle()
     wait_for_line(gateway.start_handlers(wait_for=1), "CLOSED left 1000")
 
 

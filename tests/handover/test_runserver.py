@@ -88,7 +88,7 @@ def find_pid(client):
 
 
 def test_saved(site):
-    site.start(WEBSOCKET_HANDOVER_TIMEOUT=30)
+    site.start(WEBSOCKET_HANDOVER_TIMEOUT=120)
     client, half, view = map(site.connect, ("/moving/room/a/", "/moving/fine/", "/echo/"))
     assert half.read_text() == "open"
     frame = build_frame(TEXT, "half a frame")

@@ -138,9 +138,10 @@ def server_survives(request):
     wait_until(
         lambda: len(journal.events(case, "ended")) == len(journal.events(case, "started")),
         "all views have ended",
+        timeout=60,
     )
     for process, count in zip(processes, before, strict=True):
-        wait_for_descriptors(process, count)
+        wait_for_descriptors(process, count, timeout=60)
     # A bad Host is Django's to refuse, and Django logs it with its traceback.
     faults = [fault for fault in server.log.find_faults(mark) if "DisallowedHost" not in fault]
     assert not faults, "\n".join([*faults, "--- log:", server.log.text(mark)])
