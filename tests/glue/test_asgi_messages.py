@@ -182,6 +182,25 @@ def test_what_waits_is_bounded_however_small_it_is(serve, size):
         assert closed["code"] == 1013
 
 
+def test_a_loop_that_stands_still_makes_nobody_a_slow_reader(serve):
+    """What it has had no time to send it sends then."""
+    texts = [f"{number:010}" * 1000 for number in range(30)]
+
+    @require_websocket
+    async def view(request):
+        group = Group("all")
+        group.add(request.websocket)
+        for text in texts:
+            group.send(text)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.2)  # before anything is sent
+        await request.websocket.asend(await request.websocket.areceive())
+
+    with serve(view, WEBSOCKET_MAX_SEND_BUFFER=100_000).websocket("/") as session:
+        assert [session.receive() for _ in texts] == texts
+        session.send("still here")
+        assert session.receive() == "still here"
+
+
 @pytest.mark.parametrize("call", ["wait", "wait_json", "list"])
 def test_a_coroutine_does_not_block_the_loop(serve, reports, call):
     """It would never end: what it waits for has to come through the loop."""

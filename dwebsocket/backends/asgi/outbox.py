@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from time import monotonic
 
 from dwebsocket.backends.slow import TOO_SLOW, count_slow
 from dwebsocket.conf import conf
@@ -21,6 +22,9 @@ MAX_WAITING = 65536
 
 #: Seconds in which the server must have taken what is too much, before the reader is a slow one.
 PATIENCE = 0.05
+
+#: How often that begins anew where the loop has had no time to give it to the server.
+MAX_CHECKS = 20
 
 #: Times WEBSOCKET_MAX_SEND_BUFFER beyond which there is no patience: a coroutine sends and sends,
 #: and gives the loop no time.
@@ -127,11 +131,21 @@ class Outbox:
             if self._slow_check is not None or self.cost <= conf.MAX_SEND_BUFFER:
                 return
             self._slow_check = check = object()
-        connection.call(connection.loop.call_later, PATIENCE, self._check_slow, check)
+        connection.call(self._check_slow_later, check, MAX_CHECKS)
 
-    def _check_slow(self, check: object) -> None:
-        if self._slow_check is check:
+    def _check_slow_later(self, check: object, count: int) -> None:
+        due = monotonic() + PATIENCE
+        self._connection.loop.call_later(PATIENCE, self._check_slow, check, due, count - 1)
+
+    def _check_slow(self, check: object, due: float, left: int) -> None:
+        if self._slow_check is not check:
+            return
+        # A loop that has stood still has yet to hear that the server takes more.
+        has_had_time = self._owner._writer.is_sending and monotonic() < due + PATIENCE
+        if has_had_time or not left:
             self._close_slow()
+        else:
+            self._check_slow_later(check, left)
 
     def _close_slow(self) -> None:
         if self._owner._closing.close(*TOO_SLOW):

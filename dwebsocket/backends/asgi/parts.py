@@ -21,6 +21,11 @@ GRACE = 1.0
 class Writer(Flushing, Protocol):
     """Calls the server's ``send``."""
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether the server has a message, and has not taken it yet. In the loop."""
+        ...
+
     def start_flush(self) -> None:
         """Send what waits in the outbox, in a task. In the loop."""
 

@@ -69,6 +69,11 @@ class Writer:
         self.task: asyncio.Task[None] | None = None
         self._sender = self._since = self._timer = None
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether the server has an event, and has not taken it yet."""
+        return self._sender is not None
+
     def release(self) -> None:
         """Let others call the server's ``send``."""
         self.is_busy = False
