@@ -42,7 +42,8 @@ def test_every_client_is_told(start_server, name):
     arguments, codes = SERVERS[name]
     options = ("--max-requests", str(MAX_REQUESTS), APPLICATION)
     row = Row(f"{name}-goodbyes", ("-m", *arguments, *options), package=name)
-    server = start_server(row, {"WEBSOCKET_DRAIN": 0.2}, measured=False)
+    settings = {"WEBSOCKET_DRAIN": 0.2, "WEBSOCKET_PING_INTERVAL": None}
+    server = start_server(row, settings, measured=False)
     try:
         reload, max_requests, end = codes
         sockets = open_crowd(server)

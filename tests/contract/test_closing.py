@@ -41,7 +41,7 @@ def test_server_does_not_wait_long_for_the_answer(server, row, open_websocket, j
     assert journal.wait(case, "ended")["outcome"] == "returned"
 
 
-def test_messages_before_the_clients_answer_do_not_disturb(server, row, open_websocket):
+def test_messages_before_the_clients_answer_do_not_disturb(patient, server, row, open_websocket):
     client = open_websocket("/close/?code=4001")
     client.read_close()
     crossed = build_frame(TEXT, "crossed the Close") * 100

@@ -28,13 +28,21 @@ KINDS = {
 }
 
 
+def wait_for_new(only, path, before):
+    """The one that was not among those before. The first one of a process has that be asked, a
+    little later.
+    """
+    wait_until(lambda: {one.id for one in only(path)} - before, "it is told of", timeout=30)
+    (found,) = [one for one in only(path) if one.id not in before]
+    return found
+
+
 def opened(row, only, open_websocket, path):
     before = {one.id for one in only(path)}
     client = open_websocket(path)
     client.send_text(TEXT)
     assert client.read_text() == TEXT
-    (found,) = [one for one in only(path) if one.id not in before]
-    return client, found
+    return client, wait_for_new(only, path, before)
 
 
 @pytest.mark.elsewhere(path="/handler/echo/")
@@ -65,7 +73,7 @@ def test_what_polls_is_told_once_whatever_carries_it(server, only, address):
     engine = EngineClient(server, address(path), resume=True)
     before = {one.id for one in only(path)}
     engine.open_polls()
-    (found,) = [one for one in only(path) if one.id not in before]
+    found = wait_for_new(only, path, before)
     assert (found.transport, found.kind) == ("polling", "handler")
     engine.upgrade()
     engine.send("4over")
@@ -96,4 +104,5 @@ def test_members_everywhere(row, only, open_websocket, case):
     client = open_websocket("/group/handler/counted/")
     client.read_text()
     wait_until(lambda: Group("counted").count(timeout=5) >= 1, "it is counted")
-    assert "counted" in {name for one in connections.list(group="counted") for name in one.groups}
+    found = connections.list(group="counted", timeout=5)
+    assert "counted" in {name for one in found for name in one.groups}

@@ -87,6 +87,6 @@ def warm_up(server, open_websocket, journal, case, echo):
 
 
 def check_all_gone(pid, before, count, journal, case):
-    journal.wait(case, "ended", count=count + 1, timeout=10)
+    journal.wait(case, "ended", count=count + 1, timeout=30)
     assert len(journal.events(case, "started")) == count + 1
-    wait_for_descriptors(pid, before)
+    wait_for_descriptors(pid, before, timeout=30)

@@ -138,7 +138,7 @@ def test_server_does_not_wait_long_for_the_answer(server, row, open_websocket, j
 
 
 def test_messages_before_the_clients_answer_do_not_disturb(
-    server, row, open_websocket, journal, case
+    patient, server, row, open_websocket, journal, case
 ):
     client = open_websocket("/handler/ending/message/closing/")
     client.send_text("go")

@@ -1,4 +1,4 @@
-"""WEBSOCKET_PING_INTERVAL and WEBSOCKET_PING_TIMEOUT: 0.3 and 1 second on the tuned server."""
+"""WEBSOCKET_PING_INTERVAL and WEBSOCKET_PING_TIMEOUT: 0.3 and 2.5 seconds on the tuned server."""
 
 import time
 
@@ -27,7 +27,7 @@ def test_peer_that_does_not_answer_is_dropped(tuned_server, open_websocket, jour
     client = open_websocket(echo.path, tuned_server)
     assert client.read_frame().opcode == PING
     ended = journal.wait(case, "ended", timeout=20)
-    assert time.monotonic() - started > 1.1  # interval and timeout, less the clock's grain
+    assert time.monotonic() - started > 2.6  # interval and timeout, less the clock's grain
     assert ended["close_code"] == 1006
     client.read_to_eof()  # and the descriptor is given back
 
@@ -36,7 +36,7 @@ def test_peer_that_does_not_answer_is_dropped(tuned_server, open_websocket, jour
 def test_push_view_reads_its_pongs(tuned_server, open_websocket, journal, case):
     """Nobody waits for messages in this view, and still a peer that answers is kept."""
     client = open_websocket("/push/", tuned_server)
-    end = time.monotonic() + 1.7  # longer than interval and timeout
+    end = time.monotonic() + 3.2  # longer than interval and timeout
     pings = 0
     while pings < 3 or time.monotonic() < end:
         frame = client.read_frame()

@@ -3,12 +3,10 @@
 A proxy that keeps its connections to servers must give this one to nobody else.
 """
 
-import json
-from urllib.parse import quote
-
 import pytest
 
-from ..raw_client import RawClient, build_request
+from ..raw_client import build_request
+from .conftest import change_settings
 
 EVIL = {"Origin": "http://evil.test"}
 REFUSED = {
@@ -93,11 +91,3 @@ def test_refusal_for_lack_of_room_is_the_last_answer(server, row, new_client, ad
             check_last(row, refused, response)
     finally:
         change_settings(server)
-
-
-def change_settings(server, **settings):
-    client = RawClient(server)
-    path = f"/settings/?settings={quote(json.dumps(settings))}"
-    client.send_request(path, websocket=False)
-    assert client.read_response().body == b"changed"
-    client.hang_up()

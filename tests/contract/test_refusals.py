@@ -96,6 +96,10 @@ OF_EACH_SERVER = [
 ]
 
 
+#: What is logged behind a 101, and so by an earlier case whose client has been quick.
+LATE = "WebSocket accepted "
+
+
 @pytest.fixture
 def mark(server, row, new_client, case):
     """Where the log of this case begins: what was written of an earlier one has been read."""
@@ -129,7 +133,7 @@ def test_refusal_says_why(server, row, new_client, address, journal, case, mark,
         return
     websocket = request.get("websocket", True)
     assert response.status == (status if row.denies or not websocket else 403)
-    line = server.log.wait_for(r"^WARNING dwebsocket\.handshake: .*$", since=mark)[0]
+    line = server.log.wait_for(rf"^WARNING dwebsocket\.handshake: (?!{LATE}).*$", since=mark)[0]
     said = response.body.decode() if row.denies or not websocket else line
     assert words.lower() in said.lower()
     assert ("sec-websocket-version" in response.headers) == (status == 426)
@@ -137,8 +141,9 @@ def test_refusal_says_why(server, row, new_client, address, journal, case, mark,
         assert response.headers["sec-websocket-version"] == "13"
     check_connection_afterwards(client, response, address)
     lines = [line for line in server.log.text(mark).splitlines() if "dwebsocket.handshake" in line]
-    told_once = "dwebsocket.handshake: WebSockets: "  # by the first handshake of a server
-    lines = [line for line in lines if told_once not in line]
+    told_once = "WebSockets: "  # by the first handshake of a server
+    others = tuple(f"dwebsocket.handshake: {words}" for words in (told_once, LATE))
+    lines = [line for line in lines if not any(words in line for words in others)]
     assert len(lines) == 1, lines
     assert not journal.events(case, "started")
 
@@ -220,7 +225,7 @@ def test_origin_of_the_other_scheme_is_refused(server, row, new_client, address,
     origin = f"{'http' if row.tls else 'https'}://{client.host}"
     client.send_request(address("/echo/"), headers={"Origin": origin})
     assert client.read_response().status == 403
-    server.log.wait_for(r"^WARNING dwebsocket\.handshake: ", since=mark)
+    server.log.wait_for(rf"^WARNING dwebsocket\.handshake: (?!{LATE})", since=mark)
 
 
 @pytest.mark.rows(pages=True)
@@ -240,8 +245,8 @@ def test_a_handshake_that_is_answered_as_plain_http_is_in_the_log(
 @pytest.mark.parametrize("path", ["/subprotocols/", "/handler/echo/"])
 def test_subprotocols_of_which_none_is_spoken_are_in_the_log(server, open_websocket, mark, path):
     open_websocket(path, headers={"Sec-WebSocket-Protocol": "never, spoken"})
-    line = r"^WARNING dwebsocket\.handshake: WebSocket accepted without a subprotocol: .*$"
-    assert "offers never, spoken," in server.log.wait_for(line, since=mark)[0]
+    line = r"^WARNING dwebsocket\.handshake: WebSocket accepted without a subprotocol: "
+    server.log.wait_for(rf"{line}{path}: the client offers never, spoken,", since=mark)
 
 
 @pytest.mark.rows(denies=True)
@@ -267,6 +272,7 @@ def test_an_answer_that_the_client_does_not_get_is_in_the_log(
     client = new_client()
     client.send_request(address(path))
     assert client.read_response().status == 403
-    line = server.log.wait_for(r"^WARNING dwebsocket\.handshake: .*", since=mark)[0]
+    line = rf"^WARNING dwebsocket\.handshake: (?!{LATE}).*"
+    line = server.log.wait_for(line, since=mark)[0]
     assert path in line
     assert words in line

@@ -3,6 +3,7 @@ the POSTs of another, which go over the same connections.
 """
 
 import subprocess
+from dataclasses import replace
 from itertools import cycle, islice
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from ..raw_client import RawClient
 from ..servers.process import find_free_port, wait_until
 from ..servers.rows import NGINX
+from .conftest import check_and_stop, run
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
@@ -47,6 +49,16 @@ REFUSED = [
     ("/manual/raise/", {}),
 ]
 POSTS = 1000
+
+
+@pytest.fixture(scope="session")
+def server(row, start_server, journal):
+    """It closes no connection because that is idle: a POST on its way then would be lost, too."""
+    options = ("--keep-alive", "75") if row.package == "gunicorn" else ()
+    row = replace(row, arguments=(*row.arguments, *options))
+    process = run(start_server, row, {}, measured=False)
+    yield process
+    check_and_stop(process, journal)
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 server runs. The process goes on, and so does plain HTTP.
 """
 
-import json
 import re
-from urllib.parse import quote
 
 import pytest
 
 from ..raw_client import RawClient, build_request
 from ..servers.rows import FEW
+from .conftest import change_settings
 
 pytestmark = pytest.mark.rows(name=FEW)
 
@@ -54,14 +53,6 @@ def wrong_server(row, start_server):
     told = re.compile(r"^\S*(ImproperlyConfigured: |Invalid|ModuleNotFoundError: .*nowhere)", re.M)
     faults = [fault for fault in process.log.find_faults() if not told.search(fault)]
     assert not faults, "\n".join(faults)
-
-
-def change_settings(server, **settings):
-    client = RawClient(server)
-    path = f"/settings/?settings={quote(json.dumps(settings))}"
-    client.send_request(path, websocket=False)
-    assert client.read_response().body == b"changed"
-    client.hang_up()
 
 
 def check_echo(server):

@@ -26,7 +26,7 @@ WAYS = {
     "lasting": {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True},
     "pooled": {
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": POOL_SIZE, "max_size": POOL_SIZE, "timeout": 5}},
+        "OPTIONS": {"pool": {"min_size": POOL_SIZE, "max_size": POOL_SIZE, "timeout": 30}},
     },
 }
 

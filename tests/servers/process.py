@@ -78,15 +78,16 @@ class ServerProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pipesize=1 << 18,  # no line is torn by another while we do not read
             text=True,
             errors="replace",
             start_new_session=True,
         )
         self.log = ServerLog(self._process.stdout)
         try:
-            self.port = int(self.log.wait_for(LISTENING, timeout=30)[1])
+            self.port = int(self.log.wait_for(LISTENING, timeout=60)[1])
             if "{port}" in row.arguments:  # such a server speaks before it listens
-                wait_until(self._answers, f"{row.name} listens", timeout=30)
+                wait_until(self._answers, f"{row.name} listens", timeout=60)
         except AssertionError:
             self.kill()
             raise
@@ -161,7 +162,11 @@ def freeze(pid):
 def find_states(pid):
     """Of each of its threads, a letter that says what it does: proc(5)."""
     for path in Path(f"/proc/{pid}/task").glob("*/stat"):
-        yield path.read_text().rpartition(")")[2].split()[0]
+        try:
+            found = path.read_text()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            continue
+        yield found.rpartition(")")[2].split()[0]
 
 
 def list_children(pid):

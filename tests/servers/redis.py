@@ -49,7 +49,7 @@ class RedisServer:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._answers, "redis-server listens", timeout=10)
+        wait_until(self._answers, "redis-server listens", timeout=30)
 
     def _answers(self):
         assert self._process.poll() is None, (self._directory / "log").read_text()

@@ -79,7 +79,7 @@ async def receive_in_time(request):
         await request.websocket.areceive(timeout=0.2)
     except TimeoutError:
         await request.websocket.asend("timed out")
-    await request.websocket.asend(await request.websocket.areceive(timeout=5))
+    await request.websocket.asend(await request.websocket.areceive(timeout=30))
 
 
 @require_websocket

@@ -8,7 +8,8 @@ from dwebsocket.exceptions import InvalidState
 
 from ..journal import record, recorded
 
-PATIENCE = 5
+#: Seconds; a client that stands still for a while is not late.
+PATIENCE = 30
 
 
 @require_websocket
