@@ -67,9 +67,9 @@ def test_line_breaks_in_the_path(server, meter, new_client, address, case):
     client = new_client()
     path = address("/ending/x%0aERROR%20forged%1b%5b31m/")
     with meter.bounds(seconds=20):
-        client.send_request(path, headers={"Sec-WebSocket-Key": "short"})
-        assert client.read_response().status == 400
-        server.log.wait_for(r"WebSocket refused with 400", since=mark)
+        client.send_request(path, headers={"Origin": "http://evil.test"})
+        assert client.read_response().status == 403
+        server.log.wait_for(r"WebSocket refused with 403", since=mark)
     assert not re.search(r"^ERROR forged", server.log.text(mark), re.M)
     assert "\x1b" not in "".join(our_lines(server, mark))
 
@@ -135,12 +135,15 @@ def test_two_hosts(row, meter, new_client, address, journal, case, evil_first):
         pytest.param(b"Connection: Upgrade" + b", x" * 20000, id="connection"),
     ],
 )
-def test_64_kibibyte_headers(server, meter, new_client, address, line):
+def test_64_kibibyte_headers(row, server, meter, new_client, address, line):
     """Some servers refuse such a header; where it reaches us it costs no more than its length."""
     mark = server.log.mark()
     client = new_client()
     with meter.bounds(seconds=20):
         client.send_bytes(build_with(client, address("/echo/"), line))
+        if "length" in row.checks:
+            client.hang_up()
+            return
         head = read_answer(client)
     assert status_of(head) in (None, 101, 400, 403, 414, 431)
     assert len(head) < 4096

@@ -9,8 +9,6 @@ from .measure import Meter
 from .test_many import ASSEMBLING, BOMB, BOMBS, BUDGET, each, read_pong
 from .test_sizes import COMPRESSED
 
-pytestmark = pytest.mark.asgi
-
 
 @pytest.fixture(autouse=True)
 def loop_only(row):

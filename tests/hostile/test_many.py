@@ -83,7 +83,6 @@ def test_small_bombs_that_nobody_reads(meter, open_many, path):
         client.hang_up()
 
 
-@pytest.mark.asgi
 @pytest.mark.parametrize("path", BUSY)
 def test_small_messages_that_nobody_reads(row, meter, open_many, path):
     clients = open_many(6, path)

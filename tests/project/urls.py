@@ -36,6 +36,7 @@ urlpatterns = [
     path("smuggled/", plain.smuggled),
     path("posted/", plain.posted),
     path("settings/", plain.change_settings),
+    path("trim/", plain.trim),
     # A case's own addresses: what the log says of them is of no other case.
     re_path(
         r"^told/[^/]+/",

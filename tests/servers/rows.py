@@ -40,6 +40,11 @@ class Row:
     early_bytes: bool = True
     # Such bytes have it refused, with 400.
     refuses_early: bool = False
+    # Such bytes are lost in the server, and nobody hears of them.
+    loses_early: bool = False
+    # What a WebSocket library of the server's, which sees the handshake first, finds wrong in it.
+    # What it cannot parse, a body or a long header, it does not answer: the client has to hang up.
+    checks: frozenset[str] = frozenset()
     # time.sleep() and threading.Thread are right in a view: all but gevent without monkey patching.
     patched: bool = True
     # Coroutines can run: not where greenlets share a thread.
@@ -223,6 +228,8 @@ def foreign(name, *arguments, **abilities):
 
 UVICORN = ("uvicorn", "--host", "127.0.0.1", "--port", "0")
 UVICORN_TLS = ("--ssl-certfile", "{certificate}", "--ssl-keyfile", "{key}")
+#: Its own library is websockets; an older part of it checks less.
+UVICORN_CHECKS = frozenset({"version", "post", "body", "length"})
 #: Where the server itself is to speak the protocol.
 UNTAKEN = (("WEBSOCKET_TAKE_OVER", False),)
 
@@ -327,6 +334,8 @@ ROWS = [
         "uvicorn",
         *UVICORN,
         typical=True,
+        loses_early=True,
+        checks=UVICORN_CHECKS,
         http_version=False,
         goodbye=frozenset({1012}),
         ends_views=True,
@@ -335,6 +344,7 @@ ROWS = [
         "uvicorn-tls",
         *(*UVICORN, "--loop", "asyncio", "--http", "h11", "--ws", "wsproto"),
         tls=UVICORN_TLS,
+        loses_early=True,
         http_version=False,
         goodbye=frozenset({1012}),
         ends_views=True,
@@ -342,6 +352,8 @@ ROWS = [
     asgi(
         "uvicorn-legacy",
         *(*UVICORN, "--loop", "asyncio", "--ws", "websockets"),
+        loses_early=True,
+        checks=frozenset({"version"}),
         http_version=False,
         goodbye=frozenset({1012}),
         ends_views=True,
@@ -351,6 +363,8 @@ ROWS = [
         "uvicorn-uvloop-tls",
         *(*UVICORN, "--loop", "uvloop"),
         tls=UVICORN_TLS,
+        loses_early=True,
+        checks=UVICORN_CHECKS,
         http_version=False,
         goodbye=frozenset({1012}),
         ends_views=True,
@@ -455,6 +469,7 @@ ROWS = [
     asgi(
         "gunicorn-asgi",
         *GUNICORN_ASGI,
+        loses_early=True,
         covered=False,
         goodbye=frozenset({1001}),
         ends_views=True,
