@@ -3,12 +3,13 @@
 import os
 import signal
 import time
+from collections import deque
 from threading import Thread
 
 import pytest
 
 from dwebsocket.exceptions import GroupUnavailable
-from dwebsocket.machine.peer import BATCH, MAX_WAITING
+from dwebsocket.machine.peer import MAX_WAITING
 
 from ..groups.peers import TIMEOUT, check_order
 from ..servers.process import freeze, wait_until
@@ -106,6 +107,17 @@ def count_waiting(here, there):
     return sum(peer._size for peer in peers if peer.name.startswith(f"{there.pid}."))
 
 
+def wait_until_it_stands(count, below):
+    """What is counted has begun to fall, and has not changed a hundred times in a row."""
+    seen = deque(maxlen=100)
+
+    def stands():
+        seen.append(count())
+        return len(seen) == 100 and len(set(seen)) == 1 and seen[0] < below
+
+    wait_until(stands, "the rest waits", timeout=30)
+
+
 def test_a_stopped_process_holds_nobody_up(make, make_process, caplog):
     """What is beyond its queue is lost to it, known to both sides, and said once."""
     here, well, stopped = make(), make(), make_process()
@@ -119,8 +131,8 @@ def test_a_stopped_process_holds_nobody_up(make, make_process, caplog):
         here.publish("a", f"{number}".ljust(size, "-"))
         longest = max(longest, time.monotonic() - begun)
         assert member.next().rstrip("-") == str(number)
-        if number == 20:  # the thread that writes has begun: it makes no room any more
-            wait_until(lambda: count_waiting(here, stopped) < 20 * size - BATCH, "the rest waits")
+        if number == 20:  # the thread that writes makes no room any more
+            wait_until_it_stands(lambda: count_waiting(here, stopped), below=21 * size)
     assert longest < 2
     lost = here.backend._channel.lost
     assert count / 2 < lost < count
