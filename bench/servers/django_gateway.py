@@ -17,6 +17,14 @@ def start(*arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+def has_handlers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return json.load(answer)["handlers"] > 0
+    except OSError:  # it does not listen yet
+        return False
+
+
 def main():
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.project.settings"
     directory = tempfile.mkdtemp(prefix="dw-")
@@ -25,13 +33,11 @@ def main():
     port = int(re.search(r":(\d+)$", front.stdout.readline().strip())[1])
     handlers = start("--handlers", "1", *sockets)
     address = f"http://127.0.0.1:{port}/healthz"
-    while True:
-        try:
-            with urllib.request.urlopen(address) as answer:
-                if json.load(answer)["handlers"]:
-                    break
-        except OSError:
-            time.sleep(0.1)
+    deadline = time.monotonic() + 60
+    while not has_handlers(address):
+        if time.monotonic() > deadline:
+            sys.exit("The gateway has no process with handlers after 60 seconds")
+        time.sleep(0.1)
     announce(port, front.pid, handlers.pid)
     front.wait()
 

@@ -194,9 +194,12 @@ class Hub:
             return False
         worker = Worker(name, hello, monotonic())
         with self.lock:
-            # Who has waited long for the answer says hello again: what it has been given it has.
-            is_known = name in self._workers
+            before = self._workers.get(name)
+            # Who has waited long for the answer says the same again: what it has been given it has.
+            is_known = before is not None and before.greeting == worker.greeting
             if not is_known:
+                if before is not None:
+                    self._lose(before)
                 self._workers[name] = worker  # before it knows
             if self._packets.send_now(name, pack(Kind.WELCOME, self._epoch)):
                 self._place_waiting()

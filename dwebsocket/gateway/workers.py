@@ -19,6 +19,7 @@ class Worker:
 
     Attributes:
         connections: the ids of its connections.
+        greeting: which one it is that it has said; with a new one it has no connections any more.
         is_leaving: it takes no further ones.
         name: its name on the ZeroMQ sockets.
         pid: the number that it says it has.
@@ -27,6 +28,7 @@ class Worker:
     def __init__(self, name: bytes, hello: dict[str, Any], now: float) -> None:
         self.name = name
         self.pid = int(hello["pid"])
+        self.greeting = int(hello["greeting"])
         capacity = hello.get("capacity")
         self._capacity = None if capacity is None else int(capacity)
         # Numbers of another container are not ours.

@@ -17,10 +17,10 @@ def front():
 
 @pytest.fixture
 def meet(front):
-    """meet(): somebody who speaks to the front."""
+    """meet(): somebody who speaks to the front, or to another one."""
     context, peers = zmq.Context(), []
 
-    def make():
+    def make(front=front):
         peers.append(Peer(front, context))
         return peers[-1]
 

@@ -39,13 +39,14 @@ class Peer:
                     return packet
             self._come += unpack(self.incoming.recv())
 
-    def greet(self):
+    def greet(self, greeting=0):
         """Be a process with handlers: this one, which is seen to be alive."""
         hello = {
             "version": VERSION,
             "pid": os.getpid(),
             "namespace": find_namespace(),
             "capacity": 1,
+            "greeting": greeting,
         }
         wait_until(lambda: self._is_welcome(hello), "the front answers", TIMEOUT)
 

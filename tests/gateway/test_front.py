@@ -127,6 +127,15 @@ def test_who_says_hello_again_keeps_what_it_has(worker, connect):
     assert (packet.body, packet.redelivered) == (b"second", False)
 
 
+def test_who_greets_anew_is_given_its_connections_anew(worker, connect):
+    """It has none of them any more."""
+    client = connect()
+    client.send_request("/")
+    first = worker.wait_for(Kind.OPEN)
+    worker.greet(greeting=1)
+    assert worker.wait_for(Kind.OPEN).connection == first.connection
+
+
 def test_clients_that_leave_while_they_are_accepted(front, worker, connect):
     """The end of each is told, and nothing is logged."""
     for number in range(60):

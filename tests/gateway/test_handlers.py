@@ -6,7 +6,7 @@ import time
 import pytest
 import zmq
 
-from dwebsocket.backends.gateway.wire import Kind, pack, pack_json, unpack
+from dwebsocket.backends.gateway.wire import Kind, pack, pack_json, read_json, unpack
 from tests.servers.process import wait_until
 
 from .peer import TIMEOUT
@@ -91,6 +91,16 @@ def front():
     front.close()
     context.term()
     gateway.stop()
+
+
+def test_who_is_not_known_greets_anew(front):
+    """And says so: it has its connections no longer than until it is welcomed."""
+    first = read_json(front.wait_for(Kind.HELLO).body)
+    front.welcome()
+    front.send(Kind.BEAT)
+    while (hello := read_json(front.wait_for(Kind.HELLO).body)) == first:  # said again, meanwhile
+        pass
+    assert hello == {**first, "greeting": first["greeting"] + 1}
 
 
 def test_who_is_welcomed_again_keeps_what_it_has(front):

@@ -64,6 +64,7 @@ class Link:
         self._wanted = threading.Event()
         self._closed = False
         self._greeted = False
+        self._greeting = 0  # which one: the same one may be said again
         self._service = Service(self._keep_in_touch, "dwebsocket-gateway-beat")
 
     def _connect(self, address: str, addresses: Addresses) -> Any:
@@ -135,6 +136,7 @@ class Link:
     def greet(self) -> None:
         """The front does not know us, or is another one."""
         self._greeted = False
+        self._greeting += 1
         self._hello()
 
     def note_welcome(self) -> bool:
@@ -148,6 +150,7 @@ class Link:
             "pid": os.getpid(),
             "namespace": find_namespace(),
             "capacity": self._capacity,
+            "greeting": self._greeting,
         }
         self.send(Kind.HELLO, pack_json(content))
 
